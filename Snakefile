@@ -1,0 +1,34 @@
+"""What does building Euclidean symmetry into a model buy, and is it really there?"""
+
+from snakemake.utils import min_version
+
+min_version("9.19")
+
+
+configfile: "config.yaml"
+
+
+pathvars:
+    results="results",
+    reports="reports",
+    logs="results/logs",
+    benchmarks="results/benchmarks",
+
+
+include: "workflow/rules/common.smk"
+include: "workflow/rules/sources.smk"
+include: "workflow/rules/geometry.smk"
+include: "workflow/rules/train.smk"
+include: "workflow/rules/evaluate.smk"
+include: "workflow/rules/audit.smk"
+include: "workflow/rules/chapter.smk"
+include: "workflow/rules/figures.smk"
+include: "workflow/rules/report.smk"
+
+
+rule all:
+    default_target: True
+    message:
+        "The report is in {input[0]}"
+    input:
+        "<reports>/report.html",

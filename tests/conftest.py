@@ -1,0 +1,41 @@
+"""Small data that tests share."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("NPROC", "1")
+
+REPOSITORY = Path(__file__).parents[1]
+MIRROR = REPOSITORY.parent / "shared" / "data"
+MIRROR_MISSING = not (MIRROR / "paths.npz").is_file()
+
+
+@pytest.fixture(scope="session")
+def chain():
+    """A planar chain of 5 points over 120 frames: smooth random motion, drifting and bending."""
+    from equitraj.trajectory import Trajectory
+
+    rng = np.random.default_rng(0)
+    time = np.arange(120.0)
+    phase, amplitude = rng.uniform(0, 6, (2, 5, 2)), 0.2 * rng.normal(size=(5, 2))
+    planar = np.arange(5)[:, None] * [0.4, 0.1] + amplitude * np.sin(0.15 * time[:, None, None] + phase[0])
+    position = np.concatenate([planar + 0.01 * time[:, None, None], np.zeros((120, 5, 1))], axis=-1)
+    bonds = np.stack([np.arange(4), np.arange(1, 5)], axis=1)
+    return Trajectory(position, np.zeros(120, int), time, bonds=bonds)
+
+
+@pytest.fixture(scope="session")
+def paths():
+    """The chapters' trajectory, lifted with z = 0; skipped where its mirror is not at hand."""
+    if MIRROR_MISSING:
+        pytest.skip(f"no {MIRROR}/paths.npz; the workflow downloads it, tests do not")
+    from equitraj.trajectory import Trajectory
+
+    planar = np.load(MIRROR / "paths.npz")["arr"]
+    position = np.concatenate([planar, np.zeros((*planar.shape[:2], 1))], axis=-1)
+    bonds = np.stack([np.arange(11), np.arange(1, 12)], axis=1)
+    return Trajectory(position, np.zeros(len(position), int), np.arange(float(len(position))), bonds=bonds)

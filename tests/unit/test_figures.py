@@ -1,0 +1,229 @@
+"""Figures drawn from invented tables; what their findings say is computed here a second time."""
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pandas as pd
+import pytest
+import synthetic_tables
+
+from equitraj import figures
+from equitraj.figures import style
+
+SCRIPT = Path(__file__).parents[2] / "workflow" / "scripts" / "figure.py"
+OWN = [name for name in figures.names() if not name.startswith("chapter_")]
+
+
+@pytest.fixture(scope="module")
+def inputs(tmp_path_factory) -> dict[str, Path]:
+    return synthetic_tables.write(tmp_path_factory.mktemp("tables"))
+
+
+@pytest.fixture(scope="module")
+def smallest(tmp_path_factory) -> dict[str, Path]:
+    return synthetic_tables.write(tmp_path_factory.mktemp("small"), tasks={"only": 3}, seeds=1, failed=None)
+
+
+@pytest.fixture(scope="module")
+def metrics(inputs) -> pd.DataFrame:
+    table = pd.read_csv(inputs["metrics"])
+    return table[table["status"] == "ok"]
+
+
+@pytest.fixture(scope="module")
+def drawn(inputs) -> dict[str, tuple]:
+    style.apply()
+    return {name: figures.load(name).draw(inputs) for name in OWN}
+
+
+def three(value: float) -> str:
+    """Three significant digits as Python prints them, for errors below 1e-3."""
+    return f"{value:.2e}"
+
+
+def test_the_figures_of_the_study_exist():
+    assert set(OWN) >= {"accuracy", "rotated", "audit_matrix", "rollout", "learning_curves", "history_gain"}
+    assert "style" not in figures.names()
+
+
+@pytest.mark.parametrize("name", OWN)
+def test_every_figure_draws_data_in_every_panel(name, drawn):
+    figure, finding = drawn[name]
+    assert figure.axes and all(axes.has_data() for axes in figure.axes)
+    assert re.search(r"\d", finding) and finding.endswith(".")
+    assert not re.search(r"\bnan\b|\binf\b", finding)
+    assert len(figures.load(name).__doc__.split()) > 15
+
+
+@pytest.mark.parametrize("name", OWN)
+def test_one_task_one_seed_still_makes_sense(name, smallest):
+    figure, finding = figures.load(name).draw(smallest)
+    assert finding.endswith(".")
+    if name == "history_gain":
+        assert "nothing to compare" in finding and not figure.axes
+    else:
+        assert all(axes.has_data() for axes in figure.axes)
+
+
+@pytest.mark.parametrize("name", OWN)
+def test_a_task_on_which_every_method_failed_is_no_crash(name, inputs, tmp_path):
+    summary = pd.read_csv(inputs["summary"])
+    means = [c for c in summary if c.endswith(("_mean", "_low", "_high"))]
+    summary.loc[summary["task"] == "chain_k1", means] = np.nan
+    summary.to_csv(tmp_path / "summary.csv", index=False)
+    _, finding = figures.load(name).draw(inputs | {"summary": tmp_path / "summary.csv"})
+    assert "nan" not in finding
+
+
+def test_accuracy_names_the_best_and_counts_who_beats_both(drawn, metrics):
+    for task, runs in metrics.groupby("task"):
+        errors = runs.groupby("method")["mse"].mean()
+        limit = min(synthetic_tables.PERSISTENCE, runs["mse_velocity"].iloc[0])
+        words = (
+            f"{task}: {errors.idxmin()} is best with {three(errors.min())}, and {sum(errors < limit)} of {len(errors)}"
+        )
+        assert words in drawn["accuracy"][1]
+
+
+def test_accuracy_sorts_methods_by_error(drawn, metrics):
+    panel = drawn["accuracy"][0].axes[0]
+    errors = metrics[metrics["task"] == panel.get_title(loc="left")].groupby("method")["mse"].mean()
+    shown = [label.get_text() for label in panel.get_yticklabels()][::-1]
+    assert [errors[method] for method in shown] == sorted(errors)
+
+
+def test_rotated_gives_the_largest_loss(drawn, metrics):
+    means = metrics.groupby(["task", "method"])[["mse", "mse_rotated"]].mean()
+    ratio = means["mse_rotated"] / means["mse"]
+    task, method = ratio.idxmax()
+    assert f"the largest loss is {method} on {task}" in drawn["rotated"][1]
+    assert three(means.loc[(task, method), "mse_rotated"]) in drawn["rotated"][1]
+
+
+def test_audit_matrix_counts_claims_and_names_the_broken(drawn, inputs):
+    rows = pd.read_csv(inputs["audit"]).query("weights == 'trained' and claim == 'yes'")
+    cells = {}
+    for row in rows.itertuples():
+        cells.setdefault((row.method, row.generator, row.dtype), []).append(row.agrees == "yes")
+    text = drawn["audit_matrix"][1]
+    assert text.startswith(f"{sum(map(all, cells.values()))} of {len(cells)} claims")
+    worst = rows[(rows["method"] == "mlp_axes") & (rows["generator"] == "rotation")]["rel_mean"].max()
+    assert f"mlp_axes under rotation (relative change {worst:.3g})" in text
+    crosses = [line for line in drawn["audit_matrix"][0].axes[0].lines if line.get_marker() == "x"]
+    assert len(crosses) == len(cells) - sum(map(all, cells.values()))
+
+
+def test_initial_and_trained_counts_the_equivariant(drawn, inputs):
+    rows = pd.read_csv(inputs["audit"]).query("generator == 'rotation' and dtype == 'float64'")
+    exact = sum(part["rel_mean"].max() < 1e-10 for _, part in rows.groupby("method"))
+    assert f"{exact} of {rows['method'].nunique()} methods" in drawn["audit_initial_trained"][1]
+
+
+def test_rollout_gives_the_best_after_the_last_step(drawn, inputs):
+    last = pd.read_csv(inputs["rollout"]).query("step == 100 and task == 'chain_k3'").groupby("method")["mse"].mean()
+    still = synthetic_tables.PERSISTENCE * 100**1.6
+    assert f"{last.idxmin()} is best with {three(last.min())} (no motion {still:.4f})" in drawn["rollout"][1]
+    assert f"{sum(last > 1.001 * still)} of {len(last)} methods do worse" in drawn["rollout"][1].split(";")[1]
+
+
+def test_learning_curves_give_the_lowest_validation_error(drawn, inputs):
+    table = pd.read_csv(inputs["history"])
+    for task, rows in table.groupby("task"):
+        best = rows.sort_values("validation_mse").iloc[0]
+        assert (
+            f"{task}: {best.method} at {three(best.validation_mse)} (epoch {best.epoch})" in drawn["learning_curves"][1]
+        )
+
+
+def test_cost_gives_the_time_of_the_most_accurate(drawn, metrics):
+    runs = metrics[(metrics["task"] == "chain_k3") & (~metrics["model"].isin(style.BASELINES))]
+    best = runs.groupby("method")["mse"].mean().idxmin()
+    seconds = runs[runs["method"] == best]["train_seconds"].mean()
+    assert f"{best} reaches" in drawn["cost"][1] and f"in {seconds:.1f} s" in drawn["cost"][1]
+
+
+def test_history_gain_compares_shortest_and_longest(drawn, metrics):
+    one, three_frames = (metrics[metrics["history"] == k].groupby("method")["mse"].mean().min() for k in (1, 3))
+    assert f"a factor of {one / three_frames:,.0f}" in drawn["history_gain"][1]
+
+
+def test_alignment_gives_the_largest_gain(drawn):
+    text = drawn["alignment_diagnostics"][1]
+    assert "1 of 5 alignments" in text and "(vector01)" in text and "1.3 %" in text and "by 11.0" in text
+
+
+def test_prediction_examples_give_the_relative_error(drawn, inputs):
+    with h5py.File(inputs["examples"]) as file:
+        truth, newest, guess = (file[f"chain_k3/{name}"][()] for name in ("truth", "newest", "e3nn"))
+    error = np.linalg.norm(guess - truth) / np.linalg.norm(truth - newest)
+    assert f"e3nn {100 * error:.3g} %" in drawn["prediction_examples"][1]
+
+
+def test_a_method_looks_the_same_whatever_the_order_of_the_tables(inputs):
+    summary, audit = (style.read_table(inputs[key]) for key in ("summary", "audit"))
+    styles = style.method_styles(summary, audit)
+    assert styles == style.method_styles(summary.sample(frac=1, random_state=0), audit.sample(frac=1, random_state=1))
+    assert len({(s.colour, s.marker) for s in styles.values()}) == len(synthetic_tables.METHODS)
+    assert styles["egnn"].kind == "equivariant" and styles["mlp"].kind == "not equivariant"
+    assert styles["persistence"].kind == "baseline"
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(1.6459e-7, "1.65e-07"), (0.012345, "0.0123"), (4.4521, "4.45"), (1637, "1,637"), (0, "0"), (-3.2e-9, "-3.20e-09")]
+    + [(0.99999, "1.00"), (9.996e-8, "1.00e-07"), (float("nan"), "n/a")],
+)
+def test_numbers_have_three_digits(value, text):
+    assert style.sig(value) == text
+
+
+@pytest.mark.parametrize(("value", "text"), [(0.99983, "0.99983"), (0.5, "0.500"), (-8449, "-8,449"), (1, "1.00")])
+def test_a_skill_shows_what_is_missing_to_one(value, text):
+    assert style.skill(value) == text
+
+
+def test_labels_are_spread_within_their_axis():
+    values = np.array([0.5, 0.5, 0.5, 0.98, 1.0, 0.1])
+    placed = style.spread(values, 0.1)
+    assert (np.diff(np.sort(placed)) >= 0.1 - 1e-12).all() and placed.min() >= 0 and placed.max() <= 1
+    assert (np.argsort(placed, kind="stable") == np.argsort(values, kind="stable")).all()
+    assert placed[5] == 0.1  # a label with room stays where it is
+    assert np.ptp(style.spread(np.zeros(50), 0.1)) == pytest.approx(1)  # too many: closer together, still inside
+
+
+def command(*words: object) -> subprocess.CompletedProcess:
+    return subprocess.run([sys.executable, SCRIPT, *map(str, words)], capture_output=True, text=True, check=False)
+
+
+def test_the_command_writes_three_files_the_same_twice(inputs, tmp_path):
+    files = ["--input", *(f"{key}={inputs[key]}" for key in figures.inputs("accuracy"))]
+    for folder in ("one", "two"):
+        done = command("accuracy", *files, "--output", tmp_path / folder / "accuracy.svg")
+        assert done.returncode == 0, done.stderr
+    assert sorted(p.name for p in (tmp_path / "one").iterdir()) == ["accuracy.json", "accuracy.png", "accuracy.svg"]
+    for path in (tmp_path / "one").iterdir():
+        assert path.read_bytes() == (tmp_path / "two" / path.name).read_bytes()
+    words = json.loads((tmp_path / "one" / "accuracy.json").read_text())
+    assert set(words) == {"caption", "finding", "title"} and all(words.values())
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["acuracy"], "Did you mean 'accuracy'?"),
+        (["accuracy"], "give --input summary=PATH"),
+        (
+            ["accuracy", "--input=summary=/no/such.csv", "--input=audit=/no/such.csv"],
+            "no such file: summary=/no/such.csv",
+        ),
+    ],
+)
+def test_the_command_says_what_is_wrong(words, expected, tmp_path):
+    done = command(*words, "--output", tmp_path / "x.svg")
+    assert done.returncode == 1 and done.stderr.startswith("error: ") and expected in done.stderr
+    assert not list(tmp_path.iterdir())

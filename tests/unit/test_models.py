@@ -1,0 +1,153 @@
+"""What every model must pass: claims, batching, saving and loading, for each file in models/."""
+
+from dataclasses import asdict
+
+import numpy as np
+import pytest
+from safetensors.numpy import save_file
+
+from equitraj import features, predictor, registry, symmetry, tasks
+from equitraj.files import write_json
+from equitraj.method import Method
+from equitraj.models._shape import Shape
+
+MODELS = registry.names("models")
+ALIGNMENT = {"egnn": "centre_of_mass", "e3nn_network": "centre_of_mass"}
+HISTORIES = (1, 3)
+
+
+def method(model: str, **options) -> Method:
+    return Method(name=model, model=model, alignment=ALIGNMENT.get(model, "none"), options=options)
+
+
+def sample(chain, history: int):
+    return tasks.samples(chain, np.arange(10, 90, 5), history, lag=1)
+
+
+def weights(m: Method, shape: Shape, s: tasks.Sample, seed: int) -> dict[str, np.ndarray]:
+    """Initial weights of a network, or the fit of a closed form."""
+    if m.closed_form:
+        return m.module.fit(m.hyperparameters(), s.position, s.target, 1)
+    if registry.model_spec(m.model).framework == "jax":
+        import jax
+
+        from equitraj.training.jax import named_arrays
+
+        return named_arrays(m.module.build(m.hyperparameters(), shape, jax.random.key(seed)))
+    import torch
+
+    from equitraj.training.torch import named_arrays
+
+    torch.set_default_dtype(torch.float32)
+    torch.manual_seed(seed)
+    return named_arrays(m.module.build(m.hyperparameters(), shape))
+
+
+@pytest.fixture(scope="module")
+def load(chain, tmp_path_factory):
+    """`load(model, history)` saves a model as a run folder and loads predictors of it."""
+
+    def make(model: str, history: int, **options):
+        m, s = method(model, **options), sample(chain, history)
+        residual = "last" if m.closed_form else "auto"
+        shape = Shape(5, history - 1, 0, features.measure(s.position, s.target, residual, 1))
+        folder = tmp_path_factory.mktemp(model)
+        save_file({f"trained/{k}": np.ascontiguousarray(v) for k, v in weights(m, shape, s, 0).items()}, folder / "model.safetensors")
+        record = {"method": asdict(m), "shape": asdict(shape), "status": "ok", "claims": m.claims()}
+        write_json(folder / "run.json", record)
+        return lambda dtype: predictor.load(folder, "trained", dtype).predict
+
+    return make
+
+
+def cases():
+    for model in MODELS:
+        for history in HISTORIES:
+            if history >= registry.model_spec(model).minimum_history:
+                yield pytest.param(model, history, id=f"{model}-K{history}")
+
+
+@pytest.mark.parametrize(("model", "history"), cases())
+def test_claims_hold_and_what_is_not_claimed_is_not_exact(load, chain, model, history):
+    claims = method(model).claims()
+    rows = symmetry.audit(load(model, history), sample(chain, history), claims, n_elements=4, seed=0)
+    for row in rows:
+        assert row["agrees"] == "yes", row
+        if row["dtype"] == "float64" and not claims[row["generator"]]:
+            assert row["verdict"] != "exact", row
+
+
+@pytest.mark.parametrize(("model", "history"), cases())
+def test_a_prediction_does_not_depend_on_the_rest_of_the_batch(load, chain, model, history):
+    predict, s = load(model, history)("float64"), sample(chain, history)
+    alone = np.concatenate([predict(s.take(slice(i, i + 1))) for i in range(3)])
+    np.testing.assert_allclose(predict(s)[:3], alone, rtol=0, atol=1e-12)  # sums in another order
+
+
+def test_a_point_that_knows_its_index_gives_up_permutations(load, chain):
+    claims = method("egnn", identity=True).claims()
+    assert not claims["permutation"] and claims["rotation"]
+    rows = symmetry.audit(load("egnn", 3, identity=True), sample(chain, 3), claims, n_elements=4, seed=0)
+    found = {r["generator"]: r["verdict"] for r in rows if r["dtype"] == "float64"}
+    assert found["permutation"] != "exact" and found["rotation"] == "exact"
+
+
+def test_graphs_with_given_edges_agree_with_the_library_network(chain):
+    """The library's own forward pass searches the neighbours itself; both in float64, so they differ by rounding."""
+    import torch
+    from e3nn.nn.models.gate_points_2101 import Network
+
+    s = sample(chain, 1)
+    statistics = features.measure(s.position, s.target, "last", 1)
+    m = method("e3nn_network")
+    torch.set_default_dtype(torch.float64)
+    ours = m.module.build(m.hyperparameters(), Shape(5, 0, 0, statistics))
+    graph = ours.batch(features.network_inputs(s, statistics, "float64"))
+    batch = torch.arange(len(s)).repeat_interleave(5)
+    with torch.no_grad():
+        theirs = Network.forward(ours, {"pos": graph.pos, "batch": batch})
+        torch.testing.assert_close(ours(graph), theirs, rtol=0, atol=1e-12)
+    torch.set_default_dtype(torch.float32)
+
+
+def test_planar_input_stays_planar_in_the_e3nn_network(load, chain):
+    s = sample(chain, 1)
+    assert np.abs(load("e3nn_network", 1)("float64")(s)[..., 2]).max() == 0
+
+
+def test_autoregression_finds_the_coefficients_of_a_linear_process():
+    rng = np.random.default_rng(0)
+    displacement = rng.normal(size=(50, 2, 4, 3))
+    position = np.cumsum(np.concatenate([np.zeros((50, 1, 4, 3)), displacement], axis=1), axis=1)
+    target = position[:, -1] - 0.3 * displacement[:, 0] + 1.2 * displacement[:, 1]
+    found = registry.load_model("autoregression").fit(None, position, target, 1)["coefficient"]
+    np.testing.assert_allclose(found, [-0.3, 1.2], atol=1e-12)  # an exactly solvable problem of 600 equations
+
+
+def test_least_squares_agrees_with_numpy_on_the_stacked_system():
+    rng = np.random.default_rng(1)
+    x, y = rng.normal(size=(2, 40, 1, 3, 3))
+    fit = registry.load_model("linear_least_squares").fit(None, x, y[:, 0], 1)
+    rows, b = x.reshape(-1, 3), np.ones((120, 1))
+    system = np.block([[rows if i == j else 0 * rows for j in range(3)] + [b] for i in range(3)])
+    solution = np.linalg.lstsq(system, y.reshape(-1, 3).T.reshape(-1), rcond=None)[0]
+    np.testing.assert_allclose(fit["w"], solution[:9].reshape(3, 3).T, atol=1e-10)
+    np.testing.assert_allclose(fit["b"], solution[9], atol=1e-10)
+
+
+def test_numbers_of_the_paths_trajectory(paths):
+    """The table in the documentation: persistence, constant velocity and autoregression to three digits."""
+    split = {"by": "time", "train": 1500, "validation": 137, "test": 410}
+
+    def mse(model: str, history: int) -> float:
+        m = registry.load_model(model)
+        parts = tasks.split_frames(paths.episode, history, 1, split)
+        fit, test = (tasks.samples(paths, i, history, 1) for i in (np.concatenate([parts["train"], parts["validation"]]), parts["test"]))
+        parameters = m.fit(None, fit.position, fit.target, 1)
+        predicted = test.position[:, -1] + m.apply(parameters, test.position[:, -1], np.diff(test.position, axis=1))
+        return float(np.mean((predicted - test.target) ** 2))
+
+    assert mse("persistence", 1) == pytest.approx(2.4315e-5, rel=1e-4)
+    assert mse("constant_velocity", 2) == pytest.approx(1.6459e-7, rel=1e-4)
+    assert mse("autoregression", 4) == pytest.approx(4.10e-9, abs=0.005e-9)
+    assert mse("linear_least_squares", 1) == pytest.approx(2.381e-5, abs=0.002e-5)

@@ -1,0 +1,269 @@
+"""The report is written from invented tables and read back with an HTML parser."""
+
+import base64
+import json
+import subprocess
+import sys
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import synthetic_tables
+import yaml
+
+from equitraj.figures import style
+from equitraj.report import findings, tables, words
+
+SCRIPT = Path(__file__).parents[2] / "workflow" / "scripts" / "report.py"
+TASKS = {"chain_k1": 1, "chain_k3": 3}
+PICTURE = '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 9 9"><path d="M0 0h9v9z"/></svg>'
+
+
+class Page(HTMLParser):
+    """What a browser would load, the rows of each table, the text of each finding, the sections."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.loads, self.rows, self.findings, self.sections, self.figures = [], {}, {}, [], []
+        self.table, self.finding, self.cell = "", "", False
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list) -> None:
+        attributes = dict(attrs)
+        self.loads += [value for key, value in attrs if key in ("src", "srcset", "poster", "data") and value]
+        if tag == "link":
+            self.loads.append(attributes["href"])
+        if tag == "table":
+            self.table = attributes["id"].removeprefix("table-")
+            self.rows[self.table] = []
+        if tag == "tr" and self.table:
+            self.rows[self.table].append([])
+        if tag in ("td", "th") and self.table:
+            self.rows[self.table][-1].append("")
+            self.cell = True
+        if tag == "section":
+            self.sections.append(attributes["id"])
+            self.finding = ""
+        if tag == "figure":
+            self.figures.append(attributes["id"].removeprefix("figure-"))
+        self.finding = attributes.get("data-finding", self.finding)
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag in ("td", "th"):
+            self.cell = False
+        if tag == "table":
+            self.table = ""
+
+    def handle_data(self, data: str) -> None:
+        if self.cell:
+            self.rows[self.table][-1][-1] += data
+        if self.finding:
+            self.findings[self.finding] = self.findings.get(self.finding, "") + data
+
+
+def make(folder: Path, config: dict, *options: object) -> subprocess.CompletedProcess:
+    (folder / "config.json").write_text(json.dumps(config))
+    places = [
+        "--tables",
+        folder,
+        "--figures",
+        folder,
+        "--config",
+        folder / "config.json",
+        "--output",
+        folder / "r.html",
+    ]
+    command = [
+        sys.executable,
+        SCRIPT,
+        "--study",
+        '{"title": "Trial", "question": "Which <one>?"}',
+        *map(str, places),
+        *map(str, options),
+    ]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("report")
+    synthetic_tables.write(folder, TASKS)
+    for name in ("accuracy", "chapter_first_frame"):
+        (folder / f"{name}.svg").write_text(PICTURE)
+        said = {"title": f"Title of {name}", "caption": "A caption <b>.", "finding": "42 found"}
+        (folder / f"{name}.json").write_text(json.dumps(said))
+    rows = [["baseline RMSE", "0.4302848", "0.4302851", "7e-07", "persistence has 0.00493"]]
+    names = ["quantity", "chapter", "ours", "relative_difference", "note"]
+    pd.DataFrame(rows, columns=names).to_csv(folder / "chapter.csv", index=False)
+    (folder / "benchmarks" / "train").mkdir(parents=True)
+    for name, seconds in (("a", 12.5), ("b", 2.5)):
+        (folder / "benchmarks" / "train" / f"{name}.tsv").write_text(f"s\th:m:s\tmax_rss\n{seconds}\t0\t-\n")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def page(folder) -> Page:
+    done = make(folder, synthetic_tables.resolved_config(TASKS), "--benchmarks", folder / "benchmarks")
+    assert done.returncode == 0, done.stderr
+    return Page((folder / "r.html").read_text())
+
+
+def test_nothing_is_loaded_from_elsewhere(page, folder):
+    assert page.loads and all(address.startswith("data:") for address in page.loads)
+    text = (folder / "r.html").read_text()
+    assert "@import" not in text and "url(" not in text and "fetch(" not in text
+
+
+def test_the_main_table_has_a_row_for_each_line_of_the_summary(page, folder):
+    rows = page.rows["main"][1:]
+    summary = pd.read_csv(folder / "summary.csv")
+    assert len(rows) == len(summary) == len(TASKS) * len(synthetic_tables.METHODS) - 1  # no autoregression at K = 1
+    failed = [row for row in rows if any("1 of 2 failed" in cell for cell in row)]
+    assert {row[1].split()[0].removesuffix("linear") for row in failed} == {"linear_sgd"} and len(failed) == len(TASKS)
+
+
+def test_a_failed_run_is_a_row_with_its_reason(page, folder):
+    failed = pd.read_csv(folder / "metrics.csv").query("status != 'ok'")
+    rows = page.rows["failures"][1:]
+    assert len(rows) == len(failed) > 0
+    assert all("loss is not finite at epoch 3" in row[-1] for row in rows)
+    assert "loss is not finite at epoch 3" in page.findings["failures"]
+
+
+def test_methods_worse_than_no_motion_are_named(page, folder):
+    summary = pd.read_csv(folder / "summary.csv").query("model not in @style.BASELINES")
+    worse = summary[summary["mse_mean"] >= summary["mse_persistence"]]
+    assert {"linear_sgd", "mlp_axes"} <= set(worse["method"])
+    sentences = [line for line in page.findings["references"].split("On ") if "no motion" in line]
+    said = " ".join(" ".join(sentences).split())
+    assert len(sentences) == len(TASKS)
+    for row in worse.itertuples():
+        assert f"{row.method} ({style.sig(row.mse_mean)})" in said
+    for method in set(summary["method"]) - set(worse["method"]):
+        assert f"{method} (" not in said
+
+
+def test_constant_velocity_is_said_to_need_two_frames(page):
+    text = " ".join(page.findings["references"].split())
+    first, second = (line for line in text.split("On ") if "constant velocity" in line)
+    assert "none of 10 fitted methods beats" in first and "needs two frames" in first
+    assert "1 of 11 fitted methods is no better" in second and "needs two frames" not in second
+
+
+def test_the_best_method_is_given_with_its_interval(page, folder):
+    for _, rows in pd.read_csv(folder / "summary.csv").groupby("task"):
+        best = rows.loc[rows["mse_mean"].idxmin()]
+        text = f"{best['method']}, test MSE {style.sig(best['mse_mean'])} (95 % interval over 2 seeds"
+        assert text in page.findings["best"]
+
+
+def test_a_claim_that_does_not_hold_is_named(page):
+    assert "mlp_axes claims rotation symmetry and does not have it" in page.findings["claims"]
+    assert "mlp_vector claims" not in page.findings["claims"]
+
+
+def test_figures_stand_in_their_sections_with_escaped_captions(page, folder):
+    assert page.figures == ["accuracy", "chapter_first_frame"]
+    text = (folder / "r.html").read_text()
+    assert "A caption &lt;b&gt;." in text and "Title of accuracy" in text
+    assert (
+        text.index('id="figure-accuracy"') < text.index('id="chapter"') < text.index('id="figure-chapter_first_frame"')
+    )
+
+
+def test_chapter_digits_and_run_times_are_shown(page):
+    assert page.rows["chapter"][1][:3] == ["baseline RMSE", "0.4302848", "0.4302851"]
+    assert page.rows["times"][1] == ["train", "2", "15.0", "12.5", "n/a"]
+
+
+def test_what_is_missing_is_left_out(tmp_path):
+    paths = synthetic_tables.write(tmp_path, {"only": 3}, seeds=1, failed=None)
+    for name in ("alignment", "splits", "examples"):
+        paths[name].unlink()
+    done = make(tmp_path, synthetic_tables.resolved_config({"only": 3}))
+    assert done.returncode == 0, done.stderr
+    page = Page((tmp_path / "r.html").read_text())
+    assert not {"alignment", "chapter", "splits", "times"} & set(page.sections)
+    assert "failures" not in page.rows and "None of" in page.findings["failures"]
+    assert "interval over seeds: n/a (1 seed)" in page.findings["best"]
+    assert "history" not in page.findings
+
+
+def test_the_question_and_the_configuration_are_on_the_page(folder):
+    make(folder, synthetic_tables.resolved_config(TASKS))
+    text = (folder / "r.html").read_text()
+    assert "Which &lt;one&gt;?" in text and "<h1>Predicting where points go next: Trial</h1>" in text
+    encoded = text.split("data:text/yaml;base64,")[1].split('"')[0]
+    assert yaml.safe_load(base64.b64decode(encoded)) == synthetic_tables.resolved_config(TASKS)
+
+
+def test_a_missing_table_is_one_line(tmp_path):
+    done = make(tmp_path, {})
+    assert done.returncode == 1 and done.stderr.startswith("error: no such table:") and "Traceback" not in done.stderr
+    assert not (tmp_path / "r.html").exists()
+
+
+def row(method: str, mean: float, low: float | None = None, high: float | None = None, **more: object) -> dict:
+    ends = {"mse_mean": mean, "mse_low": low, "mse_high": high}
+    turned = {"mse_rotated_mean": mean, "mse_rotated_low": low, "mse_rotated_high": high}
+    names = {
+        "task": "t",
+        "method": method,
+        "train_size": "all",
+        "n_seeds": 3,
+        "n_failed": 0,
+        "n_parameters": 5,
+        "history": 3,
+        "model": "any",
+    }
+    return names | ends | turned | {"mse_persistence": 1.0, "mse_velocity": 0.5} | more
+
+
+def audit_rows(**claims: str) -> pd.DataFrame:
+    common = {"generator": "rotation", "weights": "trained", "verdict": "exact", "agrees": "yes", "rel_mean": 1e-15}
+    return pd.DataFrame([{"method": m, "claim": c} | common for m, c in claims.items()])
+
+
+@pytest.mark.parametrize(
+    ("equivariant", "other", "said"),
+    [
+        ((0.1, 0.09, 0.11), (0.4, 0.3, 0.5), "equivariance helps by a factor of 4.00"),
+        ((0.4, 0.3, 0.5), (0.1, 0.09, 0.11), "equivariance does not help"),
+        ((0.1, 0.0, 0.4), (0.2, 0.1, 0.3), "no difference is settled"),
+    ],
+)
+def test_the_verdict_on_equivariance_follows_the_numbers(equivariant, other, said):
+    table = pd.DataFrame([row("net", *equivariant), row("plain", *other)])
+    audit = audit_rows(net="yes", plain="no")
+    sentences = findings.symmetry(table, audit, style.method_kinds(table, audit))
+    assert len(sentences) == 2 and all(said in sentence for sentence in sentences)
+
+
+def test_a_broken_claim_does_not_count_as_equivariant():
+    table = pd.DataFrame([row("net", 0.2), row("liar", 0.1), row("plain", 0.4)])
+    audit = audit_rows(net="yes", liar="yes", plain="no")
+    audit.loc[audit["method"] == "liar", "agrees"] = "no"
+    sentence = findings.symmetry(table, audit, style.method_kinds(table, audit))[0]
+    assert "the best equivariant method, `net`" in sentence and "the best that is not, `liar`" in sentence
+
+
+def test_an_interval_that_reaches_the_reference_is_said():
+    table = pd.DataFrame([row("a", 0.9, 0.7, 1.1), row("b", 0.2, 0.1, 0.3)])
+    text = findings.references(table, {"a": "equivariant", "b": "equivariant"})[0]
+    assert "all 2 fitted methods beat no motion (MSE 1.00)." in text and "The interval of `a` reaches above it" in text
+
+
+@pytest.mark.parametrize(
+    ("seeds", "failed", "text"),
+    [(1, 0, "n/a (1 seed)"), (3, 2, "n/a (1 seed)"), (3, 0, "n/a (nothing random)"), (2, 2, "n/a (failed)")],
+)
+def test_why_there_is_no_interval(seeds, failed, text):
+    assert words.interval(row("a", 1.0, n_seeds=seeds, n_failed=failed), "mse") == text
+
+
+def test_training_sizes_are_shown_where_there_are_several(folder):
+    summary = style.read_table(folder / "summary.csv")
+    assert "training samples" not in tables.main_table(summary).heads
+    both = pd.concat([summary, summary.assign(train_size="100")])
+    assert "training samples" in tables.main_table(both).heads

@@ -1,0 +1,96 @@
+"""Bad input is refused when the workflow is parsed: the key, the value, what is allowed, the nearest match."""
+
+import hashlib
+import http.server
+import threading
+
+import numpy as np
+import pytest
+import yaml
+from conftest import TINY, snakemake
+
+CASES = {
+    "unknown key": ({"studdy": {}}, ["unknown key 'studdy'", "Did you mean 'study'?"]),
+    "unknown key of a task": (
+        {"tasks": {"tiny_k1": {"histroy": 2}}}, ["tasks.tiny_k1: unknown key 'histroy'", "Did you mean 'history'?"],
+    ),
+    "unknown model": (
+        {"methods": {"mine": {"model": "egn"}}},
+        ["methods.mine.model: unknown name 'egn'", "allowed:", "persistence", "Did you mean 'egnn'?"],
+    ),
+    "unknown alignment": (
+        {"methods": {"mine": {"model": "mlp", "alignment": "point_0"}}}, ["methods.mine.alignment", "Did you mean 'point0'?"],
+    ),
+    "unknown hyperparameter": (
+        {"methods": {"mine": {"model": "mlp", "options": {"widht": 3}}}},
+        ["methods.mine.options (model mlp): unknown name 'widht'", "Did you mean 'width'?"],
+    ),
+    "unknown training option": (
+        {"methods": {"mine": {"model": "mlp", "training": {"epoch": 3}}}}, ["methods.mine.training", "Did you mean 'epochs'?"],
+    ),
+    "unknown method in the study": (
+        {"study": {"methods": ["persistance"]}}, ["study.methods: unknown name 'persistance'", "Did you mean 'persistence'?"],
+    ),
+    "unknown source of a task": (
+        {"tasks": {"tiny_k1": {"source": "tinny"}}}, ["tasks.tiny_k1.source: unknown name 'tinny'", "Did you mean 'tiny'?"],
+    ),
+    "unknown system": (
+        {"sources": {"tiny": {"system": "bead_chan"}}}, ["sources.tiny", "bead_chan", "bead_chain"],
+    ),
+    "split larger than the data": (
+        {"tasks": {"tiny_k1": {"split": {"train": 150}}}},
+        ["tasks.tiny_k1.split: train 150 + validation 30 + test 60 = 240 samples, but the data have 199", "reduce the sizes"],
+    ),
+    "wrong type": ({"tasks": {"tiny_k1": {"history": "three"}}}, ["tasks.tiny_k1.history", "'three'", "past frames"]),
+    "missing file": ({"sources": {"own": {"kind": "file", "path": "nowhere.npz"}}}, ["sources.own.path: no file 'nowhere.npz'"]),
+}
+
+
+def merge(base: dict, change: dict) -> dict:
+    return base | {k: merge(base.get(k, {}), v) if isinstance(v, dict) else v for k, v in change.items()}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_a_wrong_configuration_is_refused_with_the_nearest_match(fresh, tmp_path, case):
+    change, expected = CASES[case]
+    path = tmp_path / "wrong.yaml"
+    path.write_text(yaml.safe_dump(merge(yaml.safe_load(TINY.read_text()), change)))
+    result = snakemake(fresh, "-n", configfile=path)
+    assert result.returncode != 0
+    assert not [text for text in expected if text not in result.stdout], result.stdout[-2000:]
+    assert not list((fresh / "results").rglob("*.h5")) if (fresh / "results").exists() else True
+
+
+@pytest.fixture()
+def server(tmp_path):
+    """A web server with `walk.npz`, 200 frames of 4 points in a plane."""
+    folder = tmp_path / "www"
+    folder.mkdir()
+    walk = np.cumsum(np.random.default_rng(0).normal(size=(200, 4, 2)), axis=0)
+    np.savez(folder / "walk.npz", arr=walk)
+    handler = lambda *args: http.server.SimpleHTTPRequestHandler(*args, directory=folder)  # noqa: E731
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as httpd:
+        threading.Thread(target=httpd.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{httpd.server_port}/walk.npz", hashlib.sha256((folder / "walk.npz").read_bytes()).hexdigest()
+        httpd.shutdown()
+
+
+def download_study(path, url: str, sha256: str):
+    source = {"kind": "download", "url": url, "sha256": sha256, "array": "arr", "lift": "zeros"}
+    path.write_text(yaml.safe_dump({"sources": {"walk": source}}))
+    return path
+
+
+def test_a_download_with_the_right_checksum_becomes_a_trajectory(fresh, tmp_path, server):
+    study = download_study(tmp_path / "study.yaml", *server)
+    result = snakemake(fresh, "results/data/walk/lifted.h5", configfile=study)
+    assert result.returncode == 0, result.stdout[-3000:]
+
+
+def test_a_download_with_a_wrong_checksum_fails_and_leaves_nothing(fresh, tmp_path, server):
+    url, found = server
+    study = download_study(tmp_path / "study.yaml", url, "0" * 64)
+    result = snakemake(fresh, "results/data/walk/lifted.h5", configfile=study)
+    assert result.returncode != 0
+    assert not [text for text in (url, "0" * 64, found, "mirror") if text not in result.stdout], result.stdout[-3000:]
+    assert not list((fresh / "results" / "data").rglob("*.*"))

@@ -1,0 +1,136 @@
+"""The tiny study: every promised file and column, nothing run twice, the same numbers again."""
+
+import json
+import os
+import re
+
+import h5py
+import numpy as np
+import pandas as pd
+import pytest
+from conftest import checkout, snakemake
+
+COLUMNS = {
+    "metrics": "task method model alignment augmentation history train_size seed status n_parameters mse rmse "
+    "mse_persistence mse_velocity skill skill_velocity r2 mse_rotated train_seconds frames_per_second peak_memory_mb device",
+    "audit": "task method train_size seed weights dtype generator samples abs_max rel_mean rel_p95 rel_max loss_percent "
+    "noise_floor verdict claim agrees",
+    "rollout": "task method train_size seed step mse skill",
+    "alignment": "task alignment jump_rate eigengap_p01 perturbation_gain rotation_error reflection_error",
+}
+MEASURED_COSTS = ["train_seconds", "frames_per_second", "peak_memory_mb", "train_seconds_mean"]
+EQUIVARIANT = ("tiny_egnn", "tiny_e3nn", "persistence", "autoregression")
+
+
+def table(folder, name: str) -> pd.DataFrame:
+    return pd.read_csv(folder / "results" / "tables" / f"{name}.csv")
+
+
+def planned(folder, *arguments: str) -> set[str]:
+    """Outputs of the training jobs of a dry run, as task/method."""
+    out = snakemake(folder, "-n", *arguments).stdout
+    return set(re.findall(r"(?:Training|Fitting) (\w+) on \w+", out))
+
+
+@pytest.mark.parametrize("name", COLUMNS)
+def test_tables_have_the_promised_columns(tiny, name):
+    assert list(table(tiny, name).columns) == COLUMNS[name].split()
+
+
+def test_every_run_folder_is_complete(tiny):
+    folder = tiny / "results/runs/tiny_k3/tiny_egnn/nall/seed1"
+    promised = "model.safetensors run.json history.csv metrics.json predictions.h5 rollout.csv audit.csv".split()
+    assert sorted(p.name for p in folder.iterdir()) == sorted(promised)
+    with h5py.File(folder / "predictions.h5") as file:
+        mse = np.mean((file["prediction"][()] - file["target"][()]) ** 2)
+    assert json.loads((folder / "metrics.json").read_text())["mse"] == pytest.approx(mse, rel=1e-12)
+
+
+def test_a_failed_method_is_a_row_with_its_reason_and_no_numbers(tiny):
+    metrics = table(tiny, "metrics")
+    failed = metrics[metrics.method == "tiny_diverging"]
+    assert len(failed) == 4 and failed.status.str.startswith("failed: Diverged").all()
+    assert failed.mse.isna().all() and failed.mse_persistence.notna().all()
+    assert (metrics[metrics.method != "tiny_diverging"].status == "ok").all()
+    assert "tiny_diverging" in (tiny / "reports/report.html").read_text()
+
+
+def test_methods_that_need_more_history_are_left_out_of_the_task_that_lacks_it(tiny):
+    metrics = table(tiny, "metrics")
+    assert set(metrics[metrics.method == "autoregression"].task) == {"tiny_k3"}
+    assert set(metrics[metrics.method == "persistence"].task) == {"tiny_k1", "tiny_k3"}
+
+
+def test_equivariant_methods_err_alike_on_rotated_data_and_the_audit_says_why(tiny):
+    metrics, audit = table(tiny, "metrics"), table(tiny, "audit")
+    equivariant = metrics[metrics.method.isin(EQUIVARIANT)]
+    np.testing.assert_allclose(equivariant.mse_rotated, equivariant.mse, rtol=1e-4)  # float32 predictions
+    rows = audit[audit.method.isin(EQUIVARIANT) & (audit.generator != "permutation")]
+    assert (rows[rows.dtype == "float32"].rel_mean < 1e-5).all()
+    assert (rows[rows.dtype == "float64"].rel_mean < 1e-12).all()
+    assert set(rows[rows.method == "tiny_egnn"].weights) == {"initial", "trained"}
+    mlp = audit[(audit.method == "tiny_mlp") & (audit.generator != "permutation")]
+    assert (mlp.rel_mean > 1e-2).all() and (mlp.verdict == "broken").all()
+
+
+def test_an_alignment_that_does_not_hold_what_it_claims_is_marked(tiny):
+    audit = table(tiny, "audit")
+    rows = audit[(audit.method == "tiny_mlp_principal_axes") & (audit.generator == "rotation")]
+    assert (rows.claim == "yes").all() and (rows.agrees == "no").any()
+
+
+def test_figures_and_report_are_there(tiny):
+    figures = tiny / "results" / "figures"
+    names = {p.stem for p in figures.glob("*.svg")}
+    assert {"accuracy", "audit_matrix", "rollout"} <= names
+    assert all((figures / f"{n}.png").stat().st_size > 5000 for n in names)
+    html = (tiny / "reports/report.html").read_text()
+    assert not re.search(r'(?:src|href)="https?://[^"]+\.(?:js|css|png|svg)', html)
+
+
+def test_running_again_does_nothing(tiny):
+    assert "Nothing to be done" in snakemake(tiny).stdout
+
+
+def test_touching_every_file_reruns_nothing(tiny):
+    for folder, _, names in os.walk(tiny):
+        if ".snakemake" not in folder:
+            for name in names:
+                os.utime(os.path.join(folder, name))
+    assert "Nothing to be done" in snakemake(tiny).stdout
+
+
+def test_editing_a_model_retrains_its_runs_and_no_other(tiny):
+    path = tiny / "workflow/scripts/equitraj/models/mlp.py"
+    before = path.read_text()
+    try:
+        path.write_text(before + "\nEDITED = True\n")
+        assert planned(tiny) == {"tiny_mlp", "tiny_mlp_principal_axes", "tiny_diverging"}
+    finally:
+        path.write_text(before)
+    assert planned(tiny) == set()
+
+
+def test_changing_an_option_retrains_that_method_only(tiny, tmp_path):
+    changed = tmp_path / "changed.yaml"
+    from conftest import TINY
+
+    changed.write_text(TINY.read_text().replace("tiny_egnn: { model: egnn, alignment: centre_of_mass, options: { width: 8",
+                                                "tiny_egnn: { model: egnn, alignment: centre_of_mass, options: { width: 4"))
+    out = snakemake(tiny, "-n", configfile=changed).stdout
+    assert set(re.findall(r"(?:Training|Fitting) (\w+) on \w+", out)) == {"tiny_egnn"}
+
+
+def test_a_second_run_from_scratch_gives_identical_tables(tiny, tmp_path):
+    again = checkout(tmp_path)
+    tables = [f"results/tables/{n}.csv" for n in ("metrics", "summary", "audit", "rollout", "history", "splits", "alignment")]
+    result = snakemake(again, *tables)
+    assert result.returncode == 0, result.stdout[-3000:]
+    for path in tables:
+        first, second = (pd.read_csv(f / path).drop(columns=MEASURED_COSTS, errors="ignore") for f in (tiny, again))
+        pd.testing.assert_frame_equal(first, second, check_exact=True)
+
+
+def test_snakemakes_own_report_works(tiny):
+    result = snakemake(tiny, "--report", "snakemake-report.zip")
+    assert result.returncode == 0 and (tiny / "snakemake-report.zip").stat().st_size > 10_000, result.stdout[-3000:]

@@ -1,0 +1,87 @@
+# The two textbook chapters, number by number. Needs: <results>/data/paths/lifted.h5, the chapters' trajectory. Makes: the
+# arrays of both models of the trajectory chapter, the table of printed, reproduced and corrected numbers, and the table
+# of the untrained butane models.
+
+
+rule chapter_baseline:
+    message:
+        "Training the chapter's linear baseline as printed"
+    input:
+        script=script("chapter.py"),
+        code=code("chapter/baseline.py"),
+        trajectory="<results>/data/paths/lifted.h5",
+    output:
+        arrays="<results>/chapter/baseline.npz",
+    log:
+        "<logs>/chapter/baseline.log",
+    benchmark:
+        "<benchmarks>/chapter/baseline.tsv"
+    conda:
+        "../../envs/jax.yaml"
+    shell:
+        "python {input.script:q} baseline --input {input.trajectory:q} --output {output.arrays:q} 2> {log:q}"
+
+
+rule chapter_network:
+    message:
+        "Training the chapter's e3nn network as printed, 16 epochs in batches of one frame"
+    input:
+        script=script("chapter.py"),
+        code=code("chapter/network.py"),
+        trajectory="<results>/data/paths/lifted.h5",
+    output:
+        arrays="<results>/chapter/network.npz",
+    log:
+        "<logs>/chapter/network.log",
+    benchmark:
+        "<benchmarks>/chapter/network.tsv"
+    params:
+        epochs=16,
+        seed=0,
+    resources:
+        runtime=90,
+    conda:
+        "../../envs/torch.yaml"
+    shell:
+        "python {input.script:q} network --input {input.trajectory:q} --output {output.arrays:q} "
+        "--epochs {params.epochs} --seed {params.seed} 2> {log:q}"
+
+
+rule chapter_ladder:
+    message:
+        "Measuring the invariances of the chapter's butane models"
+    input:
+        script=script("chapter.py"),
+        code=code("chapter/ladder.py"),
+    output:
+        table="<results>/tables/invariance_ladder.csv",
+    log:
+        "<logs>/chapter/ladder.log",
+    benchmark:
+        "<benchmarks>/chapter/ladder.tsv"
+    conda:
+        "../../envs/data.yaml"
+    shell:
+        "python {input.script:q} ladder --output {output.table:q} 2> {log:q}"
+
+
+rule chapter_table:
+    message:
+        "Setting the correct measurement beside each number of the chapters"
+    input:
+        script=script("chapter.py"),
+        code=code("chapter/table.py"),
+        trajectory="<results>/data/paths/lifted.h5",
+        baseline="<results>/chapter/baseline.npz",
+        network="<results>/chapter/network.npz",
+    output:
+        table="<results>/tables/chapter.csv",
+    log:
+        "<logs>/chapter/table.log",
+    benchmark:
+        "<benchmarks>/chapter/table.tsv"
+    conda:
+        "../../envs/data.yaml"
+    shell:
+        "python {input.script:q} table --input {input.trajectory:q} --baseline {input.baseline:q} "
+        "--network {input.network:q} --output {output.table:q} 2> {log:q}"

@@ -1,0 +1,147 @@
+# Helpers that rules read their inputs and parameters from.
+import json
+import sys
+from pathlib import Path
+
+SCRIPTS = Path(workflow.basedir) / "workflow" / "scripts"
+sys.path.insert(0, str(SCRIPTS))
+
+from equitraj import config as configuration
+from equitraj import registry
+from snakemake.exceptions import WorkflowError
+
+try:
+    configuration.check(config)
+except ValueError as error:
+    raise WorkflowError(f"configuration: {error}") from None
+
+STUDY = config["study"]
+SEEDS = sorted(STUDY["seeds"])
+NOTHING = "(?!)"  # a wildcard pattern that nothing matches
+
+
+def relative(path):
+    """A path as seen from the working directory, where it lies below it."""
+    path = Path(path).resolve()
+    below = path.is_relative_to(Path.cwd().resolve())
+    return str(path.relative_to(Path.cwd().resolve()) if below else path)
+
+
+def script(name):
+    """Path of a command in workflow/scripts."""
+    return relative(SCRIPTS / name)
+
+
+def code(*names):
+    """The named files of the library, or commands, with all library files they import."""
+    files = set()
+    for name in names:
+        path = SCRIPTS / name if "/" not in name else registry.LIBRARY / name
+        files |= registry.imported_files(path) | {path}
+    return sorted(relative(file) for file in files)
+
+
+def as_json(value):
+    """JSON with sorted keys, so that the order of keys is no change."""
+    return json.dumps(value, sort_keys=True)
+
+
+def pattern(names):
+    """A wildcard pattern that matches these names only."""
+    return "|".join(sorted(names)) or NOTHING
+
+
+def sources_of_kind(kind):
+    """Pattern of the sources of one kind."""
+    return pattern(n for n, s in config["sources"].items() if s["kind"] == kind)
+
+
+def source_json(wildcards):
+    """A source and its name."""
+    return as_json(config["sources"][wildcards.source] | {"name": wildcards.source})
+
+
+def task_json(wildcards):
+    """A task and its name."""
+    return as_json(config["tasks"][wildcards.task] | {"name": wildcards.task})
+
+
+def method_json(wildcards):
+    """A method and its name."""
+    return as_json(config["methods"][wildcards.method] | {"name": wildcards.method})
+
+
+def spec(method):
+    """What the model file of a method says of itself."""
+    return registry.model_spec(config["methods"][method]["model"])
+
+
+def methods_of_framework(framework):
+    """Pattern of the methods of one framework."""
+    return pattern(m for m in config["methods"] if spec(m).framework == framework)
+
+
+def lifted(wildcards):
+    """Lifted trajectory of a task's source."""
+    return f"<results>/data/{config['tasks'][wildcards.task]['source']}/lifted.h5"
+
+
+def alignment_of(method):
+    """Alignment of a method."""
+    return config["methods"][method].get("alignment", "none")
+
+
+def aligned(wildcards):
+    """Aligned trajectory that a method trains on."""
+    return f"<results>/aligned/{wildcards.task}/{alignment_of(wildcards.method)}.h5"
+
+
+def method_code(wildcards):
+    """Files of a method's model and alignment."""
+    model = config["methods"][wildcards.method]["model"]
+    return code(f"models/{model}.py", f"alignments/{alignment_of(wildcards.method)}.py")
+
+
+def is_applicable(task, method):
+    """Whether a task has the history that a method's model needs."""
+    return config["tasks"][task]["history"] >= spec(method).minimum_history
+
+
+BATCHES = [
+    f"{task}/{method}/n{size}"
+    for task in STUDY["tasks"]
+    for method in STUDY["methods"]
+    for size in STUDY["train_sizes"]
+    if is_applicable(task, method)
+]
+ALIGNMENTS = sorted({alignment_of(m) for m in STUDY["methods"]})
+STUDY_SOURCES = sorted({config["tasks"][t]["source"] for t in STUDY["tasks"]})
+
+
+def run_files(name):
+    """One file of every run of the study."""
+    return [f"<results>/runs/{batch}/seed{seed}/{name}" for batch in BATCHES for seed in SEEDS]
+
+
+def batch_files(*names):
+    """Files of all seeds of a method on a task, as output patterns."""
+    folder = "<results>/runs/{task}/{method}/n{size}/seed"
+    return [f"{folder}{seed}/{name}" for seed in SEEDS for name in names]
+
+
+def batch_folder(wildcards, output):
+    """Folder that holds the run folders of all seeds."""
+    return Path(output[0]).parents[1]
+
+
+def run_folders(wildcards, output):
+    """Run folders of all seeds."""
+    return sorted({str(Path(path).parent) for path in output})
+
+
+wildcard_constraints:
+    source=pattern(config["sources"]),
+    task=pattern(config["tasks"]),
+    method=pattern(config["methods"]),
+    alignment=pattern(registry.names("alignments")),
+    size=r"all|\d+",

@@ -1,0 +1,81 @@
+# Evaluation. Needs: the runs of a method on a task and the lifted trajectory. Makes: metrics.json, predictions.h5 and
+# rollout.csv in each run folder, and the tables of the whole study.
+
+
+rule evaluate_numpy:
+    message:
+        "Evaluating {wildcards.method} on {wildcards.task} (n={wildcards.size})"
+    input:
+        script=script("evaluate.py"),
+        code=code("evaluate.py"),
+        method=method_code,
+        trajectory=lifted,
+        runs=batch_files("run.json", "model.safetensors"),
+    output:
+        batch_files("metrics.json", "predictions.h5", "rollout.csv"),
+    log:
+        "<logs>/evaluate/{task}/{method}/n{size}.log",
+    benchmark:
+        "<benchmarks>/evaluate/{task}/{method}/n{size}.tsv"
+    params:
+        folders=run_folders,
+        steps=lookup(within=config, dpath="rollout/steps"),
+        starts=lookup(within=config, dpath="rollout/starts"),
+    wildcard_constraints:
+        method=methods_of_framework("numpy"),
+    conda:
+        "../../envs/data.yaml"
+    shell:
+        "NPROC={threads} python {input.script:q} --trajectory {input.trajectory:q} --runs {params.folders:q} "
+        "--rollout-steps {params.steps} --rollout-starts {params.starts} 2> {log:q}"
+
+
+use rule evaluate_numpy as evaluate_jax with:
+    wildcard_constraints:
+        method=methods_of_framework("jax"),
+    conda:
+        "../../envs/jax.yaml"
+
+
+use rule evaluate_numpy as evaluate_torch with:
+    wildcard_constraints:
+        method=methods_of_framework("torch"),
+    conda:
+        "../../envs/torch.yaml"
+
+
+rule collect:
+    message:
+        "Collecting the tables of {params.n_runs} runs"
+    input:
+        script=script("collect.py"),
+        code=code("collect.py"),
+        metrics=run_files("metrics.json"),
+        audits=run_files("audit.csv"),
+        others=run_files("rollout.csv") + run_files("predictions.h5"),
+        trained=run_files("run.json") + run_files("history.csv"),
+        trajectories=expand("<results>/data/{source}/lifted.h5", source=STUDY_SOURCES),
+    output:
+        report(
+            expand(
+                "<results>/tables/{table}.csv",
+                table=["metrics", "summary", "audit", "rollout", "history", "splits"],
+            ),
+            caption="../report/table.rst",
+            category="Tables",
+        ),
+        examples="<results>/tables/examples.h5",
+    log:
+        "<logs>/collect.log",
+    benchmark:
+        "<benchmarks>/collect.tsv"
+    params:
+        runs=lambda wildcards, input: [str(Path(path).parent) for path in input.metrics],
+        n_runs=len(BATCHES) * len(SEEDS),
+        tables=lambda wildcards, output: Path(output[0]).parent,
+        caption="Collected from the records of all runs of the study.",
+    conda:
+        "../../envs/report.yaml"
+    shell:
+        "python {input.script:q} --runs {params.runs:q} --trajectories {input.trajectories:q} "
+        "--output {params.tables:q} 2> {log:q}"

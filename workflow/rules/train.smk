@@ -1,0 +1,63 @@
+# Training. Needs: the lifted and the aligned trajectory. Makes: <results>/runs/{task}/{method}/n{size}/seed{seed}/ with
+# model.safetensors, run.json and history.csv. One job trains all seeds of a method on a task, so that a framework is
+# imported and compiled once; one rule per framework, because each has its own environment.
+
+
+rule train_numpy:
+    message:
+        "Fitting {wildcards.method} on {wildcards.task} (n={wildcards.size})"
+    input:
+        script=script("train.py"),
+        code=code("train.py"),
+        method=method_code,
+        trajectory=lifted,
+        aligned=aligned,
+    output:
+        batch_files("run.json", "model.safetensors", "history.csv"),
+    log:
+        "<logs>/train/{task}/{method}/n{size}.log",
+    benchmark:
+        "<benchmarks>/train/{task}/{method}/n{size}.tsv"
+    params:
+        task=task_json,
+        method=method_json,
+        seeds=SEEDS,
+        folder=batch_folder,
+    wildcard_constraints:
+        method=methods_of_framework("numpy"),
+    conda:
+        "../../envs/data.yaml"
+    shell:
+        "NPROC={threads} python {input.script:q} --task {params.task:q} --method {params.method:q} "
+        "--size {wildcards.size} --seeds {params.seeds} --trajectory {input.trajectory:q} --aligned {input.aligned:q} "
+        "--folder {params.folder:q} 2> {log:q}"
+
+
+use rule train_numpy as train_jax with:
+    message:
+        "Training {wildcards.method} on {wildcards.task} (n={wildcards.size})"
+    input:
+        script=script("train.py"),
+        code=code("train.py", "training/jax.py"),
+        method=method_code,
+        trajectory=lifted,
+        aligned=aligned,
+    wildcard_constraints:
+        method=methods_of_framework("jax"),
+    conda:
+        "../../envs/jax.yaml"
+
+
+use rule train_numpy as train_torch with:
+    message:
+        "Training {wildcards.method} on {wildcards.task} (n={wildcards.size})"
+    input:
+        script=script("train.py"),
+        code=code("train.py", "training/torch.py"),
+        method=method_code,
+        trajectory=lifted,
+        aligned=aligned,
+    wildcard_constraints:
+        method=methods_of_framework("torch"),
+    conda:
+        "../../envs/torch.yaml"

@@ -1,0 +1,24 @@
+"""Align a trajectory: write each frame in its own frame, with rotation, origin and weight."""
+
+import argparse
+import json
+from pathlib import Path
+
+from equitraj.align_run import run
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--trajectory", type=Path, required=True)
+    parser.add_argument("--task", type=json.loads, required=True, help="the task as JSON, with its name")
+    parser.add_argument("--alignment", required=True, help="a file in alignments/")
+    parser.add_argument("--output", type=Path, required=True)
+    args = parser.parse_args()
+    try:
+        run(args.trajectory, args.task, args.alignment, args.output)
+    except ValueError as error:
+        raise SystemExit(f"error: task {args.task['name']}: {error}") from error
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,29 @@
+"""Collect the tables of a study from its run args.runs."""
+
+import argparse
+from pathlib import Path
+
+from equitraj import tables
+from equitraj.files import atomic
+from equitraj.trajectory import read
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--runs", type=Path, nargs="+", required=True, help="run args.runs")
+    parser.add_argument("--trajectories", type=Path, nargs="+", required=True, help="SOURCE/lifted.h5 files")
+    parser.add_argument("--output", type=Path, required=True, help="folder for the tables")
+    args = parser.parse_args()
+    metrics = tables.metrics_table(args.runs)
+    made = {"metrics": metrics, "summary": tables.summary_table(metrics), "splits": tables.splits_table(args.runs)}
+    made |= {name: tables.stacked(args.runs, f"{name}.csv") for name in ("audit", "rollout", "history")}
+    for name, table in made.items():
+        with atomic(args.output / f"{name}.csv") as path:
+            table.to_csv(path, index=False)
+    trajectories = {path.parent.name: read(path) for path in args.trajectories}
+    with atomic(args.output / "examples.h5") as path:
+        tables.write_examples(path, args.runs, trajectories)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,191 @@
+"""The table of the chapters' numbers: printed, reproduced, and beside each what the correct measurement says."""
+
+import csv
+from collections.abc import Iterator
+from dataclasses import dataclass
+from math import nan
+from pathlib import Path
+
+import numpy as np
+
+from equitraj.chapter.data import pairs, parity, reference_predictions
+from equitraj.chapter.ladder import INITIALISATIONS, relative_changes
+from equitraj.files import atomic
+
+COLUMNS = ("quantity", "chapter", "ours", "relative_difference", "note")
+PRINTED = {
+    "baseline_rmse": 0.4302848,
+    "baseline_rotation": 4.4521255,
+    "baseline_translation": 3.6074016,
+    "network_mse": 0.0001,
+    "network_rotation": 1.3626e-16,
+}
+# The energies that the input-data chapter prints before and after a change, by model and change of `ladder.py`.
+PRINTED_ENERGIES = {
+    ("dense", "rotation"): (-8.25600129780722, -8.551914894325305),
+    ("dense", "permutation_same_element"): (-8.25600129780722, -5.554268946535305),
+    ("permutation", "permutation_same_element"): (30.669697848057446, 30.669697848057446),
+    ("permutation+translation", "permutation_same_element"): (355.8549377572814, 355.85493775728145),
+    ("permutation+translation", "translation"): (355.8549377572814, 355.85493775728145),
+    ("permutation+translation", "rotation"): (355.8549377572814, 345.7658165778177),
+    ("permutation+translation+rotation", "permutation_same_element"): (-226.96608366775686, -226.96608366775683),
+    ("permutation+translation+rotation", "translation"): (-226.96608366775686, -226.96608366775686),
+    ("permutation+translation+rotation", "rotation"): (-226.96608366775686, -226.96608366775686),
+    ("permutation+translation+rotation", "conformation"): (-226.96608366775686, -244.723501248453),
+}
+
+Arrays = dict[str, np.ndarray]
+
+
+@dataclass(frozen=True)
+class Row:
+    """One quantity.
+
+    `chapter` is NaN where the chapter prints no number; `comparable` is False where only magnitudes can agree.
+    """
+
+    quantity: str
+    ours: float
+    note: str
+    chapter: float = nan
+    comparable: bool = True
+
+    def cells(self) -> list[str]:
+        """The cells of the table; an empty one where there is nothing to give."""
+        known = np.isfinite(self.chapter)
+        compare = known and self.comparable and self.chapter != 0
+        difference = f"{(self.ours - self.chapter) / self.chapter:.2g}" if compare else ""
+        return [self.quantity, f"{self.chapter:.8g}" if known else "", f"{self.ours:.8g}", difference, self.note]
+
+
+def error_rows(baseline: Arrays, network: Arrays) -> Iterator[Row]:
+    """The printed losses, then both models and the references in the same units, on the same 410 frames."""
+    persistence = float(baseline["persistence_mse"])
+    mse = {
+        "baseline": (float(baseline["validation_mse"]), "the chapter's baseline; 12 epochs stop far from its optimum"),
+        "baseline fitted by least squares": (float(baseline["least_squares_mse"]), "the same map at its optimum"),
+        "e3nn network": (float(network["validation_mse"]), ""),
+        "persistence": (persistence, "no motion at all; the mark that a useful model has to pass"),
+        "constant velocity": (float(baseline["velocity_mse"]), "needs the frame before, which both models lack"),
+    }
+    ratio = mse["e3nn network"][0] / persistence
+    note = f"the chapter's network as printed: {ratio:.3g} times the error of predicting no motion"
+    mse["e3nn network"] = mse["e3nn network"][0], note
+    yield Row(
+        "baseline: final validation loss",
+        float(baseline["validation_rmse"][-1]),
+        "a root mean square error of positions, not comparable with the loss of the other model; see the MSE rows",
+        PRINTED["baseline_rmse"],
+    )
+    yield Row(
+        "e3nn network: final validation loss",
+        float(network["validation_loss"][-1]),
+        "a mean squared error, printed with one digit, of a training without a seed: only the magnitude can agree",
+        PRINTED["network_mse"],
+        comparable=False,
+    )
+    for name, (value, note) in mse.items():
+        yield Row(f"{name}: MSE of positions", value, note)
+        yield Row(f"{name}: RMSE of positions", np.sqrt(value), "the square root of the row above")
+
+
+def symmetry_rows(baseline: Arrays, network: Arrays) -> Iterator[Row]:
+    """The printed differences, each followed by the symmetry measured with trained weights on real frames."""
+    yield Row(
+        "baseline: rotation difference",
+        float(baseline["rotation_difference"]),
+        "one angle, random points and random weights: only the bias was trained, so this is not the trained model",
+        PRINTED["baseline_rotation"],
+    )
+    yield from _measured("baseline", "rotation", baseline, ("trained", "least_squares"))
+    yield from _measured("baseline", "reflection", baseline, ("trained", "least_squares"))
+    yield Row(
+        "baseline: translation difference",
+        float(baseline["translation_difference"]),
+        "adds a different vector to each point, which is no translation: a correct network would fail this too",
+        PRINTED["baseline_translation"],
+    )
+    yield from _measured("baseline", "translation", baseline, ("trained", "least_squares"))
+    relative = float(network["rotation_difference_relative"])
+    yield Row(
+        "e3nn network: rotation difference",
+        float(network["rotation_difference"]),
+        f"a squared difference on random points: {relative:.2g} of the output, float32 rounding and not float64",
+        PRINTED["network_rotation"],
+        comparable=False,
+    )
+    weights = [f"{state}_{dtype}" for state in ("trained", "initial") for dtype in ("float32", "float64")]
+    for generator in ("rotation", "reflection", "translation"):
+        yield from _measured("e3nn network", generator, network, weights)
+
+
+def _measured(model: str, generator: str, arrays: Arrays, weights: tuple | list) -> Iterator[Row]:
+    for name in weights:
+        absolute = float(arrays[f"{generator}_absolute_{name}"])
+        note = f"relative to the predicted displacement, on validation frames; {absolute:.2g} in units of length"
+        if name == "least_squares":
+            note += "; planar data leave the z row of W at zero"
+        label = name.replace("_", " ")
+        yield Row(f"{model}: relative {generator} error ({label})", float(arrays[f"{generator}_relative_{name}"]), note)
+
+
+def parity_rows(position: np.ndarray, baseline: Arrays, network: Arrays) -> Iterator[Row]:
+    """Parity R2 as the chapters compute it, then per coordinate and of displacements, for both models and no motion."""
+    n_train = int(baseline["n_train"])
+    start, value = (part[n_train:] for part in pairs(position))
+    predictions = {
+        "baseline": baseline["validation_prediction"],
+        "e3nn network": network["validation_prediction"],
+        "baseline fitted by least squares": baseline["least_squares_prediction"],
+        **reference_predictions(position, n_train),
+    }
+    predictions["constant velocity"] = predictions.pop("velocity")
+    notes = {
+        "chapter": "of the mean of x, y and z of one point, no centre of mass: mixes coordinates and hides the motion",
+        "x": "of the x coordinates alone; positions differ little from frame to frame, so no motion scores well too",
+        "y": "of the y coordinates alone",
+        "displacement": "of the displacements, what is to be predicted; 0 is their mean, below 0 is worse",
+    }
+    for name, prediction in predictions.items():
+        scores = parity(start, value, prediction)
+        for kind, note in notes.items():
+            what = "parity R2 as in the chapter" if kind == "chapter" else f"parity R2 of {kind}"
+            yield Row(f"{name}: {what}", scores[kind], note)
+
+
+def ladder_rows() -> Iterator[Row]:
+    """The printed butane energies as relative changes, beside the median over random initialisations."""
+    ours = relative_changes()
+    for (model, change), (before, after) in PRINTED_ENERGIES.items():
+        printed, values = abs(after - before) / abs(before), ours[model, change]
+        share = 100 * np.mean(values < printed)
+        note = f"one draw without a seed; ours is the median of {INITIALISATIONS}, "
+        note += f"{share:.0f} % of which change less" if printed > 1e-9 else "all of them rounding: invariant"
+        what = f"butane, {model} model: relative change of energy under {change.replace('_', ' ')}"
+        yield Row(what, float(np.median(values)), note, printed, comparable=False)
+
+
+def rows(position: np.ndarray, baseline: Arrays, network: Arrays) -> list[Row]:
+    """All rows; `position` (T, N, 3), the arrays as the verbs `baseline` and `network` write them."""
+    return [
+        *error_rows(baseline, network),
+        *symmetry_rows(baseline, network),
+        *parity_rows(position, baseline, network),
+        *ladder_rows(),
+    ]
+
+
+def write_table(path: str | Path, position: np.ndarray, baseline: Arrays, network: Arrays) -> None:
+    """Write the table to `path`.
+
+    Raises:
+        ValueError: the two models were trained on different numbers of pairs.
+    """
+    sizes = int(baseline["n_train"]), int(network["n_train"])
+    if sizes[0] != sizes[1]:
+        message = f"baseline was trained on {sizes[0]} pairs, network on {sizes[1]}"
+        raise ValueError(f"{message}, expected equal numbers; run both with the same --train")
+    with atomic(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as stream:
+        writer = csv.writer(stream, lineterminator="\n")
+        writer.writerow(COLUMNS)
+        writer.writerows(row.cells() for row in rows(position, baseline, network))

@@ -1,0 +1,102 @@
+"""Checks of the configuration, made when the workflow is parsed: the wrong key, what is allowed, the nearest match."""
+
+from pathlib import Path
+
+import yaml
+from jsonschema import Draft202012Validator
+from jsonschema.exceptions import ValidationError, best_match
+
+from equitraj.registry import LIBRARY, dataclass_fields, model_spec, names, nearest
+from equitraj.sources.simulation import check_options
+from equitraj.tasks import split_counts
+
+SCHEMA = LIBRARY.parents[1] / "schemas" / "config.schema.yaml"
+
+
+def check(config: dict) -> None:
+    """Check a whole configuration.
+
+    Raises:
+        ValueError: the first thing found wrong: its key, its value, what is allowed and the nearest match.
+    """
+    check_schema(config)
+    for name, source in config["sources"].items():
+        check_source(name, source)
+    for name in config["study"]["methods"]:
+        one_of("study.methods", name, list(config["methods"]))
+    for name in config["study"]["tasks"]:
+        one_of("study.tasks", name, list(config["tasks"]))
+    for name, method in config["methods"].items():
+        check_method(name, method)
+    for name, task in config["tasks"].items():
+        check_task(name, task, config["sources"])
+    if config["study"].get("chapter") and "paths" not in config["sources"]:
+        raise ValueError("study.chapter: true needs the source 'paths', the chapters' trajectory; sources has none of that name")
+
+
+def one_of(key: str, value: str, allowed: list[str]) -> None:
+    """Raise ValueError that names the key, the value and the nearest match unless `value` is among `allowed`."""
+    if value not in allowed:
+        raise ValueError(f"{key}: unknown name {value!r}; {nearest(value, allowed)}")
+
+
+def check_schema(config: dict) -> None:
+    """Check keys and types against schemas/config.schema.yaml."""
+    schema = yaml.safe_load(Path(SCHEMA).read_text())
+    error = best_match(Draft202012Validator(schema).iter_errors(config))
+    if error is not None:
+        raise ValueError(explain(error))
+
+
+def explain(error: ValidationError) -> str:
+    """A schema error in one sentence: where, what was found, what is allowed."""
+    where = ".".join(str(part) for part in error.absolute_path) or "the configuration"
+    if error.validator == "additionalProperties":
+        allowed = list(error.schema.get("properties", {}))
+        unknown = next(key for key in error.instance if key not in allowed)
+        return f"{where}: unknown key {unknown!r}; {nearest(unknown, allowed)}"
+    if error.validator == "required":
+        missing = next(key for key in error.validator_value if key not in error.instance)
+        return f"{where}: the key {missing!r} is missing; {error.schema['properties'][missing].get('description', '')}"
+    if error.validator == "enum":
+        return f"{where}: unknown value {error.instance!r}; {nearest(error.instance, error.validator_value)}"
+    return f"{where}: {error.message}; expected: {error.schema.get('description', error.validator_value)}"
+
+
+def check_source(name: str, source: dict) -> None:
+    """Check that a source has what its kind needs."""
+    needed = {"download": ("url", "sha256"), "simulate": ("system",), "file": ("path",)}[source["kind"]]
+    for key in needed:
+        if key not in source:
+            raise ValueError(f"sources.{name}: kind {source['kind']} needs the key {key!r}")
+    if source["kind"] == "simulate":
+        try:
+            check_options(source["system"], source.get("options", {}))
+        except ValueError as error:
+            raise ValueError(f"sources.{name}: {error}") from error
+    if source["kind"] == "file" and not Path(source["path"]).is_file():
+        raise ValueError(f"sources.{name}.path: no file {source['path']!r}; paths are relative to the working directory")
+
+
+def check_method(name: str, method: dict) -> None:
+    """Check that a method's model, alignment and options exist."""
+    one_of(f"methods.{name}.model", method["model"], names("models"))
+    one_of(f"methods.{name}.alignment", method.get("alignment", "none"), names("alignments"))
+    known = list(model_spec(method["model"]).hyperparameters)
+    for key in method.get("options", {}):
+        one_of(f"methods.{name}.options (model {method['model']})", key, known)
+    known = list(dataclass_fields(LIBRARY / "training" / "options.py", "TrainingOptions"))
+    for key in method.get("training", {}):
+        one_of(f"methods.{name}.training", key, known)
+
+
+def check_task(name: str, task: dict, sources: dict) -> None:
+    """Check that a task's source exists and, where its size is known, that the splits fit into it."""
+    one_of(f"tasks.{name}.source", task["source"], list(sources))
+    frames, split = sources[task["source"]].get("frames"), task["split"]
+    if frames is None or split.get("by", "time") == "episode":
+        return
+    try:
+        split_counts([split[part] for part in ("train", "validation", "test")], frames - task["lag"], "samples")
+    except ValueError as error:
+        raise ValueError(f"tasks.{name}.{error}; reduce the sizes or take a longer source") from error

@@ -1,0 +1,71 @@
+"""Is an alignment a good frame? Left: share of steps at which its rotation jumps. Middle: how much a small perturbation
+of the points is amplified. Right: relative change of the aligned points when the input is rotated. A dot per task."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from equitraj.figures import style
+
+TITLE = "Alignments under test"
+INPUTS = ("alignment",)
+COLUMNS = {
+    "jump_rate": "jumps per step (%)",
+    "perturbation_gain": "perturbation gain",
+    "rotation_error": "change under rotation",
+}
+COLOURS = [style.BLUE, style.ORANGE, style.GREEN, style.RED, style.PURPLE, style.INK]
+
+
+def draw(inputs: dict[str, Path]) -> tuple[Figure, str]:
+    """A panel per diagnostic, a row per alignment."""
+    table = style.read_table(inputs["alignment"])
+    if table.empty:
+        return style.empty("no alignment was measured"), "No alignment was measured: 0 rows."
+    alignments, tasks = sorted(table["alignment"].unique(), reverse=True), list(table["task"].unique())
+    figure, axes = style.panels(len(COLUMNS), columns=3, height=0.34 * len(alignments) + 1.1, sharey=True)
+    for axis, (column, label) in zip(axes, COLUMNS.items(), strict=True):
+        _panel(axis, table, column, alignments, tasks)
+        axis.set_xlabel(label)
+    entries = [
+        Line2D([], [], linestyle="none", marker="o", color=COLOURS[i % len(COLOURS)], label=task)
+        for i, task in enumerate(tasks)
+    ]
+    figure.legend(handles=entries, loc="outside lower center", ncols=4)
+    return figure, finding(table)
+
+
+def _panel(axis: Axes, table: pd.DataFrame, column: str, alignments: list[str], tasks: list[str]) -> None:
+    values = table[column].to_numpy(dtype=float) * (100 if column == "jump_rate" else 1)
+    shift = 0.4 * ((table["task"].map(tasks.index) + 0.5) / len(tasks) - 0.5)
+    y = table["alignment"].map(alignments.index) - shift
+    colours = [COLOURS[tasks.index(task) % len(COLOURS)] for task in table["task"]]
+    if column != "jump_rate":
+        floor = 1e-17  # a value of exactly 0 is drawn here
+        values = np.where(values == 0, floor, values)
+        style.log_axis(axis.xaxis, style.log_limits(values))
+    else:
+        axis.set_xlim(-0.05 * max(np.nanmax(values), 0.1), 1.15 * max(np.nanmax(values), 0.1))
+    axis.scatter(values, y, c=colours, s=24, zorder=3)
+    axis.set_yticks(range(len(alignments)), alignments)
+    axis.set_ylim(-0.6, len(alignments) - 0.4)
+    axis.grid()
+
+
+def finding(table: pd.DataFrame) -> str:
+    """The alignment that jumps most, the one that amplifies most, and which remove rotations."""
+    worst = table.groupby("alignment")[list(COLUMNS)].max()
+    invariant = sorted(worst.index[worst["rotation_error"] < 1e-6])
+    jump, gain = worst["jump_rate"].idxmax(), worst["perturbation_gain"].idxmax()
+    jumps = f"{jump} jumps most, at {100 * worst['jump_rate'].max():.3g} % of the steps"
+    if worst["jump_rate"].max() == 0:
+        jumps = "no alignment jumps (0 %)"
+    return (
+        f"{len(invariant)} of {len(worst)} alignments remove rotations to a relative change below 1e-6"
+        f"{style.bracketed(invariant)}; {jumps}; {gain} amplifies small perturbations most, "
+        f"by {style.sig(worst['perturbation_gain'].max())}."
+    )

@@ -1,0 +1,35 @@
+"""Linear autoregression on displacements: x_t+lag = x_t + sum_k a_k (x_t-k+1 - x_t-k), by least squares.
+
+One coefficient for each past displacement, the same for every point and axis: the only linear map of the displacements
+that commutes with every rotation, reflection and permutation and treats the points as independent (Hamilton, Time
+Series Analysis, 1994, chapter 8, for the estimator).
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from equitraj.features import extrapolation_weights
+
+FRAMEWORK = "numpy"
+MINIMUM_HISTORY = 2
+
+
+@dataclass(frozen=True)
+class Hyperparameters:
+    """None: the order is the number of displacements that the task gives, history - 1."""
+
+
+def claims(hyperparameters: Hyperparameters) -> dict[str, bool]:
+    """Every generator."""
+    return {"rotation": True, "reflection": True, "translation": True, "permutation": True}
+
+
+def fit(hyperparameters: Hyperparameters, position: np.ndarray, target: np.ndarray, lag: int) -> dict[str, np.ndarray]:
+    """Coefficients (K - 1,), oldest first, from positions (B, K, N, 3) and targets (B, N, 3)."""
+    return {"coefficient": extrapolation_weights(position, target, "autoregression", lag)}
+
+
+def apply(parameters: dict[str, np.ndarray], newest: np.ndarray, past: np.ndarray) -> np.ndarray:
+    """Displacement (B, N, 3) after lag frames."""
+    return np.einsum("k,bknc->bnc", parameters["coefficient"], past)

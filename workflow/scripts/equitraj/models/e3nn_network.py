@@ -1,0 +1,101 @@
+"""The chapter's e3nn network (e3nn.nn.models.gate_points_2101; Geiger and Smidt, arXiv:2207.09453) on graphs whose
+edges are computed once.
+
+The library's forward pass searches the neighbours of a whole batch in every call, comparing all points with each other;
+here the edges of each sample come with its graph. The K - 1 past displacements of a point are its 1o features.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from e3nn import o3
+from e3nn.math import soft_one_hot_linspace
+from e3nn.nn.models.gate_points_2101 import Network, smooth_cutoff
+from torch_geometric.data import Data
+
+from equitraj.models._shape import Shape
+
+FRAMEWORK = "torch"
+GPU = True
+
+
+@dataclass(frozen=True)
+class Hyperparameters:
+    """Attributes: irreps_hidden, features of the hidden layers; lmax of the spherical harmonics of an edge; layers,
+    number of gated convolutions; max_radius, cutoff in the data's units (0 for 3.5 times the points' extent);
+    number_of_basis radial functions; radial_layers and radial_neurons of the radial networks."""
+
+    irreps_hidden: str = "5x0e + 5x0o + 5x1e + 5x1o"
+    lmax: int = 3
+    layers: int = 3
+    max_radius: float = 0.0
+    number_of_basis: int = 10
+    radial_layers: int = 1
+    radial_neurons: int = 128
+
+
+def claims(hyperparameters: Hyperparameters) -> dict[str, bool]:
+    """All of E(3) and permutations."""
+    return {"rotation": True, "reflection": True, "translation": True, "permutation": True}
+
+
+class GraphNetwork(Network):
+    """The library's network, fed with graphs that carry their edges."""
+
+    def batch(self, inputs: dict[str, np.ndarray]) -> Data:
+        """One graph of B separate parts, from the arrays of `equitraj.features.network_inputs`."""
+        n_samples, n_points = inputs["position"].shape[:2]
+        features = [inputs["scalar"]] if "scalar" in inputs else []
+        features.append(inputs["displacement"].swapaxes(1, 2).reshape(n_samples, n_points, -1))
+        x = torch.as_tensor(np.concatenate(features, -1)).flatten(0, 1) if self.input_has_node_in else None
+        part, source, destination = np.nonzero(self.neighbours(inputs["position"]))
+        edges = torch.as_tensor(np.stack([source, destination]) + part * n_points)
+        return Data(pos=torch.as_tensor(inputs["position"]).flatten(0, 1), edge_index=edges, x=x)
+
+    def graphs(self, inputs: dict[str, np.ndarray]) -> list[Data]:
+        """One graph per sample, to be shuffled into batches."""
+        each = ({k: v[i : i + 1] for k, v in inputs.items()} for i in range(len(inputs["position"])))
+        return [self.batch(one) for one in each]
+
+    def neighbours(self, position: np.ndarray) -> np.ndarray:
+        """(B, N, N), whether two different points of positions (B, N, 3) are within the cutoff."""
+        squared = np.square(position[:, :, None] - position[:, None]).sum(-1)
+        return (squared < self.max_radius**2) & ~np.eye(position.shape[1], dtype=bool)
+
+    def forward(self, data: Data) -> torch.Tensor:
+        """(B * N, 3) from a batch of graphs."""
+        source, destination = data.edge_index
+        vector = data.pos[source] - data.pos[destination]
+        length = vector.norm(dim=1)
+        harmonics = o3.spherical_harmonics(self.irreps_edge_attr, vector, True, normalization="component")
+        edge_attr = smooth_cutoff(length / self.max_radius)[:, None] * harmonics
+        radial = soft_one_hot_linspace(
+            length, 0.0, self.max_radius, self.number_of_basis, basis="gaussian", cutoff=False
+        ).mul(self.number_of_basis**0.5)
+        ones = data.pos.new_ones((len(data.pos), 1))
+        x = data.x if self.input_has_node_in else ones
+        for layer in self.layers:
+            x = layer(x, ones, source, destination, edge_attr, radial)
+        return x
+
+
+def build(hyperparameters: Hyperparameters, shape: Shape) -> GraphNetwork:
+    """A network for samples of this shape, with weights from torch's current random state and in its default dtype."""
+    h = hyperparameters
+    features = f"{shape.n_scalars}x0e + {shape.n_displacements}x1o"
+    return GraphNetwork(
+        irreps_in=o3.Irreps(features).remove_zero_multiplicities() if shape.n_scalars + shape.n_displacements else None,
+        irreps_hidden=o3.Irreps(h.irreps_hidden),
+        irreps_out="1x1o",
+        irreps_node_attr=None,
+        irreps_edge_attr=o3.Irreps.spherical_harmonics(h.lmax),
+        layers=h.layers,
+        max_radius=h.max_radius or 3.5 * shape.statistics.extent,
+        number_of_basis=h.number_of_basis,
+        radial_layers=h.radial_layers,
+        radial_neurons=h.radial_neurons,
+        num_neighbors=shape.n_points - 1,
+        num_nodes=shape.n_points,
+        reduce_output=False,
+    )

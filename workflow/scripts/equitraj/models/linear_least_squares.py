@@ -1,0 +1,39 @@
+"""The chapter's linear map y = x W + b, one 3 x 3 matrix and one scalar for all points, fitted by least squares."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+FRAMEWORK = "numpy"
+
+
+@dataclass(frozen=True)
+class Hyperparameters:
+    """None."""
+
+
+def claims(hyperparameters: Hyperparameters) -> dict[str, bool]:
+    """Permutations only."""
+    return {"rotation": False, "reflection": False, "translation": False, "permutation": True}
+
+
+def fit(hyperparameters: Hyperparameters, position: np.ndarray, target: np.ndarray, lag: int) -> dict[str, np.ndarray]:
+    """W (3, 3) and b () from positions (B, K, N, 3) and targets (B, N, 3).
+
+    The scalar b adds the same number to each coordinate, so it couples the three axes into one least-squares problem.
+    """
+    x, y = position[:, -1].reshape(-1, 3), target.reshape(-1, 3)
+    gram, moment = np.zeros((10, 10)), np.zeros(10)
+    for axis in range(3):
+        weights = slice(3 * axis, 3 * axis + 3)
+        gram[weights, weights] = x.T @ x
+        gram[weights, 9] = gram[9, weights] = x.sum(0)
+        moment[weights] = x.T @ y[:, axis]
+    gram[9, 9], moment[9] = 3 * len(x), y.sum()
+    solution = np.linalg.lstsq(gram, moment, rcond=None)[0]
+    return {"w": solution[:9].reshape(3, 3).T, "b": solution[9]}
+
+
+def apply(parameters: dict[str, np.ndarray], newest: np.ndarray, past: np.ndarray) -> np.ndarray:
+    """Displacement (B, N, 3) to x W + b."""
+    return newest @ parameters["w"] + parameters["b"] - newest

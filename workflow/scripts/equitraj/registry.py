@@ -1,0 +1,106 @@
+"""What a model file says of itself, read without importing it.
+
+A registry is a folder: `models/` is the list of models, `alignments/` that of alignments. The workflow is parsed in an
+environment that has neither jax nor torch, so the constants and the fields of `Hyperparameters` are read from the text.
+"""
+
+import ast
+import difflib
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+LIBRARY = Path(__file__).parent
+
+
+@dataclass(frozen=True)
+class ModelSpec:
+    """Attributes: framework ("numpy", "jax" or "torch"), gpu (whether it profits from one), minimum_history (frames),
+    hyperparameters (name to default), closed_form (it has `fit` and `apply` in place of `build`)."""
+
+    framework: str
+    gpu: bool
+    minimum_history: int
+    hyperparameters: dict[str, object]
+    closed_form: bool
+
+
+def names(folder: str) -> list[str]:
+    """The modules of a folder of the library: `names("models")`."""
+    return sorted(path.stem for path in (LIBRARY / folder).glob("*.py") if not path.stem.startswith("_"))
+
+
+def nearest(word: str, allowed: list[str]) -> str:
+    """A sentence that lists what is allowed and names the nearest match."""
+    close = difflib.get_close_matches(str(word), [str(a) for a in allowed], n=1, cutoff=0.5)
+    hint = f" Did you mean {close[0]!r}?" if close else ""
+    return f"allowed: {', '.join(map(str, allowed))}.{hint}"
+
+
+@cache
+def dataclass_fields(path: Path, name: str) -> dict[str, object]:
+    """Fields and literal defaults of the dataclass `name` in a Python file, in order; {} where there is no such class."""
+    for node in ast.parse(path.read_text()).body:
+        if isinstance(node, ast.ClassDef) and node.name == name:
+            fields = [n for n in node.body if isinstance(n, ast.AnnAssign) and isinstance(n.target, ast.Name)]
+            return {n.target.id: ast.literal_eval(n.value) if n.value else None for n in fields}
+    return {}
+
+
+@cache
+def model_spec(name: str) -> ModelSpec:
+    """What `models/{name}.py` says of itself.
+
+    Raises:
+        ValueError: there is no such model.
+    """
+    if name not in names("models"):
+        raise ValueError(f"unknown model {name!r}; {nearest(name, names('models'))}")
+    path = LIBRARY / "models" / f"{name}.py"
+    constants, functions = {}, set()
+    for node in ast.parse(path.read_text()).body:
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name) and node.targets[0].id.isupper():
+            constants[node.targets[0].id] = node.value
+        elif isinstance(node, ast.FunctionDef):
+            functions.add(node.name)
+    value = {key: ast.literal_eval(node) for key, node in constants.items() if isinstance(node, ast.Constant)}
+    return ModelSpec(
+        framework=value["FRAMEWORK"],
+        gpu=value.get("GPU", False),
+        minimum_history=value.get("MINIMUM_HISTORY", 1),
+        hyperparameters=dataclass_fields(path, "Hyperparameters"),
+        closed_form="fit" in functions,
+    )
+
+
+def load_model(name: str):
+    """The module `models/{name}.py`, imported."""
+    from importlib import import_module
+
+    model_spec(name)
+    return import_module(f"equitraj.models.{name}")
+
+
+@cache
+def imported_files(path: Path) -> frozenset[Path]:
+    """The files of the library that a Python file imports, directly or through others; itself not among them."""
+    found: set[Path] = set()
+    waiting = [path]
+    while waiting:
+        for file in _direct_imports(waiting.pop()):
+            if file not in found:
+                found.add(file)
+                waiting.append(file)
+    return frozenset(found - {path})
+
+
+@cache
+def _direct_imports(path: Path) -> frozenset[Path]:
+    modules = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "equitraj":
+            modules |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
+        elif isinstance(node, ast.Import):
+            modules |= {alias.name for alias in node.names if alias.name.split(".")[0] == "equitraj"}
+    paths = (LIBRARY.joinpath(*module.split(".")[1:]) for module in modules)
+    return frozenset(f for p in paths for f in (p.with_suffix(".py"), p / "__init__.py") if f.is_file())

@@ -1,0 +1,1 @@
+"""The report: findings in words, tables and figures of a study on one self-contained HTML page."""

@@ -1,0 +1,140 @@
+"""The page: what the template needs, gathered from the folders of a finished run."""
+
+import base64
+import json
+import platform
+import re
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+
+import yaml
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup, escape
+
+from equitraj.figures.style import read_table
+from equitraj.report import tables
+from equitraj.report.findings import findings
+
+TEMPLATES = Path(__file__).parents[3] / "report"
+PACKAGES = ("python", "snakemake", "numpy", "pandas", "matplotlib", "h5py", "jinja2", "pyyaml")
+LARGEST_SVG = 800_000  # bytes; a figure with more is shown as PNG, which a browser draws faster
+SECTIONS = {
+    "results": ["accuracy", "rotated", "history_gain", "prediction_examples", "rollout", "learning_curves", "cost"],
+    "symmetry": ["audit_matrix", "audit_initial_trained"],
+    "alignment": ["alignment_diagnostics"],
+}
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A figure as the page shows it; `source` is a data URI."""
+
+    name: str
+    title: str
+    caption: str
+    finding: str
+    source: str
+
+
+@dataclass(frozen=True)
+class Sources:
+    """Where everything is: folders of tables and figures, and optionally of benchmarks and runs."""
+
+    tables: Path
+    figures: Path
+    benchmarks: Path | None = None
+    runs: Path | None = None
+
+
+def picture(svg: Path) -> Picture:
+    """The figure `svg` with what the JSON file beside it says."""
+    text = {"title": svg.stem.replace("_", " ").capitalize(), "caption": "", "finding": ""}
+    if (words := svg.with_suffix(".json")).is_file():
+        text |= json.loads(words.read_text(encoding="utf-8"))
+    png = svg.with_suffix(".png")
+    path, kind = (png, "image/png") if svg.stat().st_size > LARGEST_SVG and png.is_file() else (svg, "image/svg+xml")
+    source = f"data:{kind};base64,{base64.b64encode(path.read_bytes()).decode()}"
+    return Picture(svg.stem, text["title"], text["caption"], text["finding"], source)
+
+
+def pictures(folder: Path) -> dict[str, list[Picture]]:
+    """The figures of each section in reading order; a figure that no section names goes with the results."""
+    found = {path.stem: picture(path) for path in sorted(folder.glob("*.svg"))}
+    sections = {key: [found.pop(name) for name in names if name in found] for key, names in SECTIONS.items()}
+    sections["chapter"] = [found.pop(name) for name in list(found) if name.startswith("chapter_")]
+    sections["results"] += found.values()
+    return sections
+
+
+def context(study: dict, config: dict, sources: Sources, commands: list[str]) -> dict:
+    """Everything that the template shows."""
+    metrics, summary, audit = (read_table(sources.tables / f"{name}.csv") for name in ("metrics", "summary", "audit"))
+    chapter, ladder = sources.tables / "chapter.csv", sources.tables / "invariance_ladder.csv"
+    text = yaml.safe_dump(config, sort_keys=False, allow_unicode=True, width=100)
+    return {
+        "asked": asked(study, config, metrics, summary),
+        "findings": findings(metrics, summary, audit),
+        "main": tables.main_table(summary),
+        "failures": tables.failure_table(metrics),
+        "figures": pictures(sources.figures),
+        "alignment": tables.plain_table(sources.tables / "alignment.csv"),
+        "audit": tables.audit_table(audit),
+        "chapter": tables.chapter_table(chapter),
+        "ladder": tables.ladder_table(ladder),
+        "splits": tables.plain_table(sources.tables / "splits.csv"),
+        "config": text,
+        "config_uri": f"data:text/yaml;base64,{base64.b64encode(text.encode()).decode()}",
+        "versions": tables.version_table(sources.runs, PACKAGES, installed()),
+        "times": tables.benchmark_table(sources.benchmarks),
+        "devices": ", ".join(sorted(metrics["device"].dropna().unique())),
+        "commands": commands,
+    }
+
+
+def asked(study: dict, config: dict, metrics: object, summary: object) -> dict:
+    """The size of the study and the tasks it ran, with what the configuration says of their data."""
+    known = config.get("tasks", {})
+    used = [task for task in dict.fromkeys(metrics["task"]) if task in known]
+    sources = dict.fromkeys(known[task]["source"] for task in used)
+    return {
+        "title": study.get("title", ""),
+        "question": study.get("question", ""),
+        "tasks": {task: known[task] for task in used},
+        "sources": {name: config.get("sources", {}).get(name, {}) for name in sources},
+        "methods": summary["method"].nunique(),
+        "sizes": list(dict.fromkeys(metrics["train_size"])),
+        "seeds": metrics["seed"].nunique(),
+        "runs": len(metrics),
+        "failed": int((metrics["status"] != "ok").sum()),
+    }
+
+
+def installed() -> dict[str, str]:
+    """Versions of the packages found in this interpreter."""
+    versions = {"python": platform.python_version()}
+    for name in PACKAGES[1:]:
+        try:
+            versions[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return versions
+
+
+def code_spans(text: str) -> Markup:
+    """Escaped text in which `backticks` have become <code>, and numbers with an exponent are never broken."""
+    marked = re.sub(r"`([^`]*)`", r"<code>\1</code>", str(escape(text)))
+    return Markup(re.sub(r"(-?\d[\d.]*e[+-]\d+)", r'<span class="nowrap">\1</span>', marked))
+
+
+def render(values: dict) -> str:
+    """The HTML page."""
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["code_spans"] = code_spans
+    return environment.get_template("report.html").render(values)

@@ -1,0 +1,199 @@
+"""Tables as the report shows them: heads with units, cells as text with the value they are sorted by."""
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pandas as pd
+
+from equitraj.figures.style import read_table
+from equitraj.report.words import interval, sig, skill
+
+
+@dataclass(frozen=True)
+class Cell:
+    """Attributes: text; sort, a number or a text; small, a second line; alert, set in the colour of warnings; code."""
+
+    text: str
+    sort: object = ""
+    small: str = ""
+    alert: bool = False
+    code: bool = False
+
+    @property
+    def sort_text(self) -> str:
+        """The sorting value as JavaScript's Number() reads it."""
+        return "Infinity" if self.sort == float("inf") else str(self.sort)
+
+
+@dataclass(frozen=True)
+class Table:
+    """Attributes: name, an identifier; heads; rows of cells."""
+
+    name: str
+    heads: list[str]
+    rows: list[list[Cell]] = field(default_factory=list)
+
+
+def number(value: float, text: str | None = None, small: str = "") -> Cell:
+    """A number, with a missing one sorted last."""
+    missing = pd.isna(value)
+    return Cell("n/a" if missing else text or sig(value), float("inf") if missing else float(value), small)
+
+
+def count(value: float) -> Cell:
+    """A whole number."""
+    return number(value, None if pd.isna(value) else f"{int(value):,}")
+
+
+def word(value: object, **options: object) -> Cell:
+    """A text; a missing one is a dash."""
+    text = "–" if pd.isna(value) else str(value)
+    return Cell(text, text, **options)
+
+
+def main_table(summary: pd.DataFrame) -> Table:
+    """A row per task, method and training size, failed ones too, by task and error; sizes only if there are several."""
+    order = summary["task"].map({task: i for i, task in enumerate(summary["task"].unique())})
+    table = summary.assign(order=order).sort_values(["order", "mse_mean"], na_position="last")
+    rows = [_main_row(row) for row in table.to_dict("records")]
+    if summary["train_size"].nunique() == 1:
+        rows = [{head: cell for head, cell in row.items() if head != "training samples"} for row in rows]
+    return Table("main", list(rows[0]), [list(row.values()) for row in rows])
+
+
+def _main_row(row: dict) -> dict[str, Cell]:
+    made_of = [row["model"], *(row[key] for key in ("alignment", "augmentation") if row[key] not in ("none", ""))]
+    size = float("inf") if row["train_size"] == "all" else float(row["train_size"])
+    return {
+        "task": word(row["task"], code=True),
+        "method": word(row["method"], code=True, small=" + ".join(map(str, made_of))),
+        "test MSE (length²)": number(row["mse_mean"], small=interval(row, "mse")),
+        "skill against no motion": number(row["skill_mean"], skill(row["skill_mean"])),
+        "skill against constant velocity": number(row["skill_velocity_mean"], skill(row["skill_velocity_mean"])),
+        "test MSE, rotated data (length²)": number(row["mse_rotated_mean"], small=interval(row, "mse_rotated")),
+        "seeds": _status(int(row["n_seeds"]), int(row["n_failed"])),
+        "K": count(row["history"]),
+        "training samples": Cell(row["train_size"], size),
+        "R²": number(row["r2_mean"], skill(row["r2_mean"])),
+        "para\u00admeters": count(row["n_parameters"]),
+        "training time (s)": number(row["train_seconds_mean"]),
+    }
+
+
+def _status(seeds: int, failed: int) -> Cell:
+    if failed == 0:
+        return Cell(f"{seeds} ok", f"0 {seeds}")
+    return Cell("failed" if failed == seeds else f"{failed} of {seeds} failed", f"1 {failed}", alert=True)
+
+
+def failure_table(metrics: pd.DataFrame) -> Table | None:
+    """A row per run that failed, with its reason."""
+    failed = metrics[metrics["status"] != "ok"]
+    columns = ["task", "method", "train_size", "seed", "status"]
+    rows = [
+        [word(value, code=i < 2, alert=i == 4) for i, value in enumerate(row)] for row in failed[columns].to_numpy()
+    ]
+    return Table("failures", ["task", "method", "training samples", "seed", "what happened"], rows) if rows else None
+
+
+def audit_table(audit: pd.DataFrame) -> Table | None:
+    """The worst over tasks, sizes and seeds for each method, weights, transformation and precision."""
+    keys = ["method", "weights", "generator", "dtype"]
+    if audit.empty:
+        return None
+    worst = audit.sort_values("rel_mean").groupby(keys, sort=False).tail(1).set_index(keys)
+    groups = audit.groupby(keys)
+    agrees = groups["agrees"].agg(lambda values: "no" if (values == "no").any() else "yes")
+    rows = []
+    for key, row in worst.sort_index().iterrows():
+        agree = agrees[key]
+        numbers = [number(row[c]) for c in ("rel_mean", "rel_p95", "rel_max", "loss_percent", "noise_floor")]
+        words = [word(row["verdict"]), word(row["claim"]), word(agree, alert=agree == "no")]
+        rows.append([word(key[0], code=True), *map(word, key[1:]), *numbers, *words])
+    heads = [
+        "method", "weights", "transformation", "precision", "relative change, mean", "95th percentile", "maximum",
+        "loss change (%)", "noise floor", "verdict", "claimed", "claim and verdict agree",
+    ]  # fmt: skip
+    return Table("audit", heads, rows)
+
+
+UNITS = {"jump_rate": "jump rate (per step)", "eigengap_p01": "eigenvalue gap, 1st percentile"}
+
+
+def plain_table(path: Path, codes: tuple[str, ...] = ("task", "method", "model", "alignment")) -> Table | None:
+    """Any CSV table as it stands, numbers to three digits; None where there is no such file, or no row."""
+    if not path.is_file() or (table := read_table(path)).empty:
+        return None
+    heads = [UNITS.get(column, column.replace("_", " ")) for column in table.columns]
+    numeric = {column for column in table.columns if pd.api.types.is_numeric_dtype(table[column])}
+    rows = [
+        [_count_or_number(row[c]) if c in numeric else word(row[c], code=c in codes) for c in table.columns]
+        for row in table.to_dict("records")
+    ]
+    return Table(path.stem, heads, rows)
+
+
+def _count_or_number(value: float) -> Cell:
+    return count(value) if isinstance(value, int) else number(value)
+
+
+def chapter_table(path: Path) -> Table | None:
+    """The chapter's numbers beside ours with the digits that the file gives, since here digits are the point."""
+    if not path.is_file() or (table := pd.read_csv(path, dtype=str, keep_default_na=False)).empty:
+        return None
+    rows = [[word(value or "–") for value in row] for row in table.to_numpy()]
+    return Table("chapter", [column.replace("_", " ") for column in table.columns], rows)
+
+
+def ladder_table(path: Path) -> Table | None:
+    """A row per model, a column per transformation: verdict and relative change."""
+    if not path.is_file() or (table := read_table(path)).empty:
+        return None
+    generators = list(table["generator"].unique())
+    rows = []
+    for model, part in table.groupby("model", sort=False):
+        found = part.set_index("generator")
+        cells = [
+            Cell(
+                str(found.at[g, "verdict"]), float(found.at[g, "relative_change"]), sig(found.at[g, "relative_change"])
+            )
+            if g in found.index
+            else Cell("–")
+            for g in generators
+        ]
+        rows.append([word(model), *cells])
+    return Table("ladder", ["model", *generators], rows)
+
+
+def benchmark_table(folder: Path | None) -> Table | None:
+    """Jobs and seconds of each step, from the files of Snakemake's `benchmark`: `{step}/...tsv` or `{step}.tsv`."""
+    paths = sorted(folder.rglob("*.tsv")) if folder and folder.is_dir() else []
+    jobs = [(path.relative_to(folder).parts[0].removesuffix(".tsv"), pd.read_csv(path, sep="\t")) for path in paths]
+    if not jobs:
+        return None
+    table = pd.concat([job[["s", "max_rss"]].assign(step=step) for step, job in jobs])
+    table["max_rss"] = pd.to_numeric(table["max_rss"], errors="coerce")
+    groups = table.groupby("step").agg(
+        jobs=("s", "size"), total=("s", "sum"), longest=("s", "max"), memory=("max_rss", "max")
+    )
+    rows = [
+        [
+            word(step, code=True),
+            count(row["jobs"]),
+            *(number(row[c]) for c in ("total", "longest", "memory")),
+        ]
+        for step, row in groups.sort_values("total", ascending=False).iterrows()
+    ]
+    return Table("times", ["step", "jobs", "total (s)", "longest job (s)", "largest memory (MB)"], rows)
+
+
+def version_table(runs: Path | None, packages: tuple[str, ...], installed: dict[str, str]) -> Table:
+    """Versions here, and those that the training of each framework recorded in its `run.json`."""
+    columns = {"report": installed}
+    for path in sorted(runs.rglob("run.json")) if runs and runs.is_dir() else []:
+        record = json.loads(path.read_text(encoding="utf-8"))
+        columns.setdefault(f"training, {record.get('framework', 'numpy')}", record.get("versions", {}))
+    names = dict.fromkeys([*packages, *(name for versions in columns.values() for name in versions)])
+    rows = [[word(name, code=True), *(word(c.get(name, "–")) for c in columns.values())] for name in names]
+    return Table("versions", ["package", *columns], [row for row in rows if any(c.text != "–" for c in row[1:])])

@@ -1,0 +1,31 @@
+"""Numbers, intervals and names as they are written in the report."""
+
+import pandas as pd
+
+from equitraj.figures.style import listing, sig, skill
+
+__all__ = ["interval", "listing", "names", "sig", "skill", "value_with_interval"]
+
+
+def names(methods: list[str]) -> str:
+    """Method names set as code: "`mlp` and `egnn`"."""
+    return listing(f"`{method}`" for method in methods)
+
+
+def interval(row: pd.Series | dict, column: str) -> str:
+    """The 95 % interval of a column of summary.csv, or why there is none."""
+    low, high = row[f"{column}_low"], row[f"{column}_high"]
+    if pd.notna(low) and pd.notna(high):
+        return f"{sig(low)} to {sig(high)}"
+    ended_well = int(row["n_seeds"] - row["n_failed"])
+    if ended_well == 0:
+        return "n/a (failed)"
+    return "n/a (1 seed)" if ended_well == 1 else "n/a (nothing random)"
+
+
+def value_with_interval(row: pd.Series | dict, column: str) -> str:
+    """`3.38e-09 (95 % interval over 3 seeds: 3.1e-09 to 3.6e-09)`, or the reason why there is no interval."""
+    seeds = int(row["n_seeds"] - row["n_failed"])
+    text = interval(row, column)
+    label = "interval over seeds" if text.startswith("n/a") else f"95 % interval over {seeds} seeds"
+    return f"{sig(row[f'{column}_mean'])} ({label}: {text})"

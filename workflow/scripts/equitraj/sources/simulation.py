@@ -1,0 +1,46 @@
+"""Simulated systems by name: the folder `systems/` is the list of them.
+
+A system is a file with a dataclass `Options` (documented fields with literal defaults) and
+`simulate(options, frames) -> Trajectory`.
+"""
+
+from dataclasses import asdict
+from importlib import import_module
+
+from equitraj.registry import LIBRARY, dataclass_fields, names, nearest
+from equitraj.trajectory import Trajectory
+
+SYSTEMS = "sources/systems"
+
+
+def check_options(system: str, given: dict) -> None:
+    """Check the name of a system and its options, without importing it.
+
+    Raises:
+        ValueError: an unknown system or option, or a value of another type than the default.
+    """
+    if system not in names(SYSTEMS):
+        raise ValueError(f"system: unknown {system!r}; {nearest(system, names(SYSTEMS))}")
+    defaults = dataclass_fields(LIBRARY / SYSTEMS / f"{system}.py", "Options")
+    for key, value in given.items():
+        if key not in defaults:
+            raise ValueError(f"options: {system} has no option {key!r}; {nearest(key, list(defaults))}")
+        wanted = type(defaults[key])
+        if type(value) is not wanted and not (wanted is float and type(value) is int):
+            raise ValueError(
+                f"options: {key} = {value!r} of {system}; expected {wanted.__name__}, as {defaults[key]!r}"
+            )
+
+
+def simulate(system: str, given: dict, frames: int) -> tuple[Trajectory, dict]:
+    """Simulate `frames` frames; also the complete options, defaults included.
+
+    Raises:
+        ValueError: as `check_options`, or options that the system refuses.
+    """
+    check_options(system, given)
+    if frames < 1:
+        raise ValueError(f"frames: {frames}; expected at least 1")
+    module = import_module(f"equitraj.sources.systems.{system}")
+    options = module.Options(**given)
+    return module.simulate(options, frames), asdict(options)

@@ -1,0 +1,99 @@
+"""What a training hands back, and the checks that every loop makes."""
+
+import sys
+import time
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from equitraj.features import Statistics
+
+
+class RunTimeout(Exception):
+    """A training that reached its time limit."""
+
+
+class Diverged(Exception):
+    """A training whose loss is no longer a number."""
+
+
+@dataclass(frozen=True)
+class Arrays:
+    """Training or validation samples as a network sees them.
+
+    Attributes:
+        inputs: the arrays of `equitraj.features.network_inputs`.
+        target: (B, N, 3), the normalised residual.
+        weight: (B,) the weights of the frames, which sum to the number of samples.
+    """
+
+    inputs: dict[str, np.ndarray]
+    target: np.ndarray
+    weight: np.ndarray
+
+
+@dataclass(frozen=True)
+class Data:
+    """Attributes: train and validation samples; statistics of the training split; augmentation, "none" or "rotation"."""
+
+    train: Arrays
+    validation: Arrays
+    statistics: Statistics
+    augmentation: str
+
+
+@dataclass
+class Outcome:
+    """Attributes: initial and trained weights by name; history, one row per epoch; seconds spent in training; samples
+    seen per second; device, its name and kind."""
+
+    initial: dict[str, np.ndarray]
+    trained: dict[str, np.ndarray] = field(default_factory=dict)
+    history: list[dict] = field(default_factory=list)
+    seconds: float = 0.0
+    frames_per_second: float = 0.0
+    device: str = "cpu"
+
+
+class Monitor:
+    """Keeps the history and the best epoch of a run, and ends it when it diverges, stalls or takes too long."""
+
+    def __init__(self, options, scale: float, name: str) -> None:
+        self.options, self.scale, self.name = options, scale, name
+        self.history: list[dict] = []
+        self.best = float("inf")
+        self.best_epoch = -1
+        self.start = time.perf_counter()
+        self.last_print = self.start
+
+    def record(self, epoch: int, train_loss: float, validation_loss: float) -> bool:
+        """Take note of an epoch (losses in normalised units); True where it is the best so far.
+
+        Raises:
+            Diverged: a loss is not finite.
+            RunTimeout: the time limit is over.
+        """
+        if not np.isfinite([train_loss, validation_loss]).all():
+            raise Diverged(f"loss {train_loss:g}, validation {validation_loss:g} in epoch {epoch}")
+        seconds = time.perf_counter() - self.start
+        row = {"epoch": epoch, "train_loss": train_loss, "validation_mse": validation_loss * self.scale**2}
+        self.history.append(row)
+        self._print(row, seconds)
+        if self.options.time_limit and seconds > self.options.time_limit:
+            raise RunTimeout(f"{seconds:.0f} s of training, the limit is {self.options.time_limit:g} s")
+        better = validation_loss < self.best
+        if better:
+            self.best, self.best_epoch = validation_loss, epoch
+        return better
+
+    def stalled(self) -> bool:
+        """Whether validation has not improved for `patience` epochs."""
+        return bool(self.options.patience) and self.history[-1]["epoch"] - self.best_epoch >= self.options.patience
+
+    def _print(self, row: dict, seconds: float) -> None:
+        now, last = time.perf_counter(), row["epoch"] == self.options.epochs - 1
+        if last or row["epoch"] == 0 or now - self.last_print > 5:
+            self.last_print = now
+            text = f"{self.name} epoch {row['epoch'] + 1}/{self.options.epochs} {seconds:.1f} s "
+            text += f"train {row['train_loss']:.3e} validation mse {row['validation_mse']:.3e}"
+            print(text, file=sys.stderr, flush=True)

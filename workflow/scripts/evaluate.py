@@ -1,0 +1,54 @@
+"""Evaluate all seeds of a method on a task: metrics.json, predictions.h5 and rollout.csv in each run folder."""
+
+import argparse
+import csv
+from pathlib import Path
+
+import h5py
+import numpy as np
+
+from equitraj import evaluation, predictor, tasks
+from equitraj.files import atomic, read_json, write_json
+from equitraj.trajectory import Trajectory, read
+
+COPIED = ("status", "n_parameters", "train_seconds", "frames_per_second", "peak_memory_mb", "device")
+
+
+def evaluate(folder: Path, trajectory: Trajectory, steps: int, count: int) -> None:
+    """Write the results of one run folder; a failed run gets its status, the baselines and no numbers of its own."""
+    record = read_json(folder / "run.json")
+    task = record["task"]
+    history, lag = task["history"], task["lag"]
+    newest = tasks.split_frames(trajectory.episode, history, lag, task["split"])["test"]
+    metrics = evaluation.baselines(trajectory, newest, lag)
+    sample = tasks.samples(trajectory, newest, history, lag)
+    prediction, rows = np.empty((0, *sample.target.shape[1:])), []
+    if record["status"] == "ok":
+        model = predictor.load(folder)
+        metrics, prediction = evaluation.one_step(model, sample, metrics)
+        starts = evaluation.rollout_starts(newest, trajectory.episode, lag, steps, count)
+        rows = evaluation.rollout(model, trajectory, starts, history, lag, steps)
+    with atomic(folder / "predictions.h5") as path, h5py.File(path, "w") as file:
+        file.attrs["status"] = record["status"]
+        file["newest"], file["target"], file["prediction"] = newest, sample.target, prediction
+    with atomic(folder / "rollout.csv") as path, path.open("w", newline="") as file:
+        writer = csv.DictWriter(file, ["step", "mse", "skill"])
+        writer.writeheader()
+        writer.writerows(rows)
+    write_json(folder / "metrics.json", metrics | {key: record[key] for key in COPIED})
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--trajectory", type=Path, required=True)
+    parser.add_argument("--runs", type=Path, nargs="+", required=True, help="run folders")
+    parser.add_argument("--rollout-steps", type=int, default=100)
+    parser.add_argument("--rollout-starts", type=int, default=32)
+    args = parser.parse_args()
+    trajectory = read(args.trajectory)
+    for folder in args.runs:
+        evaluate(folder, trajectory, args.rollout_steps, args.rollout_starts)
+
+
+if __name__ == "__main__":
+    main()

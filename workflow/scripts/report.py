@@ -1,0 +1,47 @@
+"""Write the report of a study as one HTML file that needs no network.
+
+python workflow/scripts/report.py --study '{"title": "Quickstart"}' --tables results/tables --figures results/figures \
+    --config results/config.json --benchmarks results/benchmarks --runs results/runs --output reports/report.html
+"""
+
+import argparse
+import json
+from pathlib import Path
+
+from equitraj.files import read_json, write_text
+from equitraj.report.page import Sources, context, render
+
+
+def arguments() -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--study", type=json.loads, required=True, help="the study as JSON")
+    parser.add_argument("--tables", type=Path, required=True, help="folder of metrics.csv, summary.csv, audit.csv, ...")
+    parser.add_argument("--figures", type=Path, required=True, help="folder of NAME.svg with NAME.json")
+    parser.add_argument("--config", type=Path, required=True, help="the resolved configuration as JSON")
+    parser.add_argument("--output", type=Path, required=True, help="the HTML file")
+    parser.add_argument("--benchmarks", type=Path, help="folder of Snakemake's benchmark files")
+    parser.add_argument("--runs", type=Path, help="folder of run folders, for the versions that trainings recorded")
+    parser.add_argument("--command", action="append", help="a command that makes everything again; repeat")
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Write the page, or end with one line that says what is wrong."""
+    args = arguments()
+    for name in ("metrics", "summary", "audit"):
+        if not (path := args.tables / f"{name}.csv").is_file():
+            raise SystemExit(
+                f"error: no such table: {path}; expected metrics.csv, summary.csv and audit.csv in --tables"
+            )
+    sources = Sources(args.tables, args.figures, args.benchmarks, args.runs)
+    commands = args.command or ["snakemake --cores all --configfile study.yaml"]
+    try:
+        page = render(context(args.study, read_json(args.config), sources, commands))
+    except (OSError, ValueError, KeyError) as error:
+        raise SystemExit(f"error: report: {type(error).__name__}: {error}") from error
+    write_text(args.output, page)
+
+
+if __name__ == "__main__":
+    main()
