@@ -8,13 +8,6 @@ min_version("9.19")
 configfile: "config.yaml"
 
 
-pathvars:
-    results="results",
-    reports="reports",
-    logs="results/logs",
-    benchmarks="results/benchmarks",
-
-
 include: "workflow/rules/common.smk"
 include: "workflow/rules/sources.smk"
 include: "workflow/rules/geometry.smk"
@@ -28,7 +21,7 @@ include: "workflow/rules/report.smk"
 
 rule all:
     default_target: True
-    message:
-        "The report is in {input[0]}"
     input:
         "<reports>/report.html",
+    message:
+        "The report is in {input[0]}"

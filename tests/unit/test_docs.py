@@ -5,13 +5,16 @@ import subprocess
 import sys
 
 import pytest
+
 from conftest import REPOSITORY
 
 
 def test_the_configuration_page_is_up_to_date():
     command = [sys.executable, str(REPOSITORY / "workflow/scripts/document.py")]
     printed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    assert printed == (REPOSITORY / "docs/configuration.md").read_text(), "python workflow/scripts/document.py > docs/configuration.md"
+    assert printed == (REPOSITORY / "docs/configuration.md").read_text(), (
+        "python workflow/scripts/document.py > docs/configuration.md"
+    )
 
 
 @pytest.mark.parametrize("page", ["README.md", *(f"docs/{p.name}" for p in (REPOSITORY / "docs").glob("*.md"))])

@@ -46,8 +46,11 @@ def test_an_equivariant_function_is_exact_under_every_generator():
         (lambda s: equivariant(s) * [1, 1, 0.9], {"rotation", "reflection", "translation"}),
         (lambda s: equivariant(s) + np.array([0.05, 0, 0]), {"rotation", "reflection"}),
         (lambda s: equivariant(s) + 0.05 * np.arange(6)[:, None], {"rotation", "reflection", "permutation"}),
-        (lambda s: equivariant(s) + 0.05 * np.cross(*(s.position[:, k, [1]] - s.position[:, k, [0]] for k in (0, 1))),
-         {"reflection", "permutation"}),
+        (
+            lambda s: equivariant(s)
+            + 0.05 * np.cross(*(s.position[:, k, [1]] - s.position[:, k, [0]] for k in (0, 1))),
+            {"reflection", "permutation"},
+        ),
     ],
     ids=["scaled axis", "constant wind", "per-point shift", "pseudovector"],
 )

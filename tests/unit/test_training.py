@@ -9,6 +9,7 @@ from equitraj import predictor, train_run
 from equitraj.align_run import run as align
 from equitraj.files import read_json
 from equitraj.method import Method
+from equitraj.training import outcome
 from equitraj.trajectory import write
 
 TASK = {"name": "chain_k3", "source": "chain", "history": 3, "lag": 1}
@@ -45,6 +46,20 @@ def history(folder: Path) -> np.ndarray:
     return np.genfromtxt(folder / "seed0" / "history.csv", delimiter=",", names=True)
 
 
+def train_until_killed(files: Path, folder: Path, model: str, monkeypatch) -> None:
+    """Interrupt a training in its fourth epoch, as control-C would."""
+    record = outcome.Monitor.record
+
+    def killed(self, epoch, *losses):
+        if epoch == 3:
+            raise KeyboardInterrupt
+        return record(self, epoch, *losses)
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(outcome.Monitor, "record", killed)
+        train(files, folder, model, checkpoint_seconds=0)
+
+
 @pytest.mark.parametrize("model", NETWORKS)
 def test_training_lowers_the_validation_error_and_writes_a_loadable_run(files, tmp_path, model):
     (record,) = train(files, tmp_path, model, epochs=20)
@@ -68,19 +83,7 @@ def test_training_is_deterministic_and_seeds_differ(files, tmp_path, model, augm
 @pytest.mark.parametrize("model", NETWORKS)
 def test_a_killed_training_resumes_to_the_same_weights(files, tmp_path, model, monkeypatch):
     train(files, tmp_path / "whole", model, checkpoint_seconds=0)
-    from equitraj.training import outcome
-
-    record = outcome.Monitor.record
-
-    def killed(self, epoch, *losses):
-        if epoch == 3:
-            raise KeyboardInterrupt
-        return record(self, epoch, *losses)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(outcome.Monitor, "record", killed)
-        with pytest.raises(KeyboardInterrupt):
-            train(files, tmp_path / "killed", model, checkpoint_seconds=0)
+    train_until_killed(files, tmp_path / "killed", model, monkeypatch)
     assert list((tmp_path / "killed").rglob("checkpoints/seed0.safetensors"))
     train(files, tmp_path / "killed", model, checkpoint_seconds=0)
     for key, value in weights(tmp_path / "whole").items():
@@ -91,14 +94,7 @@ def test_a_killed_training_resumes_to_the_same_weights(files, tmp_path, model, m
 
 @pytest.mark.parametrize("model", NETWORKS)
 def test_a_checkpoint_of_another_training_is_not_resumed(files, tmp_path, model, monkeypatch):
-    from equitraj.training import outcome
-
-    record = outcome.Monitor.record
-    with monkeypatch.context() as patch:
-        killed = lambda self, epoch, *losses: record(self, epoch, *losses) if epoch < 3 else (_ for _ in ()).throw(KeyboardInterrupt)  # noqa: E731
-        patch.setattr(outcome.Monitor, "record", killed)
-        with pytest.raises(KeyboardInterrupt):
-            train(files, tmp_path / "a", model, checkpoint_seconds=0)
+    train_until_killed(files, tmp_path / "a", model, monkeypatch)
     train(files, tmp_path / "a", model, learning_rate=0.001)
     train(files, tmp_path / "b", model, learning_rate=0.001)
     for key, value in weights(tmp_path / "b").items():
@@ -137,7 +133,9 @@ def test_augmentation_draws_haar_rotations():
     by_jax = np.asarray(jax_loop.haar_rotations(jax.random.key(0), 4000, np.float64))
     by_torch = torch_loop.haar_rotations(4000, torch.Generator().manual_seed(0), torch.float64).numpy()
     for rotation in (by_jax, by_torch):
-        np.testing.assert_allclose(rotation @ rotation.swapaxes(1, 2), np.broadcast_to(np.eye(3), rotation.shape), atol=1e-12)
+        np.testing.assert_allclose(
+            rotation @ rotation.swapaxes(1, 2), np.broadcast_to(np.eye(3), rotation.shape), atol=1e-12
+        )
         np.testing.assert_allclose(np.linalg.det(rotation), 1, atol=1e-12)
         assert np.abs(rotation.mean(0)).max() < 5 / np.sqrt(3 * 4000)
         assert np.abs((rotation**2).mean(0) - 1 / 3).max() < 5 * np.sqrt((1 / 5 - 1 / 9) / 4000)

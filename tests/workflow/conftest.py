@@ -26,9 +26,11 @@ def checkout(folder: Path) -> Path:
 
 def snakemake(folder: Path, *arguments: str, configfile: Path = TINY) -> subprocess.CompletedProcess:
     """Run snakemake in `folder`; output and errors together in `stdout`."""
-    command = [sys.executable, "-m", "snakemake", "--cores", "2", "--configfile", str(configfile), *arguments]
+    command = [sys.executable, "-m", "snakemake", *arguments, "--cores", "2", "--configfile", str(configfile)]
     environment = os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
-    return subprocess.run(command, cwd=folder, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    return subprocess.run(
+        command, cwd=folder, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    )
 
 
 @pytest.fixture(scope="session")

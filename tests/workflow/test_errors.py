@@ -7,42 +7,55 @@ import threading
 import numpy as np
 import pytest
 import yaml
+
 from conftest import TINY, snakemake
 
 CASES = {
     "unknown key": ({"studdy": {}}, ["unknown key 'studdy'", "Did you mean 'study'?"]),
     "unknown key of a task": (
-        {"tasks": {"tiny_k1": {"histroy": 2}}}, ["tasks.tiny_k1: unknown key 'histroy'", "Did you mean 'history'?"],
+        {"tasks": {"tiny_k1": {"histroy": 2}}},
+        ["tasks.tiny_k1: unknown key 'histroy'", "Did you mean 'history'?"],
     ),
     "unknown model": (
         {"methods": {"mine": {"model": "egn"}}},
         ["methods.mine.model: unknown name 'egn'", "allowed:", "persistence", "Did you mean 'egnn'?"],
     ),
     "unknown alignment": (
-        {"methods": {"mine": {"model": "mlp", "alignment": "point_0"}}}, ["methods.mine.alignment", "Did you mean 'point0'?"],
+        {"methods": {"mine": {"model": "mlp", "alignment": "point_0"}}},
+        ["methods.mine.alignment", "Did you mean 'point0'?"],
     ),
     "unknown hyperparameter": (
         {"methods": {"mine": {"model": "mlp", "options": {"widht": 3}}}},
         ["methods.mine.options (model mlp): unknown name 'widht'", "Did you mean 'width'?"],
     ),
     "unknown training option": (
-        {"methods": {"mine": {"model": "mlp", "training": {"epoch": 3}}}}, ["methods.mine.training", "Did you mean 'epochs'?"],
+        {"methods": {"mine": {"model": "mlp", "training": {"epoch": 3}}}},
+        ["methods.mine.training", "Did you mean 'epochs'?"],
     ),
     "unknown method in the study": (
-        {"study": {"methods": ["persistance"]}}, ["study.methods: unknown name 'persistance'", "Did you mean 'persistence'?"],
+        {"study": {"methods": ["persistance"]}},
+        ["study.methods: unknown name 'persistance'", "Did you mean 'persistence'?"],
     ),
     "unknown source of a task": (
-        {"tasks": {"tiny_k1": {"source": "tinny"}}}, ["tasks.tiny_k1.source: unknown name 'tinny'", "Did you mean 'tiny'?"],
+        {"tasks": {"tiny_k1": {"source": "tinny"}}},
+        ["tasks.tiny_k1.source: unknown name 'tinny'", "Did you mean 'tiny'?"],
     ),
     "unknown system": (
-        {"sources": {"tiny": {"system": "bead_chan"}}}, ["sources.tiny", "bead_chan", "bead_chain"],
+        {"sources": {"tiny": {"system": "bead_chan"}}},
+        ["sources.tiny", "bead_chan", "bead_chain"],
     ),
     "split larger than the data": (
         {"tasks": {"tiny_k1": {"split": {"train": 150}}}},
-        ["tasks.tiny_k1.split: train 150 + validation 30 + test 60 = 240 samples, but the data have 199", "reduce the sizes"],
+        [
+            "tasks.tiny_k1.split: train 150 + validation 30 + test 60 = 240 samples, but the data have 199",
+            "reduce the sizes",
+        ],
     ),
     "wrong type": ({"tasks": {"tiny_k1": {"history": "three"}}}, ["tasks.tiny_k1.history", "'three'", "past frames"]),
-    "missing file": ({"sources": {"own": {"kind": "file", "path": "nowhere.npz"}}}, ["sources.own.path: no file 'nowhere.npz'"]),
+    "missing file": (
+        {"sources": {"own": {"kind": "file", "path": "nowhere.npz"}}},
+        ["sources.own.path: no file 'nowhere.npz'"],
+    ),
 }
 
 
@@ -71,7 +84,10 @@ def server(tmp_path):
     handler = lambda *args: http.server.SimpleHTTPRequestHandler(*args, directory=folder)  # noqa: E731
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as httpd:
         threading.Thread(target=httpd.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{httpd.server_port}/walk.npz", hashlib.sha256((folder / "walk.npz").read_bytes()).hexdigest()
+        yield (
+            f"http://127.0.0.1:{httpd.server_port}/walk.npz",
+            hashlib.sha256((folder / "walk.npz").read_bytes()).hexdigest(),
+        )
         httpd.shutdown()
 
 

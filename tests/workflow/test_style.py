@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from conftest import REPOSITORY, snakemake
 
 BIN = Path(sys.executable).parent

@@ -2,8 +2,6 @@
 
 
 rule audit_numpy:
-    message:
-        "Auditing the symmetry of {wildcards.method} on {wildcards.task} (n={wildcards.size})"
     input:
         script=script("audit.py"),
         code=code("audit.py"),
@@ -16,14 +14,16 @@ rule audit_numpy:
         "<logs>/audit/{task}/{method}/n{size}.log",
     benchmark:
         "<benchmarks>/audit/{task}/{method}/n{size}.tsv"
-    params:
-        folders=run_folders,
-        samples=lookup(within=config, dpath="audit/samples"),
-        elements=lookup(within=config, dpath="audit/elements"),
     wildcard_constraints:
         method=methods_of_framework("numpy"),
     conda:
         "../../envs/data.yaml"
+    params:
+        folders=run_folders,
+        samples=lookup(within=config, dpath="audit/samples"),
+        elements=lookup(within=config, dpath="audit/elements"),
+    message:
+        "Auditing the symmetry of {wildcards.method} on {wildcards.task} (n={wildcards.size})"
     shell:
         "NPROC={threads} python {input.script:q} --trajectory {input.trajectory:q} --runs {params.folders:q} "
         "--samples {params.samples} --elements {params.elements} 2> {log:q}"

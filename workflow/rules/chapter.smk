@@ -4,8 +4,6 @@
 
 
 rule chapter_baseline:
-    message:
-        "Training the chapter's linear baseline as printed"
     input:
         script=script("chapter.py"),
         code=code("chapter/baseline.py"),
@@ -18,13 +16,13 @@ rule chapter_baseline:
         "<benchmarks>/chapter/baseline.tsv"
     conda:
         "../../envs/jax.yaml"
+    message:
+        "Training the chapter's linear baseline as printed"
     shell:
         "python {input.script:q} baseline --input {input.trajectory:q} --output {output.arrays:q} 2> {log:q}"
 
 
 rule chapter_network:
-    message:
-        "Training the chapter's e3nn network as printed, 16 epochs in batches of one frame"
     input:
         script=script("chapter.py"),
         code=code("chapter/network.py"),
@@ -35,21 +33,21 @@ rule chapter_network:
         "<logs>/chapter/network.log",
     benchmark:
         "<benchmarks>/chapter/network.tsv"
+    conda:
+        "../../envs/torch.yaml"
+    resources:
+        runtime=90,
     params:
         epochs=16,
         seed=0,
-    resources:
-        runtime=90,
-    conda:
-        "../../envs/torch.yaml"
+    message:
+        "Training the chapter's e3nn network as printed, 16 epochs in batches of one frame"
     shell:
         "python {input.script:q} network --input {input.trajectory:q} --output {output.arrays:q} "
         "--epochs {params.epochs} --seed {params.seed} 2> {log:q}"
 
 
 rule chapter_ladder:
-    message:
-        "Measuring the invariances of the chapter's butane models"
     input:
         script=script("chapter.py"),
         code=code("chapter/ladder.py"),
@@ -61,13 +59,13 @@ rule chapter_ladder:
         "<benchmarks>/chapter/ladder.tsv"
     conda:
         "../../envs/data.yaml"
+    message:
+        "Measuring the invariances of the chapter's butane models"
     shell:
         "python {input.script:q} ladder --output {output.table:q} 2> {log:q}"
 
 
 rule chapter_table:
-    message:
-        "Setting the correct measurement beside each number of the chapters"
     input:
         script=script("chapter.py"),
         code=code("chapter/table.py"),
@@ -82,6 +80,8 @@ rule chapter_table:
         "<benchmarks>/chapter/table.tsv"
     conda:
         "../../envs/data.yaml"
+    message:
+        "Setting the correct measurement beside each number of the chapters"
     shell:
         "python {input.script:q} table --input {input.trajectory:q} --baseline {input.baseline:q} "
         "--network {input.network:q} --output {output.table:q} 2> {log:q}"

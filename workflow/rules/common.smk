@@ -139,6 +139,11 @@ def run_folders(wildcards, output):
     return sorted({str(Path(path).parent) for path in output})
 
 
+def input_pairs(wildcards, input):
+    """The data of a figure as KEY=PATH."""
+    return [f"{k}={v}" for k, v in input.items() if k not in ("script", "code")]
+
+
 wildcard_constraints:
     source=pattern(config["sources"]),
     task=pattern(config["tasks"]),

@@ -3,8 +3,6 @@
 
 
 rule evaluate_numpy:
-    message:
-        "Evaluating {wildcards.method} on {wildcards.task} (n={wildcards.size})"
     input:
         script=script("evaluate.py"),
         code=code("evaluate.py"),
@@ -17,14 +15,16 @@ rule evaluate_numpy:
         "<logs>/evaluate/{task}/{method}/n{size}.log",
     benchmark:
         "<benchmarks>/evaluate/{task}/{method}/n{size}.tsv"
-    params:
-        folders=run_folders,
-        steps=lookup(within=config, dpath="rollout/steps"),
-        starts=lookup(within=config, dpath="rollout/starts"),
     wildcard_constraints:
         method=methods_of_framework("numpy"),
     conda:
         "../../envs/data.yaml"
+    params:
+        folders=run_folders,
+        steps=lookup(within=config, dpath="rollout/steps"),
+        starts=lookup(within=config, dpath="rollout/starts"),
+    message:
+        "Evaluating {wildcards.method} on {wildcards.task} (n={wildcards.size})"
     shell:
         "NPROC={threads} python {input.script:q} --trajectory {input.trajectory:q} --runs {params.folders:q} "
         "--rollout-steps {params.steps} --rollout-starts {params.starts} 2> {log:q}"
@@ -45,8 +45,6 @@ use rule evaluate_numpy as evaluate_torch with:
 
 
 rule collect:
-    message:
-        "Collecting the tables of {params.n_runs} runs"
     input:
         script=script("collect.py"),
         code=code("collect.py"),
@@ -69,13 +67,15 @@ rule collect:
         "<logs>/collect.log",
     benchmark:
         "<benchmarks>/collect.tsv"
+    conda:
+        "../../envs/report.yaml"
     params:
         runs=lambda wildcards, input: [str(Path(path).parent) for path in input.metrics],
         n_runs=len(BATCHES) * len(SEEDS),
         tables=lambda wildcards, output: Path(output[0]).parent,
         caption="Collected from the records of all runs of the study.",
-    conda:
-        "../../envs/report.yaml"
+    message:
+        "Collecting the tables of {params.n_runs} runs"
     shell:
         "python {input.script:q} --runs {params.runs:q} --trajectories {input.trajectories:q} "
         "--output {params.tables:q} 2> {log:q}"

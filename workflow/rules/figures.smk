@@ -14,25 +14,17 @@ FIGURE_INPUTS = {name: f"<results>/tables/{name}.csv" for name in TABLES} | {
 }
 FIGURES = [name for name in figures.names() if STUDY.get("chapter") or not name.startswith("chapter_")]
 
-
-def input_pairs(wildcards, input):
-    """The data of a figure as KEY=PATH."""
-    return [f"{k}={v}" for k, v in input.items() if k not in ("script", "code")]
-
-
 for figure in figures.names():
 
     rule:
         name:
             f"figure_{figure}"
-        message:
-            f"Drawing {figure}"
         input:
             **{key: FIGURE_INPUTS[key] for key in figures.inputs(figure)},
             script=script("figure.py"),
             code=code("figure.py", f"figures/{figure}.py"),
         output:
-            report(
+            svg=report(
                 f"<results>/figures/{figure}.svg",
                 caption="../report/figure.rst",
                 category="Figures",
@@ -44,11 +36,13 @@ for figure in figures.names():
             f"<logs>/figures/{figure}.log",
         benchmark:
             f"<benchmarks>/figures/{figure}.tsv"
+        conda:
+            "../../envs/report.yaml"
         params:
             name=figure,
             pairs=input_pairs,
             caption=figures.caption(figure),
-        conda:
-            "../../envs/report.yaml"
+        message:
+            f"Drawing {figure}"
         shell:
-            "python {input.script:q} {params.name} --input {params.pairs:q} --output {output[0]:q} 2> {log:q}"
+            "python {input.script:q} {params.name} --input {params.pairs:q} --output {output.svg:q} 2> {log:q}"

@@ -3,8 +3,6 @@
 
 
 rule align:
-    message:
-        "Aligning {wildcards.task} by {wildcards.alignment}"
     input:
         script=script("align.py"),
         code=code("align.py"),
@@ -16,18 +14,18 @@ rule align:
         "<logs>/align/{task}/{alignment}.log",
     benchmark:
         "<benchmarks>/align/{task}/{alignment}.tsv"
-    params:
-        task=task_json,
     conda:
         "../../envs/data.yaml"
+    params:
+        task=task_json,
+    message:
+        "Aligning {wildcards.task} by {wildcards.alignment}"
     shell:
         "python {input.script:q} --trajectory {input.trajectory:q} --task {params.task:q} "
         "--alignment {wildcards.alignment} --output {output.aligned:q} 2> {log:q}"
 
 
 rule diagnose_alignments:
-    message:
-        "Measuring what each alignment does to the data"
     input:
         script=script("diagnose.py"),
         code=code("diagnose.py", *[f"alignments/{name}.py" for name in ALIGNMENTS]),
@@ -48,11 +46,13 @@ rule diagnose_alignments:
         "<logs>/diagnose_alignments.log",
     benchmark:
         "<benchmarks>/diagnose_alignments.tsv"
+    conda:
+        "../../envs/data.yaml"
     params:
         tasks=as_json({t: config["tasks"][t]["source"] for t in STUDY["tasks"]}),
         caption="What each alignment does to the data of each task.",
-    conda:
-        "../../envs/data.yaml"
+    message:
+        "Measuring what each alignment does to the data"
     shell:
         "python {input.script:q} --tasks {params.tasks:q} --aligned {input.aligned:q} "
         "--trajectories {input.trajectories:q} --output {output.table:q} 2> {log:q}"

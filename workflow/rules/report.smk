@@ -1,60 +1,53 @@
 # The report. Needs: every table and figure of the study. Makes: <reports>/report.html, one file that opens anywhere.
 
 CHAPTER_TABLES = (
-    expand("<results>/tables/{name}.csv", name=["chapter", "invariance_ladder"])
-    if STUDY.get("chapter")
-    else []
+    expand("<results>/tables/{name}.csv", name=["chapter", "invariance_ladder"]) if STUDY.get("chapter") else []
 )
 
 
 rule resolve_config:
-    message:
-        "Writing down the configuration of the study"
     output:
         config="<results>/config.json",
     log:
         "<logs>/resolve_config.log",
     benchmark:
         "<benchmarks>/resolve_config.tsv"
-    params:
-        config=as_json({k: v for k, v in config.items() if k != "mirror"}),
     localrule: True
     conda:
         "../../envs/report.yaml"
+    params:
+        config=as_json({k: v for k, v in config.items() if k != "mirror"}),
+    message:
+        "Writing down the configuration of the study"
     shell:
         "printf '%s\\n' {params.config:q} > {output.config:q} 2> {log:q}"
 
 
 rule report:
-    message:
-        "Writing the report"
     input:
         script=script("report.py"),
         code=code("report.py"),
-        template=[
-            relative(path)
-            for path in sorted((SCRIPTS.parent / "report").glob("report.*"))
-        ],
+        template=[relative(path) for path in sorted((SCRIPTS.parent / "report").glob("report.*"))],
         config="<results>/config.json",
         tables=expand("<results>/tables/{name}.csv", name=[*TABLES, "splits"]),
         chapter=CHAPTER_TABLES,
-        figures=expand(
-            "<results>/figures/{name}.{suffix}", name=FIGURES, suffix=["svg", "json"]
-        ),
+        figures=expand("<results>/figures/{name}.{suffix}", name=FIGURES, suffix=["svg", "json"]),
     output:
         html="<reports>/report.html",
     log:
         "<logs>/report.log",
     benchmark:
         "<benchmarks>/report.tsv"
+    conda:
+        "../../envs/report.yaml"
     params:
         study=as_json(STUDY),
         tables=lambda wildcards, input: Path(input.tables[0]).parent,
         figures=lambda wildcards, input: Path(input.figures[0]).parent,
         benchmarks=workflow.pathvars.apply("<benchmarks>"),
         runs=workflow.pathvars.apply("<results>/runs"),
-    conda:
-        "../../envs/report.yaml"
+    message:
+        "Writing the report"
     shell:
         "python {input.script:q} --study {params.study:q} --tables {params.tables:q} --figures {params.figures:q} "
         "--config {input.config:q} --benchmarks {params.benchmarks:q} --runs {params.runs:q} "

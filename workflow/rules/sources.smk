@@ -3,8 +3,6 @@
 
 
 rule fetch:
-    message:
-        "Fetching {wildcards.source}"
     input:
         script=script("fetch.py"),
         code=code("fetch.py"),
@@ -14,23 +12,23 @@ rule fetch:
         "<logs>/fetch/{source}.log",
     benchmark:
         "<benchmarks>/fetch/{source}.tsv"
-    params:
-        source=source_json,
-        # Taking `input` makes it a derived parameter: it is not compared, so that another mirror fetches nothing again.
-        mirror=lambda wildcards, input: config.get("mirror") or "",
     wildcard_constraints:
         source=sources_of_kind("download"),
     localrule: True
     conda:
         "../../envs/data.yaml"
+    params:
+        source=source_json,
+        # Taking `input` makes it a derived parameter: it is not compared, so that another mirror fetches nothing again.
+        mirror=lambda wildcards, input: config.get("mirror") or "",
+    message:
+        "Fetching {wildcards.source}"
     shell:
-        "python {input.script:q} --source {params.source:q} --mirror {params.mirror:q} "
+        "python {input.script:q} --source {params.source:q} --mirror={params.mirror:q} "
         "--output {output.trajectory:q} 2> {log:q}"
 
 
 rule read_file:
-    message:
-        "Reading the file of {wildcards.source}"
     input:
         script=script("fetch.py"),
         code=code("fetch.py"),
@@ -42,44 +40,42 @@ rule read_file:
         "<logs>/read_file/{source}.log",
     benchmark:
         "<benchmarks>/read_file/{source}.tsv"
-    params:
-        source=source_json,
     wildcard_constraints:
         source=sources_of_kind("file"),
     conda:
         "../../envs/data.yaml"
+    params:
+        source=source_json,
+    message:
+        "Reading the file of {wildcards.source}"
     shell:
         "python {input.script:q} --source {params.source:q} --output {output.trajectory:q} 2> {log:q}"
 
 
 rule simulate:
-    message:
-        "Simulating {wildcards.source}"
     input:
         script=script("simulate.py"),
         code=code("simulate.py"),
-        system=lambda wildcards: code(
-            f"sources/systems/{config['sources'][wildcards.source]['system']}.py"
-        ),
+        system=lambda wildcards: code(f"sources/systems/{config['sources'][wildcards.source]['system']}.py"),
     output:
         trajectory="<results>/data/{source}/raw.h5",
     log:
         "<logs>/simulate/{source}.log",
     benchmark:
         "<benchmarks>/simulate/{source}.tsv"
-    params:
-        source=source_json,
     wildcard_constraints:
         source=sources_of_kind("simulate"),
     conda:
         "../../envs/data.yaml"
+    params:
+        source=source_json,
+    message:
+        "Simulating {wildcards.source}"
     shell:
         "python {input.script:q} --source {params.source:q} --output {output.trajectory:q} 2> {log:q}"
 
 
 rule lift:
-    message:
-        "Lifting {wildcards.source} to three dimensions"
     input:
         script=script("lift.py"),
         code=code("lift.py"),
@@ -90,10 +86,12 @@ rule lift:
         "<logs>/lift/{source}.log",
     benchmark:
         "<benchmarks>/lift/{source}.tsv"
-    params:
-        source=source_json,
     conda:
         "../../envs/data.yaml"
+    params:
+        source=source_json,
+    message:
+        "Lifting {wildcards.source} to three dimensions"
     shell:
         "python {input.script:q} --input {input.trajectory:q} --source {params.source:q} "
         "--output {output.trajectory:q} 2> {log:q}"

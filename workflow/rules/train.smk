@@ -4,8 +4,6 @@
 
 
 rule train_numpy:
-    message:
-        "Fitting {wildcards.method} on {wildcards.task} (n={wildcards.size})"
     input:
         script=script("train.py"),
         code=code("train.py"),
@@ -18,15 +16,17 @@ rule train_numpy:
         "<logs>/train/{task}/{method}/n{size}.log",
     benchmark:
         "<benchmarks>/train/{task}/{method}/n{size}.tsv"
+    wildcard_constraints:
+        method=methods_of_framework("numpy"),
+    conda:
+        "../../envs/data.yaml"
     params:
         task=task_json,
         method=method_json,
         seeds=SEEDS,
         folder=batch_folder,
-    wildcard_constraints:
-        method=methods_of_framework("numpy"),
-    conda:
-        "../../envs/data.yaml"
+    message:
+        "Fitting {wildcards.method} on {wildcards.task} (n={wildcards.size})"
     shell:
         "NPROC={threads} python {input.script:q} --task {params.task:q} --method {params.method:q} "
         "--size {wildcards.size} --seeds {params.seeds} --trajectory {input.trajectory:q} --aligned {input.aligned:q} "
@@ -34,8 +34,6 @@ rule train_numpy:
 
 
 use rule train_numpy as train_jax with:
-    message:
-        "Training {wildcards.method} on {wildcards.task} (n={wildcards.size})"
     input:
         script=script("train.py"),
         code=code("train.py", "training/jax.py"),
@@ -46,11 +44,11 @@ use rule train_numpy as train_jax with:
         method=methods_of_framework("jax"),
     conda:
         "../../envs/jax.yaml"
+    message:
+        "Training {wildcards.method} on {wildcards.task} (n={wildcards.size})"
 
 
 use rule train_numpy as train_torch with:
-    message:
-        "Training {wildcards.method} on {wildcards.task} (n={wildcards.size})"
     input:
         script=script("train.py"),
         code=code("train.py", "training/torch.py"),
@@ -61,3 +59,5 @@ use rule train_numpy as train_torch with:
         method=methods_of_framework("torch"),
     conda:
         "../../envs/torch.yaml"
+    message:
+        "Training {wildcards.method} on {wildcards.task} (n={wildcards.size})"

@@ -16,7 +16,7 @@ COLUMNS = (
 
 
 def audit(folder: Path, trajectory: Trajectory, n_samples: int, n_elements: int) -> None:
-    """Write the audit of one run folder: its initial weights where it has any, and its trained ones unless it failed."""
+    """Audit one run folder: its initial weights where it has any, and its trained ones unless it failed."""
     record = read_json(folder / "run.json")
     task = record["task"]
     newest = tasks.split_frames(trajectory.episode, task["history"], task["lag"], task["split"])["test"]
@@ -29,7 +29,9 @@ def audit(folder: Path, trajectory: Trajectory, n_samples: int, n_elements: int)
         def load(dtype: str, weights: str = weights) -> symmetry.Predict:
             return predictor.load(folder, weights, dtype).predict
 
-        rows += [{"weights": weights} | row for row in symmetry.audit(load, sample, record["claims"], n_elements, seed=0)]
+        rows += [
+            {"weights": weights} | row for row in symmetry.audit(load, sample, record["claims"], n_elements, seed=0)
+        ]
     with atomic(folder / "audit.csv") as path, path.open("w", newline="") as file:
         writer = csv.DictWriter(file, COLUMNS)
         writer.writeheader()

@@ -25,7 +25,9 @@ def main() -> None:
     for path in args.aligned:
         task, name = path.parent.name, path.stem
         trajectory = trajectories[args.tasks[task]]
-        row = diagnostics.diagnose(load_alignment(name), trajectory.position, trajectory.episode, read_observables(path))
+        row = diagnostics.diagnose(
+            load_alignment(name), trajectory.position, trajectory.episode, read_observables(path)
+        )
         rows.append({"task": task, "alignment": name} | row)
     with atomic(args.output) as temporary, temporary.open("w", newline="") as file:
         writer = csv.DictWriter(file, COLUMNS)

@@ -10,8 +10,8 @@ from equitraj.registry import LIBRARY, dataclass_fields, model_spec, names
 
 HEAD = """# Configuration
 
-`config.yaml` holds everything that exists. A study file, given with `--configfile`, is merged over it: mappings are merged,
-lists are replaced. Every key is checked when the workflow is parsed. This page is printed by
+`config.yaml` holds everything that exists. A study file, given with `--configfile`, is merged over it: mappings are
+merged, lists are replaced. Every key is checked when the workflow is parsed. This page is printed by
 `python workflow/scripts/document.py`.
 """
 

@@ -1,4 +1,4 @@
-"""Aligned trajectories: every frame of a trajectory in its own frame, with the rotation and the origin that took it there."""
+"""Aligned trajectories: every frame in its own frame of reference, with the rotation and origin that took it there."""
 
 from dataclasses import replace
 from pathlib import Path

@@ -31,7 +31,9 @@ def check(config: dict) -> None:
     for name, task in config["tasks"].items():
         check_task(name, task, config["sources"])
     if config["study"].get("chapter") and "paths" not in config["sources"]:
-        raise ValueError("study.chapter: true needs the source 'paths', the chapters' trajectory; sources has none of that name")
+        raise ValueError(
+            "study.chapter: true needs the source 'paths', the chapters' trajectory; sources has none of that name"
+        )
 
 
 def one_of(key: str, value: str, allowed: list[str]) -> None:
@@ -75,7 +77,9 @@ def check_source(name: str, source: dict) -> None:
         except ValueError as error:
             raise ValueError(f"sources.{name}: {error}") from error
     if source["kind"] == "file" and not Path(source["path"]).is_file():
-        raise ValueError(f"sources.{name}.path: no file {source['path']!r}; paths are relative to the working directory")
+        raise ValueError(
+            f"sources.{name}.path: no file {source['path']!r}; paths are relative to the working directory"
+        )
 
 
 def check_method(name: str, method: dict) -> None:

@@ -19,7 +19,7 @@ def extent(position: np.ndarray) -> float:
 
 
 def jump_rate(rotation: np.ndarray, episode: np.ndarray) -> float:
-    """Fraction of consecutive frames between which the first frame of reference (T, F, 3, 3) turns by more than 90 degrees."""
+    """Fraction of consecutive frames between which the first of the rotations (T, F, 3, 3) turns by over 90 degrees."""
     turn = rotation[1:, 0] @ rotation[:-1, 0].swapaxes(-1, -2)
     sign = np.sign(np.linalg.det(turn))
     angle = np.arccos(np.clip((sign * np.trace(turn, axis1=1, axis2=2) - 1) / 2, -1, 1))

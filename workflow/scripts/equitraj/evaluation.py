@@ -17,7 +17,7 @@ def mean_square(error: np.ndarray) -> float:
 
 
 def baselines(trajectory: Trajectory, newest: np.ndarray, lag: int) -> dict[str, float | None]:
-    """MSE of no motion and of constant velocity on the samples `newest`; the latter None where no earlier frame exists."""
+    """MSE of no motion and of constant velocity on the samples `newest`; the latter None without an earlier frame."""
     episode = trajectory.episode
     has_past = (newest > 0) & (episode[newest] == episode[newest - 1])
     displacement = trajectory.position[newest + lag] - trajectory.position[newest]
@@ -61,10 +61,14 @@ def rollout_starts(newest: np.ndarray, episode: np.ndarray, lag: int, steps: int
     last = newest + steps * lag
     inside = (last < len(episode)) & (episode[np.minimum(last, len(episode) - 1)] == episode[newest])
     starts = newest[inside]
-    return starts[np.linspace(0, len(starts) - 1, min(count, len(starts))).round().astype(int)] if len(starts) else starts
+    return (
+        starts[np.linspace(0, len(starts) - 1, min(count, len(starts))).round().astype(int)] if len(starts) else starts
+    )
 
 
-def rollout(predictor: Predictor, trajectory: Trajectory, starts: np.ndarray, history: int, lag: int, steps: int) -> list[dict]:
+def rollout(
+    predictor: Predictor, trajectory: Trajectory, starts: np.ndarray, history: int, lag: int, steps: int
+) -> list[dict]:
     """MSE and skill after each step of feeding predictions back, over the starts.
 
     A history of consecutive frames can only be fed back where the lag is one frame; longer lags are rolled out with

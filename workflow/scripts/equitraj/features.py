@@ -37,7 +37,7 @@ class Statistics:
 
 
 def extrapolate(position: np.ndarray, residual: str, coefficient: tuple[float, ...] | np.ndarray) -> np.ndarray:
-    """The simple prediction (B, N, 3) from positions (B, K, N, 3): zero, or the newest frame plus weighted displacements."""
+    """The simple prediction (B, N, 3) from positions (B, K, N, 3): zero, or newest frame plus displacements."""
     if residual == "none":
         return np.zeros_like(position[:, -1])
     return position[:, -1] + np.einsum("k,bknc->bnc", np.asarray(coefficient), np.diff(position, axis=1))

@@ -39,7 +39,7 @@ def nearest(word: str, allowed: list[str]) -> str:
 
 @cache
 def dataclass_fields(path: Path, name: str) -> dict[str, object]:
-    """Fields and literal defaults of the dataclass `name` in a Python file, in order; {} where there is no such class."""
+    """Fields and literal defaults of the dataclass `name` in a Python file; {} where there is no such class."""
     for node in ast.parse(path.read_text()).body:
         if isinstance(node, ast.ClassDef) and node.name == name:
             fields = [n for n in node.body if isinstance(n, ast.AnnAssign) and isinstance(n.target, ast.Name)]

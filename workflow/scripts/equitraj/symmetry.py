@@ -23,7 +23,7 @@ BROKEN = 1e-2  # an error of a hundredth of the predicted motion is visible in a
 
 @dataclass(frozen=True)
 class Element:
-    """One group element. Attributes: matrix (3, 3) orthogonal; shift (3,); order (N,), new place i holds point order[i]."""
+    """Attributes: matrix (3, 3), orthogonal; shift (3,); order (N,): place i of the new sample holds point order[i]."""
 
     matrix: np.ndarray
     shift: np.ndarray
@@ -66,7 +66,7 @@ def reflection(rng: np.random.Generator, n_points: int, extent: float) -> Elemen
 
 
 def translation(rng: np.random.Generator, n_points: int, extent: float) -> Element:
-    """A shift in a random direction, between a tenth and ten times the extent of the points, evenly in the logarithm."""
+    """A shift in a random direction, of a tenth to ten times the points' extent, evenly in the logarithm."""
     direction = rng.normal(size=3)
     length = extent * 10 ** rng.uniform(-1, 1)
     return Element(np.eye(3), length * direction / np.linalg.norm(direction), np.arange(n_points))
@@ -92,7 +92,7 @@ class Measurement:
 
 
 def displacement_norm(prediction: np.ndarray, sample: Sample) -> np.ndarray:
-    """(B,) norm of the predicted displacement of a sample, or of the typical true one where less motion is predicted."""
+    """(B,) norm of the predicted displacement, or of the typical true one where less motion than that is predicted."""
     typical = np.sqrt(np.mean(np.square(sample.target - sample.position[:, -1]).sum((1, 2))))
     return np.maximum(np.linalg.norm(prediction - sample.position[:, -1], axis=(1, 2)), typical or 1.0)
 
@@ -135,7 +135,9 @@ def verdict(relative_mean: float, floor: float) -> str:
     return "broken" if relative_mean >= BROKEN else "approximate"
 
 
-def audit(load: Callable[[str], Predict], sample: Sample, claims: dict[str, bool], n_elements: int, seed: int) -> list[dict]:
+def audit(
+    load: Callable[[str], Predict], sample: Sample, claims: dict[str, bool], n_elements: int, seed: int
+) -> list[dict]:
     """One row per dtype and generator for the predictors `load("float32")` and `load("float64")`."""
     predict = {dtype: load(dtype) for dtype in EPSILON}
     prediction = {dtype: predict[dtype](sample) for dtype in EPSILON}
@@ -151,7 +153,11 @@ def audit(load: Callable[[str], Predict], sample: Sample, claims: dict[str, bool
             m = measure(predict[dtype], sample, prediction[dtype], elements)
             result = verdict(mean := float(m.relative.mean()), floor)
             row = {"dtype": dtype, "generator": generator, "samples": m.relative.size, "abs_max": m.absolute}
-            row |= {"rel_mean": mean, "rel_p95": float(np.quantile(m.relative, 0.95)), "rel_max": float(m.relative.max())}
+            row |= {
+                "rel_mean": mean,
+                "rel_p95": float(np.quantile(m.relative, 0.95)),
+                "rel_max": float(m.relative.max()),
+            }
             row |= {"loss_percent": m.loss_percent, "noise_floor": floor, "verdict": result}
             row |= {"claim": "yes" if claims[generator] else "no"}
             rows.append(row | {"agrees": "no" if claims[generator] and result != "exact" else "yes"})

@@ -61,7 +61,9 @@ def interval(values: pd.Series) -> tuple[float, float, float]:
 def summary_row(runs: pd.DataFrame) -> dict:
     """Means and intervals over the seeds of a method on a task."""
     first, done = runs.iloc[0], runs[runs.status == "ok"]
-    row = {k: first[k] for k in (*KEYS, "model", "alignment", "augmentation", "history", "mse_persistence", "mse_velocity")}
+    row = {
+        k: first[k] for k in (*KEYS, "model", "alignment", "augmentation", "history", "mse_persistence", "mse_velocity")
+    }
     row |= {"n_seeds": len(runs), "n_failed": len(runs) - len(done), "n_parameters": first.n_parameters}
     for name in INTERVALS:
         row |= dict(zip((f"{name}_mean", f"{name}_low", f"{name}_high"), interval(done[name]), strict=True))

@@ -75,7 +75,9 @@ def split_frames(episode: np.ndarray, history: int, lag: int, split: dict) -> di
     parts = cut(np.asarray(episode), history, lag, [split[name] for name in SPLITS])
     for name, part in zip(SPLITS, parts, strict=True):
         if not len(part):
-            raise ValueError(f"split: {name} = {split[name]} leaves no sample of {history} frames in {len(episode)} frames")
+            raise ValueError(
+                f"split: {name} = {split[name]} leaves no sample of {history} frames in {len(episode)} frames"
+            )
     return dict(zip(SPLITS, parts, strict=True))
 
 
@@ -112,7 +114,9 @@ def _cut_episodes(episode: np.ndarray, history: int, lag: int, sizes: list[float
     stops = np.cumsum(counts)
     parts = []
     for low, high in zip(stops - counts, stops, strict=True):
-        spans = [np.arange(s + history - 1, s + n - lag) for s, n in zip(first[low:high], length[low:high], strict=True)]
+        spans = [
+            np.arange(s + history - 1, s + n - lag) for s, n in zip(first[low:high], length[low:high], strict=True)
+        ]
         parts.append(np.concatenate(spans) if spans else np.arange(0))
     return parts
 

@@ -33,7 +33,9 @@ class Split:
     weight: np.ndarray
 
 
-def load_splits(trajectory: Trajectory, observables: dict, task: dict, size: str | int) -> tuple[dict[str, Split], dict]:
+def load_splits(
+    trajectory: Trajectory, observables: dict, task: dict, size: str | int
+) -> tuple[dict[str, Split], dict]:
     """Training and validation samples in the frames of the aligned file, and a record of all three splits."""
     history, lag = task["history"], task["lag"]
     newest = tasks.split_frames(trajectory.episode, history, lag, task["split"])
@@ -54,7 +56,8 @@ def load_splits(trajectory: Trajectory, observables: dict, task: dict, size: str
 def fit_closed_form(method: Method, splits: dict[str, Split], lag: int) -> tuple[Outcome, Exception | None]:
     """Fit a model that selects nothing: on training and validation samples together."""
     positions, targets = (
-        np.concatenate([getattr(splits[part].sample, what) for part in ("train", "validation")]) for what in ("position", "target")
+        np.concatenate([getattr(splits[part].sample, what) for part in ("train", "validation")])
+        for what in ("position", "target")
     )
     begin, outcome = time.perf_counter(), Outcome({})
     try:
@@ -66,7 +69,9 @@ def fit_closed_form(method: Method, splits: dict[str, Split], lag: int) -> tuple
     return outcome, None
 
 
-def train_network(method: Method, shape: Shape, splits: dict[str, Split], seeds: list[int], checkpoints: list[Path], name: str) -> list:
+def train_network(
+    method: Method, shape: Shape, splits: dict[str, Split], seeds: list[int], checkpoints: list[Path], name: str
+) -> list:
     """Train a network with the loop of its framework; (Outcome, error or None) for each seed."""
     framework = model_spec(method.model).framework
     loop = import_module(f"equitraj.training.{framework}")
@@ -127,7 +132,7 @@ def write_run(folder: Path, outcome: Outcome, error: Exception | None, record: d
 
 
 def run(task: dict, method: Method, size: str, seeds: list[int], trajectory: Path, aligned: Path, folder: Path) -> None:
-    """Train `method` on `task` and write one run folder per seed below `folder`; unfinished ones are in `checkpoints/`."""
+    """Train `method` on `task`; write one run folder per seed below `folder`, and checkpoints of unfinished ones."""
     observed = read_observables(aligned)
     splits, split_record = load_splits(read(trajectory), observed, task, size)
     train = splits["train"].sample
@@ -147,6 +152,11 @@ def run(task: dict, method: Method, size: str, seeds: list[int], trajectory: Pat
     framework = model_spec(method.model).framework
     for seed, (outcome, error) in zip(seeds, results, strict=True):
         record = {"task": task, "method": asdict(method), "shape": asdict(shape), "split": split_record, "seed": seed}
-        record |= {"train_size": str(size), "claims": method.claims(), "framework": framework, "versions": versions(framework)}
+        record |= {
+            "train_size": str(size),
+            "claims": method.claims(),
+            "framework": framework,
+            "versions": versions(framework),
+        }
         record["precision"] = "float64" if method.closed_form else method.training_options().precision
         write_run(folder / f"seed{seed}", outcome, error, record)

@@ -1,8 +1,9 @@
 """The chapter's e3nn network (e3nn.nn.models.gate_points_2101; Geiger and Smidt, arXiv:2207.09453) on graphs whose
 edges are computed once.
 
-The library's forward pass searches the neighbours of a whole batch in every call, comparing all points with each other;
-here the edges of each sample come with its graph. The K - 1 past displacements of a point are its 1o features.
+The library's forward pass searches the neighbours of a whole batch in every call, comparing all points with each other,
+and beyond 25 points rounding in that search makes some points neighbours of themselves; here the edges of each sample
+come with its graph. The K - 1 past displacements of a point are its 1o features.
 """
 
 from dataclasses import dataclass

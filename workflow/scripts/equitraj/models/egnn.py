@@ -1,4 +1,4 @@
-"""EGNN: an E(n) equivariant graph network on all pairs of points (Satorras, Hoogeboom, Welling, ICML 2021, eqs. 3 to 7).
+"""EGNN: an E(n) equivariant graph network on all pairs of points (Satorras et al., ICML 2021, eqs. 3 to 7).
 
 The K - 1 past displacements enter as vectors of each point: their inner products among themselves and with the
 relative positions feed the messages (eq. 3), and the update of a point's vector (eq. 7) mixes relative positions, its
@@ -98,8 +98,10 @@ class Network(eqx.Module):
     extent: float = eqx.field(static=True)
     identity: bool = eqx.field(static=True)
 
-    def single(self, position: jax.Array, displacement: jax.Array, scalar: jax.Array, adjacency: jax.Array) -> jax.Array:
-        """One sample: (N, 3) from `position` (N, 3), `displacement` (K - 1, N, 3), `scalar` (N, F), `adjacency` (N, N)."""
+    def single(
+        self, position: jax.Array, displacement: jax.Array, scalar: jax.Array, adjacency: jax.Array
+    ) -> jax.Array:
+        """(N, 3) from `position` (N, 3), `displacement` (K - 1, N, 3), `scalar` (N, F), `adjacency` (N, N)."""
         relative = (position[:, None] - position[None]) / self.extent
         pair = jnp.stack([_invariants(relative, relative), adjacency], -1)
         past = jnp.moveaxis(displacement, 0, 1)

@@ -1,4 +1,4 @@
-"""The chapter's baseline: y = x W + b from zero weights by single-sample gradient descent, in float32 and time order."""
+"""The chapter's baseline: y = x W + b from zero weights by single-sample gradient descent in float32, in time order."""
 
 from dataclasses import dataclass
 

@@ -42,7 +42,5 @@ class Network(eqx.Module):
 def build(hyperparameters: Hyperparameters, shape: Shape, key: jax.Array) -> Network:
     """A network for samples of this shape, with weights drawn from `key`."""
     n_inputs = shape.n_points * (3 * (1 + shape.n_displacements) + shape.n_scalars)
-    mlp = eqx.nn.MLP(
-        n_inputs, 3 * shape.n_points, hyperparameters.width, hyperparameters.depth, jax.nn.silu, key=key
-    )
+    mlp = eqx.nn.MLP(n_inputs, 3 * shape.n_points, hyperparameters.width, hyperparameters.depth, jax.nn.silu, key=key)
     return Network(mlp, shape.statistics.position_mean, shape.statistics.position_scale)

@@ -19,7 +19,11 @@ def fingerprint(*parts: object) -> str:
     """A digest of arrays and JSON values that says whether two trainings are the same."""
     digest = hashlib.sha256()
     for part in parts:
-        data = np.ascontiguousarray(part).tobytes() if isinstance(part, np.ndarray) else json.dumps(part, sort_keys=True).encode()
+        data = (
+            np.ascontiguousarray(part).tobytes()
+            if isinstance(part, np.ndarray)
+            else json.dumps(part, sort_keys=True).encode()
+        )
         digest.update(data)
     return digest.hexdigest()
 
@@ -31,7 +35,7 @@ def save(path: Path, arrays: dict[str, np.ndarray], state: dict) -> None:
 
 
 def load(path: Path, mark: str) -> tuple[dict[str, np.ndarray], dict] | None:
-    """Arrays and state of the checkpoint at `path`, or None where there is none of the training with this fingerprint."""
+    """Arrays and state of the checkpoint at `path`, or None if there is none of a training with this fingerprint."""
     if not path.exists():
         return None
     with safe_open(path, framework="numpy") as file:

@@ -4,9 +4,6 @@ import os
 import time
 from pathlib import Path
 
-# Networks this small compile for longer than these passes save: 4 s in place of 7 s, at the same speed afterwards.
-os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=1 --xla_llvm_disable_expensive_passes=true")
-
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -19,6 +16,8 @@ from equitraj.training.options import TrainingOptions
 from equitraj.training.outcome import Arrays, Data, Monitor, Outcome
 
 jax.config.update("jax_enable_x64", True)
+# Networks this small compile for longer than these passes save: 4 s in place of 7 s, at the same speed afterwards.
+os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=1 --xla_llvm_disable_expensive_passes=true")
 
 
 def named_arrays(tree: object) -> dict[str, np.ndarray]:
@@ -126,7 +125,10 @@ def train(build, data: Data, options: TrainingOptions, seeds: list[int], checkpo
     """
     select_device(options.device)
     shared: dict = {}
-    return [_train_seed(build, data, options, s, path, f"{name} seed {s}", shared) for s, path in zip(seeds, checkpoints)]
+    return [
+        _train_seed(build, data, options, s, path, f"{name} seed {s}", shared)
+        for s, path in zip(seeds, checkpoints, strict=True)
+    ]
 
 
 def _train_seed(build, data: Data, options: TrainingOptions, seed: int, path: Path, name: str, shared: dict):
@@ -140,7 +142,10 @@ def _train_seed(build, data: Data, options: TrainingOptions, seed: int, path: Pa
         return eqx.combine(unravel_arrays(vector), static)
 
     if not shared:
-        shared["train"], shared["validation"] = _arrays(data.train, options.precision), _arrays(data.validation, options.precision)
+        shared["train"], shared["validation"] = (
+            _arrays(data.train, options.precision),
+            _arrays(data.validation, options.precision),
+        )
         n_steps = options.epochs * max(1, len(data.train.target) // options.batch_size)
         shared["optimise"] = optimiser(options, n_steps)
         shared["epoch"], shared["n_frames"] = make_epoch(unravel, data, options, shared["optimise"])
@@ -156,7 +161,9 @@ def _train_seed(build, data: Data, options: TrainingOptions, seed: int, path: Pa
     return outcome, None
 
 
-def _run(state: tuple, outcome: Outcome, monitor: Monitor, options: TrainingOptions, path: Path, seed: int, shared: dict) -> jax.Array:
+def _run(
+    state: tuple, outcome: Outcome, monitor: Monitor, options: TrainingOptions, path: Path, seed: int, shared: dict
+) -> jax.Array:
     mark = checkpoint.fingerprint(*shared["mark"], seed, *outcome.initial.values())
     first, best = 0, state[1]
     if (saved := checkpoint.load(path, mark)) is not None:

@@ -34,7 +34,7 @@ class Arrays:
 
 @dataclass(frozen=True)
 class Data:
-    """Attributes: train and validation samples; statistics of the training split; augmentation, "none" or "rotation"."""
+    """Attributes: training and validation samples; statistics of the training split; augmentation, none or rotation."""
 
     train: Arrays
     validation: Arrays

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch_geometric.data import Batch, Data as Graph
+from torch_geometric.data import Batch
+from torch_geometric.data import Data as Graph
 
 from equitraj.training import checkpoint
 from equitraj.training.options import TrainingOptions
@@ -110,15 +111,16 @@ def train(build, data: Data, options: TrainingOptions, seeds: list[int], checkpo
 class Run:
     """One training: the network, its moving average, the optimiser and where they stand."""
 
-    def __init__(self, network, graphs: dict, data: Data, options: TrainingOptions, monitor: Monitor, path: Path, seed: int):
+    def __init__(
+        self, network, graphs: dict, data: Data, options: TrainingOptions, monitor: Monitor, path: Path, seed: int
+    ):
         self.network, self.average, self.best = network, copy.deepcopy(network), copy.deepcopy(network)
         self.graphs, self.data, self.options, self.monitor, self.path = graphs, data, options, monitor, path
         self.device = next(network.parameters()).device
         self.n_batches = max(1, len(graphs["train"]) // options.batch_size)
         rate = {"lr": options.learning_rate, "weight_decay": options.weight_decay}
         self.optimiser = torch.optim.AdamW(network.parameters(), **rate)
-        schedule = _schedule(options, options.epochs * self.n_batches)
-        self.scheduler = torch.optim.lr_scheduler.LambdaLR(self.optimiser, schedule)
+        self.schedule, self.step = _schedule(options, options.epochs * self.n_batches), 0
         self.generator = torch.Generator().manual_seed(seed)
         mark = (data.train.target, data.train.inputs["position"], vars(options), seed)
         self.mark = checkpoint.fingerprint(*mark, *named_arrays(network).values())
@@ -154,8 +156,10 @@ class Run:
             self.optimiser.zero_grad()
             loss.backward()
             torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.options.clip)
+            for group in self.optimiser.param_groups:
+                group["lr"] = self.options.learning_rate * self.schedule(self.step)
             self.optimiser.step()
-            self.scheduler.step()
+            self.step += 1
             with torch.no_grad():
                 for a, w in zip(self.average.parameters(), self.network.parameters(), strict=True):
                     a.lerp_(w, 1 - self.options.ema)
@@ -176,7 +180,7 @@ class Run:
         arrays["generator"] = self.generator.get_state().numpy()
         m = self.monitor
         progress = {"best": m.best, "best_epoch": m.best_epoch, "history": m.history, "fingerprint": self.mark}
-        checkpoint.save(self.path, arrays, {"epoch": epoch, "step": self.scheduler.last_epoch, **progress})
+        checkpoint.save(self.path, arrays, {"epoch": epoch, "step": self.step, **progress})
 
     def _resume(self) -> int:
         if (saved := checkpoint.load(self.path, self.mark)) is None:
@@ -190,8 +194,6 @@ class Run:
             state["state"].setdefault(int(i), {})[key] = torch.as_tensor(arrays[name])
         self.optimiser.load_state_dict(state)
         self.generator.set_state(torch.as_tensor(arrays["generator"]))
-        self.scheduler.last_epoch = progress["step"] - 1
-        self.scheduler.step()
-        m = self.monitor
+        self.step, m = progress["step"], self.monitor
         m.best, m.best_epoch, m.history = progress["best"], progress["best_epoch"], progress["history"]
         return progress["epoch"] + 1
