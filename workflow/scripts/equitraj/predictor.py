@@ -84,11 +84,14 @@ def _closed_form(method: Method, arrays: dict[str, np.ndarray], dtype: str) -> C
 
 @cache
 def _jax_network(model: str, hyperparameters: object, shape: Shape):
+    """The network's structure: drawing weights that are replaced at once would cost a compilation for each shape."""
+    import equinox as eqx
     import jax
 
     from equitraj.registry import load_model
 
-    return load_model(model).build(hyperparameters, shape, jax.random.key(0))
+    build = load_model(model).build
+    return eqx.filter_eval_shape(lambda key: build(hyperparameters, shape, key), jax.random.key(0))
 
 
 @cache

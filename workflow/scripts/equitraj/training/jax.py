@@ -26,9 +26,13 @@ def named_arrays(tree: object) -> dict[str, np.ndarray]:
     return {jax.tree_util.keystr(path).lstrip("."): np.asarray(leaf) for path, leaf in leaves}
 
 
+def _is_array(leaf: object) -> bool:
+    return eqx.is_array(leaf) or isinstance(leaf, jax.ShapeDtypeStruct)
+
+
 def with_arrays(tree: object, arrays: dict[str, np.ndarray], dtype: str | None = None) -> object:
-    """The tree with its array leaves replaced by those of the same path, cast to `dtype` if it is given."""
-    dynamic, static = eqx.partition(tree, eqx.is_array)
+    """The tree with its array leaves, or their shapes, replaced by the arrays of the same path, cast to `dtype`."""
+    dynamic, static = eqx.partition(tree, _is_array)
     paths, structure = jax.tree_util.tree_flatten_with_path(dynamic)
     leaves = [jnp.asarray(arrays[jax.tree_util.keystr(path).lstrip(".")], dtype) for path, _ in paths]
     return eqx.combine(jax.tree_util.tree_unflatten(structure, leaves), static)
@@ -68,10 +72,11 @@ def _rotate(batch: tuple, key: jax.Array) -> tuple:
     return turned, jnp.einsum("bij,bnj->bni", rotation, target), weight
 
 
-def _loss(network: eqx.Module, batch: tuple) -> jax.Array:
+def _loss(network: eqx.Module, batch: tuple, huber: float = 0.0) -> jax.Array:
     inputs, target, weight = batch
-    error = jnp.mean((network(inputs) - target) ** 2, axis=(1, 2))
-    return jnp.sum(weight * error) / jnp.sum(weight)
+    error = network(inputs) - target
+    loss = 2 * optax.huber_loss(error, delta=huber) if huber else error**2
+    return jnp.sum(weight * jnp.mean(loss, axis=(1, 2))) / jnp.sum(weight)
 
 
 def optimiser(options: TrainingOptions, n_steps: int) -> optax.GradientTransformation:
@@ -96,7 +101,7 @@ def make_epoch(unravel, data: Data, options: TrainingOptions, optimise: optax.Gr
         key, turn = jax.random.split(key)
         if data.augmentation == "rotation":
             batch = _rotate(batch, turn)
-        loss, gradient = jax.value_and_grad(lambda w: _loss(unravel(w), batch))(weights)
+        loss, gradient = jax.value_and_grad(lambda w: _loss(unravel(w), batch, options.huber))(weights)
         change, moments = optimise.update(gradient, moments, weights)
         weights = optax.apply_updates(weights, change)
         average = options.ema * average + (1 - options.ema) * weights
@@ -124,7 +129,7 @@ def train(build, data: Data, options: TrainingOptions, seeds: list[int], checkpo
     `build(key)` gives a network; `checkpoints` has one path per seed.
     """
     select_device(options.device)
-    shared: dict = {}
+    build, shared = eqx.filter_jit(build), {}  # one compilation in place of one for each shape of weights
     return [
         _train_seed(build, data, options, s, path, f"{name} seed {s}", shared)
         for s, path in zip(seeds, checkpoints, strict=True)

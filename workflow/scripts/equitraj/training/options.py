@@ -15,6 +15,8 @@ class TrainingOptions:
         schedule: "cosine" or "constant".
         weight_decay: of AdamW.
         clip: largest norm of the gradient.
+        huber: error, in units of the typical residual, beyond which the training loss grows linearly in place of
+            quadratically, so that rare events do not decide the fit (Huber, 1964); 0 for squares throughout.
         ema: decay of the moving average of the weights that is validated and kept; 0 keeps the weights themselves.
         patience: epochs without a better validation error after which training stops; 0 never stops.
         residual: what the network's output is added to: "none", the "last" frame, constant "velocity", the best linear
@@ -32,6 +34,7 @@ class TrainingOptions:
     schedule: str = "cosine"
     weight_decay: float = 0.0
     clip: float = 1.0
+    huber: float = 0.0
     ema: float = 0.99
     patience: int = 0
     residual: str = "auto"

@@ -70,9 +70,13 @@ def _rotate(batch: Batch, generator: torch.Generator, n_scalars: int) -> None:
         batch.x = torch.cat([batch.x[:, :n_scalars], vectors.flatten(1)], dim=1)
 
 
-def _loss(network: torch.nn.Module, batch: Batch) -> torch.Tensor:
-    error = (network(batch) - batch.y).square().reshape(batch.num_graphs, -1).mean(1)
-    return (batch.weight * error).sum() / batch.weight.sum()
+def _loss(network: torch.nn.Module, batch: Batch, huber: float = 0.0) -> torch.Tensor:
+    output = network(batch)
+    if huber:
+        loss = 2 * torch.nn.functional.huber_loss(output, batch.y, reduction="none", delta=huber)
+    else:
+        loss = (output - batch.y).square()
+    return (batch.weight * loss.reshape(batch.num_graphs, -1).mean(1)).sum() / batch.weight.sum()
 
 
 def _schedule(options: TrainingOptions, n_steps: int):
@@ -152,7 +156,7 @@ class Run:
             if self.data.augmentation == "rotation":
                 n_scalars = self.data.train.inputs.get("scalar", np.zeros((1, 1, 0))).shape[-1]
                 _rotate(batch, self.generator, n_scalars)
-            loss = _loss(self.network, batch)
+            loss = _loss(self.network, batch, self.options.huber)
             self.optimiser.zero_grad()
             loss.backward()
             torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.options.clip)
