@@ -1,0 +1,83 @@
+"""Errors, baselines and rollouts, against closed forms on a uniform motion."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from equitraj import evaluation, tasks
+from equitraj.trajectory import Trajectory
+
+SPEED = np.array([0.1, -0.2, 0.05])
+
+
+class Extrapolation:
+    """Constant velocity times a factor: 1 is exact on a uniform motion, 0 is no motion."""
+
+    def __init__(self, factor: float):
+        self.factor = factor
+
+    def predict(self, sample: tasks.Sample) -> np.ndarray:
+        return sample.position[:, -1] + self.factor * (sample.position[:, -1] - sample.position[:, -2])
+
+
+@pytest.fixture(scope="module")
+def uniform() -> Trajectory:
+    """Four points in uniform motion over 50 frames."""
+    start = np.random.default_rng(0).normal(size=(4, 3))
+    time = np.arange(50.0)
+    return Trajectory(start + time[:, None, None] * SPEED, np.zeros(50, int), time)
+
+
+def test_metrics_of_half_the_motion(uniform):
+    newest = np.arange(30, 48)
+    sample = tasks.samples(uniform, newest, 2, 1)
+    reference = evaluation.baselines(uniform, newest, 1)
+    metrics, _ = evaluation.one_step(Extrapolation(0.5), sample, reference)
+    square = np.mean(SPEED**2)
+    assert reference["mse_persistence"] == pytest.approx(square)
+    assert metrics["mse"] == pytest.approx(square / 4) and metrics["skill"] == pytest.approx(0.75)
+    assert metrics["mse_rotated"] == pytest.approx(square / 4)  # extrapolation is equivariant
+    assert reference["mse_velocity"] == pytest.approx(0, abs=1e-28)
+
+
+def test_constant_velocity_is_unknown_where_no_frame_came_before(uniform):
+    two = replace(uniform, episode=np.repeat([0, 1], 25))
+    assert evaluation.baselines(two, np.array([0, 25]), 1)["mse_velocity"] is None
+    assert evaluation.baselines(two, np.array([0, 26]), 1)["mse_velocity"] == pytest.approx(0, abs=1e-28)
+
+
+def test_rotating_each_sample_keeps_its_shape_and_turns_the_target_alike(uniform):
+    sample = tasks.samples(uniform, np.arange(5, 15), 2, 1)
+    turned = evaluation.rotate_each(sample, seed=1)
+    np.testing.assert_allclose(np.linalg.norm(turned.target, axis=-1), np.linalg.norm(sample.target, axis=-1))
+    inner = np.einsum("bkni,bni->bkn", turned.position, turned.target)
+    np.testing.assert_allclose(inner, np.einsum("bkni,bni->bkn", sample.position, sample.target), atol=1e-12)
+    assert np.abs(turned.position[0] - sample.position[0]).max() > 0.1
+
+
+def test_a_rollout_feeds_predictions_back(uniform):
+    """No motion errs by (step * speed)^2; half the speed falls behind by a geometric series."""
+    starts = np.array([10, 20])
+    still = evaluation.rollout(Extrapolation(0.0), uniform, starts, 2, 1, 6)
+    exact = evaluation.rollout(Extrapolation(1.0), uniform, starts, 2, 1, 6)
+    half = evaluation.rollout(Extrapolation(0.5), uniform, starts, 2, 1, 6)
+    square = np.mean(SPEED**2)
+    np.testing.assert_allclose([r["mse"] for r in still], square * np.arange(1, 7) ** 2)
+    np.testing.assert_allclose([r["skill"] for r in still], 0, atol=1e-12)
+    np.testing.assert_allclose([r["mse"] for r in exact], 0, atol=1e-24)
+    behind = np.arange(1, 7) - np.cumsum(0.5 ** np.arange(1, 7))
+    np.testing.assert_allclose([r["mse"] for r in half], square * behind**2)
+
+
+def test_rollouts_start_only_where_the_truth_is_long_enough(uniform):
+    two = replace(uniform, episode=np.repeat([0, 1], 25))
+    starts = evaluation.rollout_starts(np.arange(3, 49), two.episode, 1, 10, 100)
+    assert set(starts) == {*range(3, 15), *range(25, 40)}
+    assert len(evaluation.rollout_starts(np.arange(3, 49), two.episode, 1, 40, 4)) == 0
+
+
+def test_a_diverging_rollout_ends_where_numbers_end(uniform):
+    with np.errstate(over="ignore", invalid="ignore"):
+        rows = evaluation.rollout(Extrapolation(1e100), uniform, np.array([5]), 2, 1, 30)
+    assert 0 < len(rows) < 30 and np.isfinite([r["mse"] for r in rows]).all()

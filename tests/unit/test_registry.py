@@ -1,0 +1,34 @@
+"""What the workflow reads from files without importing them agrees with what importing them gives."""
+
+import dataclasses
+
+import pytest
+
+from equitraj import registry
+from equitraj.registry import LIBRARY
+
+
+@pytest.mark.parametrize("name", registry.names("models"))
+def test_a_model_read_as_text_agrees_with_its_module(name):
+    spec, module = registry.model_spec(name), registry.load_model(name)
+    defaults = {f.name: f.default for f in dataclasses.fields(module.Hyperparameters)}
+    assert spec.hyperparameters == defaults
+    assert spec.framework == module.FRAMEWORK
+    assert spec.closed_form == (hasattr(module, "apply") and not hasattr(module, "build"))
+    assert set(module.claims(module.Hyperparameters())) == {"rotation", "reflection", "translation", "permutation"}
+
+
+def test_an_unknown_model_is_refused_with_the_nearest_name():
+    with pytest.raises(ValueError, match="unknown model 'egn'; allowed: .*persistence.* Did you mean 'egnn'"):
+        registry.model_spec("egn")
+
+
+def test_imports_are_followed_and_stay_within_the_library():
+    found = {str(p.relative_to(LIBRARY)) for p in registry.imported_files(LIBRARY.parent / "train.py")}
+    assert {"train_run.py", "tasks.py", "trajectory.py", "files.py", "features.py"} <= found
+    assert not [name for name in found if name.startswith(("models/mlp", "training/jax", "training/torch", "figures"))]
+
+
+def test_a_model_that_borrows_from_another_depends_on_it():
+    found = {p.name for p in registry.imported_files(LIBRARY / "models" / "linear_sgd.py")}
+    assert "linear_least_squares.py" in found
