@@ -33,6 +33,7 @@ rule chapter_network:
         "<logs>/chapter/network.log",
     benchmark:
         "<benchmarks>/chapter/network.tsv"
+    priority: 100  # the longest job of the study starts first
     conda:
         "../../envs/torch.yaml"
     resources:
