@@ -5,6 +5,9 @@ PYTHON ?= python3
 CORES ?= $(shell nproc 2>/dev/null || sysctl -n hw.ncpu)
 BIN := .venv/bin
 
+# jobs run `python`: that of .venv, whatever the shell has
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+
 .PHONY: report test lint clean
 
 report: .venv/ready

@@ -267,3 +267,18 @@ def test_training_sizes_are_shown_where_there_are_several(folder):
     assert "training samples" not in tables.main_table(summary).heads
     both = pd.concat([summary, summary.assign(train_size="100")])
     assert "training samples" in tables.main_table(both).heads
+
+
+def test_what_another_study_left_in_the_folders_stays_out(folder):
+    """A page for a study of one figure and one training, in folders that hold more."""
+    benchmarks = folder / "other_benchmarks"
+    for batch in ("ours/m/nall", "theirs/m/nall"):
+        path = benchmarks / "train" / f"{batch}.tsv"
+        path.parent.mkdir(parents=True)
+        path.write_text("s\tmax_rss\n7.0\t1.0\n")
+    only = ["--show", "accuracy", "--batches", "ours/m/nall", "--benchmarks", benchmarks]
+    result = make(folder, synthetic_tables.resolved_config(TASKS), *only)
+    assert result.returncode == 0, result.stderr
+    page = Page((folder / "r.html").read_text())
+    assert page.figures == ["accuracy"] and "chapter" not in page.sections
+    assert page.rows["times"][1][:3] == ["train", "1", "7.00"]

@@ -15,7 +15,7 @@ def sample(seed: int = 0, n_samples: int = 16, n_points: int = 6) -> Sample:
     position[:, 1] = position[:, 0] + 0.1 * rng.normal(size=(n_samples, n_points, 3))
     target = position[:, 1] + 0.1 * rng.normal(size=(n_samples, n_points, 3))
     edges = np.array([[0, 1, 1, 2], [1, 0, 2, 1]])
-    return Sample(position, target, edges=edges, newest=np.arange(n_samples))
+    return Sample(position, target, edges=edges)
 
 
 def equivariant(s: Sample) -> np.ndarray:

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from equitraj import predictor, train_run
+from equitraj import predictor, tasks, train_run
 from equitraj.align_run import run as align
 from equitraj.files import read_json
 from equitraj.method import Method
@@ -19,6 +19,7 @@ NETWORKS = {
     "egnn": {"width": 8, "layers": 1},
     "e3nn_network": {"irreps_hidden": "4x0e + 4x1o", "lmax": 1, "layers": 1, "radial_neurons": 8},
 }
+LOOPS = ("mlp", "e3nn_network")  # one network for each training loop
 
 
 @pytest.fixture(scope="module")
@@ -71,7 +72,7 @@ def test_training_lowers_the_validation_error_and_writes_a_loadable_run(files, t
 
 
 @pytest.mark.parametrize("augmentation", ["none", "rotation"])
-@pytest.mark.parametrize("model", NETWORKS)
+@pytest.mark.parametrize("model", LOOPS)
 def test_training_is_deterministic_and_seeds_differ(files, tmp_path, model, augmentation):
     for name in ("a", "b"):
         train(files, tmp_path / name, model, seeds=(0, 1), augmentation=augmentation)
@@ -80,7 +81,7 @@ def test_training_is_deterministic_and_seeds_differ(files, tmp_path, model, augm
     assert any((v != weights(tmp_path / "a", 1)[k]).any() for k, v in weights(tmp_path / "a").items())
 
 
-@pytest.mark.parametrize("model", NETWORKS)
+@pytest.mark.parametrize("model", LOOPS)
 def test_a_killed_training_resumes_to_the_same_weights(files, tmp_path, model, monkeypatch):
     train(files, tmp_path / "whole", model, checkpoint_seconds=0)
     train_until_killed(files, tmp_path / "killed", model, monkeypatch)
@@ -92,16 +93,16 @@ def test_a_killed_training_resumes_to_the_same_weights(files, tmp_path, model, m
     assert not list((tmp_path / "killed").rglob("checkpoints/seed0.safetensors"))
 
 
-@pytest.mark.parametrize("model", NETWORKS)
+@pytest.mark.parametrize("model", LOOPS)
 def test_a_checkpoint_of_another_training_is_not_resumed(files, tmp_path, model, monkeypatch):
     train_until_killed(files, tmp_path / "a", model, monkeypatch)
-    train(files, tmp_path / "a", model, learning_rate=0.001)
-    train(files, tmp_path / "b", model, learning_rate=0.001)
+    train(files, tmp_path / "a", model, augmentation="rotation")
+    train(files, tmp_path / "b", model, augmentation="rotation")
     for key, value in weights(tmp_path / "b").items():
         np.testing.assert_array_equal(value, weights(tmp_path / "a")[key])
 
 
-@pytest.mark.parametrize("model", NETWORKS)
+@pytest.mark.parametrize("model", LOOPS)
 def test_a_diverging_run_is_recorded_with_its_reason(files, tmp_path, model):
     (record,) = train(files, tmp_path, model, learning_rate=1e30, warmup=0.0, schedule="constant", epochs=20)
     assert record["status"].startswith("failed: Diverged: loss")
@@ -110,13 +111,13 @@ def test_a_diverging_run_is_recorded_with_its_reason(files, tmp_path, model):
         predictor.load(tmp_path / "seed0")
 
 
-@pytest.mark.parametrize("model", NETWORKS)
+@pytest.mark.parametrize("model", LOOPS)
 def test_a_run_over_its_time_limit_is_a_timeout(files, tmp_path, model):
     (record,) = train(files, tmp_path, model, time_limit=1e-9)
     assert record["status"] == "timeout"
 
 
-@pytest.mark.parametrize("model", NETWORKS)
+@pytest.mark.parametrize("model", LOOPS)
 def test_patience_stops_a_training_that_no_longer_improves(files, tmp_path, model):
     train(files, tmp_path, model, epochs=60, patience=2, learning_rate=1e-9, ema=0.0)
     assert len(history(tmp_path)) < 60
@@ -139,3 +140,52 @@ def test_augmentation_draws_haar_rotations():
         np.testing.assert_allclose(np.linalg.det(rotation), 1, atol=1e-12)
         assert np.abs(rotation.mean(0)).max() < 5 / np.sqrt(3 * 4000)
         assert np.abs((rotation**2).mean(0) - 1 / 3).max() < 5 * np.sqrt((1 / 5 - 1 / 9) / 4000)
+
+
+def run_method(files: Path, folder: Path, method: Method, task: dict = TASK, size: str = "all") -> dict:
+    train_run.run(task, method, size, [0], files / "lifted.h5", files / "aligned.h5", folder)
+    return read_json(folder / "seed0" / "run.json")
+
+
+@pytest.mark.parametrize(
+    ("model", "options", "training"),
+    [("e3nn_network", {"irreps_hidden": "nonsense"}, {}), ("mlp", {"width": -1}, {})],
+)
+def test_a_network_that_cannot_be_built_is_a_row_with_its_reason(files, tmp_path, model, options, training):
+    record = run_method(files, tmp_path, Method("m", model, "centre_of_mass", "none", options, training))
+    assert record["status"].startswith("failed: ") and not record["has_initial"]
+
+
+def test_a_fit_that_is_not_finite_is_a_row_with_its_reason(files, tmp_path):
+    method = Method("m", "linear_sgd", "centre_of_mass", options={"learning_rate": 1e6})
+    assert "not finite" in run_method(files, tmp_path, method)["status"]
+
+
+def test_closed_forms_learn_from_validation_only_where_size_is_no_question(files, tmp_path):
+    method = Method("m", "autoregression", "centre_of_mass")
+    assert run_method(files, tmp_path / "all", method)["fitted_on"] == ["train", "validation"]
+    record = run_method(files, tmp_path / "few", method, size="20")
+    assert record["fitted_on"] == ["train"] and record["split"]["train"]["samples"] == 20
+
+
+def test_a_fitted_reference_comes_back_with_the_predictor(files, chain, tmp_path, monkeypatch):
+    """An alignment whose origin is the mean of the training positions: without it, predictions would be shifted."""
+    import sys
+    from types import SimpleNamespace
+
+    from equitraj.frames import Frames, identity
+
+    fitted = SimpleNamespace(
+        CLAIMS=dict.fromkeys(("rotation", "reflection", "translation", "permutation"), False),
+        fit=lambda position: position.mean((0, 1)),
+        frames=lambda position, reference: Frames.single(identity(position), np.tile(reference, (len(position), 1))),
+    )
+    monkeypatch.setitem(sys.modules, "equitraj.alignments.fitted", fitted)
+    align(files / "lifted.h5", TASK, "fitted", tmp_path / "aligned.h5")
+    method = Method("m", "linear_least_squares", "fitted")
+    train_run.run(TASK, method, "all", [0], files / "lifted.h5", tmp_path / "aligned.h5", tmp_path)
+    loaded = predictor.load(tmp_path / "seed0")
+    training_frames = chain.position[tasks.split_frames(chain.episode, 3, 1, TASK["split"])["train"]]
+    np.testing.assert_allclose(loaded.reference, training_frames.mean((0, 1)), atol=1e-12)
+    sample = tasks.samples(chain, np.arange(90, 100), 3, 1)
+    assert np.abs(loaded.predict(sample) - sample.target).max() < 0.1  # a step is 0.05, a lost origin 0.8

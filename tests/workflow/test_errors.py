@@ -32,6 +32,23 @@ CASES = {
         {"methods": {"mine": {"model": "mlp", "training": {"epoch": 3}}}},
         ["methods.mine.training", "Did you mean 'epochs'?"],
     ),
+    "unknown residual": (
+        {"methods": {"mine": {"model": "mlp", "training": {"residual": "velocty"}}}},
+        ["methods.mine.training.residual: unknown name 'velocty'", "Did you mean 'velocity'?"],
+    ),
+    "text in place of a number": (
+        {"methods": {"mine": {"model": "mlp", "training": {"learning_rate": "1e-3"}}}},
+        ["methods.mine.training.learning_rate: '1e-3'", "expected float", "write 1.0e-3"],
+    ),
+    "no epochs": (
+        {"methods": {"mine": {"model": "mlp", "training": {"epochs": 0}}}},
+        ["methods.mine.training.epochs: 0; expected a number above 0"],
+    ),
+    "more training samples than the split has": (
+        {"study": {"train_sizes": [5000]}},
+        ["study.train_sizes: 5000 samples, but tasks.tiny_k1.split.train is 100"],
+    ),
+    "name that is no folder": ({"methods": {"a/b": {"model": "mlp"}}}, ["'a/b'", "letters, digits and underscores"]),
     "unknown method in the study": (
         {"study": {"methods": ["persistance"]}},
         ["study.methods: unknown name 'persistance'", "Did you mean 'persistence'?"],

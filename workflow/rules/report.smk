@@ -46,9 +46,12 @@ rule report:
         figures=lambda wildcards, input: Path(input.figures[0]).parent,
         benchmarks=workflow.pathvars.apply("<benchmarks>"),
         runs=workflow.pathvars.apply("<results>/runs"),
+        show=FIGURES,
+        batches=BATCHES,
     message:
         "Writing the report"
     shell:
         "python {input.script:q} --study {params.study:q} --tables {params.tables:q} --figures {params.figures:q} "
         "--config {input.config:q} --benchmarks {params.benchmarks:q} --runs {params.runs:q} "
+        "--show {params.show:q} --batches {params.batches:q} "
         "--output {output.html:q} 2> {log:q}"

@@ -1,4 +1,4 @@
-"""Collect the tables of a study from its run args.runs."""
+"""Collect the tables of a study from its run folders."""
 
 import argparse
 from pathlib import Path
@@ -10,7 +10,7 @@ from equitraj.trajectory import read
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--runs", type=Path, nargs="+", required=True, help="run args.runs")
+    parser.add_argument("--runs", type=Path, nargs="+", required=True, help="run folders")
     parser.add_argument("--trajectories", type=Path, nargs="+", required=True, help="SOURCE/lifted.h5 files")
     parser.add_argument("--output", type=Path, required=True, help="folder for the tables")
     args = parser.parse_args()

@@ -11,7 +11,7 @@ from equitraj import evaluation, predictor, tasks
 from equitraj.files import atomic, read_json, write_json
 from equitraj.trajectory import Trajectory, read
 
-COPIED = ("status", "n_parameters", "train_seconds", "frames_per_second", "peak_memory_mb", "device")
+COPIED = ("n_parameters", "train_seconds", "frames_per_second", "peak_memory_mb", "device")
 
 
 def evaluate(folder: Path, trajectory: Trajectory, steps: int, count: int) -> None:
@@ -23,19 +23,23 @@ def evaluate(folder: Path, trajectory: Trajectory, steps: int, count: int) -> No
     metrics = evaluation.baselines(trajectory, newest, lag)
     sample = tasks.samples(trajectory, newest, history, lag)
     prediction, rows = np.empty((0, *sample.target.shape[1:])), []
-    if record["status"] == "ok":
-        model = predictor.load(folder)
-        metrics, prediction = evaluation.one_step(model, sample, metrics)
-        starts = evaluation.rollout_starts(newest, trajectory.episode, lag, steps, count)
-        rows = evaluation.rollout(model, trajectory, starts, history, lag, steps)
+    status = record["status"]
+    if status == "ok":
+        model = predictor.load(folder, dtype=record["precision"])
+        try:
+            metrics, prediction = evaluation.one_step(model, sample, metrics)
+            starts = evaluation.rollout_starts(newest, trajectory.episode, lag, steps, count)
+            rows = evaluation.rollout(model, trajectory, starts, history, lag, steps)
+        except ValueError as error:
+            status = f"failed: {error}"
     with atomic(folder / "predictions.h5") as path, h5py.File(path, "w") as file:
-        file.attrs["status"] = record["status"]
+        file.attrs["status"] = status
         file["newest"], file["target"], file["prediction"] = newest, sample.target, prediction
     with atomic(folder / "rollout.csv") as path, path.open("w", newline="") as file:
         writer = csv.DictWriter(file, ["step", "mse", "skill"])
         writer.writeheader()
         writer.writerows(rows)
-    write_json(folder / "metrics.json", metrics | {key: record[key] for key in COPIED})
+    write_json(folder / "metrics.json", metrics | {key: record[key] for key in COPIED} | {"status": status})
 
 
 def main() -> None:

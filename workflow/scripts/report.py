@@ -22,7 +22,8 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--output", type=Path, required=True, help="the HTML file")
     parser.add_argument("--benchmarks", type=Path, help="folder of Snakemake's benchmark files")
     parser.add_argument("--runs", type=Path, help="folder of run folders, for the versions that trainings recorded")
-    parser.add_argument("--command", action="append", help="a command that makes everything again; repeat")
+    parser.add_argument("--show", nargs="*", help="names of the figures of this study; all in the folder without it")
+    parser.add_argument("--batches", nargs="*", help="task/method/nSIZE of this study's runs; all without it")
     return parser.parse_args()
 
 
@@ -34,10 +35,12 @@ def main() -> None:
             raise SystemExit(
                 f"error: no such table: {path}; expected metrics.csv, summary.csv and audit.csv in --tables"
             )
-    sources = Sources(args.tables, args.figures, args.benchmarks, args.runs)
-    commands = args.command or ["snakemake --cores all --configfile study.yaml"]
+    only = (None if names is None else tuple(names) for names in (args.show, args.batches))
+    sources = Sources(args.tables, args.figures, args.benchmarks, args.runs, *only)
     try:
-        page = render(context(args.study, read_json(args.config), sources, commands))
+        page = render(
+            context(args.study, read_json(args.config), sources, ["snakemake --cores all --configfile study.yaml"])
+        )
     except (OSError, ValueError, KeyError) as error:
         raise SystemExit(f"error: report: {type(error).__name__}: {error}") from error
     write_text(args.output, page)

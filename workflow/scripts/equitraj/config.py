@@ -6,10 +6,11 @@ import yaml
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError, best_match
 
-from equitraj.registry import LIBRARY, dataclass_fields, model_spec, names, nearest
+from equitraj.registry import LIBRARY, check_values, constant, dataclass_fields, model_spec, names, nearest
 from equitraj.sources.simulation import check_options
 from equitraj.tasks import split_counts
 
+OPTIONS = LIBRARY / "training" / "options.py"
 SCHEMA = LIBRARY.parents[1] / "schemas" / "config.schema.yaml"
 
 
@@ -30,6 +31,7 @@ def check(config: dict) -> None:
         check_method(name, method)
     for name, task in config["tasks"].items():
         check_task(name, task, config["sources"])
+    check_sizes(config)
     if config["study"].get("chapter") and "paths" not in config["sources"]:
         raise ValueError(
             "study.chapter: true needs the source 'paths', the chapters' trajectory; sources has none of that name"
@@ -62,6 +64,8 @@ def explain(error: ValidationError) -> str:
         return f"{where}: the key {missing!r} is missing; {error.schema['properties'][missing].get('description', '')}"
     if error.validator == "enum":
         return f"{where}: unknown value {error.instance!r}; {nearest(error.instance, error.validator_value)}"
+    if error.validator == "pattern" and "propertyNames" in error.schema_path:
+        return f"{where}: the name {error.instance!r} is not allowed; expected {error.schema['description']}"
     return f"{where}: {error.message}; expected: {error.schema.get('description', error.validator_value)}"
 
 
@@ -86,12 +90,15 @@ def check_method(name: str, method: dict) -> None:
     """Check that a method's model, alignment and options exist."""
     one_of(f"methods.{name}.model", method["model"], names("models"))
     one_of(f"methods.{name}.alignment", method.get("alignment", "none"), names("alignments"))
-    known = list(model_spec(method["model"]).hyperparameters)
-    for key in method.get("options", {}):
-        one_of(f"methods.{name}.options (model {method['model']})", key, known)
-    known = list(dataclass_fields(LIBRARY / "training" / "options.py", "TrainingOptions"))
-    for key in method.get("training", {}):
-        one_of(f"methods.{name}.training", key, known)
+    check_values(f"methods.{name}.options", method.get("options", {}), model_spec(method["model"]).hyperparameters)
+    training = method.get("training", {})
+    check_values(f"methods.{name}.training", training, dataclass_fields(OPTIONS, "TrainingOptions"))
+    for key, allowed in constant(OPTIONS, "CHOICES").items():
+        if key in training:
+            one_of(f"methods.{name}.training.{key}", training[key], list(allowed))
+    for key in constant(OPTIONS, "POSITIVE"):
+        if key in training and training[key] <= 0:
+            raise ValueError(f"methods.{name}.training.{key}: {training[key]}; expected a number above 0")
 
 
 def check_task(name: str, task: dict, sources: dict) -> None:
@@ -104,3 +111,12 @@ def check_task(name: str, task: dict, sources: dict) -> None:
         split_counts([split[part] for part in ("train", "validation", "test")], frames - task["lag"], "samples")
     except ValueError as error:
         raise ValueError(f"tasks.{name}.{error}; reduce the sizes or take a longer source") from error
+
+
+def check_sizes(config: dict) -> None:
+    """Check that the training sizes of the study fit into the training splits whose size is a number."""
+    for task in config["study"]["tasks"]:
+        split = config["tasks"][task]["split"]
+        for size in config["study"]["train_sizes"]:
+            if size != "all" and split.get("by", "time") == "time" and split["train"] >= 1 and size > split["train"]:
+                raise ValueError(f"study.train_sizes: {size} samples, but tasks.{task}.split.train is {split['train']}")

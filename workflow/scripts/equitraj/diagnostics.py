@@ -40,7 +40,7 @@ def _aligned(alignment: ModuleType, position: np.ndarray, reference: np.ndarray 
 
 
 def perturbation_gain(alignment: ModuleType, position: np.ndarray, reference: np.ndarray | None) -> float:
-    """How far a small shift of one point moves all points in the frame: the worst point's mean |change| / |shift|.
+    """How far a small shift of one point moves all points in the frame: the worst point's median |change| / |shift|.
 
     Without an alignment it is 1: only the shifted point moves, and by as much.
     """

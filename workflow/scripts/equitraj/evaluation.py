@@ -39,18 +39,24 @@ def rotate_each(sample: Sample, seed: int) -> Sample:
 
 
 def one_step(predictor: Predictor, sample: Sample, reference: dict[str, float | None]) -> tuple[dict, np.ndarray]:
-    """Metrics on the test split and the predictions (B, N, 3)."""
+    """Metrics on the test split and the predictions (B, N, 3).
+
+    Raises:
+        ValueError: a prediction is not finite.
+    """
     prediction = predictor.predict(sample)
     rotated = rotate_each(sample, seed=0)
     mse = mean_square(prediction - sample.target)
+    if not np.isfinite(mse):
+        raise ValueError("predictions on the test split are not finite")
     spread = mean_square(sample.target - sample.target.mean(0))
     persistence, velocity = reference["mse_persistence"], reference["mse_velocity"]
     metrics = reference | {
         "mse": mse,
         "rmse": mse**0.5,
-        "skill": 1 - mse / persistence,
+        "skill": 1 - mse / persistence if persistence else None,
         "skill_velocity": 1 - mse / velocity if velocity else None,
-        "r2": 1 - mse / spread,
+        "r2": 1 - mse / spread if spread else None,
         "mse_rotated": mean_square(predictor.predict(rotated) - rotated.target),
     }
     return metrics, prediction

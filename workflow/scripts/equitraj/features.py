@@ -6,8 +6,6 @@ import numpy as np
 
 from equitraj.tasks import Sample
 
-RESIDUALS = ("auto", "none", "last", "velocity", "autoregression")
-
 
 @dataclass(frozen=True)
 class Statistics:

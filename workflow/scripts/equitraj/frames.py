@@ -44,9 +44,12 @@ class Frames:
     def into_sample(self, sample: Sample) -> Sample:
         """A sample with history and target in the frames: B * F samples."""
         count = self.weight.shape[1]
-        each = [None if v is None else np.repeat(v, count, axis=0) for v in (sample.scalar, sample.newest)]
+        scalar = None if sample.scalar is None else np.repeat(sample.scalar, count, axis=0)
         target = None if sample.target is None else self.into(sample.target)
-        return replace(sample, position=self.into(sample.position), target=target, scalar=each[0], newest=each[1])
+        turned = (
+            None if sample.velocity is None else replace(self, origin=np.zeros_like(self.origin)).into(sample.velocity)
+        )
+        return replace(sample, position=self.into(sample.position), target=target, velocity=turned, scalar=scalar)
 
     def back(self, prediction: np.ndarray) -> np.ndarray:
         """Predictions (B * F, ..., 3) in the frames, back in the world and averaged over the frames: (B, ..., 3)."""

@@ -37,6 +37,21 @@ def nearest(word: str, allowed: list[str]) -> str:
     return f"allowed: {', '.join(map(str, allowed))}.{hint}"
 
 
+def check_values(key: str, given: dict, defaults: dict[str, object]) -> None:
+    """Check options against the defaults of the dataclass that takes them.
+
+    Raises:
+        ValueError: an unknown option with the nearest match, or a value of another type than the default.
+    """
+    for name, value in given.items():
+        if name not in defaults:
+            raise ValueError(f"{key}: unknown name {name!r}; {nearest(name, list(defaults))}")
+        wanted = type(defaults[name])
+        if type(value) is not wanted and not (wanted is float and type(value) is int):
+            hint = "; write 1.0e-3 for 1e-3, which YAML reads as text" if wanted is float else ""
+            raise ValueError(f"{key}.{name}: {value!r}; expected {wanted.__name__}, as in {defaults[name]!r}{hint}")
+
+
 @cache
 def dataclass_fields(path: Path, name: str) -> dict[str, object]:
     """Fields and literal defaults of the dataclass `name` in a Python file; {} where there is no such class."""
@@ -45,6 +60,15 @@ def dataclass_fields(path: Path, name: str) -> dict[str, object]:
             fields = [n for n in node.body if isinstance(n, ast.AnnAssign) and isinstance(n.target, ast.Name)]
             return {n.target.id: ast.literal_eval(n.value) if n.value else None for n in fields}
     return {}
+
+
+@cache
+def constant(path: Path, name: str) -> object:
+    """The literal value of a constant in a Python file."""
+    for node in ast.parse(path.read_text()).body:
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name) and node.targets[0].id == name:
+            return ast.literal_eval(node.value)
+    raise ValueError(f"{path}: no constant {name}")
 
 
 @cache

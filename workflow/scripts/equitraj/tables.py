@@ -25,6 +25,12 @@ def run_key(record: dict) -> dict:
     return names | {"train_size": record["train_size"], "seed": record["seed"]}
 
 
+def size_of(folder: Path) -> float:
+    """Training size of a run folder, `all` the largest."""
+    size = folder.parent.name.removeprefix("n")
+    return float("inf") if size == "all" else float(size)
+
+
 def metrics_row(folder: Path) -> dict:
     """One row of metrics.csv."""
     record, metrics = read_json(folder / "run.json"), read_json(folder / "metrics.json")
@@ -87,14 +93,17 @@ def splits_table(folders: list[Path]) -> pd.DataFrame:
 def write_examples(path: Path, folders: list[Path], trajectories: dict[str, Trajectory]) -> None:
     """A few test samples per task, spread over the split: truth, newest frame, and each method's prediction (S, N, 3).
 
-    The runs shown are those of the first seed of the first training size.
+    The runs shown are those of the first seed that succeeded with the largest training size.
     """
+    largest_first = sorted(folders, key=lambda folder: -size_of(folder))
     with h5py.File(path, "w") as file:
-        for folder in folders:
+        for folder in largest_first:
             record = read_json(folder / "run.json")
-            if record["status"] != "ok" or f"{record['task']['name']}/{record['method']['name']}" in file:
+            if f"{record['task']['name']}/{record['method']['name']}" in file:
                 continue
             with h5py.File(folder / "predictions.h5") as predictions:
+                if predictions.attrs["status"] != "ok":
+                    continue
                 chosen = np.linspace(0, len(predictions["newest"]) - 1, N_EXAMPLES).round().astype(int)
                 newest, target = predictions["newest"][()][chosen], predictions["target"][()][chosen]
                 group = file.require_group(record["task"]["name"])

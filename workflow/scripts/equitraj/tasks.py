@@ -19,7 +19,6 @@ class Sample:
         velocity: (B, N, 3) at the newest frame, or None.
         scalar: (B, N, F) features of the points, or None.
         edges: (2, E) directed bonds, or None.
-        newest: (B,) frame index of the newest frame, or None.
     """
 
     position: np.ndarray
@@ -27,14 +26,13 @@ class Sample:
     velocity: np.ndarray | None = None
     scalar: np.ndarray | None = None
     edges: np.ndarray | None = None
-    newest: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.position)
 
     def take(self, index: np.ndarray | slice) -> "Sample":
         """The samples at `index`."""
-        arrays = ("position", "target", "velocity", "scalar", "newest")
+        arrays = ("position", "target", "velocity", "scalar")
         return replace(self, **{a: getattr(self, a)[index] for a in arrays if getattr(self, a) is not None})
 
 
@@ -48,7 +46,6 @@ def samples(trajectory: Trajectory, newest: np.ndarray, history: int, lag: int) 
         velocity=None if trajectory.velocity is None else trajectory.velocity[newest],
         scalar=_one_hot(trajectory.species, len(newest)),
         edges=None if trajectory.bonds is None else np.concatenate([trajectory.bonds, trajectory.bonds[:, ::-1]]).T,
-        newest=newest,
     )
 
 

@@ -5,6 +5,7 @@ import resource
 import sys
 import time
 import traceback
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from importlib import import_module, metadata
 from pathlib import Path
@@ -19,9 +20,11 @@ from equitraj.method import Method
 from equitraj.models._shape import Shape
 from equitraj.registry import model_spec
 from equitraj.tasks import Sample
-from equitraj.training.outcome import Arrays, Data, Outcome, RunTimeout
+from equitraj.training import checkpoint
+from equitraj.training.outcome import Arrays, Data, Diverged, Monitor, Outcome, RunTimeout
 from equitraj.trajectory import Trajectory, read, read_observables
 
+Result = tuple[Outcome, Exception | None]
 PACKAGES = {"numpy": [], "jax": ["jax", "equinox", "optax"], "torch": ["torch", "e3nn", "torch-geometric"]}
 
 
@@ -53,39 +56,73 @@ def load_splits(
     return {name: split(newest[name]) for name in ("train", "validation")}, record
 
 
-def fit_closed_form(method: Method, splits: dict[str, Split], lag: int) -> tuple[Outcome, Exception | None]:
-    """Fit a model that selects nothing: on training and validation samples together."""
-    positions, targets = (
-        np.concatenate([getattr(splits[part].sample, what) for part in ("train", "validation")])
-        for what in ("position", "target")
-    )
-    begin, outcome = time.perf_counter(), Outcome({})
+def fit_closed_form(method: Method, splits: dict[str, Split], lag: int, parts: tuple[str, ...]) -> Result:
+    """Fit a model that selects nothing on the named splits together."""
+    position, target = (np.concatenate([getattr(splits[p].sample, a) for p in parts]) for a in ("position", "target"))
+    begin, outcome = time.perf_counter(), Outcome()
     try:
-        outcome.trained = method.module.fit(method.hyperparameters(), positions, targets, lag)
+        fitted = method.module.fit(method.hyperparameters(), position, target, lag)
+        if not all(np.isfinite(v).all() for v in fitted.values()):
+            raise Diverged("fitted weights are not finite")
+        outcome.trained = fitted
     except Exception as error:  # recorded as a row: a failed run is a result
         return outcome, error
-    outcome.seconds = time.perf_counter() - begin
-    outcome.frames_per_second = len(positions) / max(outcome.seconds, 1e-9)
+    finally:
+        outcome.seconds = time.perf_counter() - begin
+        outcome.frames_per_second = len(position) / max(outcome.seconds, 1e-9)
     return outcome, None
 
 
-def train_network(
-    method: Method, shape: Shape, splits: dict[str, Split], seeds: list[int], checkpoints: list[Path], name: str
-) -> list:
-    """Train a network with the loop of its framework; (Outcome, error or None) for each seed."""
-    framework = model_spec(method.model).framework
-    loop = import_module(f"equitraj.training.{framework}")
-    options, hyperparameters = method.training_options(), method.hyperparameters()
+def network_data(method: Method, splits: dict[str, Split], statistics: features.Statistics) -> Data:
+    """Training and validation samples as a network sees them."""
+    precision = method.training_options().precision
 
     def arrays(split: Split) -> Arrays:
-        inputs = features.network_inputs(split.sample, shape.statistics, options.precision)
-        target = features.normalised_residual(split.sample.position, split.sample.target, shape.statistics)
+        inputs = features.network_inputs(split.sample, statistics, precision)
+        target = features.normalised_residual(split.sample.position, split.sample.target, statistics)
         return Arrays(inputs, target, split.weight)
 
-    data = Data(arrays(splits["train"]), arrays(splits["validation"]), shape.statistics, method.augmentation)
-    extra = {"jax": lambda key: method.module.build(hyperparameters, shape, key)}
-    build = extra.get(framework, lambda: method.module.build(hyperparameters, shape))
-    return loop.train(build, data, options, seeds, checkpoints, name)
+    return Data(arrays(splits["train"]), arrays(splits["validation"]), statistics, method.augmentation)
+
+
+def train_networks(
+    method: Method, shape: Shape, data: Data, seeds: list[int], folder: Path, task: dict
+) -> list[Result]:
+    """Train one network per seed with the loop of its framework; whatever ends a run is handed back with it."""
+    framework, options, trainer = model_spec(method.model).framework, method.training_options(), None
+    everything = [
+        *data.train.inputs.values(),
+        data.train.target,
+        *data.validation.inputs.values(),
+        data.validation.target,
+    ]
+    mark, results = checkpoint.fingerprint(task, asdict(method), *everything), []
+    for seed in seeds:
+        outcome, error = Outcome(), None
+        monitor = Monitor(options, data.statistics.residual_scale, f"{task['name']} {method.name} seed {seed}")
+        outcome.history = monitor.history
+        path = folder / "checkpoints" / f"seed{seed}.safetensors"
+        saved = checkpoint.Checkpoint(path, checkpoint.fingerprint(mark, seed), options.checkpoint_seconds)
+        try:
+            trainer = trainer or import_module(f"equitraj.training.{framework}").Trainer(
+                builder(method, shape), data, options
+            )
+            trainer.train(seed, monitor, saved, outcome)
+            outcome.device, outcome.frames_per_second = (
+                trainer.device,
+                monitor.frames_per_second(trainer.frames_per_epoch),
+            )
+        except Exception as caught:  # recorded as a row: a failed run is a result
+            error = caught
+        saved.remove()
+        outcome.seconds = monitor.seconds
+        results.append((outcome, error))
+    return results
+
+
+def builder(method: Method, shape: Shape) -> Callable:
+    """What a loop calls to get a network with fresh weights: with a key in JAX, without one in torch."""
+    return lambda *key: method.module.build(method.hyperparameters(), shape, *key)
 
 
 def status_of(error: Exception | None) -> str:
@@ -104,12 +141,16 @@ def versions(framework: str) -> dict[str, str]:
     return {"python": sys.version.split()[0], **{name: metadata.version(name) for name in names}}
 
 
-def write_run(folder: Path, outcome: Outcome, error: Exception | None, record: dict) -> None:
-    """Write `model.safetensors`, `history.csv` and `run.json`; a failed run keeps its initial weights only."""
+def write_run(folder: Path, outcome: Outcome, error: Exception | None, reference: dict, record: dict) -> None:
+    """Write `model.safetensors`, `history.csv` and `run.json`; a failed run keeps its initial weights only.
+
+    `reference` holds what the alignment was fitted to, if it was, under that name.
+    """
     if error is not None:
         print("".join(traceback.format_exception(error)), file=sys.stderr)
     trained = outcome.trained if error is None else {}
     weights = {f"initial/{k}": v for k, v in outcome.initial.items()} | {f"trained/{k}": v for k, v in trained.items()}
+    weights |= reference
     with atomic(folder / "model.safetensors") as path:
         save_file({k: np.ascontiguousarray(v) for k, v in weights.items()}, path)
     with atomic(folder / "history.csv") as path, path.open("w", newline="") as file:
@@ -143,20 +184,26 @@ def run(task: dict, method: Method, size: str, seeds: list[int], trajectory: Pat
         n_scalars=0 if train.scalar is None else train.scalar.shape[-1],
         statistics=features.measure(train.position, train.target, residual, task["lag"]),
     )
-    name = f"{task['name']} {method.name} n={size}"
+    # what selects nothing on validation may learn from it, unless the number of training samples is the question
+    parts = ("train", "validation") if method.closed_form and str(size) == "all" else ("train",)
     if method.closed_form:
-        results = [fit_closed_form(method, splits, task["lag"])] * len(seeds)
+        results = [fit_closed_form(method, splits, task["lag"], parts)] * len(seeds)
     else:
-        paths = [folder / "checkpoints" / f"seed{seed}.safetensors" for seed in seeds]
-        results = train_network(method, shape, splits, seeds, paths, name)
+        data = network_data(method, splits, shape.statistics)
+        results = train_networks(method, shape, data, seeds, folder, task | {"train_size": str(size)})
     framework = model_spec(method.model).framework
+    record = {
+        "task": task,
+        "method": asdict(method),
+        "shape": asdict(shape),
+        "split": split_record,
+        "fitted_on": parts,
+        "train_size": str(size),
+        "claims": method.claims(),
+        "framework": framework,
+        "versions": versions(framework),
+        "precision": "float64" if method.closed_form else method.training_options().precision,
+    }
+    reference = {name: observed[name] for name in ("reference",) if name in observed}
     for seed, (outcome, error) in zip(seeds, results, strict=True):
-        record = {"task": task, "method": asdict(method), "shape": asdict(shape), "split": split_record, "seed": seed}
-        record |= {
-            "train_size": str(size),
-            "claims": method.claims(),
-            "framework": framework,
-            "versions": versions(framework),
-        }
-        record["precision"] = "float64" if method.closed_form else method.training_options().precision
-        write_run(folder / f"seed{seed}", outcome, error, record)
+        write_run(folder / f"seed{seed}", outcome, error, reference, record | {"seed": seed})

@@ -58,7 +58,17 @@ class Row:
         return [self.quantity, f"{self.chapter:.8g}" if known else "", f"{self.ours:.8g}", difference, self.note]
 
 
-def error_rows(baseline: Arrays, network: Arrays) -> Iterator[Row]:
+def autoregression_mse(position: np.ndarray, n_train: int, order: int) -> float:
+    """MSE on the validation pairs of a linear autoregression on `order` displacements, fitted on the training pairs."""
+    displacement = np.diff(position, axis=0)
+    index = np.arange(order, len(displacement))
+    past = np.stack([displacement[index - k] for k in range(1, order + 1)], axis=-1)
+    known = index < n_train
+    weight = np.linalg.lstsq(past[known].reshape(-1, order), displacement[index[known]].reshape(-1), rcond=None)[0]
+    return float(np.mean((past[~known] @ weight - displacement[index[~known]]) ** 2))
+
+
+def error_rows(position: np.ndarray, baseline: Arrays, network: Arrays) -> Iterator[Row]:
     """The printed losses, then both models and the references in the same units, on the same 410 frames."""
     persistence = float(baseline["persistence_mse"])
     mse = {
@@ -68,6 +78,10 @@ def error_rows(baseline: Arrays, network: Arrays) -> Iterator[Row]:
         "persistence": (persistence, "no motion at all; the mark that a useful model has to pass"),
         "constant velocity": (float(baseline["velocity_mse"]), "needs the frame before, which both models lack"),
     }
+    for order in (2, 3, 5):
+        error = autoregression_mse(position, int(baseline["n_train"]), order)
+        note = f"{order} coefficients for {order} displacements, so {order + 1} frames; history decides accuracy here"
+        mse[f"linear autoregression on {order} displacements"] = error, note
     ratio = mse["e3nn network"][0] / persistence
     note = f"the chapter's network as printed: {ratio:.3g} times the error of predicting no motion"
     mse["e3nn network"] = mse["e3nn network"][0], note
@@ -168,7 +182,7 @@ def ladder_rows() -> Iterator[Row]:
 def rows(position: np.ndarray, baseline: Arrays, network: Arrays) -> list[Row]:
     """All rows; `position` (T, N, 3), the arrays as the verbs `baseline` and `network` write them."""
     return [
-        *error_rows(baseline, network),
+        *error_rows(position, baseline, network),
         *symmetry_rows(baseline, network),
         *parity_rows(position, baseline, network),
         *ladder_rows(),

@@ -64,7 +64,7 @@ class Layer(eqx.Module):
         self.sender = eqx.nn.Linear(width, width, use_bias=False, key=keys[1])
         self.edge = eqx.nn.Linear(2 + 3 * n_vectors, width, use_bias=False, key=keys[2])
         self.message = eqx.nn.Linear(width, width, key=keys[3])
-        self.pair_weight = eqx.nn.Linear(width, 1 + n_vectors, key=keys[4])
+        self.pair_weight = eqx.nn.Linear(width, 1 + n_vectors, use_bias=False, key=keys[4])
         self.point_weight = eqx.nn.Linear(width, n_vectors, key=keys[5])
         # the first prediction is small beside the extrapolation that it is added to
         self.pair_weight, self.point_weight = _scaled(self.pair_weight, 0.1), _scaled(self.point_weight, 0.1)

@@ -25,7 +25,7 @@ def findings(metrics: pd.DataFrame, summary: pd.DataFrame, audit: pd.DataFrame) 
     kinds = method_kinds(summary, audit)
     every = [
         Finding("best", "The most accurate method", best(table)),
-        Finding("references", "Methods that do not beat a trivial prediction", references(table, kinds), True),
+        Finding("references", "Methods that do not beat a trivial prediction", references(table, kinds)),
         Finding("symmetry", "Does equivariance help?", symmetry(table, audit, kinds)),
         Finding("augmentation", "Does rotation augmentation help?", augmentation(table)),
         Finding("claims", "Claims of symmetry", claims(audit), bool((audit["agrees"] == "no").any())),

@@ -39,12 +39,47 @@ class Picture:
 
 @dataclass(frozen=True)
 class Sources:
-    """Where everything is: folders of tables and figures, and optionally of benchmarks and runs."""
+    """Where everything is: folders of tables and figures, and optionally of benchmarks and runs.
+
+    `show` names the figures of this study and `batches` its trainings, as task/method/nSIZE: the folders may hold those
+    of other studies too. None stands for all that is there.
+    """
 
     tables: Path
     figures: Path
     benchmarks: Path | None = None
     runs: Path | None = None
+    show: tuple[str, ...] | None = None
+    batches: tuple[str, ...] | None = None
+
+    def shows(self, name: str) -> bool:
+        """Whether a figure belongs to the study."""
+        return self.show is None or name in self.show
+
+    @property
+    def chapter(self) -> bool:
+        """Whether the study reproduces the chapters."""
+        return self.show is None or any(name.startswith("chapter_") for name in self.show)
+
+    def benchmark_files(self) -> list[Path]:
+        """The benchmark files of the study's jobs, relative to their folder."""
+        if not self.benchmarks or not self.benchmarks.is_dir():
+            return []
+        paths = (path.relative_to(self.benchmarks) for path in sorted(self.benchmarks.rglob("*.tsv")))
+        return [path for path in paths if self._is_ours(path)]
+
+    def _is_ours(self, path: Path) -> bool:
+        step, rest = path.parts[0], "/".join(path.parts[1:]).removesuffix(".tsv")
+        if step in ("train", "evaluate", "audit"):
+            return self.batches is None or rest in self.batches
+        return self.shows(rest) if step == "figures" else step != "chapter" or self.chapter
+
+    def run_records(self) -> list[Path]:
+        """The record of one run of each training of the study."""
+        if not self.runs or not self.runs.is_dir():
+            return []
+        folders = sorted(self.runs.glob("*/*/n*")) if self.batches is None else [self.runs / b for b in self.batches]
+        return [path for folder in folders for path in sorted(folder.glob("seed*/run.json"))[:1]]
 
 
 def picture(svg: Path) -> Picture:
@@ -58,9 +93,9 @@ def picture(svg: Path) -> Picture:
     return Picture(svg.stem, text["title"], text["caption"], text["finding"], source)
 
 
-def pictures(folder: Path) -> dict[str, list[Picture]]:
+def pictures(sources: Sources) -> dict[str, list[Picture]]:
     """The figures of each section in reading order; a figure that no section names goes with the results."""
-    found = {path.stem: picture(path) for path in sorted(folder.glob("*.svg"))}
+    found = {path.stem: picture(path) for path in sorted(sources.figures.glob("*.svg")) if sources.shows(path.stem)}
     sections = {key: [found.pop(name) for name in names if name in found] for key, names in SECTIONS.items()}
     sections["chapter"] = [found.pop(name) for name in list(found) if name.startswith("chapter_")]
     sections["results"] += found.values()
@@ -77,16 +112,16 @@ def context(study: dict, config: dict, sources: Sources, commands: list[str]) ->
         "findings": findings(metrics, summary, audit),
         "main": tables.main_table(summary),
         "failures": tables.failure_table(metrics),
-        "figures": pictures(sources.figures),
+        "figures": pictures(sources),
         "alignment": tables.plain_table(sources.tables / "alignment.csv"),
         "audit": tables.audit_table(audit),
-        "chapter": tables.chapter_table(chapter),
-        "ladder": tables.ladder_table(ladder),
+        "chapter": tables.chapter_table(chapter) if sources.chapter else None,
+        "ladder": tables.ladder_table(ladder) if sources.chapter else None,
         "splits": tables.plain_table(sources.tables / "splits.csv"),
         "config": text,
         "config_uri": f"data:text/yaml;base64,{base64.b64encode(text.encode()).decode()}",
-        "versions": tables.version_table(sources.runs, PACKAGES, installed()),
-        "times": tables.benchmark_table(sources.benchmarks),
+        "versions": tables.version_table(sources.run_records(), PACKAGES, installed()),
+        "times": tables.benchmark_table(sources.benchmarks, sources.benchmark_files()),
         "devices": ", ".join(sorted(metrics["device"].dropna().unique())),
         "commands": commands,
     }

@@ -166,10 +166,9 @@ def ladder_table(path: Path) -> Table | None:
     return Table("ladder", ["model", *generators], rows)
 
 
-def benchmark_table(folder: Path | None) -> Table | None:
+def benchmark_table(folder: Path | None, paths: list[Path]) -> Table | None:
     """Jobs and seconds of each step, from the files of Snakemake's `benchmark`: `{step}/...tsv` or `{step}.tsv`."""
-    paths = sorted(folder.rglob("*.tsv")) if folder and folder.is_dir() else []
-    jobs = [(path.relative_to(folder).parts[0].removesuffix(".tsv"), pd.read_csv(path, sep="\t")) for path in paths]
+    jobs = [(path.parts[0].removesuffix(".tsv"), pd.read_csv(folder / path, sep="\t")) for path in paths]
     if not jobs:
         return None
     table = pd.concat([job[["s", "max_rss"]].assign(step=step) for step, job in jobs])
@@ -188,10 +187,10 @@ def benchmark_table(folder: Path | None) -> Table | None:
     return Table("times", ["step", "jobs", "total (s)", "longest job (s)", "largest memory (MB)"], rows)
 
 
-def version_table(runs: Path | None, packages: tuple[str, ...], installed: dict[str, str]) -> Table:
+def version_table(records: list[Path], packages: tuple[str, ...], installed: dict[str, str]) -> Table:
     """Versions here, and those that the training of each framework recorded in its `run.json`."""
     columns = {"report": installed}
-    for path in sorted(runs.rglob("run.json")) if runs and runs.is_dir() else []:
+    for path in records:
         record = json.loads(path.read_text(encoding="utf-8"))
         columns.setdefault(f"training, {record.get('framework', 'numpy')}", record.get("versions", {}))
     names = dict.fromkeys([*packages, *(name for versions in columns.values() for name in versions)])

@@ -7,7 +7,7 @@ A system is a file with a dataclass `Options` (documented fields with literal de
 from dataclasses import asdict
 from importlib import import_module
 
-from equitraj.registry import LIBRARY, dataclass_fields, names, nearest
+from equitraj.registry import LIBRARY, check_values, dataclass_fields, names, nearest
 from equitraj.trajectory import Trajectory
 
 SYSTEMS = "sources/systems"
@@ -21,15 +21,7 @@ def check_options(system: str, given: dict) -> None:
     """
     if system not in names(SYSTEMS):
         raise ValueError(f"system: unknown {system!r}; {nearest(system, names(SYSTEMS))}")
-    defaults = dataclass_fields(LIBRARY / SYSTEMS / f"{system}.py", "Options")
-    for key, value in given.items():
-        if key not in defaults:
-            raise ValueError(f"options: {system} has no option {key!r}; {nearest(key, list(defaults))}")
-        wanted = type(defaults[key])
-        if type(value) is not wanted and not (wanted is float and type(value) is int):
-            raise ValueError(
-                f"options: {key} = {value!r} of {system}; expected {wanted.__name__}, as {defaults[key]!r}"
-            )
+    check_values("options", given, dataclass_fields(LIBRARY / SYSTEMS / f"{system}.py", "Options"))
 
 
 def simulate(system: str, given: dict, frames: int) -> tuple[Trajectory, dict]:

@@ -6,6 +6,7 @@ training ends. A checkpoint resumes only the very training that wrote it: same d
 
 import hashlib
 import json
+import time
 from pathlib import Path
 
 import numpy as np
@@ -28,18 +29,35 @@ def fingerprint(*parts: object) -> str:
     return digest.hexdigest()
 
 
-def save(path: Path, arrays: dict[str, np.ndarray], state: dict) -> None:
-    """Write arrays and state in one step."""
-    with atomic(path) as temporary:
-        save_file({k: np.ascontiguousarray(v) for k, v in arrays.items()}, temporary, {"state": json.dumps(state)})
+class Checkpoint:
+    """The checkpoint of one training at `path`, marked by the training's fingerprint."""
 
+    def __init__(self, path: Path, mark: str, seconds: float) -> None:
+        self.path, self.mark, self.seconds, self.saved_at = path, mark, seconds, time.perf_counter()
 
-def load(path: Path, mark: str) -> tuple[dict[str, np.ndarray], dict] | None:
-    """Arrays and state of the checkpoint at `path`, or None if there is none of a training with this fingerprint."""
-    if not path.exists():
-        return None
-    with safe_open(path, framework="numpy") as file:
-        state = json.loads(file.metadata()["state"])
-        if state["fingerprint"] != mark:
+    def due(self) -> bool:
+        """Whether the last one is older than `seconds`."""
+        return time.perf_counter() - self.saved_at > self.seconds
+
+    def save(self, arrays: dict[str, np.ndarray], state: dict) -> None:
+        """Write arrays and state in one step."""
+        metadata = {"state": json.dumps(state | {"fingerprint": self.mark})}
+        with atomic(self.path) as temporary:
+            save_file({k: np.ascontiguousarray(v) for k, v in arrays.items()}, temporary, metadata)
+        self.saved_at = time.perf_counter()
+
+    def load(self) -> tuple[dict[str, np.ndarray], dict] | None:
+        """Arrays and state, or None where there is no checkpoint of this very training."""
+        if not self.path.exists():
             return None
-        return {key: file.get_tensor(key) for key in file.keys()}, state
+        with safe_open(self.path, framework="numpy") as file:
+            state = json.loads(file.metadata()["state"])
+            if state["fingerprint"] != self.mark:
+                return None
+            return {key: file.get_tensor(key) for key in file.keys()}, state
+
+    def remove(self) -> None:
+        """Delete it, and its folder if that is empty: the training has ended."""
+        self.path.unlink(missing_ok=True)
+        if self.path.parent.is_dir() and not any(self.path.parent.iterdir()):
+            self.path.parent.rmdir()

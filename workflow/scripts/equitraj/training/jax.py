@@ -1,8 +1,6 @@
 """The training loop for JAX: an epoch is one compiled scan, and all seeds of a method share the compilation."""
 
 import os
-import time
-from pathlib import Path
 
 import equinox as eqx
 import jax
@@ -11,7 +9,7 @@ import numpy as np
 import optax
 from jax.flatten_util import ravel_pytree
 
-from equitraj.training import checkpoint
+from equitraj.training.checkpoint import Checkpoint
 from equitraj.training.options import TrainingOptions
 from equitraj.training.outcome import Arrays, Data, Monitor, Outcome
 
@@ -82,8 +80,9 @@ def _loss(network: eqx.Module, batch: tuple, huber: float = 0.0) -> jax.Array:
 def optimiser(options: TrainingOptions, n_steps: int) -> optax.GradientTransformation:
     """AdamW with clipped gradients and the options' learning-rate schedule over `n_steps`."""
     rate = options.learning_rate
+    warm = max(1, round(options.warmup * n_steps))
     if options.schedule == "cosine":
-        rate = optax.warmup_cosine_decay_schedule(0.0, rate, max(1, round(options.warmup * n_steps)), n_steps)
+        rate = optax.warmup_cosine_decay_schedule(0.0, rate, warm, max(n_steps, warm + 1))
     return optax.chain(optax.clip_by_global_norm(options.clip), optax.adamw(rate, weight_decay=options.weight_decay))
 
 
@@ -116,99 +115,74 @@ def make_epoch(unravel, data: Data, options: TrainingOptions, optimise: optax.Gr
         state, losses = jax.lax.scan(step, (weights, average, moments, key), batches)
         return state, losses.mean(), _loss(unravel(state[1]), validation)
 
-    return epoch, n_batches * size
+    return epoch
 
 
 def _arrays(arrays: Arrays, dtype: str) -> tuple:
     return jax.tree.map(lambda a: jnp.asarray(a, dtype), (arrays.inputs, arrays.target, arrays.weight))
 
 
-def train(build, data: Data, options: TrainingOptions, seeds: list[int], checkpoints: list[Path], name: str) -> list:
-    """Train one network per seed; an Outcome or the exception that ended it, for each.
+class Trainer:
+    """Trains one network per seed; what seeds share is made once. `build(key)` gives a network."""
 
-    `build(key)` gives a network; `checkpoints` has one path per seed.
-    """
-    select_device(options.device)
-    build, shared = eqx.filter_jit(build), {}  # one compilation in place of one for each shape of weights
-    return [
-        _train_seed(build, data, options, s, path, f"{name} seed {s}", shared)
-        for s, path in zip(seeds, checkpoints, strict=True)
-    ]
-
-
-def _train_seed(build, data: Data, options: TrainingOptions, seed: int, path: Path, name: str, shared: dict):
-    build_key, key = jax.random.split(jax.random.key(seed))
-    network = with_arrays(tree := build(build_key), named_arrays(tree), options.precision)
-    dynamic, static = eqx.partition(network, eqx.is_array)
-    weights, unravel_arrays = ravel_pytree(dynamic)
-    outcome = Outcome(named_arrays(network), device=device_name())
-
-    def unravel(vector: jax.Array) -> object:
-        return eqx.combine(unravel_arrays(vector), static)
-
-    if not shared:
-        shared["train"], shared["validation"] = (
-            _arrays(data.train, options.precision),
-            _arrays(data.validation, options.precision),
+    def __init__(self, build, data: Data, options: TrainingOptions) -> None:
+        select_device(options.device)
+        self.build = eqx.filter_jit(build)  # one compilation in place of one for each shape of weights
+        self.data, self.options, self.device = data, options, device_name()
+        self.train_arrays, self.validation_arrays = (
+            _arrays(a, options.precision) for a in (data.train, data.validation)
         )
-        n_steps = options.epochs * max(1, len(data.train.target) // options.batch_size)
-        shared["optimise"] = optimiser(options, n_steps)
-        shared["epoch"], shared["n_frames"] = make_epoch(unravel, data, options, shared["optimise"])
-        shared["mark"] = [data.train.target, data.train.inputs["position"], vars(options)]
-    monitor = Monitor(options, data.statistics.residual_scale, name)
-    state = (weights, weights, shared["optimise"].init(weights), key)
-    try:
-        best = _run(state, outcome, monitor, options, path, seed, shared)
-        outcome.trained = named_arrays(unravel(best))
-    except Exception as error:  # recorded as a row: a failed run is a result
-        outcome.history = monitor.history
-        return outcome, error
-    return outcome, None
+        n_batches = max(1, len(data.train.target) // options.batch_size)
+        self.frames_per_epoch = n_batches * min(options.batch_size, len(data.train.target))
+        self.optimise = optimiser(options, options.epochs * n_batches)
+        self.epoch = None
+
+    def initial(self, seed: int) -> tuple[eqx.Module, jax.Array]:
+        """A network with fresh weights in the options' precision, and the key that is left for training."""
+        build_key, key = jax.random.split(jax.random.key(seed))
+        network = self.build(build_key)
+        return with_arrays(network, named_arrays(network), self.options.precision), key
+
+    def train(self, seed: int, monitor: Monitor, checkpoint: Checkpoint, outcome: Outcome) -> None:
+        """Train the network of one seed and fill in the outcome's weights."""
+        network, key = self.initial(seed)
+        outcome.initial = named_arrays(network)
+        dynamic, static = eqx.partition(network, eqx.is_array)
+        weights, unravel_arrays = ravel_pytree(dynamic)
+
+        def unravel(vector: jax.Array) -> object:
+            return eqx.combine(unravel_arrays(vector), static)
+
+        self.epoch = self.epoch or make_epoch(unravel, self.data, self.options, self.optimise)
+        state = (weights, weights, self.optimise.init(weights), key)
+        outcome.trained = named_arrays(unravel(self._run(state, monitor, checkpoint)))
+
+    def _run(self, state: tuple, monitor: Monitor, checkpoint: Checkpoint) -> jax.Array:
+        first, best = 0, state[1]
+        if (saved := checkpoint.load()) is not None:
+            (state, best), first = _from_numpy((state, best), saved[0]), monitor.restore(saved[1])
+        for epoch in range(first, self.options.epochs):
+            state, train_loss, validation_loss = self.epoch(state, self.train_arrays, self.validation_arrays)
+            if monitor.record(epoch, float(train_loss), float(validation_loss)):
+                best = state[1]
+            if monitor.stalled():
+                break
+            if checkpoint.due():
+                checkpoint.save(_to_numpy((state, best)), monitor.state())
+        return best
 
 
-def _run(
-    state: tuple, outcome: Outcome, monitor: Monitor, options: TrainingOptions, path: Path, seed: int, shared: dict
-) -> jax.Array:
-    mark = checkpoint.fingerprint(*shared["mark"], seed, *outcome.initial.values())
-    first, best = 0, state[1]
-    if (saved := checkpoint.load(path, mark)) is not None:
-        first, state, best = _resume(saved, state, monitor)
-    seconds, saved_at = 0.0, time.perf_counter()
-    for epoch in range(first, options.epochs):
-        begin = time.perf_counter()
-        state, train_loss, validation_loss = shared["epoch"](state, shared["train"], shared["validation"])
-        better = monitor.record(epoch, float(train_loss), float(validation_loss))
-        if epoch > first:  # the first epoch compiles
-            seconds += time.perf_counter() - begin
-        best = state[1] if better else best
-        if monitor.stalled():
-            break
-        if time.perf_counter() - saved_at > options.checkpoint_seconds:
-            _save(path, mark, epoch, state, best, monitor)
-            saved_at = time.perf_counter()
-    outcome.history, outcome.seconds = monitor.history, time.perf_counter() - monitor.start
-    epochs_timed = max(1, len(monitor.history) - first - 1)
-    outcome.frames_per_second = epochs_timed * shared["n_frames"] / max(seconds, 1e-9)
-    path.unlink(missing_ok=True)
-    return best
+def _is_key(leaf: jax.Array) -> bool:
+    return jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key)
 
 
-def _as_numpy(tree: object) -> dict[str, np.ndarray]:
-    leaves = jax.tree.map(lambda a: jax.random.key_data(a) if jnp.issubdtype(a.dtype, jax.dtypes.prng_key) else a, tree)
-    return {str(i): np.asarray(leaf) for i, leaf in enumerate(jax.tree.leaves(leaves))}
+def _to_numpy(tree: object) -> dict[str, np.ndarray]:
+    leaves = (jax.random.key_data(leaf) if _is_key(leaf) else leaf for leaf in jax.tree.leaves(tree))
+    return {str(i): np.asarray(leaf) for i, leaf in enumerate(leaves)}
 
 
-def _save(path: Path, mark: str, epoch: int, state: tuple, best: object, monitor: Monitor) -> None:
-    progress = {"best": monitor.best, "best_epoch": monitor.best_epoch, "history": monitor.history}
-    checkpoint.save(path, _as_numpy((state, best)), {"fingerprint": mark, "epoch": epoch, **progress})
-
-
-def _resume(saved: tuple, state: tuple, monitor: Monitor) -> tuple:
-    arrays, progress = saved
-    leaves, structure = jax.tree.flatten((state, state[1]))
-    is_key = [jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key) for leaf in leaves]
-    values = [jnp.asarray(arrays[str(i)]) for i in range(len(leaves))]
-    values = [jax.random.wrap_key_data(v) if k else v for v, k in zip(values, is_key, strict=True)]
-    state, best = jax.tree.unflatten(structure, values)
-    monitor.best, monitor.best_epoch, monitor.history = progress["best"], progress["best_epoch"], progress["history"]
-    return progress["epoch"] + 1, state, best
+def _from_numpy(tree: object, arrays: dict[str, np.ndarray]) -> object:
+    leaves, structure = jax.tree.flatten(tree)
+    values = (jnp.asarray(arrays[str(i)]) for i in range(len(leaves)))
+    restored = [jax.random.wrap_key_data(v) if _is_key(leaf) else v for v, leaf in zip(values, leaves, strict=True)]
+    return jax.tree.unflatten(structure, restored)

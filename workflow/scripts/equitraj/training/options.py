@@ -2,6 +2,14 @@
 
 from dataclasses import dataclass
 
+CHOICES = {
+    "schedule": ("cosine", "constant"),
+    "residual": ("auto", "none", "last", "velocity", "autoregression"),
+    "precision": ("float32", "float64"),
+    "device": ("auto", "cpu", "cuda"),
+}
+POSITIVE = ("epochs", "batch_size", "learning_rate", "clip")
+
 
 @dataclass(frozen=True)
 class TrainingOptions:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from equitraj.features import Statistics
+from equitraj.training.options import TrainingOptions
 
 
 class RunTimeout(Exception):
@@ -44,10 +45,10 @@ class Data:
 
 @dataclass
 class Outcome:
-    """Attributes: initial and trained weights by name; history, one row per epoch; seconds spent in training; samples
-    seen per second; device, its name and kind."""
+    """Attributes: initial and trained weights by name, the latter empty for a run that failed; history, one row per
+    epoch; seconds spent in training, before an interruption included; samples seen per second; name of the device."""
 
-    initial: dict[str, np.ndarray]
+    initial: dict[str, np.ndarray] = field(default_factory=dict)
     trained: dict[str, np.ndarray] = field(default_factory=dict)
     history: list[dict] = field(default_factory=list)
     seconds: float = 0.0
@@ -58,13 +59,17 @@ class Outcome:
 class Monitor:
     """Keeps the history and the best epoch of a run, and ends it when it diverges, stalls or takes too long."""
 
-    def __init__(self, options, scale: float, name: str) -> None:
+    def __init__(self, options: TrainingOptions, scale: float, name: str) -> None:
         self.options, self.scale, self.name = options, scale, name
         self.history: list[dict] = []
-        self.best = float("inf")
-        self.best_epoch = -1
-        self.start = time.perf_counter()
-        self.last_print = self.start
+        self.durations: list[float] = []
+        self.best, self.best_epoch, self.seconds_before = float("inf"), -1, 0.0
+        self.start = self.last_record = self.last_print = time.perf_counter()
+
+    @property
+    def seconds(self) -> float:
+        """Seconds of training so far, those before an interruption included."""
+        return self.seconds_before + time.perf_counter() - self.start
 
     def record(self, epoch: int, train_loss: float, validation_loss: float) -> bool:
         """Take note of an epoch (losses in normalised units); True where it is the best so far.
@@ -75,12 +80,14 @@ class Monitor:
         """
         if not np.isfinite([train_loss, validation_loss]).all():
             raise Diverged(f"loss {train_loss:g}, validation {validation_loss:g} in epoch {epoch}")
-        seconds = time.perf_counter() - self.start
+        now = time.perf_counter()
+        self.durations.append(now - self.last_record)
+        self.last_record = now
         row = {"epoch": epoch, "train_loss": train_loss, "validation_mse": validation_loss * self.scale**2}
         self.history.append(row)
-        self._print(row, seconds)
-        if self.options.time_limit and seconds > self.options.time_limit:
-            raise RunTimeout(f"{seconds:.0f} s of training, the limit is {self.options.time_limit:g} s")
+        self._print(row)
+        if self.options.time_limit and self.seconds > self.options.time_limit:
+            raise RunTimeout(f"{self.seconds:.0f} s of training, the limit is {self.options.time_limit:g} s")
         better = validation_loss < self.best
         if better:
             self.best, self.best_epoch = validation_loss, epoch
@@ -90,10 +97,25 @@ class Monitor:
         """Whether validation has not improved for `patience` epochs."""
         return bool(self.options.patience) and self.history[-1]["epoch"] - self.best_epoch >= self.options.patience
 
-    def _print(self, row: dict, seconds: float) -> None:
-        now, last = time.perf_counter(), row["epoch"] == self.options.epochs - 1
-        if last or row["epoch"] == 0 or now - self.last_print > 5:
-            self.last_print = now
-            text = f"{self.name} epoch {row['epoch'] + 1}/{self.options.epochs} {seconds:.1f} s "
+    def frames_per_second(self, frames_per_epoch: int) -> float:
+        """Samples per second in the median epoch; the first, which compiles, is left out where there are others."""
+        return frames_per_epoch / float(np.median(self.durations[1:] or self.durations)) if self.durations else 0.0
+
+    def state(self) -> dict:
+        """What a checkpoint keeps."""
+        progress = {"best": self.best, "best_epoch": self.best_epoch, "history": self.history}
+        return progress | {"epoch": self.history[-1]["epoch"], "seconds": self.seconds}
+
+    def restore(self, state: dict) -> int:
+        """Go on from a checkpoint's state; the epoch to begin with."""
+        self.best, self.best_epoch, self.seconds_before = state["best"], state["best_epoch"], state["seconds"]
+        self.history[:] = state["history"]
+        return state["epoch"] + 1
+
+    def _print(self, row: dict) -> None:
+        last = row["epoch"] == self.options.epochs - 1
+        if last or row["epoch"] == 0 or self.last_record - self.last_print > 5:
+            self.last_print = self.last_record
+            text = f"{self.name} epoch {row['epoch'] + 1}/{self.options.epochs} {self.seconds:.1f} s "
             text += f"train {row['train_loss']:.3e} validation mse {row['validation_mse']:.3e}"
             print(text, file=sys.stderr, flush=True)

@@ -3,15 +3,13 @@
 import copy
 import math
 import os
-import time
-from pathlib import Path
 
 import numpy as np
 import torch
 from torch_geometric.data import Batch
 from torch_geometric.data import Data as Graph
 
-from equitraj.training import checkpoint
+from equitraj.training.checkpoint import Checkpoint
 from equitraj.training.options import TrainingOptions
 from equitraj.training.outcome import Arrays, Data, Monitor, Outcome
 
@@ -87,66 +85,59 @@ def _schedule(options: TrainingOptions, n_steps: int):
     return lambda step: step / warm if step < warm else fall(step)
 
 
-def train(build, data: Data, options: TrainingOptions, seeds: list[int], checkpoints: list[Path], name: str) -> list:
-    """Train one network per seed; an Outcome and the exception that ended it, or None, for each.
+class Trainer:
+    """Trains one network per seed; what seeds share is made once. `build()` draws weights from torch's random state."""
 
-    `build()` gives a network with weights from torch's random state; `checkpoints` has one path per seed.
-    """
-    device = select_device(options.device)
-    torch.set_default_dtype(getattr(torch, options.precision))
-    outcomes, graphs = [], {}
-    for seed, path in zip(seeds, checkpoints, strict=True):
+    def __init__(self, build, data: Data, options: TrainingOptions) -> None:
+        self.build, self.data, self.options = build, data, options
+        self.place = select_device(options.device)
+        self.device = device_name(self.place)
+        n_samples = len(data.train.target)
+        self.frames_per_epoch = max(1, n_samples // options.batch_size) * min(options.batch_size, n_samples)
+        self.graphs = None
+
+    def initial(self, seed: int) -> torch.nn.Module:
+        """A network with fresh weights in the options' precision."""
+        torch.set_default_dtype(getattr(torch, self.options.precision))
         torch.manual_seed(seed)
-        network = build()
-        for part in ("train", "validation"):
-            if part not in graphs:
-                graphs[part] = _graphs(network, getattr(data, part), options.precision)
-        outcome = Outcome(named_arrays(network), device=device_name(device))
-        monitor = Monitor(options, data.statistics.residual_scale, f"{name} seed {seed}")
-        try:
-            Run(network.to(device), graphs, data, options, monitor, path, seed).train(outcome)
-            outcomes.append((outcome, None))
-        except Exception as error:  # recorded as a row: a failed run is a result
-            outcome.history = monitor.history
-            outcomes.append((outcome, error))
-    return outcomes
+        return self.build()
+
+    def train(self, seed: int, monitor: Monitor, checkpoint: Checkpoint, outcome: Outcome) -> None:
+        """Train the network of one seed and fill in the outcome's weights."""
+        network = self.initial(seed)
+        outcome.initial = named_arrays(network)
+        if self.graphs is None:
+            parts = {"train": self.data.train, "validation": self.data.validation}
+            self.graphs = {k: _graphs(network, v, self.options.precision) for k, v in parts.items()}
+        run = Run(network.to(self.place), self.graphs, self.data, self.options, seed)
+        outcome.trained = run.train(monitor, checkpoint)
 
 
 class Run:
     """One training: the network, its moving average, the optimiser and where they stand."""
 
-    def __init__(
-        self, network, graphs: dict, data: Data, options: TrainingOptions, monitor: Monitor, path: Path, seed: int
-    ):
+    def __init__(self, network: torch.nn.Module, graphs: dict, data: Data, options: TrainingOptions, seed: int) -> None:
         self.network, self.average, self.best = network, copy.deepcopy(network), copy.deepcopy(network)
-        self.graphs, self.data, self.options, self.monitor, self.path = graphs, data, options, monitor, path
+        self.graphs, self.data, self.options = graphs, data, options
         self.device = next(network.parameters()).device
         self.n_batches = max(1, len(graphs["train"]) // options.batch_size)
         rate = {"lr": options.learning_rate, "weight_decay": options.weight_decay}
         self.optimiser = torch.optim.AdamW(network.parameters(), **rate)
         self.schedule, self.step = _schedule(options, options.epochs * self.n_batches), 0
         self.generator = torch.Generator().manual_seed(seed)
-        mark = (data.train.target, data.train.inputs["position"], vars(options), seed)
-        self.mark = checkpoint.fingerprint(*mark, *named_arrays(network).values())
 
-    def train(self, outcome: Outcome) -> None:
-        """Run the epochs that are left, and fill in the outcome."""
-        first, begin = self._resume(), time.perf_counter()
-        saved_at = begin
+    def train(self, monitor: Monitor, checkpoint: Checkpoint) -> dict[str, np.ndarray]:
+        """Run the epochs that are left; the weights of the best one."""
+        saved = checkpoint.load()
+        first = 0 if saved is None else self._resume(saved[0], monitor, saved[1])
         for epoch in range(first, self.options.epochs):
-            train_loss = self._epoch()
-            if self.monitor.record(epoch, train_loss, self._validate()):
+            if monitor.record(epoch, self._epoch(), self._validate()):
                 self.best.load_state_dict(self.average.state_dict())
-            if self.monitor.stalled():
+            if monitor.stalled():
                 break
-            if time.perf_counter() - saved_at > self.options.checkpoint_seconds:
-                self._save(epoch)
-                saved_at = time.perf_counter()
-        outcome.history, outcome.seconds = self.monitor.history, time.perf_counter() - begin
-        n_frames = (len(self.monitor.history) - first) * self.n_batches * self.options.batch_size
-        outcome.frames_per_second = n_frames / max(outcome.seconds, 1e-9)
-        outcome.trained = named_arrays(self.best)
-        self.path.unlink(missing_ok=True)
+            if checkpoint.due():
+                checkpoint.save(self._arrays(), monitor.state() | {"step": self.step})
+        return named_arrays(self.best)
 
     def _epoch(self) -> float:
         order, total = torch.randperm(len(self.graphs["train"]), generator=self.generator).tolist(), 0.0
@@ -177,27 +168,20 @@ class Run:
     def _state(self) -> dict[str, torch.nn.Module]:
         return {"network": self.network, "average": self.average, "best": self.best}
 
-    def _save(self, epoch: int) -> None:
+    def _arrays(self) -> dict[str, np.ndarray]:
         arrays = {f"{k}/{n}": v for k, module in self._state().items() for n, v in named_arrays(module).items()}
         moments = self.optimiser.state_dict()["state"]
         arrays |= {f"moment/{i}/{k}": v.cpu().numpy() for i, state in moments.items() for k, v in state.items()}
-        arrays["generator"] = self.generator.get_state().numpy()
-        m = self.monitor
-        progress = {"best": m.best, "best_epoch": m.best_epoch, "history": m.history, "fingerprint": self.mark}
-        checkpoint.save(self.path, arrays, {"epoch": epoch, "step": self.step, **progress})
+        return arrays | {"generator": self.generator.get_state().numpy()}
 
-    def _resume(self) -> int:
-        if (saved := checkpoint.load(self.path, self.mark)) is None:
-            return 0
-        arrays, progress = saved
+    def _resume(self, arrays: dict[str, np.ndarray], monitor: Monitor, state: dict) -> int:
         for key, module in self._state().items():
             set_arrays(module, {n: arrays[f"{key}/{n}"] for n in named_arrays(module)})
-        state = self.optimiser.state_dict()
+        optimiser = self.optimiser.state_dict()
         for name in (n for n in arrays if n.startswith("moment/")):
             _, i, key = name.split("/")
-            state["state"].setdefault(int(i), {})[key] = torch.as_tensor(arrays[name])
-        self.optimiser.load_state_dict(state)
+            optimiser["state"].setdefault(int(i), {})[key] = torch.as_tensor(arrays[name])
+        self.optimiser.load_state_dict(optimiser)
         self.generator.set_state(torch.as_tensor(arrays["generator"]))
-        self.step, m = progress["step"], self.monitor
-        m.best, m.best_epoch, m.history = progress["best"], progress["best_epoch"], progress["history"]
-        return progress["epoch"] + 1
+        self.step = state["step"]
+        return monitor.restore(state)
