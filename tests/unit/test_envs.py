@@ -13,7 +13,7 @@ from equitraj import registry
 CONDA_NAME = {"torch": "pytorch", "torch-geometric": "pytorch_geometric", "matplotlib": "matplotlib-base"}
 IMPORT_NAME = {"pytorch": "torch", "pytorch_geometric": "torch_geometric", "matplotlib-base": "matplotlib"}
 IMPORT_NAME |= {"mdanalysis": "MDAnalysis", "pyyaml": "yaml"}
-RUNNER_ONLY = {"snakemake", "pygments"}  # what starts the workflow; no job imports it
+RUNNER_ONLY = {"snakemake", "pygments", "jsonschema"}  # what parses and starts the workflow; no job imports it
 LIBRARY, MODELS = registry.LIBRARY, registry.names("models")
 
 

@@ -27,15 +27,21 @@ def test_into_and_back_is_the_identity_and_keeps_distances(name):
     np.testing.assert_allclose(np.linalg.norm(inside[:, 0] - inside[:, 3], axis=-1), distance, rtol=ROUNDING)
 
 
-@pytest.mark.parametrize("name", ALIGNMENTS)
-def test_translations_are_removed_exactly_where_claimed(name):
+@pytest.mark.parametrize("name", ["centre_of_mass", "point0", "vector01"])
+def test_translations_are_removed(name):
     alignment, position = load_alignment(name), cloud(1)
+    assert alignment.CLAIMS["translation"]
     moved = position + np.array([3.0, -2.0, 0.5])
     change = alignment.frames(moved).into(moved) - alignment.frames(position).into(position)
-    if alignment.CLAIMS["translation"] and name != "principal_axes":  # whose axes may flip: tested by the audit
-        np.testing.assert_allclose(change, 0, atol=ROUNDING)
-    elif name == "none":
-        assert np.abs(change).max() > 1
+    np.testing.assert_allclose(change, 0, atol=ROUNDING)
+
+
+def test_principal_axes_remove_translations_and_rotations_up_to_the_signs_of_the_axes():
+    position, frames = cloud(1), load_alignment("principal_axes").frames
+    turn = Rotation.random(rng=np.random.default_rng(5)).as_matrix()
+    moved = position @ turn.T + np.array([3.0, -2.0, 0.5])
+    change = np.abs(frames(moved).into(moved)) - np.abs(frames(position).into(position))
+    np.testing.assert_allclose(change, 0, atol=100 * ROUNDING)  # eigenvectors lose digits to the gap
 
 
 @given(seed=st.integers(0, 10**6))

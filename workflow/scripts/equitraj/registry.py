@@ -15,11 +15,10 @@ LIBRARY = Path(__file__).parent
 
 @dataclass(frozen=True)
 class ModelSpec:
-    """Attributes: framework ("numpy", "jax" or "torch"), gpu (whether it profits from one), minimum_history (frames),
+    """Attributes: framework ("numpy", "jax" or "torch"), minimum_history (frames),
     hyperparameters (name to default), closed_form (it has `fit` and `apply` in place of `build`)."""
 
     framework: str
-    gpu: bool
     minimum_history: int
     hyperparameters: dict[str, object]
     closed_form: bool
@@ -90,7 +89,6 @@ def model_spec(name: str) -> ModelSpec:
     value = {key: ast.literal_eval(node) for key, node in constants.items() if isinstance(node, ast.Constant)}
     return ModelSpec(
         framework=value["FRAMEWORK"],
-        gpu=value.get("GPU", False),
         minimum_history=value.get("MINIMUM_HISTORY", 1),
         hyperparameters=dataclass_fields(path, "Hyperparameters"),
         closed_form="fit" in functions,

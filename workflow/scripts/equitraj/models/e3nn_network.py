@@ -18,7 +18,6 @@ from torch_geometric.data import Data
 from equitraj.models._shape import Shape
 
 FRAMEWORK = "torch"
-GPU = True
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,6 @@ import numpy as np
 from equitraj.models._shape import Shape
 
 FRAMEWORK = "jax"
-GPU = True
 
 
 @dataclass(frozen=True)
