@@ -26,7 +26,7 @@ CASES = {
     ),
     "unknown hyperparameter": (
         {"methods": {"mine": {"model": "mlp", "options": {"widht": 3}}}},
-        ["methods.mine.options (model mlp): unknown name 'widht'", "Did you mean 'width'?"],
+        ["methods.mine.options: unknown name 'widht'", "Did you mean 'width'?"],
     ),
     "unknown training option": (
         {"methods": {"mine": {"model": "mlp", "training": {"epoch": 3}}}},

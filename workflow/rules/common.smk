@@ -1,6 +1,7 @@
 # Helpers that rules read their inputs and parameters from.
 import json
 import sys
+from functools import cache
 from pathlib import Path
 
 SCRIPTS = Path(workflow.basedir) / "workflow" / "scripts"
@@ -20,11 +21,11 @@ SEEDS = sorted(STUDY["seeds"])
 NOTHING = "(?!)"  # a wildcard pattern that nothing matches
 
 
+@cache
 def relative(path):
     """A path as seen from the working directory, where it lies below it."""
-    path = Path(path).resolve()
-    below = path.is_relative_to(Path.cwd().resolve())
-    return str(path.relative_to(Path.cwd().resolve()) if below else path)
+    path, here = Path(path).resolve(), Path.cwd().resolve()
+    return str(path.relative_to(here) if path.is_relative_to(here) else path)
 
 
 def script(name):
@@ -32,6 +33,7 @@ def script(name):
     return relative(SCRIPTS / name)
 
 
+@cache
 def code(*names):
     """The named files of the library, or commands, with all library files they import."""
     files = set()
