@@ -112,18 +112,19 @@ def measure(predict: Predict, sample: Sample, prediction: np.ndarray, elements: 
 
 
 def noise_floor(other: np.ndarray, sample: Sample, prediction: np.ndarray, dtype: str) -> float:
-    """Relative error that rounding alone makes, mean over samples: the larger of two numbers.
+    """Relative error that rounding alone makes, mean over samples: the largest of three numbers.
 
     One is the difference to `other`, the same weights in the other precision: the rounding of the forward pass in
     float32, scaled by the ratio of the machine epsilons for float64. The other is the rounding of the transformed
-    input and of the output to float64, one last digit of every coordinate. Neither asks the method how it answers to
+    input and of the output to float64, one last digit of every coordinate. The third is one last digit of the predicted
+    displacement in `dtype`: data that happen to be exact in it lose that digit when they are turned. None asks the method how it answers to
     a small change of its input: a frame that flips would call its own flips noise.
     """
     norm = displacement_norm(prediction, sample)
     ratio = 1.0 if dtype == "float32" else EPSILON["float64"] / EPSILON["float32"]
     forward = ratio * np.linalg.norm(prediction - other, axis=(1, 2)) / norm
     rounding = EPSILON["float64"] * np.linalg.norm(sample.position[:, -1], axis=(1, 2)) / norm
-    return float(max(forward.mean(), rounding.mean()))
+    return float(max(forward.mean(), rounding.mean(), EPSILON[dtype]))
 
 
 def verdict(relative_mean: float, floor: float) -> str:
