@@ -225,5 +225,5 @@ def test_the_command_writes_three_files_the_same_twice(inputs, tmp_path):
 )
 def test_the_command_says_what_is_wrong(words, expected, tmp_path):
     done = command(*words, "--output", tmp_path / "x.svg")
-    assert done.returncode == 1 and done.stderr.startswith("error: ") and expected in done.stderr
+    assert done.returncode == 1 and done.stderr.splitlines()[1].startswith("error: ") and expected in done.stderr
     assert not list(tmp_path.iterdir())

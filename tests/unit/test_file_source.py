@@ -207,7 +207,11 @@ def test_script_records_where_the_file_came_from(tmp_path):
 def test_script_reports_an_error_without_traceback(tmp_path):
     np.savez(tmp_path / "a.npz", arr=np.full((3, 4, 2), np.inf))
     done = run_script({"kind": "file", "path": str(tmp_path / "a.npz")}, tmp_path / "raw.h5")
-    assert done.returncode == 1 and done.stderr.startswith("error: ") and "a.npz: 24 positions" in done.stderr
+    assert (
+        done.returncode == 1
+        and done.stderr.splitlines()[1].startswith("error: ")
+        and "a.npz: 24 positions" in done.stderr
+    )
     assert [path.name for path in tmp_path.iterdir()] == ["a.npz"]
 
 

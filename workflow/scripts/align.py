@@ -4,6 +4,7 @@ import argparse
 import json
 from pathlib import Path
 
+from equitraj import command
 from equitraj.align_run import run
 
 
@@ -21,4 +22,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    command.run(main)

@@ -8,6 +8,7 @@ chapter.py table --input lifted.h5 --baseline baseline.npz --network network.npz
 
 import argparse
 
+from equitraj import command
 from equitraj.chapter import data
 
 
@@ -74,4 +75,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    command.run(main)

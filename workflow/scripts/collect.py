@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from equitraj import tables
+from equitraj import command, tables
 from equitraj.files import atomic
 from equitraj.trajectory import read
 
@@ -26,4 +26,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    command.run(main)

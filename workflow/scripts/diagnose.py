@@ -5,7 +5,7 @@ import csv
 import json
 from pathlib import Path
 
-from equitraj import diagnostics
+from equitraj import command, diagnostics
 from equitraj.files import atomic
 from equitraj.frames import load_alignment
 from equitraj.trajectory import read, read_observables
@@ -36,4 +36,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    command.run(main)

@@ -6,6 +6,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+from equitraj import command
 from equitraj import trajectory as files
 from equitraj.registry import nearest
 from equitraj.sources import declared, download
@@ -53,17 +54,14 @@ def main() -> None:
     parser.add_argument("--output", type=Path, required=True, help="the trajectory file to write")
     arguments = parser.parse_args()
     source = arguments.source
-    try:
-        check_keys(source)
-        trajectory = READERS[source["kind"]](source, arguments.mirror or None, arguments.output)
-        trajectory = declared.apply(trajectory, trajectory.provenance["address"], source)
-        trajectory = replace(trajectory, provenance=trajectory.provenance | {"source": source})
-        files.write(arguments.output, trajectory)
-    except (ValueError, OSError, download.DownloadError) as error:
-        raise SystemExit(f"error: {error}") from None
+    check_keys(source)
+    trajectory = READERS[source["kind"]](source, arguments.mirror or None, arguments.output)
+    trajectory = declared.apply(trajectory, trajectory.provenance["address"], source)
+    trajectory = replace(trajectory, provenance=trajectory.provenance | {"source": source})
+    files.write(arguments.output, trajectory)
     frames, points, dimension = trajectory.position.shape
     print(f"{arguments.output}: {frames} frames of {points} points in {dimension}-D", file=sys.stderr)
 
 
 if __name__ == "__main__":
-    main()
+    command.run(main)

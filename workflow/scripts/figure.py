@@ -7,7 +7,7 @@ python workflow/scripts/figure.py accuracy --output results/figures/accuracy.svg
 import argparse
 from pathlib import Path
 
-from equitraj import figures
+from equitraj import command, figures
 from equitraj.figures import style
 from equitraj.files import write_json
 
@@ -52,4 +52,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    command.run(main)

@@ -4,7 +4,7 @@ import argparse
 import json
 from pathlib import Path
 
-from equitraj import lift
+from equitraj import command, lift
 from equitraj import trajectory as files
 
 
@@ -15,11 +15,8 @@ def main() -> None:
     parser.add_argument("--output", type=Path, required=True, help="the trajectory file to write")
     arguments = parser.parse_args()
     how, seed = arguments.source.get("lift", "zeros"), arguments.source.get("lift_seed", 0)
-    try:
-        files.write(arguments.output, lift.lift(files.read(arguments.input), how, seed))
-    except (ValueError, OSError) as error:
-        raise SystemExit(f"error: {error}") from None
+    files.write(arguments.output, lift.lift(files.read(arguments.input), how, seed))
 
 
 if __name__ == "__main__":
-    main()
+    command.run(main)

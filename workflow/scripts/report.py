@@ -8,6 +8,7 @@ import argparse
 import json
 from pathlib import Path
 
+from equitraj import command
 from equitraj.files import read_json, write_text
 from equitraj.report.page import Sources, context, render
 
@@ -47,4 +48,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    command.run(main)

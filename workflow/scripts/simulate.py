@@ -8,6 +8,7 @@ from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 
+from equitraj import command
 from equitraj import trajectory as files
 from equitraj.sources import declared, simulation
 
@@ -18,18 +19,15 @@ def main() -> None:
     parser.add_argument("--output", type=Path, required=True, help="the trajectory file to write")
     arguments = parser.parse_args()
     source, start = arguments.source, time.perf_counter()
-    try:
-        system = source.get("system")
-        trajectory, options = simulation.simulate(system, source.get("options", {}), source.get("frames", 2048))
-        made = {"source": source, "system": system, "options": options, "engine": f"OpenMM {version('openmm')}"}
-        trajectory = declared.apply(replace(trajectory, provenance=trajectory.provenance | made), system, source)
-        files.write(arguments.output, trajectory)
-    except (ValueError, RuntimeError, OSError) as error:
-        raise SystemExit(f"error: {error}") from None
+    system = source.get("system")
+    trajectory, options = simulation.simulate(system, source.get("options", {}), source.get("frames", 2048))
+    made = {"source": source, "system": system, "options": options, "engine": f"OpenMM {version('openmm')}"}
+    trajectory = declared.apply(replace(trajectory, provenance=trajectory.provenance | made), system, source)
+    files.write(arguments.output, trajectory)
     frames, points, dimension = trajectory.position.shape
     seconds = time.perf_counter() - start
     print(f"{arguments.output}: {frames} frames of {points} points in {dimension}-D, {seconds:.1f} s", file=sys.stderr)
 
 
 if __name__ == "__main__":
-    main()
+    command.run(main)

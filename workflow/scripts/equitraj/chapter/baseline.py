@@ -80,7 +80,7 @@ def _older_random(key: int, shape: tuple) -> jax.Array:
     before = jax.config.jax_threefry_partitionable
     jax.config.update("jax_threefry_partitionable", False)
     try:
-        return jax.random.normal(jax.random.PRNGKey(key), shape)
+        return jax.random.normal(jax.random.PRNGKey(key), shape, jnp.float32)
     finally:
         jax.config.update("jax_threefry_partitionable", before)
 

@@ -22,7 +22,7 @@ PROGRESS_SECONDS = 5.0
 RETRIED_STATUS = (408, 429, 500, 502, 503, 504)
 
 
-class DownloadError(RuntimeError):
+class DownloadError(OSError):
     """No address gave the file; the message names each address with what it gave."""
 
 

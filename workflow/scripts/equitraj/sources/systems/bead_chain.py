@@ -61,14 +61,14 @@ def simulate(options: Options, frames: int) -> Trajectory:
 
     Raises:
         ValueError: an option is out of range.
-        RuntimeError: the chain left its plane or flew apart (a time step too long).
+        ValueError: the chain left its plane or flew apart (a time step too long).
     """
     _check(options)
     position, velocity = run_in_space(options, frames)
     if not np.isfinite(position).all():
-        raise RuntimeError(f"bead_chain: positions are no longer finite; time_step {options.time_step} ps is too long")
+        raise ValueError(f"bead_chain: positions are no longer finite; time_step {options.time_step} ps is too long")
     if position[..., 2].any() or velocity[..., 2].any():
-        raise RuntimeError("bead_chain: the chain left the plane z = 0")
+        raise ValueError("bead_chain: the chain left the plane z = 0")
     return Trajectory(
         position=position[..., :2],
         velocity=velocity[..., :2],
