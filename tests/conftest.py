@@ -5,11 +5,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from filelock import FileLock
+
+from study import REPOSITORY, checkout, snakemake
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("NPROC", "1")
 
-REPOSITORY = Path(__file__).parents[1]
 MIRROR = REPOSITORY.parent / "shared" / "data"
 MIRROR_MISSING = not (MIRROR / "paths.npz").is_file()
 
@@ -39,3 +41,21 @@ def paths():
     position = np.concatenate([planar, np.zeros((*planar.shape[:2], 1))], axis=-1)
     bonds = np.stack([np.arange(11), np.arange(1, 12)], axis=1)
     return Trajectory(position, np.zeros(len(position), int), np.arange(float(len(position))), bonds=bonds)
+
+
+@pytest.fixture(scope="session")
+def tiny(tmp_path_factory) -> Path:
+    """A checkout in which the tiny study has run; the processes that share the tests share it."""
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "tiny_study"
+    with FileLock(f"{folder}.lock"):
+        if not folder.exists():
+            result = snakemake(checkout(folder))
+            assert result.returncode == 0, result.stdout[-6000:]
+    return folder
+
+
+@pytest.fixture()
+def fresh(tmp_path) -> Path:
+    """A checkout in which nothing has run."""
+    return checkout(tmp_path)

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from conftest import REPOSITORY
+from study import REPOSITORY
 
 
 def test_the_configuration_page_is_up_to_date():

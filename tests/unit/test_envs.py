@@ -3,12 +3,14 @@
 import ast
 import re
 import sys
+import tomllib
+from importlib import metadata
 
 import pytest
 import yaml
 
-from conftest import REPOSITORY
 from equitraj import registry
+from study import REPOSITORY
 
 CONDA_NAME = {"torch": "pytorch", "torch-geometric": "pytorch_geometric", "matplotlib": "matplotlib-base"}
 IMPORT_NAME = {"pytorch": "torch", "pytorch_geometric": "torch_geometric", "matplotlib-base": "matplotlib"}
@@ -70,9 +72,21 @@ def test_versions_agree_with_the_requirements(env):
     }
 
 
+@pytest.mark.parametrize("env", STARTS)
+def test_the_python_is_the_oldest_that_the_code_is_written_for(env):
+    target = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["tool"]["ruff"]["target-version"]
+    assert "py" + packages(env)["python"].replace(".", "") == target
+
+
 def test_every_requirement_stands_in_an_environment():
     in_environments = {name for env in STARTS for name in packages(env)}
     assert set(requirements()) - in_environments == RUNNER_ONLY
+
+
+def test_what_is_installed_is_what_is_pinned():
+    pypi_name = {conda: pypi for pypi, conda in CONDA_NAME.items()}
+    installed = {name: metadata.version(pypi_name.get(name, name)).split("+")[0] for name in requirements()}
+    assert installed == requirements()
 
 
 @pytest.mark.parametrize("env", STARTS)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import yaml
 
-from conftest import TINY, snakemake
+from study import TINY, snakemake
 
 CASES = {
     "unknown key": ({"studdy": {}}, ["unknown key 'studdy'", "Did you mean 'study'?"]),

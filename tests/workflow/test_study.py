@@ -6,10 +6,9 @@ import re
 
 import h5py
 import numpy as np
-import pandas as pd
 import pytest
 
-from conftest import checkout, snakemake
+from study import SMALL, TABLES, TINY, assert_same_results, snakemake, table
 
 COLUMNS = {
     "metrics": "task method model alignment augmentation history train_size seed status n_parameters mse rmse "
@@ -20,12 +19,7 @@ COLUMNS = {
     "rollout": "task method train_size seed step mse skill",
     "alignment": "task alignment jump_rate eigengap_p01 perturbation_gain rotation_error reflection_error",
 }
-MEASURED_COSTS = ["train_seconds", "frames_per_second", "peak_memory_mb", "train_seconds_mean"]
 EQUIVARIANT = ("tiny_egnn", "tiny_e3nn", "persistence", "autoregression")
-
-
-def table(folder, name: str) -> pd.DataFrame:
-    return pd.read_csv(folder / "results" / "tables" / f"{name}.csv")
 
 
 def planned(folder, *arguments: str) -> set[str]:
@@ -115,8 +109,6 @@ def test_editing_a_model_retrains_its_runs_and_no_other(tiny):
 
 def test_changing_an_option_retrains_that_method_only(tiny, tmp_path):
     changed = tmp_path / "changed.yaml"
-    from conftest import TINY
-
     changed.write_text(
         TINY.read_text().replace(
             "tiny_egnn: { model: egnn, alignment: centre_of_mass, options: { width: 8",
@@ -127,16 +119,10 @@ def test_changing_an_option_retrains_that_method_only(tiny, tmp_path):
     assert set(re.findall(r"(?:Training|Fitting) (\w+) on \w+", out)) == {"tiny_egnn"}
 
 
-def test_a_second_run_from_scratch_gives_identical_tables(tiny, tmp_path):
-    again = checkout(tmp_path)
-    tables = [
-        f"results/tables/{n}.csv" for n in ("metrics", "summary", "audit", "rollout", "history", "splits", "alignment")
-    ]
-    result = snakemake(again, *tables)
+def test_a_part_of_the_study_run_again_from_scratch_gives_identical_tables(tiny, fresh):
+    result = snakemake(fresh, *(f"results/tables/{name}.csv" for name in TABLES), also=SMALL)
     assert result.returncode == 0, result.stdout[-3000:]
-    for path in tables:
-        first, second = (pd.read_csv(f / path).drop(columns=MEASURED_COSTS, errors="ignore") for f in (tiny, again))
-        pd.testing.assert_frame_equal(first, second, check_exact=True)
+    assert_same_results(fresh, tiny)
 
 
 def test_snakemakes_own_report_works(tiny):

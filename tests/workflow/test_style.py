@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from conftest import REPOSITORY, snakemake
+from study import REPOSITORY, snakemake
 
 BIN = Path(sys.executable).parent
 COMMANDS = {

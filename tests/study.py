@@ -1,0 +1,65 @@
+"""The workflow as its users run it: `snakemake` in a copy of the repository, on tiny data."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+
+REPOSITORY = Path(__file__).parents[1]
+PARTS = ("Snakefile", "config.yaml", "workflow", "profiles", "envs", "studies")
+TINY = REPOSITORY / "tests/workflow/tiny.yaml"
+SMALL = REPOSITORY / "tests/workflow/small.yaml"  # a part of the tiny study, for what runs beside it
+TABLES = ("metrics", "summary", "audit", "rollout", "history", "splits", "alignment")
+MEASURED_COSTS = ["train_seconds", "frames_per_second", "peak_memory_mb", "train_seconds_mean"]
+
+
+def checkout(folder: Path) -> Path:
+    """A copy of the workflow in `folder`."""
+    folder.mkdir(exist_ok=True)
+    for part in PARTS:
+        source = REPOSITORY / part
+        if source.is_dir():
+            shutil.copytree(source, folder / part, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy(source, folder / part)
+    return folder
+
+
+def environment(**variables: str) -> dict[str, str]:
+    """This process's environment, with this interpreter's programs first."""
+    return os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"} | variables
+
+
+def command(*arguments: str, configfile: Path = TINY, also: Path | None = None) -> list[str]:
+    """A call of snakemake with one or two study files."""
+    studies = [str(path) for path in (configfile, also) if path]
+    return [sys.executable, "-m", "snakemake", *arguments, "--configfile", *studies]
+
+
+def snakemake(
+    folder: Path, *arguments: str, cores: int = 2, configfile: Path = TINY, also: Path | None = None, **variables: str
+) -> subprocess.CompletedProcess:
+    """Run snakemake in `folder`; output and errors together in `stdout`."""
+    call = command(*arguments, "--cores", str(cores), configfile=configfile, also=also)
+    return subprocess.run(
+        call, cwd=folder, env=environment(**variables), text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    )
+
+
+def table(folder: Path, name: str) -> pd.DataFrame:
+    """One table of the study in `folder`."""
+    return pd.read_csv(folder / "results/tables" / f"{name}.csv")
+
+
+def assert_same_results(folder: Path, reference: Path) -> None:
+    """Every row of each table in `folder`, measured costs aside, is exactly a row of the same table in `reference`."""
+    for name in TABLES:
+        ours, theirs = (table(f, name).drop(columns=MEASURED_COSTS, errors="ignore") for f in (folder, reference))
+        keys = [key for key in ("task", "method", "alignment", "seed") if key in ours]
+        chosen = theirs.merge(ours[keys].drop_duplicates(), on=keys)[ours.columns]
+        ours, chosen = (t.sort_values(list(t.columns)).reset_index(drop=True) for t in (ours, chosen))
+        assert len(ours), name
+        pd.testing.assert_frame_equal(ours, chosen, check_exact=True, obj=f"{name}.csv")
