@@ -16,6 +16,8 @@ rule audit_numpy:
         "<benchmarks>/audit/{task}/{method}/n{size}.tsv"
     wildcard_constraints:
         method=methods_of_framework("numpy"),
+    group:
+        "runs"
     conda:
         "../../envs/data.yaml"
     params:

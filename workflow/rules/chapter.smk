@@ -58,6 +58,8 @@ rule chapter_ladder:
         "<logs>/chapter/ladder.log",
     benchmark:
         "<benchmarks>/chapter/ladder.tsv"
+    group:
+        "report"
     conda:
         "../../envs/data.yaml"
     message:
@@ -79,6 +81,8 @@ rule chapter_table:
         "<logs>/chapter/table.log",
     benchmark:
         "<benchmarks>/chapter/table.tsv"
+    group:
+        "report"
     conda:
         "../../envs/data.yaml"
     message:

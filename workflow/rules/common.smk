@@ -1,20 +1,37 @@
 # Helpers that rules read their inputs and parameters from.
 import json
+import os
 import sys
 from functools import cache
 from pathlib import Path
 
-SCRIPTS = Path(workflow.basedir) / "workflow" / "scripts"
+# beside this file, wherever the workflow was imported from
+SCRIPTS = Path(workflow.current_basedir.get_path_or_uri(secret_free=False)).parent / "scripts"
 sys.path.insert(0, str(SCRIPTS))
 
 from equitraj import config as configuration
-from equitraj import registry
+from equitraj import devices, registry
 from snakemake.exceptions import WorkflowError
+from snakemake_interface_executor_plugins.settings import DeploymentMethod
 
 try:
     configuration.check(config)
 except ValueError as error:
     raise WorkflowError(f"configuration: {error}") from None
+
+if DeploymentMethod.CONDA in workflow.deployment_settings.deployment_method:
+    os.environ.update(PYTHONNOUSERSITE="1")  # packages of the user's own are in no environment
+
+# Without a cluster's executor the devices are here: at most as many GPU jobs run as there are devices. Elsewhere the
+# cluster counts them, and each job looks for itself.
+IS_LOCAL = workflow.is_main_process and workflow.resource_settings.nodes is None
+if IS_LOCAL:
+    try:
+        devices.check(config["device"])
+    except ValueError as error:
+        raise WorkflowError(str(error)) from None
+    if devices.found() and workflow.global_resources.get("gpu").value is None:
+        workflow.register_resource("gpu", len(devices.found()))
 
 STUDY = config["study"]
 SEEDS = sorted(STUDY["seeds"])
@@ -29,8 +46,8 @@ def relative(path):
 
 
 def script(name):
-    """Path of a command in workflow/scripts."""
-    return relative(SCRIPTS / name)
+    """Path of a command in workflow/scripts; `local`, because code is no result that a remote storage would hold."""
+    return local(relative(SCRIPTS / name))
 
 
 @cache
@@ -40,7 +57,7 @@ def code(*names):
     for name in names:
         path = SCRIPTS / name if "/" not in name else registry.LIBRARY / name
         files |= registry.imported_files(path) | {path}
-    return sorted(relative(file) for file in files)
+    return [local(path) for path in sorted(relative(file) for file in files)]
 
 
 def as_json(value):
@@ -78,9 +95,15 @@ def spec(method):
     return registry.model_spec(config["methods"][method]["model"])
 
 
-def methods_of_framework(framework):
-    """Pattern of the methods of one framework."""
-    return pattern(m for m in config["methods"] if spec(m).framework == framework)
+def gpus(wildcards):
+    """Number of GPUs for a training that profits from one: none where there can be none."""
+    return int(config["device"] != "cpu" and (not IS_LOCAL or bool(devices.found())))
+
+
+def methods_of_framework(framework, gpu=None):
+    """Pattern of the methods of one framework; with `gpu`, of those that profit from a GPU, or of the others."""
+    chosen = [m for m in config["methods"] if spec(m).framework == framework]
+    return pattern(m for m in chosen if gpu is None or spec(m).gpu == gpu)
 
 
 def lifted(wildcards):

@@ -17,6 +17,8 @@ rule evaluate_numpy:
         "<benchmarks>/evaluate/{task}/{method}/n{size}.tsv"
     wildcard_constraints:
         method=methods_of_framework("numpy"),
+    group:
+        "runs"
     conda:
         "../../envs/data.yaml"
     params:
@@ -67,6 +69,8 @@ rule collect:
         "<logs>/collect.log",
     benchmark:
         "<benchmarks>/collect.tsv"
+    group:
+        "report"
     conda:
         "../../envs/report.yaml"
     params:

@@ -36,6 +36,8 @@ for figure in figures.names():
             f"<logs>/figures/{figure}.log",
         benchmark:
             f"<benchmarks>/figures/{figure}.tsv"
+        group:
+            "report"
         conda:
             "../../envs/report.yaml"
         params:

@@ -14,6 +14,8 @@ rule align:
         "<logs>/align/{task}/{alignment}.log",
     benchmark:
         "<benchmarks>/align/{task}/{alignment}.tsv"
+    group:
+        "data"
     conda:
         "../../envs/data.yaml"
     params:
@@ -46,6 +48,8 @@ rule diagnose_alignments:
         "<logs>/diagnose_alignments.log",
     benchmark:
         "<benchmarks>/diagnose_alignments.tsv"
+    group:
+        "report"
     conda:
         "../../envs/data.yaml"
     params:

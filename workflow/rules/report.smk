@@ -27,7 +27,7 @@ rule report:
     input:
         script=script("report.py"),
         code=code("report.py"),
-        template=[relative(path) for path in sorted((SCRIPTS.parent / "report").glob("report.*"))],
+        template=[local(relative(path)) for path in sorted((SCRIPTS.parent / "report").glob("report.*"))],
         config="<results>/config.json",
         tables=expand("<results>/tables/{name}.csv", name=[*TABLES, "splits"]),
         chapter=CHAPTER_TABLES,
@@ -38,6 +38,8 @@ rule report:
         "<logs>/report.log",
     benchmark:
         "<benchmarks>/report.tsv"
+    group:
+        "report"
     conda:
         "../../envs/report.yaml"
     params:

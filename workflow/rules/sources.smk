@@ -42,6 +42,8 @@ rule read_file:
         "<benchmarks>/read_file/{source}.tsv"
     wildcard_constraints:
         source=sources_of_kind("file"),
+    group:
+        "data"
     conda:
         "../../envs/data.yaml"
     params:
@@ -65,6 +67,8 @@ rule simulate:
         "<benchmarks>/simulate/{source}.tsv"
     wildcard_constraints:
         source=sources_of_kind("simulate"),
+    group:
+        "data"
     conda:
         "../../envs/data.yaml"
     params:
@@ -86,6 +90,8 @@ rule lift:
         "<logs>/lift/{source}.log",
     benchmark:
         "<benchmarks>/lift/{source}.tsv"
+    group:
+        "data"
     conda:
         "../../envs/data.yaml"
     params:

@@ -25,12 +25,14 @@ rule train_numpy:
         method=method_json,
         seeds=SEEDS,
         folder=batch_folder,
+        # Taking `input` makes it a derived parameter: it is not compared, so that another device retrains nothing.
+        device=lambda wildcards, input: config["device"],
     message:
         "Fitting {wildcards.method} on {wildcards.task} (n={wildcards.size})"
     shell:
         "NPROC={threads} python {input.script:q} --task {params.task:q} --method {params.method:q} "
         "--size {wildcards.size} --seeds {params.seeds} --trajectory {input.trajectory:q} --aligned {input.aligned:q} "
-        "--folder {params.folder:q} 2> {log:q}"
+        "--device {params.device} --folder {params.folder:q} 2> {log:q}"
 
 
 use rule train_numpy as train_jax with:
@@ -41,11 +43,18 @@ use rule train_numpy as train_jax with:
         trajectory=lifted,
         aligned=aligned,
     wildcard_constraints:
-        method=methods_of_framework("jax"),
+        method=methods_of_framework("jax", gpu=False),
     conda:
         "../../envs/jax.yaml"
     message:
         "Training {wildcards.method} on {wildcards.task} (n={wildcards.size})"
+
+
+use rule train_jax as train_jax_gpu with:
+    wildcard_constraints:
+        method=methods_of_framework("jax", gpu=True),
+    resources:
+        gpu=gpus,
 
 
 use rule train_numpy as train_torch with:
@@ -56,8 +65,15 @@ use rule train_numpy as train_torch with:
         trajectory=lifted,
         aligned=aligned,
     wildcard_constraints:
-        method=methods_of_framework("torch"),
+        method=methods_of_framework("torch", gpu=False),
     conda:
         "../../envs/torch.yaml"
     message:
         "Training {wildcards.method} on {wildcards.task} (n={wildcards.size})"
+
+
+use rule train_torch as train_torch_gpu with:
+    wildcard_constraints:
+        method=methods_of_framework("torch", gpu=True),
+    resources:
+        gpu=gpus,

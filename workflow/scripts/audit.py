@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from equitraj import predictor, symmetry, tasks
+from equitraj import command, devices, predictor, symmetry, tasks
 from equitraj.files import atomic, read_json
 from equitraj.trajectory import Trajectory, read
 
@@ -45,10 +45,11 @@ def main() -> None:
     parser.add_argument("--samples", type=int, default=64, help="test samples, spread over the split")
     parser.add_argument("--elements", type=int, default=16, help="group elements per generator")
     args = parser.parse_args()
+    devices.hide()  # every framework predicts on the CPU, so that every method gets the identical test
     trajectory = read(args.trajectory)
     for folder in args.runs:
         audit(folder, trajectory, args.samples, args.elements)
 
 
 if __name__ == "__main__":
-    main()
+    command.run(main)

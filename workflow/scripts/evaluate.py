@@ -7,7 +7,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from equitraj import evaluation, predictor, tasks
+from equitraj import command, devices, evaluation, predictor, tasks
 from equitraj.files import atomic, read_json, write_json
 from equitraj.trajectory import Trajectory, read
 
@@ -49,10 +49,11 @@ def main() -> None:
     parser.add_argument("--rollout-steps", type=int, default=100)
     parser.add_argument("--rollout-starts", type=int, default=32)
     args = parser.parse_args()
+    devices.hide()  # every framework predicts on the CPU, so that every method gets the identical test
     trajectory = read(args.trajectory)
     for folder in args.runs:
         evaluate(folder, trajectory, args.rollout_steps, args.rollout_starts)
 
 
 if __name__ == "__main__":
-    main()
+    command.run(main)

@@ -4,7 +4,9 @@ import argparse
 import json
 from pathlib import Path
 
+from equitraj import command, devices
 from equitraj.method import Method
+from equitraj.registry import model_spec
 from equitraj.train_run import run
 
 
@@ -16,13 +18,13 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
     parser.add_argument("--trajectory", type=Path, required=True, help="lifted trajectory")
     parser.add_argument("--aligned", type=Path, required=True, help="aligned trajectory: frames of each frame")
+    parser.add_argument("--device", choices=devices.CHOICES, default="auto", help="for models that profit from a GPU")
     parser.add_argument("--folder", type=Path, required=True, help="where seed0/, seed1/ ... go")
     args = parser.parse_args()
-    try:
-        run(args.task, Method(**args.method), args.size, args.seeds, args.trajectory, args.aligned, args.folder)
-    except ValueError as error:
-        raise SystemExit(f"error: {error}") from error
+    method = Method(**args.method)
+    with devices.borrowed(args.device if model_spec(method.model).gpu else "cpu") as place:
+        run(args.task, method, args.size, args.seeds, args.trajectory, args.aligned, args.folder, place)
 
 
 if __name__ == "__main__":
-    main()
+    command.run(main)

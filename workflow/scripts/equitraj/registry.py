@@ -15,13 +15,14 @@ LIBRARY = Path(__file__).parent
 
 @dataclass(frozen=True)
 class ModelSpec:
-    """Attributes: framework ("numpy", "jax" or "torch"), minimum_history (frames),
-    hyperparameters (name to default), closed_form (it has `fit` and `apply` in place of `build`)."""
+    """Attributes: framework ("numpy", "jax" or "torch"), minimum_history (frames), hyperparameters (name to default),
+    closed_form (it has `fit` and `apply` in place of `build`), gpu (its training profits from one)."""
 
     framework: str
     minimum_history: int
     hyperparameters: dict[str, object]
     closed_form: bool
+    gpu: bool
 
 
 def names(folder: str) -> list[str]:
@@ -92,6 +93,7 @@ def model_spec(name: str) -> ModelSpec:
         minimum_history=value.get("MINIMUM_HISTORY", 1),
         hyperparameters=dataclass_fields(path, "Hyperparameters"),
         closed_form="fit" in functions,
+        gpu=value.get("GPU", False),
     )
 
 

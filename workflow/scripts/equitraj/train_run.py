@@ -1,12 +1,15 @@
 """Training of one method on one task with one training size: all seeds, from trajectory files to run folders."""
 
 import csv
+import os
 import resource
+import socket
 import sys
 import time
 import traceback
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from importlib import import_module, metadata
 from pathlib import Path
 
@@ -14,6 +17,7 @@ import numpy as np
 from safetensors.numpy import save_file
 
 from equitraj import features, tasks
+from equitraj.devices import CPU, Place
 from equitraj.files import atomic, write_json
 from equitraj.frames import Frames
 from equitraj.method import Method
@@ -86,7 +90,7 @@ def network_data(method: Method, splits: dict[str, Split], statistics: features.
 
 
 def train_networks(
-    method: Method, shape: Shape, data: Data, seeds: list[int], folder: Path, task: dict
+    method: Method, shape: Shape, data: Data, seeds: list[int], folder: Path, task: dict, place: Place
 ) -> list[Result]:
     """Train one network per seed with the loop of its framework; whatever ends a run is handed back with it."""
     framework, options, trainer = model_spec(method.model).framework, method.training_options(), None
@@ -105,7 +109,7 @@ def train_networks(
         saved = checkpoint.Checkpoint(path, checkpoint.fingerprint(mark, seed), options.checkpoint_seconds)
         try:
             trainer = trainer or import_module(f"equitraj.training.{framework}").Trainer(
-                builder(method, shape), data, options
+                builder(method, shape), data, options, place.wanted
             )
             trainer.train(seed, monitor, saved, outcome)
             outcome.device, outcome.frames_per_second = (
@@ -172,8 +176,23 @@ def write_run(folder: Path, outcome: Outcome, error: Exception | None, reference
     )
 
 
-def run(task: dict, method: Method, size: str, seeds: list[int], trajectory: Path, aligned: Path, folder: Path) -> None:
+def now() -> str:
+    """The time in UTC, to the millisecond."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
+
+
+def run(
+    task: dict,
+    method: Method,
+    size: str,
+    seeds: list[int],
+    trajectory: Path,
+    aligned: Path,
+    folder: Path,
+    place: Place = CPU,
+) -> None:
     """Train `method` on `task`; write one run folder per seed below `folder`, and checkpoints of unfinished ones."""
+    started = now()
     observed = read_observables(aligned)
     splits, split_record = load_splits(read(trajectory), observed, task, size)
     train = splits["train"].sample
@@ -190,7 +209,7 @@ def run(task: dict, method: Method, size: str, seeds: list[int], trajectory: Pat
         results = [fit_closed_form(method, splits, task["lag"], parts)] * len(seeds)
     else:
         data = network_data(method, splits, shape.statistics)
-        results = train_networks(method, shape, data, seeds, folder, task | {"train_size": str(size)})
+        results = train_networks(method, shape, data, seeds, folder, task | {"train_size": str(size)}, place)
     framework = model_spec(method.model).framework
     record = {
         "task": task,
@@ -203,7 +222,9 @@ def run(task: dict, method: Method, size: str, seeds: list[int], trajectory: Pat
         "framework": framework,
         "versions": versions(framework),
         "precision": "float64" if method.closed_form else method.training_options().precision,
+        "threads": int(os.environ.get("OMP_NUM_THREADS", os.cpu_count() or 1)),
     }
     reference = {name: observed[name] for name in ("reference",) if name in observed}
+    record |= {"started": started, "ended": now(), "host": socket.gethostname(), "visible_device": place.visible}
     for seed, (outcome, error) in zip(seeds, results, strict=True):
         write_run(folder / f"seed{seed}", outcome, error, reference, record | {"seed": seed})

@@ -18,6 +18,7 @@ from torch_geometric.data import Data
 from equitraj.models._shape import Shape
 
 FRAMEWORK = "torch"
+GPU = True  # its training profits from one
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ import numpy as np
 from equitraj.models._shape import Shape
 
 FRAMEWORK = "jax"
+GPU = True  # its training profits from one
 
 
 @dataclass(frozen=True)

@@ -42,7 +42,7 @@ def device_name() -> str:
 
 
 def select_device(wanted: str) -> None:
-    """Make `wanted` ("auto", "cpu" or "cuda") the default device.
+    """Make `wanted` ("cpu", "cuda", or "auto" for the best there is) the default device.
 
     Raises:
         RuntimeError: there is no such device; JAX says what it found.
@@ -125,8 +125,8 @@ def _arrays(arrays: Arrays, dtype: str) -> tuple:
 class Trainer:
     """Trains one network per seed; what seeds share is made once. `build(key)` gives a network."""
 
-    def __init__(self, build, data: Data, options: TrainingOptions) -> None:
-        select_device(options.device)
+    def __init__(self, build, data: Data, options: TrainingOptions, device: str = "auto") -> None:
+        select_device(device)
         self.build = eqx.filter_jit(build)  # one compilation in place of one for each shape of weights
         self.data, self.options, self.device = data, options, device_name()
         self.train_arrays, self.validation_arrays = (

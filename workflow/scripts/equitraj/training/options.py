@@ -6,7 +6,6 @@ CHOICES = {
     "schedule": ("cosine", "constant"),
     "residual": ("auto", "none", "last", "velocity", "autoregression"),
     "precision": ("float32", "float64"),
-    "device": ("auto", "cpu", "cuda"),
 }
 POSITIVE = ("epochs", "batch_size", "learning_rate", "clip")
 
@@ -30,7 +29,6 @@ class TrainingOptions:
         residual: what the network's output is added to: "none", the "last" frame, constant "velocity", the best linear
             "autoregression" on displacements, or "auto": velocity where there is a history, else the last frame.
         precision: "float32" or "float64", of training.
-        device: "auto", "cpu" or "cuda".
         time_limit: seconds after which the run is recorded as a timeout; 0 for none.
         checkpoint_seconds: seconds between two checkpoints, from which a killed training resumes.
     """
@@ -47,6 +45,5 @@ class TrainingOptions:
     patience: int = 0
     residual: str = "auto"
     precision: str = "float32"
-    device: str = "auto"
     time_limit: float = 0.0
     checkpoint_seconds: float = 30.0

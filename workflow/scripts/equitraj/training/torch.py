@@ -29,7 +29,7 @@ def set_arrays(network: torch.nn.Module, arrays: dict[str, np.ndarray]) -> None:
 
 
 def select_device(wanted: str) -> torch.device:
-    """The device for `wanted` ("auto", "cpu" or "cuda").
+    """The device for `wanted` ("cpu", "cuda", or "auto" for the best there is).
 
     Raises:
         RuntimeError: "cuda" is wanted and torch finds none.
@@ -88,9 +88,9 @@ def _schedule(options: TrainingOptions, n_steps: int):
 class Trainer:
     """Trains one network per seed; what seeds share is made once. `build()` draws weights from torch's random state."""
 
-    def __init__(self, build, data: Data, options: TrainingOptions) -> None:
+    def __init__(self, build, data: Data, options: TrainingOptions, device: str = "auto") -> None:
         self.build, self.data, self.options = build, data, options
-        self.place = select_device(options.device)
+        self.place = select_device(device)
         self.device = device_name(self.place)
         n_samples = len(data.train.target)
         self.frames_per_epoch = max(1, n_samples // options.batch_size) * min(options.batch_size, n_samples)
