@@ -15,7 +15,7 @@ report: .venv/ready
 	@echo "The report: $(CURDIR)/reports/report.html"
 
 test: .venv/ready-for-tests
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 lint: .venv/ready-for-tests
 	$(BIN)/ruff check .
