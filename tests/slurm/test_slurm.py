@@ -64,8 +64,9 @@ def test_more_gpus_than_there_are_is_refused_by_name(slurm, on_cluster):
 
 
 def forget(folder: Path, method: str) -> list[str]:
-    """Delete the runs of a method; the tables that then have to be made again."""
+    """Delete the runs of a method and the tables of the study; the tables, which then have to be made again."""
     shutil.rmtree(folder / "results/runs/tiny_k3" / method)
+    shutil.rmtree(folder / "results/tables", ignore_errors=True)
     return [f"results/tables/{name}.csv" for name in TABLES]
 
 
