@@ -55,8 +55,8 @@ def submissions(variables: dict[str, str]) -> list[list[float]]:
 def on_cluster(folder: Path) -> tuple[float, list[list[float]]]:
     """Seconds of the study on a cluster that is started for it, and the times of its jobs."""
     place = Path(tempfile.mkdtemp(prefix="slurm-"))
-    cluster.start(place)
     try:
+        cluster.start(place)
         variables = cluster.environment(place)
         profile = ("--workflow-profile", "profiles/slurm", "--slurm-init-seconds-before-status-checks", "5")
         return timed(folder, *profile, **variables), submissions(variables)
@@ -73,6 +73,7 @@ def main() -> None:
         seconds_there, jobs = on_cluster(there)
         seconds_here = timed(here, "--cores", str(os.cpu_count()))
         n_runs = len(table(there, "metrics"))
+    assert n_runs == 200, n_runs
     queued = [start - submitted for submitted, start, _ in jobs]
     print(f"runs                     {n_runs}")
     print(f"submissions              {len(jobs)}")

@@ -11,6 +11,7 @@ from study import REPOSITORY, checkout, snakemake
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("NPROC", "1")
+os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")  # the same numbers on machines with and without a GPU
 
 MIRROR = REPOSITORY.parent / "shared" / "data"
 MIRROR_MISSING = not (MIRROR / "paths.npz").is_file()
@@ -52,6 +53,7 @@ def tiny(tmp_path_factory) -> Path:
         if not folder.exists():
             result = snakemake(checkout(folder))
             assert result.returncode == 0, result.stdout[-6000:]
+        assert (folder / "reports/report.html").exists(), f"the tiny study failed in {folder}, as said elsewhere"
     return folder
 
 

@@ -17,6 +17,7 @@ from pathlib import Path
 
 PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "squeue")
 NODES = ("c1", "c2", "g1")
+MARK = "  # a Slurm cluster of tests\n"
 SYSTEM = Path("/etc/slurm")  # where the steps of a job look for the configuration: they lose SLURM_CONF
 FILES = ("slurm.conf", "gres.conf")
 CONFIGURATION = """
@@ -68,8 +69,12 @@ def obstacle() -> str | None:
         return "the Slurm cluster of the tests is set up for Debian"
     if missing := [name for name in PROGRAMS if shutil.which(name) is None]:
         return f"no {', '.join(missing)}; apt-get install slurmctld slurmd slurm-client munge"
-    if theirs := [f for f in (SYSTEM / name for name in FILES) if f.exists() and not f.is_symlink()]:
-        return f"{theirs[0]} exists: this machine has a Slurm of its own"
+    link = SYSTEM / FILES[0]
+    folder = link.resolve().parents[1]
+    if link.exists() and not (link.is_symlink() and (folder / "munge/munge.key").exists()):
+        return f"{link} exists: this machine has a Slurm of its own"
+    if link.exists() and running(folder):
+        return f"a test cluster runs already; to end it: python tests/slurm/cluster.py stop {folder}"
     return None
 
 
@@ -84,6 +89,19 @@ def start(folder: Path, seconds: float = 60) -> None:
     Raises:
         RuntimeError: it did not come up; the message holds the ends of its logs.
     """
+    try:
+        _start_daemons(folder)
+        ready = _wait(lambda: set(_query(folder, "sinfo", "-h", "-N", "-t", "idle", "-o", "%N")) == set(NODES), seconds)
+    except BaseException:
+        stop(folder)
+        raise
+    if not ready:
+        logs = [f"{log}:\n{log.read_text()[-2000:]}" for log in (folder / "log").glob("*.log")]
+        stop(folder)
+        raise RuntimeError("the Slurm cluster did not come up\n" + "\n".join(logs))
+
+
+def _start_daemons(folder: Path) -> None:
     host = socket.gethostname().split(".")[0]
     for name in ("etc", "run", "log", "state", "dev", "munge", *(f"spool/{node}" for node in NODES)):
         (folder / name).mkdir(parents=True, exist_ok=True)
@@ -96,13 +114,6 @@ def start(folder: Path, seconds: float = 60) -> None:
     subprocess.run(["slurmctld", "-c"], env=variables, cwd="/", check=True)
     for node in NODES:
         subprocess.run(["slurmd", "-c", "-N", node], env=variables, cwd="/", check=True)
-    deadline = time.monotonic() + seconds
-    while set(_query(folder, "sinfo", "-h", "-N", "-t", "idle", "-o", "%N")) != set(NODES):
-        if time.monotonic() > deadline:
-            logs = [f"{log}:\n{log.read_text()[-2000:]}" for log in (folder / "log").glob("*.log")]
-            stop(folder)
-            raise RuntimeError("the Slurm cluster did not come up\n" + "\n".join(logs))
-        time.sleep(0.25)
 
 
 def _write_configuration(folder: Path, host: str) -> None:
@@ -118,7 +129,7 @@ def _write_configuration(folder: Path, host: str) -> None:
         (SYSTEM / name).symlink_to(folder / "etc" / name)
     hosts = Path("/etc/hosts")
     if host not in hosts.read_text().split():
-        hosts.write_text(hosts.read_text() + f"127.0.0.1 {host}\n")
+        hosts.write_text(hosts.read_text() + f"127.0.0.1 {host}{MARK}")
 
 
 def _free_ports(n: int) -> list[int]:
@@ -178,6 +189,10 @@ def stop(folder: Path) -> None:
         link = SYSTEM / name
         if link.is_symlink() and link.readlink() == folder / "etc" / name:
             link.unlink()
+    hosts = Path("/etc/hosts")
+    if MARK in hosts.read_text():
+        lines = hosts.read_text().splitlines(keepends=True)
+        hosts.write_text("".join(line for line in lines if not line.endswith(MARK)))
 
 
 def _wait(condition, seconds: float) -> bool:
@@ -185,7 +200,7 @@ def _wait(condition, seconds: float) -> bool:
     while time.monotonic() < deadline:
         if condition():
             return True
-        time.sleep(0.1)
+        time.sleep(0.2)
     return condition()
 
 

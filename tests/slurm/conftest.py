@@ -19,7 +19,7 @@ QUEUE = {
     "state": "%T",
     "partition": "%P",
     "memory": "%m",
-    "gpus": "%b",
+    "time": "%l",
     "comment": "%k",
     "folder": "%Z",
 }
@@ -55,8 +55,10 @@ class Cluster:
 
     def run(self, folder: Path, *arguments: str, **options) -> tuple[int, str]:
         """The same, to its end: exit status and what it printed."""
+        log = folder / "run.log"
+        before = log.stat().st_size if log.exists() else 0
         status = self.start(folder, *arguments, **options).wait()
-        return status, (folder / "run.log").read_text()
+        return status, log.read_bytes()[before:].decode()
 
 
 @pytest.fixture(scope="session")

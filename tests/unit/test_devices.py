@@ -1,5 +1,6 @@
 """Devices: found where they are listed, and never lent to two processes at once."""
 
+import fcntl
 import json
 import os
 import subprocess
@@ -64,6 +65,16 @@ def test_asking_for_cuda_where_there_is_none_says_what_was_found(tmp_path, monke
     devices.check("cpu")
 
 
+def test_a_driver_that_says_something_else_lists_no_device(tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", driver(tmp_path, "Unable to determine the device handle"), prepend=os.pathsep)
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    assert devices.found() == [] and "Unable to determine" in devices.described()
+
+
+def test_a_device_is_borrowed_under_any_name(tmp_path):
+    assert said(start_borrower(tmp_path, CUDA_VISIBLE_DEVICES="MIG-7/1/0,"))[:2] == ["MIG-7/1/0"] * 2
+
+
 def test_a_job_without_a_device_hides_all_from_its_frameworks(monkeypatch):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
     monkeypatch.setenv("JAX_PLATFORMS", "")
@@ -76,6 +87,20 @@ def start_borrower(tmp_path, seconds: float = 0.4, **variables) -> subprocess.Po
     env = os.environ | {"PYTHONPATH": str(REPOSITORY / "workflow/scripts"), "TMPDIR": str(tmp_path)} | variables
     code = BORROWER.replace("0.4", str(seconds))
     return subprocess.Popen([sys.executable, "-c", code], env=env, stdout=subprocess.PIPE)
+
+
+def wait_until_held(tmp_path, name: str) -> None:
+    """Wait until some process holds the lock of this name."""
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        for path in tmp_path.glob(f"equitraj-devices-*/{name}"):
+            with path.open() as file:
+                try:
+                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                except BlockingIOError:
+                    return
+        time.sleep(0.05)
+    raise AssertionError(f"no process holds {name}")
 
 
 def said(process: subprocess.Popen) -> list:
@@ -94,15 +119,14 @@ def test_processes_that_borrow_at_once_never_hold_the_same_device(tmp_path):
 def test_two_allocations_of_a_cluster_do_not_wait_for_each_other(tmp_path):
     env = {"CUDA_VISIBLE_DEVICES": "0"}  # each allocation numbers its own devices from 0
     first = start_borrower(tmp_path, 3, SLURM_JOB_ID="1", **env)
-    time.sleep(0.5)
+    wait_until_held(tmp_path, "1-0")
     second = said(start_borrower(tmp_path, SLURM_JOB_ID="2", **env))
     assert second[2] < said(first)[3]
 
 
 def test_a_killed_borrower_gives_its_device_back(tmp_path):
     killed = start_borrower(tmp_path, 600, CUDA_VISIBLE_DEVICES="0")
-    while not list(tmp_path.glob("equitraj-devices-*/*")):
-        time.sleep(0.05)
+    wait_until_held(tmp_path, "machine-0")
     killed.kill()
     killed.wait()
     assert said(start_borrower(tmp_path, CUDA_VISIBLE_DEVICES="0"))[0] == "0"

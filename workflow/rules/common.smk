@@ -30,7 +30,7 @@ if IS_LOCAL:
         devices.check(config["device"])
     except ValueError as error:
         raise WorkflowError(str(error)) from None
-    if devices.found() and workflow.global_resources.get("gpu").value is None:
+    if config["device"] != "cpu" and devices.found() and workflow.global_resources.get("gpu").value is None:
         workflow.register_resource("gpu", len(devices.found()))
 
 STUDY = config["study"]

@@ -4,6 +4,7 @@ python workflow/scripts/recover.py --workflow-profile profiles/slurm --configfil
 
 Takes the arguments of the run that was killed, in the folder in which it ran. Jobs left in a cluster's queue go on
 writing; a run started beside them would see half of their files, so that they are cancelled first, and waited for.
+To be called on the machine where Snakemake ran: it refuses while one runs here, and cannot see other machines.
 """
 
 import os
@@ -12,6 +13,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 
@@ -35,11 +37,13 @@ def main() -> None:
 
 def processes(folder: Path) -> dict[int, list[str]]:
     """Process number to command line of what runs in a folder on this machine."""
+    if not Path("/proc/self").exists():
+        raise SystemExit("error: no /proc here to see what runs; end what Snakemake left running, then use --unlock")
     found = {}
     for process in Path("/proc").glob("[0-9]*"):
         try:
             if (process / "cwd").readlink() == folder:
-                found[int(process.name)] = (process / "cmdline").read_text().split("\0")
+                found[int(process.name)] = (process / "cmdline").read_text(errors="replace").split("\0")
         except OSError:  # it ended, or is another user's
             continue
     return found
@@ -47,46 +51,56 @@ def processes(folder: Path) -> dict[int, list[str]]:
 
 def main_processes(folder: Path) -> list[int]:
     """Processes that run Snakemake in a folder, those that run a single job for another one left out."""
-    calls = {n: words for n, words in processes(folder).items() if "snakemake" in (Path(w).name for w in words[:3])}
+    calls = {n: words for n, words in processes(folder).items() if "snakemake" in (Path(w).name for w in words[:4])}
     return [number for number, words in calls.items() if "--target-jobs" not in words]
 
 
 def end_local_jobs(folder: Path) -> None:
     """End the commands of the workflow that a killed Snakemake left running on this machine, and wait for their end."""
-    scripts = {path.name for path in Path(__file__).parent.glob("*.py")} - {Path(__file__).name}
+    scripts = set(Path(__file__).resolve().parent.glob("*.py")) - {Path(__file__).resolve()}
 
     def left() -> list[int]:
-        calls = processes(folder).items()
-        return [number for number, words in calls if scripts & {Path(word).name for word in words[:2]}]
+        calls = [(n, w) for n, w in processes(folder).items() if Path(w[0]).name.startswith("python") and len(w) > 1]
+        return [number for number, words in calls if (folder / words[1]).resolve() in scripts]
 
     for number in left():
         print(f"ending process {number}, a job left behind", file=sys.stderr, flush=True)
-        os.kill(number, signal.SIGTERM)
+        with suppress(ProcessLookupError):
+            os.kill(number, signal.SIGTERM)
     while left():
         time.sleep(0.2)
 
 
 def left_behind(folder: Path) -> list[str]:
-    """Numbers of this user's jobs in the Slurm queue whose working directory is `folder`."""
-    command = ["squeue", "--noheader", "--me", "--format=%A %Z"]
-    done = subprocess.run(command, capture_output=True, text=True)
+    """Numbers of this user's jobs in the Slurm queue that work in `folder`, the one that asks left out."""
+    done = subprocess.run(["squeue", "--noheader", "--me", "--format=%A %Z"], capture_output=True, text=True)
     if done.returncode:
-        raise SystemExit(f"error: squeue: {done.stderr.strip()}; jobs may still be running, so nothing was changed")
+        raise SystemExit(f"error: squeue: {done.stderr.strip()}; jobs may still be running, so the folder stays locked")
     lines = (line.split(maxsplit=1) for line in done.stdout.splitlines())
-    return sorted({number for number, where in lines if Path(where.strip()).resolve() == folder})
+    here = {number for number, where in lines if Path(where.strip()).resolve() == folder}
+    return sorted(here - {os.environ.get("SLURM_JOB_ID")})
+
+
+def has_cluster() -> bool:
+    """Whether Slurm is installed here and knows of a cluster."""
+    if shutil.which("squeue") is None:
+        return False
+    configured = "SLURM_CONF" in os.environ or Path("/etc/slurm/slurm.conf").exists()
+    return configured or subprocess.run(["squeue", "--noheader", "--me"], capture_output=True).returncode == 0
 
 
 def cancel_jobs(folder: Path) -> None:
     """Cancel the jobs left in the queue, and wait until the last has gone."""
-    if shutil.which("squeue") is None:
+    if not has_cluster():
         print("no Slurm here: no jobs to cancel", file=sys.stderr)
         return
     jobs = left_behind(folder)
     if jobs:
         print(f"cancelling {len(jobs)} jobs of {folder}: {' '.join(jobs)}", file=sys.stderr, flush=True)
-        subprocess.run(["scancel", *jobs], check=True)
-    while left_behind(folder):
-        time.sleep(1)
+        subprocess.run(["scancel", *jobs])  # one may have ended meanwhile; the queue is what counts
+    while left := left_behind(folder):
+        print(f"waiting for the end of {' '.join(left)}", file=sys.stderr, flush=True)
+        time.sleep(2)
 
 
 if __name__ == "__main__":

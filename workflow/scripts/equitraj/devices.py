@@ -8,6 +8,7 @@ the devices, and the lock keeps apart the jobs of one allocation only.
 
 import fcntl
 import os
+import re
 import subprocess
 import tempfile
 import time
@@ -16,10 +17,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from urllib.parse import quote
 
 CHOICES = ("auto", "cpu", "cuda")
 QUERY = ("nvidia-smi", "--query-gpu=index,name", "--format=csv,noheader")
-NONE = ("", "-1", "NoDevFiles")  # what CUDA_VISIBLE_DEVICES holds where no device is to be used
+NONE = ("-1", "NoDevFiles")  # what CUDA_VISIBLE_DEVICES holds, if anything, where no device is to be used
 
 
 @dataclass(frozen=True)
@@ -42,8 +44,8 @@ def _nvidia_smi() -> tuple[dict[str, str], str]:
         return {}, f"nvidia-smi: {getattr(error, 'strerror', None) or 'no answer in 30 s'}"
     if done.returncode:
         return {}, f"nvidia-smi: {' '.join((done.stdout + done.stderr).split())[:200]}"
-    listed = dict(line.split(", ", 1) for line in done.stdout.splitlines() if line.strip())
-    return listed, f"nvidia-smi lists {', '.join(f'{i}: {name}' for i, name in listed.items()) or 'nothing'}"
+    listed = dict(re.findall(r"^(\d+), (.+)$", done.stdout, re.MULTILINE))
+    return listed, f"nvidia-smi says {' / '.join(done.stdout.split(chr(10))).strip(' /')[:200] or 'nothing'}"
 
 
 def found() -> list[str]:
@@ -51,7 +53,7 @@ def found() -> list[str]:
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
     if visible is None:
         return list(_nvidia_smi()[0])
-    return [] if visible in NONE else visible.split(",")
+    return [name.strip() for name in visible.split(",") if name.strip() and name.strip() not in NONE]
 
 
 def described() -> str:
@@ -91,7 +93,7 @@ def borrowed(wanted: str) -> Iterator[Place]:
         yield Place(wanted)
         return
     device, lock = _lock_one(found())
-    os.environ["CUDA_VISIBLE_DEVICES"] = device
+    os.environ |= {"CUDA_VISIBLE_DEVICES": device, "CUDA_DEVICE_ORDER": "PCI_BUS_ID"}  # numbered as nvidia-smi does
     try:
         yield Place(wanted, device)
     finally:
@@ -105,7 +107,7 @@ def _lock_one(devices: list[str]) -> tuple[str, int]:
     allocation = os.environ.get("SLURM_JOB_ID", "machine")
     while True:
         for device in devices:
-            lock = os.open(folder / f"{allocation}-{device}", os.O_CREAT | os.O_RDWR, 0o600)
+            lock = os.open(folder / quote(f"{allocation}-{device}", safe=""), os.O_CREAT | os.O_RDWR, 0o600)
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 return device, lock

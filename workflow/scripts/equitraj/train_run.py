@@ -192,7 +192,7 @@ def run(
     place: Place = CPU,
 ) -> None:
     """Train `method` on `task`; write one run folder per seed below `folder`, and checkpoints of unfinished ones."""
-    started = now()
+    started, threads = now(), int(os.environ.get("OMP_NUM_THREADS", os.cpu_count() or 1))
     observed = read_observables(aligned)
     splits, split_record = load_splits(read(trajectory), observed, task, size)
     train = splits["train"].sample
@@ -222,7 +222,7 @@ def run(
         "framework": framework,
         "versions": versions(framework),
         "precision": "float64" if method.closed_form else method.training_options().precision,
-        "threads": int(os.environ.get("OMP_NUM_THREADS", os.cpu_count() or 1)),
+        "threads": threads,
     }
     reference = {name: observed[name] for name in ("reference",) if name in observed}
     record |= {"started": started, "ended": now(), "host": socket.gethostname(), "visible_device": place.visible}

@@ -60,8 +60,7 @@ def simulate(options: Options, frames: int) -> Trajectory:
     """Positions (frames, beads, 2) in nm and velocities in nm/ps, every `stride` steps.
 
     Raises:
-        ValueError: an option is out of range.
-        ValueError: the chain left its plane or flew apart (a time step too long).
+        ValueError: an option is out of range, or the chain left its plane or flew apart (a time step too long).
     """
     _check(options)
     position, velocity = run_in_space(options, frames)
