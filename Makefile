@@ -1,5 +1,5 @@
 # make        the quickstart study and its report
-# make test   the tests
+# make test   the tests, three at a time: some wait for a cluster
 # make clean  forget the results (downloads and trained models included)
 PYTHON ?= python3
 CORES ?= $(shell nproc 2>/dev/null || sysctl -n hw.ncpu)
@@ -15,7 +15,7 @@ report: .venv/ready
 	@echo "The report: $(CURDIR)/reports/report.html"
 
 test: .venv/ready-for-tests
-	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
 
 lint: .venv/ready-for-tests
 	$(BIN)/ruff check .
