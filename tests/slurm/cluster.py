@@ -161,8 +161,15 @@ def _query(folder: Path, *command: str) -> list[str]:
 def running(folder: Path) -> list[int]:
     """The processes of the cluster in `folder` that are alive: those of its pid files that are still its daemons."""
     files = [*(folder / "run").glob("*.pid"), *(folder / "munge").glob("*.pid")]
-    texts = [file.read_text().strip() for file in files]
+    texts = [_text(file) for file in files]
     return [int(text) for text in texts if text.isdigit() and _is_daemon(int(text))]
+
+
+def _text(file: Path) -> str:
+    try:
+        return file.read_text().strip()
+    except FileNotFoundError:  # a daemon takes its pid file with it when it ends
+        return ""
 
 
 def _is_daemon(pid: int) -> bool:
