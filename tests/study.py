@@ -49,6 +49,16 @@ def snakemake(
     )
 
 
+def merged(*layers: dict) -> dict:
+    """Mappings merged, lists replaced, as Snakemake does with several study files."""
+    result: dict = {}
+    for layer in layers:
+        for key, value in layer.items():
+            both = isinstance(value, dict) and isinstance(result.get(key), dict)
+            result[key] = merged(result[key], value) if both else value
+    return result
+
+
 def table(folder: Path, name: str) -> pd.DataFrame:
     """One table of the study in `folder`."""
     return pd.read_csv(folder / "results/tables" / f"{name}.csv")

@@ -21,16 +21,15 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import NamedTuple
 
-import yaml
 import zstandard
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name, parse_wheel_filename
 from rattler.index import index_fs
 
+from environments import CONDA_NAME, PYPI_NAME, pins
+
 PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
 SITE_PACKAGES = f"lib/python{PYTHON}/site-packages"
-PYPI_NAME = {"matplotlib-base": "matplotlib", "pytorch": "torch", "pytorch_geometric": "torch-geometric"}
-CONDA_NAME = {pypi: conda for conda, pypi in PYPI_NAME.items()}
 NOT_PACKED = re.compile(r"/(site-packages|test|idlelib|tkinter|turtledemo|ensurepip|config-[^/]*|__pycache__)/|\.a$")
 UNREACHABLE = "Retrying (Retry("  # pip's words when it cannot connect
 
@@ -46,12 +45,6 @@ class File(NamedTuple):
     data: bytes = b""
     mode: int = 0o644
     link: str | None = None
-
-
-def pins(environment: Path) -> dict[str, str]:
-    """Package to version, as an environment file pins them."""
-    lines = yaml.safe_load(environment.read_text())["dependencies"]
-    return dict(re.fullmatch(r"([\w.-]+) =([\w.]+)", line).groups() for line in lines)
 
 
 def requirements(environments: Iterable[Path]) -> list[str]:

@@ -19,12 +19,10 @@ import channel
 import pytest
 from packaging.version import Version
 
-from study import REPOSITORY, SMALL, checkout, snakemake, table
+from environments import ENVIRONMENTS, IMPORT_NAME, pins
+from study import SMALL, checkout, snakemake, table
 
-ENVIRONMENTS = {path.stem: path for path in sorted((REPOSITORY / "envs").glob("*.yaml"))}
 SNAKEMAKE_TAKES = Version("24.7.1")  # the oldest conda
-IMPORT_NAME = {"pytorch": "torch", "pytorch_geometric": "torch_geometric", "matplotlib-base": "matplotlib"}
-IMPORT_NAME |= {"mdanalysis": "MDAnalysis", "pyyaml": "yaml"}
 # what one environment is there for and no package of another one needs
 OWN = {
     "data": ["openmm", "MDAnalysis"],
@@ -55,7 +53,7 @@ def real_conda() -> bool:
 
 def why_no_channel() -> str | None:
     """Why the Python that runs this cannot be packed for a channel."""
-    wanted, base = channel.pins(ENVIRONMENTS["data"])["python"], Path(sys.base_prefix)
+    wanted, base = pins(ENVIRONMENTS["data"])["python"], Path(sys.base_prefix)
     if (sys.platform, platform.machine(), sys.implementation.name) != ("linux", "x86_64", "cpython"):
         return f"it packs CPython for Linux x86_64, this is {sys.implementation.name} on {platform.platform()}"
     if wanted != channel.PYTHON:
@@ -179,7 +177,7 @@ def test_the_rules_of_a_framework_name_its_environment(study):
 
 @pytest.mark.parametrize("environment", ENVIRONMENTS)
 def test_an_environment_imports_the_packages_it_names(study, environment):
-    named = [IMPORT_NAME.get(name, name) for name in channel.pins(ENVIRONMENTS[environment]) if name != "python"]
+    named = [IMPORT_NAME.get(name, name) for name in pins(ENVIRONMENTS[environment]) if name != "python"]
     python(study, environment, f"import {', '.join(named)}")
 
 

@@ -13,6 +13,7 @@ import signal
 import socket
 import subprocess
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "squeue")
@@ -91,7 +92,7 @@ def start(folder: Path, seconds: float = 60) -> None:
     """
     try:
         _start_daemons(folder)
-        ready = _wait(lambda: set(_query(folder, "sinfo", "-h", "-N", "-t", "idle", "-o", "%N")) == set(NODES), seconds)
+        ready = wait(lambda: set(_query(folder, "sinfo", "-h", "-N", "-t", "idle", "-o", "%N")) == set(NODES), seconds)
     except BaseException:
         stop(folder)
         raise
@@ -186,10 +187,10 @@ def stop(folder: Path) -> None:
         jobs = _query(folder, "squeue", "-h", "-o", "%A")
         if jobs:
             subprocess.run(["scancel", *set(jobs)], env=os.environ | environment(folder), check=False)
-        _wait(lambda: not _query(folder, "squeue", "-h", "-o", "%A"), 20)
+        wait(lambda: not _query(folder, "squeue", "-h", "-o", "%A"), 20)
     for pid in running(folder):
         os.kill(pid, signal.SIGTERM)
-    if not _wait(lambda: not running(folder), 20):
+    if not wait(lambda: not running(folder), 20):
         for pid in running(folder):
             os.kill(pid, signal.SIGKILL)
     for name in FILES:
@@ -202,13 +203,14 @@ def stop(folder: Path) -> None:
         hosts.write_text("".join(line for line in lines if not line.endswith(MARK)))
 
 
-def _wait(condition, seconds: float) -> bool:
+def wait(condition: Callable[[], object], seconds: float) -> bool:
+    """Whether a condition comes true within a time."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         if condition():
             return True
         time.sleep(0.2)
-    return condition()
+    return bool(condition())
 
 
 def main() -> None:

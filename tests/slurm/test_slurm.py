@@ -5,23 +5,14 @@ import os
 import re
 import shutil
 import signal
-import time
 from pathlib import Path
+
+import cluster
 
 from study import TABLES, assert_same_results
 
 RECOVER = ("workflow/scripts/recover.py",)
 TRAINED = "results/runs/tiny_k3/{}/nall/seed0/run.json"
-
-
-def wait_for(condition, seconds: float = 120) -> object:
-    """What `condition` returns once that is true."""
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if found := condition():
-            return found
-        time.sleep(0.2)
-    raise AssertionError(f"nothing after {seconds} s")
 
 
 def test_the_study_reaches_its_report_with_the_numbers_of_a_local_run(on_cluster, tiny):
@@ -77,10 +68,10 @@ def forget(folder: Path, method: str) -> list[str]:
 
 def test_an_interrupt_leaves_no_job_behind(slurm, on_cluster):
     running = slurm.start(on_cluster, *forget(on_cluster, "tiny_e3nn"))
-    wait_for(lambda: slurm.queue(on_cluster, "running"))
+    assert cluster.wait(lambda: slurm.queue(on_cluster, "running"), 120)
     os.kill(running.pid, signal.SIGINT)
     assert running.wait(60) != 0
-    wait_for(lambda: not slurm.queue(on_cluster, "pending,running,completing"), 30)
+    assert cluster.wait(lambda: not slurm.queue(on_cluster, "pending,running,completing"), 30)
 
 
 def test_recovery_refuses_while_snakemake_runs_and_after_a_kill_gives_the_tables_of_an_undisturbed_run(
@@ -88,7 +79,7 @@ def test_recovery_refuses_while_snakemake_runs_and_after_a_kill_gives_the_tables
 ):
     tables = forget(on_cluster, "tiny_egnn")
     killed = slurm.start(on_cluster, *tables)
-    wait_for(lambda: slurm.queue(on_cluster, "running"))
+    assert cluster.wait(lambda: slurm.queue(on_cluster, "running"), 120)
     status, text = slurm.run(on_cluster, *tables, program=RECOVER)
     assert status != 0 and f"Snakemake still runs in {on_cluster}" in text
     assert slurm.queue(on_cluster, "running"), "refusing cancels nothing"

@@ -9,38 +9,55 @@ from importlib import metadata
 import pytest
 import yaml
 
+from environments import CONDA_NAME, ENVIRONMENTS, IMPORT_NAME, PYPI_NAME, pins
 from equitraj import registry
 from study import REPOSITORY
 
-CONDA_NAME = {"torch": "pytorch", "torch-geometric": "pytorch_geometric", "matplotlib": "matplotlib-base"}
-IMPORT_NAME = {"pytorch": "torch", "pytorch_geometric": "torch_geometric", "matplotlib-base": "matplotlib"}
-IMPORT_NAME |= {"mdanalysis": "MDAnalysis", "pyyaml": "yaml"}
 RUNNER_ONLY = {"snakemake", "pygments", "jsonschema"}  # what parses and starts the workflow; no job imports it
 LIBRARY, MODELS = registry.LIBRARY, registry.names("models")
 
 
-def files_of(framework: str) -> list[str]:
-    return [f"equitraj/models/{m}.py" for m in MODELS if registry.model_spec(m).framework == framework]
+def files_of(framework: str) -> set[str]:
+    return {f"equitraj/models/{m}.py" for m in MODELS if registry.model_spec(m).framework == framework}
 
 
-FIGURES = [f"equitraj/figures/{p.name}" for p in (LIBRARY / "figures").glob("*.py")]
-COMMON = ["train.py", "evaluate.py", "audit.py"]
+def registered(folder: str) -> set[str]:
+    return {f"equitraj/{folder}/{name}.py" for name in registry.names(folder)}
+
+
+# what rules take from the registries by wildcards
 STARTS = {
-    "data": ["fetch.py", "simulate.py", "lift.py", "align.py", "diagnose.py", *COMMON, *files_of("numpy"),
-             "equitraj/sources/systems/bead_chain.py", "equitraj/chapter/ladder.py", "equitraj/chapter/table.py"],
-    "jax": [*COMMON, *files_of("jax"), "equitraj/training/jax.py", "equitraj/chapter/baseline.py"],
-    "torch": [*COMMON, *files_of("torch"), "equitraj/training/torch.py", "equitraj/chapter/network.py"],
-    "report": ["collect.py", "report.py", "figure.py", *FIGURES],
-}  # fmt: skip
+    "data": files_of("numpy") | registered("sources/systems") | registered("alignments"),
+    "jax": files_of("jax") | registered("alignments"),
+    "torch": files_of("torch") | registered("alignments"),
+    "report": registered("figures"),
+}
+
+
+RULE = re.compile(
+    r"^ *(?:use rule (?P<parent>\w+) as (?P<name>\w+)|rule ?(?P<own>\w*)).*?(?=^ *(?:use )?rule\b|\Z)",
+    re.M | re.S,
+)
+
+
+def add_what_rules_name() -> None:
+    """Add the commands and library files that each rule names to those of the environment it names."""
+    known: dict[str, tuple[list[str], str]] = {}
+    for path in sorted((REPOSITORY / "workflow/rules").glob("*.smk")):
+        for rule in RULE.finditer(path.read_text()):
+            called = " ".join(re.findall(r"(?:script|code)\(([^)]*)\)", rule[0]))
+            files = [f"equitraj/{f}" if "/" in f else f for f in re.findall(r'(?<!f)"([\w/]+\.py)"', called)]
+            named = re.search(r"envs/(\w+)\.yaml", rule[0])
+            parent = known.get(rule["parent"], (files, ""))  # what a rule does not say it has from its parent
+            files, environment = files or parent[0], named[1] if named else parent[1]
+            known[rule["name"] or rule["own"]] = files, environment
+            STARTS[environment] |= set(files) - {"chapter.py"}  # it imports what its verb needs: the file beside it
+
+
+add_what_rules_name()
 # predictor.py imports the framework of the run that it loads, and no other
 LOADED_ON_DEMAND = {"data": {"jax", "equinox", "torch"}, "jax": {"torch"}, "torch": {"jax", "equinox"}, "report": set()}
 OTHER_FRAMEWORK = {"data": {"jax", "torch"}, "jax": {"torch"}, "torch": {"jax"}, "report": set()}
-
-
-def packages(env: str) -> dict[str, str]:
-    """Package to version in an environment file."""
-    lines = yaml.safe_load((REPOSITORY / "envs" / f"{env}.yaml").read_text())["dependencies"]
-    return dict(re.fullmatch(r"([\w.-]+) =([\w.]+)", line).groups() for line in lines)
 
 
 def requirements() -> dict[str, str]:
@@ -67,30 +84,36 @@ def imported(env: str) -> set[str]:
 @pytest.mark.parametrize("env", STARTS)
 def test_versions_agree_with_the_requirements(env):
     pinned = requirements()
-    assert {k: v for k, v in packages(env).items() if k != "python"} == {
-        k: pinned[k] for k in packages(env) if k != "python"
+    assert {k: v for k, v in pins(ENVIRONMENTS[env]).items() if k != "python"} == {
+        k: pinned[k] for k in pins(ENVIRONMENTS[env]) if k != "python"
     }
 
 
 @pytest.mark.parametrize("env", STARTS)
 def test_the_python_is_the_oldest_that_the_code_is_written_for(env):
     target = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["tool"]["ruff"]["target-version"]
-    assert "py" + packages(env)["python"].replace(".", "") == target
+    assert "py" + pins(ENVIRONMENTS[env])["python"].replace(".", "") == target
 
 
 def test_every_requirement_stands_in_an_environment():
-    in_environments = {name for env in STARTS for name in packages(env)}
+    in_environments = {name for env in STARTS for name in pins(ENVIRONMENTS[env])}
     assert set(requirements()) - in_environments == RUNNER_ONLY
 
 
 def test_what_is_installed_is_what_is_pinned():
-    pypi_name = {conda: pypi for pypi, conda in CONDA_NAME.items()}
-    installed = {name: metadata.version(pypi_name.get(name, name)).split("+")[0] for name in requirements()}
+    installed = {name: metadata.version(PYPI_NAME.get(name, name)).split("+")[0] for name in requirements()}
     assert installed == requirements()
 
 
 @pytest.mark.parametrize("env", STARTS)
 def test_an_environment_names_what_its_rules_import(env):
-    named = {IMPORT_NAME.get(name, name) for name in packages(env)}
+    named = {IMPORT_NAME.get(name, name) for name in pins(ENVIRONMENTS[env])}
     missing = imported(env) - named - LOADED_ON_DEMAND[env]
     assert not missing, f"envs/{env}.yaml lacks {missing}"
+
+
+def test_the_profile_for_slurm_repeats_the_default_one():
+    default, slurm = (
+        yaml.safe_load((REPOSITORY / f"profiles/{name}/config.yaml").read_text()) for name in ("default", "slurm")
+    )
+    assert default.items() <= slurm.items()  # Snakemake reads one of the two

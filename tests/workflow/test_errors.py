@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import yaml
 
-from study import TINY, snakemake
+from study import TINY, merged, snakemake
 
 CASES = {
     "unknown key": ({"studdy": {}}, ["unknown key 'studdy'", "Did you mean 'study'?"]),
@@ -76,15 +76,11 @@ CASES = {
 }
 
 
-def merge(base: dict, change: dict) -> dict:
-    return base | {k: merge(base.get(k, {}), v) if isinstance(v, dict) else v for k, v in change.items()}
-
-
 @pytest.mark.parametrize("case", CASES)
 def test_a_wrong_configuration_is_refused_with_the_nearest_match(fresh, tmp_path, case):
     change, expected = CASES[case]
     path = tmp_path / "wrong.yaml"
-    path.write_text(yaml.safe_dump(merge(yaml.safe_load(TINY.read_text()), change)))
+    path.write_text(yaml.safe_dump(merged(yaml.safe_load(TINY.read_text()), change)))
     result = snakemake(fresh, "-n", configfile=path)
     assert result.returncode != 0
     assert not [text for text in expected if text not in result.stdout], result.stdout[-2000:]

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 import yaml
 
-from study import REPOSITORY, SMALL, TINY, assert_same_results, command, environment, snakemake
+from study import REPOSITORY, SMALL, TINY, assert_same_results, command, environment, merged, snakemake
 
 IMPORTING = """
 import yaml
@@ -24,16 +24,6 @@ rule best:
     output: "best.txt"
     shell: "sort -t, -k 1,1 {{input}} | head -1 > {{output}}"
 """
-
-
-def merged(*layers: dict) -> dict:
-    """Mappings merged, lists replaced, as Snakemake does with several study files."""
-    result: dict = {}
-    for layer in layers:
-        for key, value in layer.items():
-            both = isinstance(value, dict) and isinstance(result.get(key), dict)
-            result[key] = merged(result[key], value) if both else value
-    return result
 
 
 def test_another_workflow_imports_it_as_a_module(tmp_path):

@@ -115,7 +115,7 @@ def noise_floor(other: np.ndarray, sample: Sample, prediction: np.ndarray, dtype
     """Relative error that rounding alone makes, mean over samples: the largest of three numbers.
 
     One is the difference to `other`, the same weights in the other precision: the rounding of the forward pass in
-    float32, scaled by the ratio of the machine epsilons for float64. The other is the rounding of the transformed
+    float32, scaled by the ratio of the machine epsilons for float64. The second is the rounding of the transformed
     input and of the output to float64, one last digit of every coordinate. The third is one last digit of the predicted
     displacement in `dtype`: data that happen to be exact in it lose that digit when they are turned. None asks the
     method how it answers to a small change of its input: a frame that flips would call its own flips noise.

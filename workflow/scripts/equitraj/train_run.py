@@ -94,12 +94,8 @@ def train_networks(
 ) -> list[Result]:
     """Train one network per seed with the loop of its framework; whatever ends a run is handed back with it."""
     framework, options, trainer = model_spec(method.model).framework, method.training_options(), None
-    everything = [
-        *data.train.inputs.values(),
-        data.train.target,
-        *data.validation.inputs.values(),
-        data.validation.target,
-    ]
+    parts = (data.train, data.validation)
+    everything = [array for part in parts for array in (*part.inputs.values(), part.target)]
     mark, results = checkpoint.fingerprint(task, asdict(method), *everything), []
     for seed in seeds:
         outcome, error = Outcome(), None
@@ -112,10 +108,8 @@ def train_networks(
                 builder(method, shape), data, options, place.wanted
             )
             trainer.train(seed, monitor, saved, outcome)
-            outcome.device, outcome.frames_per_second = (
-                trainer.device,
-                monitor.frames_per_second(trainer.frames_per_epoch),
-            )
+            outcome.device = trainer.device
+            outcome.frames_per_second = monitor.frames_per_second(trainer.frames_per_epoch)
         except Exception as caught:  # recorded as a row: a failed run is a result
             error = caught
         saved.remove()
