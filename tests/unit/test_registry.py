@@ -32,3 +32,14 @@ def test_imports_are_followed_and_stay_within_the_library():
 def test_a_model_that_borrows_from_another_depends_on_it():
     found = {p.name for p in registry.imported_files(LIBRARY / "models" / "linear_sgd.py")}
     assert "linear_least_squares.py" in found
+
+
+@pytest.mark.parametrize("name", registry.names("alignments"))
+def test_an_alignment_read_as_text_agrees_with_its_module(name):
+    from equitraj.frames import GENERATORS, LEVELS, load_alignment
+
+    aligner = load_alignment(name)
+    assert registry.alignment_options(name) == dataclasses.asdict(aligner)
+    assert registry.is_learned(name) == aligner.learned
+    assert all(getattr(aligner, g) in LEVELS for g in GENERATORS if g != "permutation")
+    assert aligner.training in ("average", "draw")

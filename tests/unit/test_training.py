@@ -4,10 +4,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy.spatial.transform import Rotation
 
-from equitraj import predictor, tasks, train_run
+from equitraj import predictor, symmetry, tasks, train_run
 from equitraj.align_run import run as align
 from equitraj.files import read_json
+from equitraj.frames import load_alignment
 from equitraj.method import Method
 from equitraj.training import outcome
 from equitraj.trajectory import write
@@ -19,6 +21,7 @@ NETWORKS = {
     "egnn": {"width": 8, "layers": 1},
     "e3nn_network": {"irreps_hidden": "4x0e + 4x1o", "lmax": 1, "layers": 1, "radial_neurons": 8},
 }
+CENTRE_OF_MASS = {"frames": "centre_of_mass", "options": {}}
 LOOPS = ("mlp", "e3nn_network")  # one network for each training loop
 
 
@@ -26,7 +29,7 @@ LOOPS = ("mlp", "e3nn_network")  # one network for each training loop
 def files(chain, tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("data")
     write(folder / "lifted.h5", chain)
-    align(folder / "lifted.h5", TASK, "centre_of_mass", folder / "aligned.h5")
+    align(folder / "lifted.h5", TASK, "centre_of_mass", CENTRE_OF_MASS, folder / "aligned.h5")
     return folder
 
 
@@ -68,7 +71,7 @@ def test_training_lowers_the_validation_error_and_writes_a_loadable_run(files, t
     assert history(tmp_path)["validation_mse"].min() < history(tmp_path)["validation_mse"][0]
     assert record["n_parameters"] == sum(v.size for k, v in weights(tmp_path).items() if k.startswith("initial/"))
     assert record["split"]["test"] == {"samples": 30, "first_frame": 87, "last_frame": 119}
-    assert predictor.load(tmp_path / "seed0").alignment.__name__.endswith("centre_of_mass")
+    assert predictor.load(tmp_path / "seed0").aligner == load_alignment("centre_of_mass")
 
 
 @pytest.mark.parametrize("augmentation", ["none", "rotation"])
@@ -173,15 +176,17 @@ def test_a_fitted_reference_comes_back_with_the_predictor(files, chain, tmp_path
     import sys
     from types import SimpleNamespace
 
-    from equitraj.frames import Frames, identity
+    from equitraj.frames import Base, Frames, identity
 
-    fitted = SimpleNamespace(
-        CLAIMS=dict.fromkeys(("rotation", "reflection", "translation", "permutation"), False),
-        fit=lambda position: position.mean((0, 1)),
-        frames=lambda position, reference: Frames.single(identity(position), np.tile(reference, (len(position), 1))),
-    )
-    monkeypatch.setitem(sys.modules, "equitraj.alignments.fitted", fitted)
-    align(files / "lifted.h5", TASK, "fitted", tmp_path / "aligned.h5")
+    class Fitted(Base):
+        def fit(self, position):
+            return position.mean((0, 1))
+
+        def frames(self, position, reference=None, rng=None):
+            return Frames.single(identity(position), np.tile(reference, (len(position), 1)))
+
+    monkeypatch.setitem(sys.modules, "equitraj.alignments.fitted", SimpleNamespace(Alignment=Fitted))
+    align(files / "lifted.h5", TASK, "fitted", {"frames": "fitted", "options": {}}, tmp_path / "aligned.h5")
     method = Method("m", "linear_least_squares", "fitted")
     train_run.run(TASK, method, "all", [0], files / "lifted.h5", tmp_path / "aligned.h5", tmp_path)
     loaded = predictor.load(tmp_path / "seed0")
@@ -189,3 +194,129 @@ def test_a_fitted_reference_comes_back_with_the_predictor(files, chain, tmp_path
     np.testing.assert_allclose(loaded.reference, training_frames.mean((0, 1)), atol=1e-12)
     sample = tasks.samples(chain, np.arange(90, 100), 3, 1)
     assert np.abs(loaded.predict(sample) - sample.target).max() < 0.1  # a step is 0.05, a lost origin 0.8
+
+
+@pytest.mark.parametrize("model", LOOPS)
+def test_weights_on_the_way_are_kept_and_can_be_audited(files, tmp_path, model):
+    (record,) = train(files, tmp_path, model, epochs=8)
+    assert record["snapshots"] == [1, 2, 3, 5]  # even in the logarithm, without the last epoch
+    sample = tasks.samples(chain_of(files), np.arange(90, 100), 3, 1)
+    early, late = (predictor.load(tmp_path / "seed0", w, "float64").predict(sample) for w in ("epoch1", "trained"))
+    assert np.abs(early - late).max() > 0
+
+
+def chain_of(files: Path):
+    from equitraj.trajectory import read
+
+    return read(files / "lifted.h5")
+
+
+@pytest.mark.parametrize("model", LOOPS)
+@pytest.mark.parametrize("alignment", ["frame_averaging", "stochastic_frame_averaging", "learned_frame"])
+def test_networks_learn_in_sets_of_frames_and_in_learned_ones(files, tmp_path, model, alignment):
+    align(files / "lifted.h5", TASK, alignment, {"frames": alignment, "options": {}}, tmp_path / "aligned.h5")
+    options = {"epochs": 12, "batch_size": 16, "learning_rate": 0.005, "ema": 0.5}
+    method = Method("m", model, alignment, "none", NETWORKS[model], options)
+    train_run.run(TASK, method, "all", [0], files / "lifted.h5", tmp_path / "aligned.h5", tmp_path)
+    assert read_json(tmp_path / "seed0" / "run.json")["status"] == "ok"
+    assert history(tmp_path)["validation_mse"].min() < history(tmp_path)["validation_mse"][0]
+
+
+@pytest.mark.parametrize("model", LOOPS)
+def test_a_learned_frame_makes_its_network_equivariant_and_is_itself_trained(files, tmp_path, model):
+    align(files / "lifted.h5", TASK, "learned_frame", {"frames": "learned_frame", "options": {}}, tmp_path / "a.h5")
+    method = Method("m", model, "learned_frame", "none", NETWORKS[model], {"epochs": 3, "batch_size": 16})
+    train_run.run(TASK, method, "all", [0], files / "lifted.h5", tmp_path / "a.h5", tmp_path)
+    sample = tasks.samples(chain_of(files), np.arange(85, 101), 3, 1)
+    load = lambda dtype: predictor.load(tmp_path / "seed0", "trained", dtype).predict  # noqa: E731
+    rows = symmetry.audit(load, sample, method.claims(), {"float64": 4, "float32": 2})
+    assert {r["generator"]: r["agrees"] for r in rows if r["claim"] == "exact"}["rotation"] == "yes"
+    assert all(row["agrees"] == "yes" for row in rows)
+    arrays = weights(tmp_path)
+    frame = [k.removeprefix("initial/") for k in arrays if k.startswith("initial/frame")]
+    assert frame and all((arrays[f"initial/{k}"] != arrays[f"trained/{k}"]).any() for k in frame)
+
+
+@pytest.mark.parametrize("model", LOOPS)
+def test_a_symmetry_penalty_lowers_the_rotation_error(files, tmp_path, model):
+    """Of the perceptron, which has none built in; the e3nn network has nothing to lower, and trains all the same."""
+    error = {}
+    for penalty in (0.0, 30.0):
+        folder = tmp_path / str(penalty)
+        assert train(files, folder, model, epochs=40, symmetry_penalty=penalty)[0]["status"] == "ok"
+        sample = tasks.samples(chain_of(files), np.arange(85, 101), 3, 1)
+        predict = predictor.load(folder / "seed0", "trained", "float64").predict
+        elements = symmetry.draw("rotation", 8, 5, 1.0, np.random.default_rng(0))
+        found = symmetry.measure(predict, sample, predict(sample), elements)
+        error[penalty] = np.mean(found.relative)
+    assert error[30.0] < 0.7 * error[0.0] if model == "mlp" else max(error.values()) < 1e-12
+
+
+def frame_batch(n_samples: int = 4, n_frames: int = 3):
+    """Inputs, targets, frames and weights of a few samples in several frames, as the loops get them."""
+    from equitraj.training.outcome import Arrays
+
+    rng = np.random.default_rng(0)
+    shape = (n_samples * n_frames, 5, 3)
+    inputs = {"position": rng.normal(size=shape), "displacement": rng.normal(size=(shape[0], 2, 5, 3))}
+    inputs["adjacency"] = np.zeros((shape[0], 5, 5))
+    rotation = Rotation.random(n_samples * n_frames, rng=rng).as_matrix().reshape(n_samples, n_frames, 3, 3)
+    return Arrays(inputs, rng.normal(size=shape), rotation, rng.dirichlet(np.ones(n_frames), n_samples))
+
+
+def brute_force_loss(output: np.ndarray, arrays) -> float:
+    """|sum_f w_f R_f^T (output - target)|^2, one sample and frame after the other."""
+    total = 0.0
+    for s in range(len(arrays)):
+        error = np.zeros((5, 3))
+        for f in range(arrays.weight.shape[1]):
+            i = s * arrays.weight.shape[1] + f
+            error += arrays.weight[s, f] * (output[i] - arrays.target[i]) @ arrays.rotation[s, f]
+        total += np.mean(error**2) / len(arrays)
+    return total
+
+
+def test_the_loss_of_a_set_of_frames_is_that_of_their_mean_in_world_axes():
+    import jax
+    import torch
+    from torch_geometric.data import Batch
+
+    from equitraj.training import jax as jax_loop
+    from equitraj.training import torch as torch_loop
+
+    arrays = frame_batch()
+    output = np.tanh(arrays.inputs["position"] @ np.arange(9.0).reshape(3, 3))
+    expected = brute_force_loss(output, arrays)
+    network = lambda inputs: jax.numpy.tanh(inputs["position"] @ np.arange(9.0).reshape(3, 3))  # noqa: E731
+    assert float(jax_loop._loss(network, jax_loop._samples(arrays, "float64"))) == pytest.approx(expected, rel=1e-12)
+    graphs = [torch_loop.Graph(pos=torch.as_tensor(p)) for p in arrays.inputs["position"]]
+    provider = type("Provider", (), {"graphs": lambda self, inputs: graphs})()
+    batch = Batch.from_data_list(torch_loop._graphs(provider, arrays, "float64"))
+    found = torch_loop._loss(torch.as_tensor(output).flatten(0, 1), batch, 3)
+    assert found.item() == pytest.approx(expected, rel=1e-12)
+
+
+def test_rotated_copies_keep_the_loss_of_an_equivariant_network():
+    """Whatever the set of frames: each copy's frame turns with it."""
+    import jax
+
+    from equitraj.training import jax as jax_loop
+
+    samples = jax_loop._samples(frame_batch(), "float64")
+    network = lambda inputs: 0.3 * inputs["position"] + inputs["displacement"][:, 0]  # noqa: E731
+    turned = jax_loop._rotate(samples, jax.random.key(0))
+    assert float(jax.numpy.abs(turned.target - samples.target).max()) > 0.1
+    expected = float(jax_loop._loss(network, samples))
+    assert float(jax_loop._loss(network, turned)) == pytest.approx(expected, rel=1e-12)
+
+
+def test_a_frame_is_drawn_as_often_as_its_weight_says():
+    import jax
+
+    from equitraj.training import jax as jax_loop
+
+    arrays = frame_batch(n_samples=1)
+    samples = jax_loop._samples(arrays, "float64")
+    drawn = jax.vmap(lambda key: jax_loop._draw(samples, key).rotation[0, 0])(jax.random.split(jax.random.key(0), 2000))
+    share = [np.mean(np.all(np.isclose(drawn, r), axis=(1, 2))) for r in arrays.rotation[0]]
+    np.testing.assert_allclose(share, arrays.weight[0], atol=5 * 0.5 / np.sqrt(2000))  # five standard errors

@@ -86,8 +86,10 @@ def task_json(wildcards):
 
 
 def method_json(wildcards):
-    """A method and its name."""
-    return as_json(config["methods"][wildcards.method] | {"name": wildcards.method})
+    """A method, its name, and file and options of its alignment."""
+    frames = alignment_spec(alignment_of(wildcards.method))
+    resolved = {"name": wildcards.method, "frames": frames["frames"], "frame_options": frames["options"]}
+    return as_json(config["methods"][wildcards.method] | resolved)
 
 
 def spec(method):
@@ -116,6 +118,16 @@ def alignment_of(method):
     return config["methods"][method].get("alignment", "none")
 
 
+def alignment_spec(name):
+    """File and options of an alignment."""
+    return configuration.resolved_alignment(name, config["alignments"])
+
+
+def alignment_code(name):
+    """Files of an alignment."""
+    return code(f"alignments/{alignment_spec(name)['frames']}.py")
+
+
 def aligned(wildcards):
     """Aligned trajectory that a method trains on."""
     return f"<results>/aligned/{wildcards.task}/{alignment_of(wildcards.method)}.h5"
@@ -123,8 +135,9 @@ def aligned(wildcards):
 
 def method_code(wildcards):
     """Files of a method's model and alignment."""
-    model = config["methods"][wildcards.method]["model"]
-    return code(f"models/{model}.py", f"alignments/{alignment_of(wildcards.method)}.py")
+    frames = alignment_spec(alignment_of(wildcards.method))["frames"]
+    learned = [f"canonical/{spec(wildcards.method).framework}.py"] if registry.is_learned(frames) else []
+    return code(f"models/{config['methods'][wildcards.method]['model']}.py", f"alignments/{frames}.py", *learned)
 
 
 def is_applicable(task, method):
@@ -173,5 +186,5 @@ wildcard_constraints:
     source=pattern(config["sources"]),
     task=pattern(config["tasks"]),
     method=pattern(config["methods"]),
-    alignment=pattern(registry.names("alignments")),
+    alignment=pattern({*registry.names("alignments"), *config["alignments"]}),
     size=r"all|\d+",

@@ -8,24 +8,24 @@ from equitraj.frames import load_alignment
 from equitraj.trajectory import read, write
 
 
-def run(trajectory_path: Path, task: dict, alignment_name: str, output: Path) -> None:
+def run(trajectory_path: Path, task: dict, name: str, alignment: dict, output: Path) -> None:
     """Write the aligned trajectory of `task` with `rotation` (T, F, 3, 3), `origin` (T, 3) and `weight` (T, F).
 
-    A reference is fitted on the frames of the training split only. The stored positions are those of the first frame
-    of each sample where the alignment has several.
+    `alignment` has the file of the alignment `name` and its options. A reference is fitted on the frames of the
+    training split only. The stored positions are those of the first frame of each sample where there are several.
     """
     trajectory = read(trajectory_path)
     newest = tasks.split_frames(trajectory.episode, task["history"], task["lag"], task["split"])
-    alignment = load_alignment(alignment_name)
-    fit = getattr(alignment, "fit", None)
-    reference = fit(trajectory.position[newest["train"]]) if fit else None
-    frames = alignment.frames(trajectory.position, reference)
-    first = replace(frames, rotation=frames.rotation[:, :1], weight=frames.weight[:, :1])
+    aligner = load_alignment(alignment["frames"], alignment["options"])
+    reference = aligner.fit(trajectory.position[newest["train"]])
+    position = tasks.histories(trajectory.position, trajectory.episode, task["history"])
+    frames = aligner.training_frames(position, reference)
+    first = replace(frames, rotation=frames.rotation[:, :1], weight=frames.weight[:, :1] * 0 + 1)
     aligned = replace(
         trajectory,
         position=first.into(trajectory.position),
         velocity=None,
-        provenance=trajectory.provenance | {"alignment": alignment_name, "task": task["name"]},
+        provenance=trajectory.provenance | {"alignment": name, "task": task["name"]},
     )
     extra = {} if reference is None else {"reference": reference}
     write(output, aligned, rotation=frames.rotation, origin=frames.origin, weight=frames.weight, **extra)

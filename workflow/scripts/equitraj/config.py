@@ -6,7 +6,17 @@ import yaml
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError, best_match
 
-from equitraj.registry import LIBRARY, check_values, constant, dataclass_fields, model_spec, names, nearest
+from equitraj.registry import (
+    LIBRARY,
+    alignment_options,
+    check_values,
+    constant,
+    dataclass_fields,
+    is_learned,
+    model_spec,
+    names,
+    nearest,
+)
 from equitraj.sources.simulation import check_options
 from equitraj.tasks import split_counts
 
@@ -27,8 +37,10 @@ def check(config: dict) -> None:
         one_of("study.methods", name, list(config["methods"]))
     for name in config["study"]["tasks"]:
         one_of("study.tasks", name, list(config["tasks"]))
+    for name, alignment in config["alignments"].items():
+        check_alignment(name, alignment)
     for name, method in config["methods"].items():
-        check_method(name, method)
+        check_method(name, method, config["alignments"])
     for name, task in config["tasks"].items():
         check_task(name, task, config["sources"])
     check_sizes(config)
@@ -86,10 +98,30 @@ def check_source(name: str, source: dict) -> None:
         )
 
 
-def check_method(name: str, method: dict) -> None:
+def check_alignment(name: str, alignment: dict) -> None:
+    """Check that an alignment's file and options exist, and that its name is not that of another file."""
+    one_of(f"alignments.{name}.frames", alignment["frames"], names("alignments"))
+    if name in names("alignments") and name != alignment["frames"]:
+        raise ValueError(f"alignments.{name}: this is the name of a file in alignments/; choose another name")
+    check_values(f"alignments.{name}.options", alignment.get("options", {}), alignment_options(alignment["frames"]))
+
+
+def resolved_alignment(name: str, alignments: dict) -> dict:
+    """File and options of an alignment that a method names: an entry of `alignments`, or a file with its defaults."""
+    chosen = alignments.get(name, {"frames": name})
+    return {"frames": chosen["frames"], "options": chosen.get("options", {})}
+
+
+def check_method(name: str, method: dict, alignments: dict) -> None:
     """Check that a method's model, alignment and options exist."""
     one_of(f"methods.{name}.model", method["model"], names("models"))
-    one_of(f"methods.{name}.alignment", method.get("alignment", "none"), names("alignments"))
+    alignment = method.get("alignment", "none")
+    one_of(f"methods.{name}.alignment", alignment, sorted({*alignments, *names("alignments")}))
+    if is_learned(resolved_alignment(alignment, alignments)["frames"]) and model_spec(method["model"]).closed_form:
+        raise ValueError(
+            f"methods.{name}.alignment: {alignment!r} is trained by gradients together with the model, but "
+            f"{method['model']!r} is fitted in closed form; choose a network or another alignment"
+        )
     check_values(f"methods.{name}.options", method.get("options", {}), model_spec(method["model"]).hyperparameters)
     training = method.get("training", {})
     check_values(f"methods.{name}.training", training, dataclass_fields(OPTIONS, "TrainingOptions"))
@@ -99,6 +131,9 @@ def check_method(name: str, method: dict) -> None:
     for key in constant(OPTIONS, "POSITIVE"):
         if key in training and training[key] <= 0:
             raise ValueError(f"methods.{name}.training.{key}: {training[key]}; expected a number above 0")
+    for key in constant(OPTIONS, "NOT_NEGATIVE"):
+        if training.get(key, 0) < 0:
+            raise ValueError(f"methods.{name}.training.{key}: {training[key]}; expected 0 or a number above it")
 
 
 def check_task(name: str, task: dict, sources: dict) -> None:

@@ -1,25 +1,32 @@
 """Frames of a geometry: for each sample F rotations with weights, and an origin.
 
-A method predicts y = origin + sum_f weight_f R_f^T model(R_f (x - origin)): the frame of the newest input frame maps
-the whole history, the target and the prediction (Puny et al., ICLR 2022, eq. 3). An alignment has F = 1. Each
-alignment is a file in `alignments/`, with what it claims, `frames(position, reference)`, and, where it needs a
-reference, `fit(position)` on the training split.
+A method predicts y = origin + sum_f weight_f R_f^T model(R_f (x - origin)): one frame of the input maps the whole
+history, the target and the prediction (Puny et al., ICLR 2022, eq. 3). An alignment has F = 1. Each alignment is a
+file in `alignments/` with a class `Alignment`, derived from `Base`, whose fields are its options.
+
+Where the points determine no axis (all of them on a line, or on one spot) that row of R is zero: the model sees no
+coordinate along it and its prediction has none. This is the average over all rotations that leave such points where
+they are, so that what an alignment claims holds for them too, and nothing is ever NaN.
 """
 
 from dataclasses import dataclass, replace
 from importlib import import_module
-from types import ModuleType
+from typing import ClassVar
 
 import numpy as np
 
 from equitraj.tasks import Sample
 
 GENERATORS = ("rotation", "reflection", "translation", "permutation")
+# How a method comes by a symmetry, the weakest first: not at all; taught by rotated copies or by a penalty in the loss;
+# exact for the mean over its own random draws; exact.
+LEVELS = ("no", "learned", "in expectation", "exact")
+UNDETERMINED = 1e-10  # lengths below this fraction of the points' extent are rounding
 
 
 @dataclass(frozen=True)
 class Frames:
-    """Attributes: rotation (B, F, 3, 3) or improper rotations, origin (B, 3), weight (B, F) with rows that sum to 1."""
+    """Attributes: rotation (B, F, 3, 3) or improper rotations, origin (B, 3), weight (B, F) whose rows sum to 1."""
 
     rotation: np.ndarray
     origin: np.ndarray
@@ -59,9 +66,42 @@ class Frames:
         return mean.reshape(batch, *prediction.shape[1:])
 
 
-def load_alignment(name: str) -> ModuleType:
-    """The module `alignments/{name}.py`."""
-    return import_module(f"equitraj.alignments.{name}")
+@dataclass(frozen=True)
+class Base:
+    """What every alignment has; the fields of a subclass are its options.
+
+    Class attributes: `rotation`, `reflection`, `translation`, levels of what it adds to any model's symmetry;
+    `permutation`, whether it treats all points alike; `training`, "average" (the loss is that of the weighted mean over
+    the frames) or "draw" (of one frame, drawn anew for each sample in each epoch); `learned`, whether the frame is
+    a network that is trained together with the model.
+    """
+
+    rotation: ClassVar[str] = "no"
+    reflection: ClassVar[str] = "no"
+    translation: ClassVar[str] = "exact"
+    permutation: ClassVar[bool] = True
+    training: ClassVar[str] = "average"
+    learned: ClassVar[bool] = False
+
+    def fit(self, position: np.ndarray) -> np.ndarray | None:
+        """A reference from positions (T, N, 3) of the training split, or None where there is none to fit."""
+        return None
+
+    def frames(
+        self, position: np.ndarray, reference: np.ndarray | None = None, rng: np.random.Generator | None = None
+    ) -> Frames:
+        """The frames of histories (B, K, N, 3), newest last; `rng` for those that draw them."""
+        raise NotImplementedError
+
+    def training_frames(self, position: np.ndarray, reference: np.ndarray | None = None) -> Frames:
+        """The frames in which training data are given, where they are not those of prediction."""
+        return self.frames(position, reference)
+
+
+def load_alignment(name: str, options: dict | None = None) -> Base:
+    """The alignment of the file `alignments/{name}.py` with these options."""
+    values = {k: tuple(v) if isinstance(v, list) else v for k, v in (options or {}).items()}
+    return import_module(f"equitraj.alignments.{name}").Alignment(**values)
 
 
 def identity(position: np.ndarray) -> np.ndarray:

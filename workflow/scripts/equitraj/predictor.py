@@ -4,7 +4,9 @@ Evaluation, rollout and audit know nothing else, so that every framework gets th
 """
 
 import copy
+import json
 from collections.abc import Callable
+from dataclasses import asdict
 from functools import cache
 from pathlib import Path
 
@@ -14,7 +16,7 @@ from safetensors.numpy import load_file
 from equitraj import features
 from equitraj.features import Statistics
 from equitraj.files import read_json
-from equitraj.frames import load_alignment
+from equitraj.frames import Base
 from equitraj.method import Method
 from equitraj.models._shape import Shape
 from equitraj.registry import model_spec
@@ -24,34 +26,42 @@ CHUNK = 64  # samples in a call, smaller batches padded to it, so that a network
 
 
 class Predictor:
-    """A trained method. `forward` maps a sample in the model's frame to predicted positions (B, N, 3) in that frame."""
+    """A trained method. `forward` maps a sample in the model's frame to predicted positions (B, N, 3) in that frame.
 
-    def __init__(self, method: Method, forward: Callable[[Sample], np.ndarray], reference: np.ndarray | None = None):
-        self.alignment, self.forward, self.reference = load_alignment(method.alignment), forward, reference
+    An alignment that draws its frames draws the same ones in every call, and others for another `draw`.
+    """
 
-    def predict(self, sample: Sample) -> np.ndarray:
+    def __init__(self, aligner: Base, forward: Callable[[Sample], np.ndarray], reference: np.ndarray | None = None):
+        self.aligner, self.forward, self.reference = aligner, forward, reference
+
+    def predict(self, sample: Sample, draw: int = 0) -> np.ndarray:
         """Predicted world positions (B, N, 3), float64, `lag` frames after the newest frame of each sample."""
-        parts = [slice(i, i + CHUNK) for i in range(0, len(sample), CHUNK)]
-        return np.concatenate([self._predict(sample.take(part)) for part in parts])
+        rng, parts = np.random.default_rng(draw), [slice(i, i + CHUNK) for i in range(0, len(sample), CHUNK)]
+        return np.concatenate([self._predict(sample.take(part), rng) for part in parts])
 
-    def _predict(self, sample: Sample) -> np.ndarray:
-        frames = self.alignment.frames(sample.position[:, -1], self.reference)
+    def _predict(self, sample: Sample, rng: np.random.Generator) -> np.ndarray:
+        frames = self.aligner.frames(sample.position, self.reference, rng)
         return frames.back(self.forward(frames.into_sample(sample)))
 
 
-def load(folder: str | Path, weights: str = "trained", dtype: str = "float32") -> Predictor:
-    """The predictor of a run folder, with its `initial` or `trained` weights, computing in `dtype`.
+def read_run(folder: str | Path, weights: str = "trained") -> tuple[Method, Shape, dict, np.ndarray | None]:
+    """Method, shape, weights (`initial`, `trained`, or `epochN` of the snapshots) by name, and reference of a run.
 
     Raises:
         ValueError: the run failed, so that it has no trained weights.
     """
     record = read_json(Path(folder) / "run.json")
     arrays = load_file(Path(folder) / "model.safetensors")
-    method, shape = Method(**record["method"]), shape_from(record["shape"])
-    chosen = {k.split("/", 1)[1]: v for k, v in arrays.items() if k.startswith(weights + "/")}
     if weights == "trained" and record["status"] != "ok":
         raise ValueError(f"{folder}: no trained weights; the run ended with: {record['status']}")
-    return Predictor(method, forward(method, shape, chosen, dtype), arrays.get("reference"))
+    chosen = {k.split("/", 1)[1]: v for k, v in arrays.items() if k.startswith(weights + "/")}
+    return Method(**record["method"]), shape_from(record["shape"]), chosen, arrays.get("reference")
+
+
+def load(folder: str | Path, weights: str = "trained", dtype: str = "float32") -> Predictor:
+    """The predictor of a run folder with these weights, computing in `dtype`; see `read_run`."""
+    method, shape, arrays, reference = read_run(folder, weights)
+    return Predictor(method.aligner, forward(method, shape, arrays, dtype), reference)
 
 
 def shape_from(record: dict) -> Shape:
@@ -82,16 +92,18 @@ def _closed_form(method: Method, arrays: dict[str, np.ndarray], dtype: str) -> C
     return predict
 
 
+def _built(method: Method) -> str:
+    """What decides a method's network, as JSON: the key under which structures are kept."""
+    return json.dumps(asdict(method) | {"training": {}})
+
+
 @cache
-def _jax_network(model: str, hyperparameters: object, shape: Shape):
+def _jax_network(built: str, shape: Shape):
     """The network's structure: drawing weights that are replaced at once would cost a compilation for each shape."""
     import equinox as eqx
     import jax
 
-    from equitraj.registry import load_model
-
-    build = load_model(model).build
-    return eqx.filter_eval_shape(lambda key: build(hyperparameters, shape, key), jax.random.key(0))
+    return eqx.filter_eval_shape(lambda key: Method(**json.loads(built)).build(shape, key), jax.random.key(0))
 
 
 @cache
@@ -104,7 +116,7 @@ def _jax_apply():
 def _jax(method: Method, shape: Shape, arrays: dict[str, np.ndarray], dtype: str) -> Callable[[dict], np.ndarray]:
     from equitraj.training.jax import with_arrays
 
-    network = with_arrays(_jax_network(method.model, method.hyperparameters(), shape), arrays, dtype)
+    network = with_arrays(_jax_network(_built(method), shape), arrays, dtype)
 
     def run(inputs: dict[str, np.ndarray]) -> np.ndarray:
         n_samples = len(inputs["position"])
@@ -116,13 +128,11 @@ def _jax(method: Method, shape: Shape, arrays: dict[str, np.ndarray], dtype: str
 
 
 @cache
-def _torch_network(model: str, hyperparameters: object, shape: Shape, dtype: str):
+def _torch_network(built: str, shape: Shape, dtype: str):
     import torch
 
-    from equitraj.registry import load_model
-
     torch.set_default_dtype(getattr(torch, dtype))  # constants such as Clebsch-Gordan coefficients in full precision
-    return load_model(model).build(hyperparameters, shape)
+    return Method(**json.loads(built)).build(shape)
 
 
 def _torch(method: Method, shape: Shape, arrays: dict[str, np.ndarray], dtype: str) -> Callable[[dict], np.ndarray]:
@@ -130,7 +140,7 @@ def _torch(method: Method, shape: Shape, arrays: dict[str, np.ndarray], dtype: s
 
     from equitraj.training.torch import set_arrays
 
-    network = copy.deepcopy(_torch_network(method.model, method.hyperparameters(), shape, dtype))
+    network = copy.deepcopy(_torch_network(_built(method), shape, dtype))
     set_arrays(network, arrays)
 
     @torch.no_grad()

@@ -46,7 +46,7 @@ def check_values(key: str, given: dict, defaults: dict[str, object]) -> None:
     for name, value in given.items():
         if name not in defaults:
             raise ValueError(f"{key}: unknown name {name!r}; {nearest(name, list(defaults))}")
-        wanted = type(defaults[name])
+        wanted = list if type(defaults[name]) is tuple else type(defaults[name])
         if type(value) is not wanted and not (wanted is float and type(value) is int):
             hint = "; write 1.0e-3 for 1e-3, which YAML reads as text" if wanted is float else ""
             raise ValueError(f"{key}.{name}: {value!r}; expected {wanted.__name__}, as in {defaults[name]!r}{hint}")
@@ -55,11 +55,27 @@ def check_values(key: str, given: dict, defaults: dict[str, object]) -> None:
 @cache
 def dataclass_fields(path: Path, name: str) -> dict[str, object]:
     """Fields and literal defaults of the dataclass `name` in a Python file; {} where there is no such class."""
+    fields = [node for node in _annotated(path, name) if "ClassVar" not in ast.unparse(node.annotation)]
+    return {n.target.id: ast.literal_eval(n.value) if n.value else None for n in fields}
+
+
+def _annotated(path: Path, name: str) -> list[ast.AnnAssign]:
+    """The annotated assignments in the class `name` of a Python file."""
     for node in ast.parse(path.read_text()).body:
         if isinstance(node, ast.ClassDef) and node.name == name:
-            fields = [n for n in node.body if isinstance(n, ast.AnnAssign) and isinstance(n.target, ast.Name)]
-            return {n.target.id: ast.literal_eval(n.value) if n.value else None for n in fields}
-    return {}
+            return [n for n in node.body if isinstance(n, ast.AnnAssign) and isinstance(n.target, ast.Name)]
+    return []
+
+
+def alignment_options(name: str) -> dict[str, object]:
+    """Options of `alignments/{name}.py` with their defaults."""
+    return dataclass_fields(LIBRARY / "alignments" / f"{name}.py", "Alignment")
+
+
+def is_learned(name: str) -> bool:
+    """Whether the frame of `alignments/{name}.py` is a network that is trained together with the model."""
+    fields = _annotated(LIBRARY / "alignments" / f"{name}.py", "Alignment")
+    return any(node.target.id == "learned" and ast.literal_eval(node.value) for node in fields)
 
 
 @cache

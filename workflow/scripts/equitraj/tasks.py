@@ -49,6 +49,16 @@ def samples(trajectory: Trajectory, newest: np.ndarray, history: int, lag: int) 
     )
 
 
+def histories(position: np.ndarray, episode: np.ndarray, history: int) -> np.ndarray:
+    """The last `history` frames before and at each frame: (T, K, N, 3) from positions (T, N, 3).
+
+    Where an episode has just begun its first frame is repeated.
+    """
+    first = np.searchsorted(episode, episode)  # episodes are numbered in order
+    past = np.arange(len(position))[:, None] + np.arange(1 - history, 1)
+    return position[np.maximum(past, first[:, None])]
+
+
 def _one_hot(species: np.ndarray | None, n_samples: int) -> np.ndarray | None:
     if species is None:
         return None

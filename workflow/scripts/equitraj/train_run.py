@@ -34,10 +34,10 @@ PACKAGES = {"numpy": [], "jax": ["jax", "equinox", "optax"], "torch": ["torch", 
 
 @dataclass(frozen=True)
 class Split:
-    """A split in the model's frame. Attributes: sample (S * F samples); weight (S * F,) of the frames."""
+    """A split in the model's frame. Attributes: sample, the F frames of each of S samples side by side; the frames."""
 
     sample: Sample
-    weight: np.ndarray
+    frames: Frames
 
 
 def load_splits(
@@ -51,7 +51,7 @@ def load_splits(
 
     def split(index: np.ndarray) -> Split:
         frames = every_frame.take(index)
-        return Split(frames.into_sample(tasks.samples(trajectory, index, history, lag)), frames.weight.reshape(-1))
+        return Split(frames.into_sample(tasks.samples(trajectory, index, history, lag)), frames)
 
     record = {
         name: {"samples": len(n), "first_frame": int(n[0] - history + 1), "last_frame": int(n[-1] + lag)}
@@ -84,9 +84,10 @@ def network_data(method: Method, splits: dict[str, Split], statistics: features.
     def arrays(split: Split) -> Arrays:
         inputs = features.network_inputs(split.sample, statistics, precision)
         target = features.normalised_residual(split.sample.position, split.sample.target, statistics)
-        return Arrays(inputs, target, split.weight)
+        return Arrays(inputs, target, split.frames.rotation, split.frames.weight)
 
-    return Data(arrays(splits["train"]), arrays(splits["validation"]), statistics, method.augmentation)
+    draw = method.aligner.training == "draw"
+    return Data(arrays(splits["train"]), arrays(splits["validation"]), statistics, method.augmentation, draw)
 
 
 def train_networks(
@@ -95,7 +96,7 @@ def train_networks(
     """Train one network per seed with the loop of its framework; whatever ends a run is handed back with it."""
     framework, options, trainer = model_spec(method.model).framework, method.training_options(), None
     parts = (data.train, data.validation)
-    everything = [array for part in parts for array in (*part.inputs.values(), part.target)]
+    everything = [array for part in parts for array in (*part.inputs.values(), part.target, part.weight)]
     mark, results = checkpoint.fingerprint(task, asdict(method), *everything), []
     for seed in seeds:
         outcome, error = Outcome(), None
@@ -120,7 +121,7 @@ def train_networks(
 
 def builder(method: Method, shape: Shape) -> Callable:
     """What a loop calls to get a network with fresh weights: with a key in JAX, without one in torch."""
-    return lambda *key: method.module.build(method.hyperparameters(), shape, *key)
+    return lambda *key: method.build(shape, *key)
 
 
 def status_of(error: Exception | None) -> str:
@@ -148,7 +149,7 @@ def write_run(folder: Path, outcome: Outcome, error: Exception | None, reference
         print("".join(traceback.format_exception(error)), file=sys.stderr)
     trained = outcome.trained if error is None else {}
     weights = {f"initial/{k}": v for k, v in outcome.initial.items()} | {f"trained/{k}": v for k, v in trained.items()}
-    weights |= reference
+    weights |= {f"epoch{n}/{k}": v for n, arrays in outcome.snapshots.items() for k, v in arrays.items()} | reference
     with atomic(folder / "model.safetensors") as path:
         save_file({k: np.ascontiguousarray(v) for k, v in weights.items()}, path)
     with atomic(folder / "history.csv") as path, path.open("w", newline="") as file:
@@ -161,6 +162,7 @@ def write_run(folder: Path, outcome: Outcome, error: Exception | None, reference
         | {
             "status": status_of(error),
             "has_initial": bool(outcome.initial),
+            "snapshots": sorted(outcome.snapshots),
             "n_parameters": int(sum(v.size for v in (outcome.initial or outcome.trained).values())),
             "train_seconds": outcome.seconds,
             "frames_per_second": outcome.frames_per_second,

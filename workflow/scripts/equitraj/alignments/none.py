@@ -1,12 +1,21 @@
 """No alignment: the model sees world coordinates."""
 
+from dataclasses import dataclass
+from typing import ClassVar
+
 import numpy as np
 
-from equitraj.frames import Frames, identity
-
-CLAIMS = {"rotation": False, "reflection": False, "translation": False, "permutation": True}
+from equitraj.frames import Base, Frames, identity
 
 
-def frames(position: np.ndarray, reference: np.ndarray | None = None) -> Frames:
-    """World axes and origin for positions (B, N, 3)."""
-    return Frames.single(identity(position), np.zeros((len(position), 3)))
+@dataclass(frozen=True)
+class Alignment(Base):
+    """None."""
+
+    translation: ClassVar[str] = "no"
+
+    def frames(
+        self, position: np.ndarray, reference: np.ndarray | None = None, rng: np.random.Generator | None = None
+    ) -> Frames:
+        """World axes and origin."""
+        return Frames.single(identity(position), np.zeros((len(position), 3)))

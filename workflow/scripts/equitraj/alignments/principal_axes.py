@@ -3,20 +3,32 @@
 The chapter's alignment (dmol-book, Input Data & Equivariances, section 5.6; Foote and Raman, PNAS 97, 978 (2000)),
 which the chapter says removes rotations. The axes are the eigenvectors of the second moments in order of decreasing
 eigenvalue; the third is the cross product of the first two, so that no reflection enters. Nothing fixes the signs of
-the first two: the claim for rotations is the chapter's, and the audit tests it.
+the first two: the claim for rotations is the chapter's, and the audit tests it. Axes of equal spread are undetermined,
+which the chapter does not consider; on points that have such axes even a translation can flip the sign of another.
 """
+
+from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
-from equitraj.frames import Frames
+from equitraj import axes
+from equitraj.frames import Base, Frames
 
-CLAIMS = {"rotation": True, "reflection": False, "translation": True, "permutation": True}
 
+@dataclass(frozen=True)
+class Alignment(Base):
+    """None."""
 
-def frames(position: np.ndarray, reference: np.ndarray | None = None) -> Frames:
-    """Principal axes at the mean of positions (B, N, 3)."""
-    origin = position.mean(1)
-    centred = position - origin[:, None]
-    _, vectors = np.linalg.eigh(centred.swapaxes(1, 2) @ centred)
-    first, second = vectors[..., 2], vectors[..., 1]
-    return Frames.single(np.stack([first, second, np.cross(first, second)], 1), origin)
+    rotation: ClassVar[str] = "exact"
+
+    def frames(
+        self, position: np.ndarray, reference: np.ndarray | None = None, rng: np.random.Generator | None = None
+    ) -> Frames:
+        """Principal axes of the newest points at their mean."""
+        newest = position[:, -1]
+        offset, origin = axes.centred(newest)
+        _, vectors = np.linalg.eigh(axes.finite(offset.swapaxes(1, 2) @ offset))
+        first, second = vectors[..., 2], vectors[..., 1]
+        determined = axes.principal_axes(newest).any(-1, keepdims=True)
+        return Frames.single(determined * np.stack([first, second, np.cross(first, second)], 1), origin)

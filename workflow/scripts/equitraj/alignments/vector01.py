@@ -2,16 +2,26 @@
 
 The chapter's alignment (dmol-book, Input Data & Equivariances, section 5.6) is this one in a plane. In three
 dimensions one vector leaves the turn about itself open, so that only rotations within the plane of planar data are
-removed: no claim for rotations in space.
+removed: no claim for rotations in space. Where points 0 and 1 coincide the axes are those of the world.
 """
+
+from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
-from equitraj.frames import Frames, turn_onto_x
-
-CLAIMS = {"rotation": False, "reflection": False, "translation": True, "permutation": False}
+from equitraj.frames import Base, Frames, turn_onto_x
 
 
-def frames(position: np.ndarray, reference: np.ndarray | None = None) -> Frames:
-    """Axes along the vector from point 1 to point 0 of positions (B, N, 3)."""
-    return Frames.single(turn_onto_x(position[:, 0] - position[:, 1]), position[:, 0])
+@dataclass(frozen=True)
+class Alignment(Base):
+    """None."""
+
+    permutation: ClassVar[bool] = False
+
+    def frames(
+        self, position: np.ndarray, reference: np.ndarray | None = None, rng: np.random.Generator | None = None
+    ) -> Frames:
+        """Axes along the newest vector from point 1 to point 0."""
+        newest = position[:, -1]
+        return Frames.single(turn_onto_x(newest[:, 0] - newest[:, 1]), newest[:, 0])

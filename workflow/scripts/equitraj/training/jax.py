@@ -1,6 +1,7 @@
 """The training loop for JAX: an epoch is one compiled scan, and all seeds of a method share the compilation."""
 
 import os
+from typing import NamedTuple
 
 import equinox as eqx
 import jax
@@ -11,7 +12,7 @@ from jax.flatten_util import ravel_pytree
 
 from equitraj.training.checkpoint import Checkpoint
 from equitraj.training.options import TrainingOptions
-from equitraj.training.outcome import Arrays, Data, Monitor, Outcome
+from equitraj.training.outcome import Arrays, Data, Monitor, Outcome, snapshot_epochs
 
 jax.config.update("jax_enable_x64", True)
 # Networks this small compile for longer than these passes save: 4 s in place of 7 s, at the same speed afterwards.
@@ -63,18 +64,57 @@ def haar_rotations(key: jax.Array, n: int, dtype: jnp.dtype) -> jax.Array:
     return jnp.stack([jnp.stack(row, -1) for row in rows], -2)
 
 
-def _rotate(batch: tuple, key: jax.Array) -> tuple:
-    inputs, target, weight = batch
-    rotation = haar_rotations(key, len(target), target.dtype)
-    turned = inputs | {k: jnp.einsum("bij,b...j->b...i", rotation, inputs[k]) for k in ("position", "displacement")}
-    return turned, jnp.einsum("bij,bnj->bni", rotation, target), weight
+class Samples(NamedTuple):
+    """Attributes: inputs (S, F, ...) by name, target (S, F, N, 3), rotation (S, F, 3, 3) and weight (S, F)."""
+
+    inputs: dict[str, jax.Array]
+    target: jax.Array
+    rotation: jax.Array
+    weight: jax.Array
 
 
-def _loss(network: eqx.Module, batch: tuple, huber: float = 0.0) -> jax.Array:
-    inputs, target, weight = batch
-    error = network(inputs) - target
+def _turn(rotation: jax.Array, inputs: dict[str, jax.Array]) -> dict[str, jax.Array]:
+    position = jnp.einsum("...ij,...nj->...ni", rotation, inputs["position"])
+    displacement = jnp.einsum("...ij,...knj->...kni", rotation, inputs["displacement"])
+    return inputs | {"position": position, "displacement": displacement}
+
+
+def _rotate(batch: Samples, key: jax.Array) -> Samples:
+    """Each frame of each sample turned by a rotation of its own: the frame turns with it."""
+    shape = batch.weight.shape
+    turn = haar_rotations(key, batch.weight.size, batch.target.dtype).reshape(*shape, 3, 3)
+    target = jnp.einsum("...ij,...nj->...ni", turn, batch.target)
+    return Samples(_turn(turn, batch.inputs), target, turn @ batch.rotation, batch.weight)
+
+
+def _draw(batch: Samples, key: jax.Array) -> Samples:
+    """One frame of each sample, drawn with the frames' weights."""
+    chosen = jax.random.categorical(key, jnp.log(batch.weight))
+    one = jax.tree.map(lambda a: a[jnp.arange(len(a)), chosen][:, None], batch)
+    return one._replace(weight=jnp.ones_like(one.weight))
+
+
+def _apply(network: eqx.Module, inputs: dict[str, jax.Array]) -> jax.Array:
+    samples, frames, *shape = inputs["position"].shape
+    flat = {k: v.reshape(samples * frames, *v.shape[2:]) for k, v in inputs.items()}
+    return network(flat).reshape(samples, frames, *shape)
+
+
+def _loss(network: eqx.Module, batch: Samples, huber: float = 0.0, average: bool = True) -> jax.Array:
+    """Loss of the weighted mean over the frames, taken in world axes, or the weighted mean of the frames' losses."""
+    error, weight = _apply(network, batch.inputs) - batch.target, batch.weight
+    if average and weight.shape[1] > 1:
+        error = jnp.einsum("bf,bfij,bfni->bnj", weight, batch.rotation, error)[:, None]
+        weight = jnp.ones_like(weight[:, :1])
     loss = 2 * optax.huber_loss(error, delta=huber) if huber else error**2
-    return jnp.sum(weight * jnp.mean(loss, axis=(1, 2))) / jnp.sum(weight)
+    return jnp.mean(jnp.sum(weight * jnp.mean(loss, axis=(2, 3)), axis=1))
+
+
+def _asymmetry(network: eqx.Module, batch: Samples, key: jax.Array) -> jax.Array:
+    """Mean of |R^T f(R x) - f(x)|^2 over the samples, a rotation R for each."""
+    turn = haar_rotations(key, batch.weight.size, batch.target.dtype).reshape(*batch.weight.shape, 3, 3)
+    back = jnp.einsum("...ij,...ni->...nj", turn, _apply(network, _turn(turn, batch.inputs)))
+    return jnp.mean((back - _apply(network, batch.inputs)) ** 2)
 
 
 def optimiser(options: TrainingOptions, n_steps: int) -> optax.GradientTransformation:
@@ -92,34 +132,45 @@ def make_epoch(unravel, data: Data, options: TrainingOptions, optimise: optax.Gr
     The weights are one vector, so that the optimiser and the average cost a handful of operations; `unravel` makes a
     network of it.
     """
-    n_batches = max(1, len(data.train.target) // options.batch_size)
-    size = min(options.batch_size, len(data.train.target))
+    n_batches = max(1, len(data.train) // options.batch_size)
+    size = min(options.batch_size, len(data.train))
 
-    def step(state: tuple, batch: tuple) -> tuple:
+    def objective(weights: jax.Array, batch: Samples, key: jax.Array) -> jax.Array:
+        loss = _loss(unravel(weights), batch, options.huber)
+        if options.symmetry_penalty:
+            loss += options.symmetry_penalty * _asymmetry(unravel(weights), batch, key)
+        return loss
+
+    def step(state: tuple, batch: Samples) -> tuple:
         weights, average, moments, key = state
-        key, turn = jax.random.split(key)
+        key, turn, choice, twin = jax.random.split(key, 4)
+        if data.draw:
+            batch = _draw(batch, choice)
         if data.augmentation == "rotation":
             batch = _rotate(batch, turn)
-        loss, gradient = jax.value_and_grad(lambda w: _loss(unravel(w), batch, options.huber))(weights)
+        loss, gradient = jax.value_and_grad(objective)(weights, batch, twin)
         change, moments = optimise.update(gradient, moments, weights)
         weights = optax.apply_updates(weights, change)
         average = options.ema * average + (1 - options.ema) * weights
         return (weights, average, moments, key), loss
 
     @jax.jit
-    def epoch(state: tuple, train: tuple, validation: tuple) -> tuple:
+    def epoch(state: tuple, train: Samples, validation: Samples) -> tuple:
         weights, average, moments, key = state
         key, order_key = jax.random.split(key)
-        order = jax.random.permutation(order_key, len(train[1]))[: n_batches * size].reshape(n_batches, size)
+        order = jax.random.permutation(order_key, len(train.weight))[: n_batches * size].reshape(n_batches, size)
         batches = jax.tree.map(lambda a: a[order], train)
         state, losses = jax.lax.scan(step, (weights, average, moments, key), batches)
-        return state, losses.mean(), _loss(unravel(state[1]), validation)
+        return state, losses.mean(), _loss(unravel(state[1]), validation, average=not data.draw)
 
     return epoch
 
 
-def _arrays(arrays: Arrays, dtype: str) -> tuple:
-    return jax.tree.map(lambda a: jnp.asarray(a, dtype), (arrays.inputs, arrays.target, arrays.weight))
+def _samples(arrays: Arrays, dtype: str) -> Samples:
+    shape = arrays.weight.shape
+    apart = {k: v.reshape(*shape, *v.shape[1:]) for k, v in arrays.inputs.items()}
+    target = arrays.target.reshape(*shape, *arrays.target.shape[1:])
+    return jax.tree.map(lambda a: jnp.asarray(a, dtype), Samples(apart, target, arrays.rotation, arrays.weight))
 
 
 class Trainer:
@@ -130,10 +181,10 @@ class Trainer:
         self.build = eqx.filter_jit(build)  # one compilation in place of one for each shape of weights
         self.data, self.options, self.device = data, options, device_name()
         self.train_arrays, self.validation_arrays = (
-            _arrays(a, options.precision) for a in (data.train, data.validation)
+            _samples(a, options.precision) for a in (data.train, data.validation)
         )
-        n_batches = max(1, len(data.train.target) // options.batch_size)
-        self.frames_per_epoch = n_batches * min(options.batch_size, len(data.train.target))
+        n_batches = max(1, len(data.train) // options.batch_size)
+        self.frames_per_epoch = n_batches * min(options.batch_size, len(data.train))
         self.optimise = optimiser(options, options.epochs * n_batches)
         self.epoch = None
 
@@ -155,21 +206,27 @@ class Trainer:
 
         self.epoch = self.epoch or make_epoch(unravel, self.data, self.options, self.optimise)
         state = (weights, weights, self.optimise.init(weights), key)
-        outcome.trained = named_arrays(unravel(self._run(state, monitor, checkpoint)))
+        best, snapshots = self._run(state, monitor, checkpoint)
+        outcome.trained = named_arrays(unravel(best))
+        outcome.snapshots = {int(n): named_arrays(unravel(jnp.asarray(v))) for n, v in snapshots.items()}
 
-    def _run(self, state: tuple, monitor: Monitor, checkpoint: Checkpoint) -> jax.Array:
-        first, best = 0, state[1]
+    def _run(self, state: tuple, monitor: Monitor, checkpoint: Checkpoint) -> tuple[jax.Array, dict[str, np.ndarray]]:
+        first, best, snapshots, keep = 0, state[1], {}, snapshot_epochs(self.options.epochs)
         if (saved := checkpoint.load()) is not None:
             (state, best), first = _from_numpy((state, best), saved[0]), monitor.restore(saved[1])
+            snapshots = {k.split("/")[1]: v for k, v in saved[0].items() if k.startswith("snapshot/")}
         for epoch in range(first, self.options.epochs):
             state, train_loss, validation_loss = self.epoch(state, self.train_arrays, self.validation_arrays)
             if monitor.record(epoch, float(train_loss), float(validation_loss)):
                 best = state[1]
+            if epoch + 1 in keep:
+                snapshots[str(epoch + 1)] = np.asarray(state[1])
             if monitor.stalled():
                 break
             if checkpoint.due():
-                checkpoint.save(_to_numpy((state, best)), monitor.state())
-        return best
+                kept = {f"snapshot/{k}": v for k, v in snapshots.items()}
+                checkpoint.save(_to_numpy((state, best)) | kept, monitor.state())
+        return best, snapshots
 
 
 def _is_key(leaf: jax.Array) -> bool:

@@ -8,6 +8,7 @@ CHOICES = {
     "precision": ("float32", "float64"),
 }
 POSITIVE = ("epochs", "batch_size", "learning_rate", "clip")
+NOT_NEGATIVE = ("huber", "symmetry_penalty", "weight_decay")
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,8 @@ class TrainingOptions:
         clip: largest norm of the gradient.
         huber: error, in units of the typical residual, beyond which the training loss grows linearly in place of
             quadratically, so that rare events do not decide the fit (Huber, 1964); 0 for squares throughout.
+        symmetry_penalty: weight in the loss of |R^T f(R x) - f(x)|^2, f the network's output in its own units, for a
+            random rotation R of each sample (REMUL: Elhag et al., arXiv:2410.17878); 0 for none.
         ema: decay of the moving average of the weights that is validated and kept; 0 keeps the weights themselves.
         patience: epochs without a better validation error after which training stops; 0 never stops.
         residual: what the network's output is added to: "none", the "last" frame, constant "velocity", the best linear
@@ -41,6 +44,7 @@ class TrainingOptions:
     weight_decay: float = 0.0
     clip: float = 1.0
     huber: float = 0.0
+    symmetry_penalty: float = 0.0
     ema: float = 0.99
     patience: int = 0
     residual: str = "auto"

@@ -20,40 +20,54 @@ class Diverged(Exception):
 
 @dataclass(frozen=True)
 class Arrays:
-    """Training or validation samples as a network sees them.
+    """Training or validation samples as a network sees them, the F frames of each of the S samples side by side.
 
     Attributes:
-        inputs: the arrays of `equitraj.features.network_inputs`.
-        target: (B, N, 3), the normalised residual.
-        weight: (B,) the weights of the frames, which sum to the number of samples.
+        inputs: the arrays of `equitraj.features.network_inputs`, with a first axis of length S * F.
+        target: (S * F, N, 3), the normalised residual.
+        rotation: (S, F, 3, 3), the frames.
+        weight: (S, F), their weights.
     """
 
     inputs: dict[str, np.ndarray]
     target: np.ndarray
+    rotation: np.ndarray
     weight: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.weight)
 
 
 @dataclass(frozen=True)
 class Data:
-    """Attributes: training and validation samples; statistics of the training split; augmentation, none or rotation."""
+    """Attributes: training and validation samples; statistics of the training split; augmentation, none or rotation;
+    draw, whether each step takes one frame of a sample, drawn by weight, in place of the mean over all."""
 
     train: Arrays
     validation: Arrays
     statistics: Statistics
     augmentation: str
+    draw: bool = False
 
 
 @dataclass
 class Outcome:
-    """Attributes: initial and trained weights by name, the latter empty for a run that failed; history, one row per
-    epoch; seconds spent in training, before an interruption included; samples seen per second; name of the device."""
+    """Attributes: initial and trained weights by name, the latter empty for a run that failed; snapshots, epoch to
+    weights on the way; history, one row per epoch; seconds spent in training, before an interruption included; samples
+    seen per second; name of the device."""
 
     initial: dict[str, np.ndarray] = field(default_factory=dict)
     trained: dict[str, np.ndarray] = field(default_factory=dict)
+    snapshots: dict[int, dict[str, np.ndarray]] = field(default_factory=dict)
     history: list[dict] = field(default_factory=list)
     seconds: float = 0.0
     frames_per_second: float = 0.0
     device: str = "cpu"
+
+
+def snapshot_epochs(epochs: int, count: int = 6) -> set[int]:
+    """Epochs, counted from 1, after which weights are kept: evenly spaced in the logarithm, the last left out."""
+    return set(np.geomspace(1, epochs, count).round().astype(int).tolist()) - {epochs}
 
 
 class Monitor:

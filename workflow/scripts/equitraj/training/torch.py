@@ -11,7 +11,7 @@ from torch_geometric.data import Data as Graph
 
 from equitraj.training.checkpoint import Checkpoint
 from equitraj.training.options import TrainingOptions
-from equitraj.training.outcome import Arrays, Data, Monitor, Outcome
+from equitraj.training.outcome import Arrays, Data, Monitor, Outcome, snapshot_epochs
 
 torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "1")))
 
@@ -53,28 +53,47 @@ def haar_rotations(n: int, generator: torch.Generator, dtype: torch.dtype) -> to
 
 
 def _graphs(network: torch.nn.Module, arrays: Arrays, dtype: str) -> list[Graph]:
+    """S * F graphs, the frames of a sample side by side; each carries its target, frame and weight."""
     graphs = network.graphs({k: v.astype(dtype) for k, v in arrays.inputs.items()})
     target, weight = torch.as_tensor(arrays.target.astype(dtype)), torch.as_tensor(arrays.weight.astype(dtype))
+    rotation, weight = torch.as_tensor(arrays.rotation.astype(dtype)).flatten(0, 1), weight.flatten()
     for i, graph in enumerate(graphs):
-        graph.y, graph.weight = target[i], weight[i : i + 1]
+        graph.y, graph.weight, graph.rotation = target[i], weight[i : i + 1], rotation[i : i + 1]
     return graphs
 
 
-def _rotate(batch: Batch, generator: torch.Generator, n_scalars: int) -> None:
-    rotation = haar_rotations(batch.num_graphs, generator, batch.pos.dtype).to(batch.pos.device)[batch.batch]
+def _rotate(batch: Batch, generator: torch.Generator, n_scalars: int) -> torch.Tensor:
+    """Turn each graph by a rotation of its own, in place; the rotations (graphs, 3, 3). The frame turns with it."""
+    turn = haar_rotations(batch.num_graphs, generator, batch.pos.dtype).to(batch.pos.device)
+    rotation = turn[batch.batch]
+    batch.rotation = turn @ batch.rotation
     batch.pos, batch.y = ((rotation @ v[..., None])[..., 0] for v in (batch.pos, batch.y))
     if batch.x is not None:
         vectors = batch.x[:, n_scalars:].reshape(len(batch.x), -1, 3) @ rotation.mT
         batch.x = torch.cat([batch.x[:, :n_scalars], vectors.flatten(1)], dim=1)
+    return turn
 
 
-def _loss(network: torch.nn.Module, batch: Batch, huber: float = 0.0) -> torch.Tensor:
-    output = network(batch)
-    if huber:
-        loss = 2 * torch.nn.functional.huber_loss(output, batch.y, reduction="none", delta=huber)
-    else:
-        loss = (output - batch.y).square()
-    return (batch.weight * loss.reshape(batch.num_graphs, -1).mean(1)).sum() / batch.weight.sum()
+def _loss(output: torch.Tensor, batch: Batch, n_frames: int, huber: float = 0.0, average: bool = True) -> torch.Tensor:
+    """Loss of the weighted mean over the frames, taken in world axes, or the weighted mean of the frames' losses."""
+    weight = batch.weight.unflatten(0, (-1, n_frames))
+    error = (output - batch.y).unflatten(0, (*weight.shape, -1))
+    if average and n_frames > 1:
+        rotation = batch.rotation.unflatten(0, weight.shape)
+        error = torch.einsum("bf,bfij,bfni->bnj", weight, rotation, error)[:, None]
+        weight = torch.ones_like(weight[:, :1])
+    zero = torch.zeros_like(error)
+    squares = 2 * torch.nn.functional.huber_loss(error, zero, reduction="none", delta=huber) if huber else error**2
+    return (weight * squares.mean((2, 3))).sum(1).mean()
+
+
+def _asymmetry(
+    network: torch.nn.Module, batch: Batch, output: torch.Tensor, generator: torch.Generator, n_scalars: int
+) -> torch.Tensor:
+    """Mean of |R^T f(R x) - f(x)|^2 over the samples, a rotation R for each; turns the batch in place."""
+    turn = _rotate(batch, generator, n_scalars)[batch.batch]
+    back = (turn.mT @ network(batch)[..., None])[..., 0]
+    return (back - output).square().mean()
 
 
 def _schedule(options: TrainingOptions, n_steps: int):
@@ -92,7 +111,7 @@ class Trainer:
         self.build, self.data, self.options = build, data, options
         self.place = select_device(device)
         self.device = device_name(self.place)
-        n_samples = len(data.train.target)
+        n_samples = len(data.train)
         self.frames_per_epoch = max(1, n_samples // options.batch_size) * min(options.batch_size, n_samples)
         self.graphs = None
 
@@ -110,7 +129,7 @@ class Trainer:
             parts = {"train": self.data.train, "validation": self.data.validation}
             self.graphs = {k: _graphs(network, v, self.options.precision) for k, v in parts.items()}
         run = Run(network.to(self.place), self.graphs, self.data, self.options, seed)
-        outcome.trained = run.train(monitor, checkpoint)
+        outcome.trained, outcome.snapshots = run.train(monitor, checkpoint), run.snapshots
 
 
 class Run:
@@ -120,34 +139,56 @@ class Run:
         self.network, self.average, self.best = network, copy.deepcopy(network), copy.deepcopy(network)
         self.graphs, self.data, self.options = graphs, data, options
         self.device = next(network.parameters()).device
-        self.n_batches = max(1, len(graphs["train"]) // options.batch_size)
+        self.n_samples, self.n_frames = data.train.weight.shape
+        self.n_batches = max(1, self.n_samples // options.batch_size)
+        self.n_scalars = data.train.inputs.get("scalar", np.zeros((1, 1, 0))).shape[-1]
         rate = {"lr": options.learning_rate, "weight_decay": options.weight_decay}
         self.optimiser = torch.optim.AdamW(network.parameters(), **rate)
         self.schedule, self.step = _schedule(options, options.epochs * self.n_batches), 0
         self.generator = torch.Generator().manual_seed(seed)
+        self.snapshots: dict[int, dict[str, np.ndarray]] = {}
 
     def train(self, monitor: Monitor, checkpoint: Checkpoint) -> dict[str, np.ndarray]:
         """Run the epochs that are left; the weights of the best one."""
-        saved = checkpoint.load()
+        saved, keep = checkpoint.load(), snapshot_epochs(self.options.epochs)
         first = 0 if saved is None else self._resume(saved[0], monitor, saved[1])
         for epoch in range(first, self.options.epochs):
             if monitor.record(epoch, self._epoch(), self._validate()):
                 self.best.load_state_dict(self.average.state_dict())
+            if epoch + 1 in keep:
+                self.snapshots[epoch + 1] = named_arrays(self.average)
             if monitor.stalled():
                 break
             if checkpoint.due():
                 checkpoint.save(self._arrays(), monitor.state() | {"step": self.step})
         return named_arrays(self.best)
 
+    def _batch(self, chosen: torch.Tensor) -> tuple[Batch, int]:
+        """Graphs of the chosen samples (B,), and how many frames each has: all, or one drawn by weight."""
+        index, n_frames = chosen[:, None] * self.n_frames + torch.arange(self.n_frames), self.n_frames
+        if self.data.draw:
+            weight = torch.as_tensor(self.data.train.weight)[chosen]
+            index, n_frames = index.gather(1, torch.multinomial(weight, 1, generator=self.generator)), 1
+        batch = Batch.from_data_list([self.graphs["train"][i] for i in index.flatten().tolist()]).to(self.device)
+        if self.data.draw:
+            batch.weight = torch.ones_like(batch.weight)
+        return batch, n_frames
+
+    def _objective(self, chosen: torch.Tensor) -> torch.Tensor:
+        batch, n_frames = self._batch(chosen)
+        if self.data.augmentation == "rotation":
+            _rotate(batch, self.generator, self.n_scalars)
+        output = self.network(batch)
+        loss = _loss(output, batch, n_frames, self.options.huber)
+        if self.options.symmetry_penalty:
+            asymmetry = _asymmetry(self.network, batch, output, self.generator, self.n_scalars)
+            loss = loss + self.options.symmetry_penalty * asymmetry
+        return loss
+
     def _epoch(self) -> float:
-        order, total = torch.randperm(len(self.graphs["train"]), generator=self.generator).tolist(), 0.0
+        order, total = torch.randperm(self.n_samples, generator=self.generator), 0.0
         for b in range(self.n_batches):
-            chosen = order[b * self.options.batch_size : (b + 1) * self.options.batch_size]
-            batch = Batch.from_data_list([self.graphs["train"][i] for i in chosen]).to(self.device)
-            if self.data.augmentation == "rotation":
-                n_scalars = self.data.train.inputs.get("scalar", np.zeros((1, 1, 0))).shape[-1]
-                _rotate(batch, self.generator, n_scalars)
-            loss = _loss(self.network, batch, self.options.huber)
+            loss = self._objective(order[b * self.options.batch_size : (b + 1) * self.options.batch_size])
             self.optimiser.zero_grad()
             loss.backward()
             torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.options.clip)
@@ -163,7 +204,8 @@ class Run:
 
     @torch.no_grad()
     def _validate(self) -> float:
-        return _loss(self.average, Batch.from_data_list(self.graphs["validation"]).to(self.device)).item()
+        batch = Batch.from_data_list(self.graphs["validation"]).to(self.device)
+        return _loss(self.average(batch), batch, self.n_frames, average=not self.data.draw).item()
 
     def _state(self) -> dict[str, torch.nn.Module]:
         return {"network": self.network, "average": self.average, "best": self.best}
@@ -172,6 +214,7 @@ class Run:
         arrays = {f"{k}/{n}": v for k, module in self._state().items() for n, v in named_arrays(module).items()}
         moments = self.optimiser.state_dict()["state"]
         arrays |= {f"moment/{i}/{k}": v.cpu().numpy() for i, state in moments.items() for k, v in state.items()}
+        arrays |= {f"snapshot/{n}/{k}": v for n, kept in self.snapshots.items() for k, v in kept.items()}
         return arrays | {"generator": self.generator.get_state().numpy()}
 
     def _resume(self, arrays: dict[str, np.ndarray], monitor: Monitor, state: dict) -> int:
@@ -182,6 +225,9 @@ class Run:
             _, i, key = name.split("/")
             optimiser["state"].setdefault(int(i), {})[key] = torch.as_tensor(arrays[name])
         self.optimiser.load_state_dict(optimiser)
+        for name in (n for n in arrays if n.startswith("snapshot/")):
+            _, epoch, key = name.split("/")
+            self.snapshots.setdefault(int(epoch), {})[key] = arrays[name]
         self.generator.set_state(torch.as_tensor(arrays["generator"]))
         self.step = state["step"]
         return monitor.restore(state)

@@ -1,0 +1,28 @@
+"""Axes that a network finds: two vectors, equivariant under rotations, and their Gram-Schmidt axes.
+
+Kaba et al., Equivariance with Learned Canonicalization Functions, ICML 2023. The vector network is a part of the
+trained network and sees the points about their mean; what is outside it, `frames` here, only moves the origin there.
+"""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from equitraj.frames import Base, Frames, identity
+
+
+@dataclass(frozen=True)
+class Alignment(Base):
+    """Options: width, of the vector network's hidden layer."""
+
+    width: int = 16
+
+    rotation: ClassVar[str] = "exact"
+    learned: ClassVar[bool] = True
+
+    def frames(
+        self, position: np.ndarray, reference: np.ndarray | None = None, rng: np.random.Generator | None = None
+    ) -> Frames:
+        """World axes at the newest mean."""
+        return Frames.single(identity(position), position[:, -1].mean(1))
