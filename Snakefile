@@ -23,5 +23,6 @@ rule all:
     default_target: True
     input:
         "<reports>/report.html",
+        ["<results>/tables/claims.txt"] if config["audit"]["strict"] else [],
     message:
         "The report is in {input[0]}"

@@ -12,7 +12,7 @@ REPOSITORY = Path(__file__).parents[1]
 PARTS = ("Snakefile", "config.yaml", "workflow", "profiles", "envs", "studies")
 TINY = REPOSITORY / "tests/workflow/tiny.yaml"
 SMALL = REPOSITORY / "tests/workflow/small.yaml"  # a part of the tiny study, for what runs beside it
-TABLES = ("metrics", "summary", "audit", "rollout", "history", "splits", "alignment")
+TABLES = ("metrics", "summary", "audit", "probes", "controls", "rollout", "history", "splits", "alignment")
 MEASURED_COSTS = ["train_seconds", "frames_per_second", "peak_memory_mb", "train_seconds_mean"]
 
 

@@ -24,6 +24,26 @@ CASES = {
         {"methods": {"mine": {"model": "mlp", "alignment": "point_0"}}},
         ["methods.mine.alignment", "Did you mean 'point0'?"],
     ),
+    "unknown file of an alignment": (
+        {"alignments": {"mine": {"frames": "kabsch_men"}}},
+        ["alignments.mine.frames: unknown name 'kabsch_men'", "Did you mean 'kabsch_mean'?"],
+    ),
+    "unknown option of an alignment": (
+        {"alignments": {"mine": {"frames": "gram_schmidt", "options": {"point": [0, 1]}}}},
+        ["alignments.mine.options: unknown name 'point'", "Did you mean 'points'?"],
+    ),
+    "alignment with the name of another": (
+        {"alignments": {"point0": {"frames": "gram_schmidt"}}},
+        ["alignments.point0: this is the name of a file in alignments/"],
+    ),
+    "learned frame of a closed form": (
+        {"methods": {"mine": {"model": "autoregression", "alignment": "learned_frame"}}},
+        ["methods.mine.alignment: 'learned_frame'", "choose a network or another alignment"],
+    ),
+    "negative penalty": (
+        {"methods": {"mine": {"model": "mlp", "training": {"symmetry_penalty": -1.0}}}},
+        ["methods.mine.training.symmetry_penalty: -1.0; expected 0 or a number above it"],
+    ),
     "unknown hyperparameter": (
         {"methods": {"mine": {"model": "mlp", "options": {"widht": 3}}}},
         ["methods.mine.options: unknown name 'widht'", "Did you mean 'width'?"],

@@ -1,4 +1,5 @@
-# The symmetry audit. Needs: the runs of a method on a task and the lifted trajectory. Makes: audit.csv in each run folder.
+# The symmetry audit. Needs: the runs of a method on a task and the lifted trajectory. Makes: audit.csv, probes.csv and
+# controls.csv in each run folder, and, where the study is strict, the check that every claim holds.
 
 
 rule audit_numpy:
@@ -9,7 +10,7 @@ rule audit_numpy:
         trajectory=lifted,
         runs=batch_files("run.json", "model.safetensors"),
     output:
-        batch_files("audit.csv"),
+        batch_files("audit.csv", "probes.csv", "controls.csv"),
     log:
         "<logs>/audit/{task}/{method}/n{size}.log",
     benchmark:
@@ -32,6 +33,12 @@ rule audit_numpy:
 
 
 use rule audit_numpy as audit_jax with:
+    input:
+        script=script("audit.py"),
+        code=code("audit.py", "lie/jax.py"),
+        method=method_code,
+        trajectory=lifted,
+        runs=batch_files("run.json", "model.safetensors"),
     wildcard_constraints:
         method=methods_of_framework("jax"),
     conda:
@@ -39,7 +46,34 @@ use rule audit_numpy as audit_jax with:
 
 
 use rule audit_numpy as audit_torch with:
+    input:
+        script=script("audit.py"),
+        code=code("audit.py", "lie/torch.py"),
+        method=method_code,
+        trajectory=lifted,
+        runs=batch_files("run.json", "model.safetensors"),
     wildcard_constraints:
         method=methods_of_framework("torch"),
     conda:
         "../../envs/torch.yaml"
+
+
+rule check_claims:
+    input:
+        script=script("check_claims.py"),
+        code=code("check_claims.py"),
+        table="<results>/tables/audit.csv",
+        report="<reports>/report.html",  # first, so that it is there to be read when this fails
+    output:
+        text="<results>/tables/claims.txt",
+    log:
+        "<logs>/check_claims.log",
+    benchmark:
+        "<benchmarks>/check_claims.tsv"
+    localrule: True
+    conda:
+        "../../envs/report.yaml"
+    message:
+        "Checking that every method has the symmetries that it claims"
+    shell:
+        "python {input.script:q} --audit {input.table:q} --output {output.text:q} 2> {log:q} || {{ cat {log:q} >&2; exit 1; }}"

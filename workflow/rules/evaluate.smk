@@ -51,7 +51,7 @@ rule collect:
         script=script("collect.py"),
         code=code("collect.py"),
         metrics=run_files("metrics.json"),
-        audits=run_files("audit.csv"),
+        audits=run_files("audit.csv") + run_files("probes.csv") + run_files("controls.csv"),
         others=run_files("rollout.csv") + run_files("predictions.h5"),
         trained=run_files("run.json") + run_files("history.csv"),
         trajectories=expand("<results>/data/{source}/lifted.h5", source=STUDY_SOURCES),
@@ -59,7 +59,7 @@ rule collect:
         report(
             expand(
                 "<results>/tables/{table}.csv",
-                table=["metrics", "summary", "audit", "rollout", "history", "splits"],
+                table=["metrics", "summary", "audit", "probes", "controls", "rollout", "history", "splits"],
             ),
             caption="../report/table.rst",
             category="Tables",

@@ -1,54 +1,59 @@
-"""Audit the symmetry of all seeds of a method on a task: audit.csv in each run folder."""
+"""Audit the symmetry of trained methods, or of any Python function.
+
+In the workflow, all seeds of a method on a task: audit.csv, probes.csv and controls.csv in each run folder.
+
+  audit.py --trajectory results/data/chain/lifted.h5 --runs results/runs/chain_k3/egnn/nall/seed*
+
+Alone, any function that maps positions (B, K, N, 3), newest frame last, to predicted positions (B, N, 3):
+
+  audit.py --predictor mypackage.model:predict --data trajectory.npz --history 3 --claims rotation translation
+"""
 
 import argparse
-import csv
+from importlib import import_module
 from pathlib import Path
 
-import numpy as np
-
-from equitraj import command, devices, predictor, symmetry, tasks
-from equitraj.files import atomic, read_json
-from equitraj.trajectory import Trajectory, read
-
-COLUMNS = (
-    "weights dtype generator samples abs_max rel_mean rel_p95 rel_max loss_percent noise_floor verdict claim agrees"
-).split()
+from equitraj import command, devices
+from equitraj.frames import GENERATORS
 
 
-def audit(folder: Path, trajectory: Trajectory, n_samples: int, n_elements: int) -> None:
-    """Audit one run folder: its initial weights where it has any, and its trained ones unless it failed."""
-    record = read_json(folder / "run.json")
-    task = record["task"]
-    newest = tasks.split_frames(trajectory.episode, task["history"], task["lag"], task["split"])["test"]
-    chosen = newest[np.linspace(0, len(newest) - 1, min(n_samples, len(newest))).round().astype(int)]
-    sample = tasks.samples(trajectory, chosen, task["history"], task["lag"])
-    has = {"initial": record["has_initial"], "trained": record["status"] == "ok"}
-    rows = []
-    for weights in (w for w in ("initial", "trained") if has[w]):
-
-        def load(dtype: str, weights: str = weights) -> symmetry.Predict:
-            return predictor.load(folder, weights, dtype).predict
-
-        rows += [
-            {"weights": weights} | row for row in symmetry.audit(load, sample, record["claims"], n_elements, seed=0)
-        ]
-    with atomic(folder / "audit.csv") as path, path.open("w", newline="") as file:
-        writer = csv.DictWriter(file, COLUMNS)
-        writer.writeheader()
-        writer.writerows(rows)
+def arguments() -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--samples", type=int, default=64, help="test samples, spread over the split or the file")
+    parser.add_argument("--elements", type=int, default=64, help="group elements per generator")
+    runs = parser.add_argument_group("in the workflow")
+    runs.add_argument("--trajectory", type=Path, help="the lifted trajectory")
+    runs.add_argument("--runs", type=Path, nargs="+", help="run folders of all seeds of a method on a task")
+    alone = parser.add_argument_group("alone")
+    alone.add_argument(
+        "--predictor", metavar="MODULE:FUNCTION", help="the function; its module is looked for here first"
+    )
+    alone.add_argument("--data", help="a trajectory: .npz, .npy, H5MD, or what MDAnalysis reads")
+    alone.add_argument("--array", help="name of the array in an .npz file")
+    alone.add_argument("--topology", help="topology of the trajectory, for formats that need one")
+    alone.add_argument("--history", type=int, default=1, help="frames K that the function sees (default: 1)")
+    alone.add_argument("--lag", type=int, default=1, help="how many frames ahead it predicts (default: 1)")
+    alone.add_argument("--precision", choices=["float32", "float64"], default="float64", help="in which it computes")
+    alone.add_argument("--claims", nargs="*", default=[], choices=GENERATORS, help="symmetries it should have exactly")
+    alone.add_argument("--output", type=Path, help="write the rows as CSV")
+    args = parser.parse_args()
+    if bool(args.runs and args.trajectory) == bool(args.predictor and args.data):
+        parser.error("give either --trajectory and --runs, or --predictor and --data")
+    return args
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--trajectory", type=Path, required=True)
-    parser.add_argument("--runs", type=Path, nargs="+", required=True, help="run folders")
-    parser.add_argument("--samples", type=int, default=64, help="test samples, spread over the split")
-    parser.add_argument("--elements", type=int, default=16, help="group elements per generator")
-    args = parser.parse_args()
+    args = arguments()
     devices.hide()  # every framework predicts on the CPU, so that every method gets the identical test
-    trajectory = read(args.trajectory)
-    for folder in args.runs:
-        audit(folder, trajectory, args.samples, args.elements)
+    if args.runs:
+        from equitraj import audit_run
+        from equitraj.trajectory import read
+
+        audit_run.run(args.runs, read(args.trajectory), args.samples, args.elements)
+    else:
+        # by name: its environment is the user's own, and no rule needs what reads foreign formats
+        import_module("equitraj.audit_function").run(args)
 
 
 if __name__ == "__main__":

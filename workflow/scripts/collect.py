@@ -7,6 +7,8 @@ from equitraj import command, tables
 from equitraj.files import atomic
 from equitraj.trajectory import read
 
+STACKED = ("audit", "probes", "controls", "rollout", "history")
+
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
@@ -16,7 +18,7 @@ def main() -> None:
     args = parser.parse_args()
     metrics = tables.metrics_table(args.runs)
     made = {"metrics": metrics, "summary": tables.summary_table(metrics), "splits": tables.splits_table(args.runs)}
-    made |= {name: tables.stacked(args.runs, f"{name}.csv") for name in ("audit", "rollout", "history")}
+    made |= {name: tables.stacked(args.runs, f"{name}.csv") for name in STACKED}
     for name, table in made.items():
         with atomic(args.output / f"{name}.csv") as path:
             table.to_csv(path, index=False)

@@ -66,6 +66,10 @@ class GraphNetwork(Network):
 
     def forward(self, data: Data) -> torch.Tensor:
         """(B * N, 3) from a batch of graphs."""
+        return self.outputs(data)[-1]
+
+    def outputs(self, data: Data) -> list[torch.Tensor]:
+        """What each layer hands on, (B * N, D) in its irreps, the last one (B * N, 3)."""
         source, destination = data.edge_index
         vector = data.pos[source] - data.pos[destination]
         length = vector.norm(dim=1)
@@ -76,9 +80,23 @@ class GraphNetwork(Network):
         ).mul(self.number_of_basis**0.5)
         ones = data.pos.new_ones((len(data.pos), 1))
         x = data.x if self.input_has_node_in else ones
+        outputs = []
         for layer in self.layers:
             x = layer(x, ones, source, destination, edge_attr, radial)
-        return x
+            outputs.append(x)
+        return outputs
+
+
+def layers(network: GraphNetwork, data: Data) -> tuple[torch.Tensor, dict[str, dict[int, torch.Tensor]]]:
+    """The output (B * N, 3), and what each layer hands on by degree l of its irreps, (B * N, C, 2 l + 1)."""
+    outputs, found = network.outputs(data), {}
+    for i, (layer, x) in enumerate(zip(network.layers, outputs, strict=True)):
+        irreps, parts = layer.irreps_out, {}
+        for (mul, ir), part in zip(irreps, irreps.slices(), strict=True):
+            parts.setdefault(ir.l, []).append(x[:, part].unflatten(1, (mul, ir.dim)))
+        name = f"layer {i + 1}" if i + 1 < len(network.layers) else "output"
+        found[name] = {degree: torch.cat(part, 1) for degree, part in parts.items()}
+    return outputs[-1], found
 
 
 def build(hyperparameters: Hyperparameters, shape: Shape) -> GraphNetwork:

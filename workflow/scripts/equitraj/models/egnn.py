@@ -99,9 +99,17 @@ class Network(eqx.Module):
     identity: bool = eqx.field(static=True)
 
     def single(
-        self, position: jax.Array, displacement: jax.Array, scalar: jax.Array, adjacency: jax.Array
-    ) -> jax.Array:
-        """(N, 3) from `position` (N, 3), `displacement` (K - 1, N, 3), `scalar` (N, F), `adjacency` (N, N)."""
+        self,
+        position: jax.Array,
+        displacement: jax.Array,
+        scalar: jax.Array,
+        adjacency: jax.Array,
+        every_layer: bool = False,
+    ) -> jax.Array | tuple[jax.Array, jax.Array]:
+        """(N, 3) from `position` (N, 3), `displacement` (K - 1, N, 3), `scalar` (N, F), `adjacency` (N, N).
+
+        With `every_layer` the features (L, N, W) and vectors (L, N, 3) after each of the L layers.
+        """
         relative = (position[:, None] - position[None]) / self.extent
         pair = jnp.stack([_invariants(relative, relative), adjacency], -1)
         past = jnp.moveaxis(displacement, 0, 1)
@@ -116,15 +124,29 @@ class Network(eqx.Module):
             h, total = state
             vectors = jnp.concatenate([past, total[:, None]], axis=1)
             h, moved = eqx.combine(layer_weights, static)(h, vectors, relative, pair)
-            return (h, total + moved), None
+            state = (h, total + moved)
+            return state, state if every_layer else None
 
-        return jax.lax.scan(step, (h, total), weights)[0][1]
+        last, states = jax.lax.scan(step, (h, total), weights)
+        return states if every_layer else last[1]
 
     def __call__(self, inputs: dict[str, jax.Array]) -> jax.Array:
         """(B, N, 3) from the arrays of `equitraj.features.network_inputs`."""
+        return self.batched(inputs)
+
+    def batched(self, inputs: dict[str, jax.Array], every_layer: bool = False) -> jax.Array | tuple:
+        """`single` for a batch."""
         position = inputs["position"]
         scalar = inputs.get("scalar", position[:, :, :0])
-        return jax.vmap(self.single)(position, inputs["displacement"], scalar, inputs["adjacency"])
+        single = lambda *sample: self.single(*sample, every_layer)  # noqa: E731
+        return jax.vmap(single)(position, inputs["displacement"], scalar, inputs["adjacency"])
+
+
+def layers(network: Network, inputs: dict[str, jax.Array]) -> tuple[jax.Array, dict[str, dict[int, jax.Array]]]:
+    """The output (B, N, 3), and by layer and degree its features: 0, (B, N, W, 1); 1, vectors (B, N, 1, 3)."""
+    h, vector = network.batched(inputs, every_layer=True)
+    found = {f"layer {i + 1}": {0: h[:, i, ..., None], 1: vector[:, i, :, None]} for i in range(h.shape[1])}
+    return vector[:, -1], found
 
 
 def build(hyperparameters: Hyperparameters, shape: Shape, key: jax.Array) -> Network:
