@@ -6,7 +6,7 @@ rule align:
     input:
         script=script("align.py"),
         code=code("align.py"),
-        alignment=lambda wildcards: code(f"alignments/{wildcards.alignment}.py"),
+        alignment=lambda wildcards: alignment_code(wildcards.alignment),
         trajectory=lifted,
     output:
         aligned="<results>/aligned/{task}/{alignment}.h5",
@@ -20,17 +20,19 @@ rule align:
         "../../envs/data.yaml"
     params:
         task=task_json,
+        alignment=lambda wildcards: as_json(alignment_spec(wildcards.alignment)),
     message:
         "Aligning {wildcards.task} by {wildcards.alignment}"
     shell:
         "python {input.script:q} --trajectory {input.trajectory:q} --task {params.task:q} "
-        "--alignment {wildcards.alignment} --output {output.aligned:q} 2> {log:q}"
+        "--name {wildcards.alignment} --alignment {params.alignment:q} --output {output.aligned:q} 2> {log:q}"
 
 
 rule diagnose_alignments:
     input:
         script=script("diagnose.py"),
-        code=code("diagnose.py", *[f"alignments/{name}.py" for name in ALIGNMENTS]),
+        code=code("diagnose.py"),
+        alignments=[path for name in ALIGNMENTS for path in alignment_code(name)],
         aligned=expand(
             "<results>/aligned/{task}/{alignment}.h5",
             task=STUDY["tasks"],
@@ -38,11 +40,13 @@ rule diagnose_alignments:
         ),
         trajectories=expand("<results>/data/{source}/lifted.h5", source=STUDY_SOURCES),
     output:
-        table=report(
-            "<results>/tables/alignment.csv",
+        report(
+            expand(
+                "<results>/tables/{table}.csv",
+                table=["alignment", "perturbation", "eigengap", "isotropy"],
+            ),
             caption="../report/table.rst",
             category="Tables",
-            labels={"table": "alignment"},
         ),
     log:
         "<logs>/diagnose_alignments.log",
@@ -53,10 +57,12 @@ rule diagnose_alignments:
     conda:
         "../../envs/data.yaml"
     params:
-        tasks=as_json({t: config["tasks"][t]["source"] for t in STUDY["tasks"]}),
+        tasks=as_json({t: config["tasks"][t] | {"name": t} for t in STUDY["tasks"]}),
+        alignments=as_json({name: alignment_spec(name) for name in ALIGNMENTS}),
+        tables=lambda wildcards, output: Path(output[0]).parent,
         caption="What each alignment does to the data of each task.",
     message:
         "Measuring what each alignment does to the data"
     shell:
-        "python {input.script:q} --tasks {params.tasks:q} --aligned {input.aligned:q} "
-        "--trajectories {input.trajectories:q} --output {output.table:q} 2> {log:q}"
+        "python {input.script:q} --tasks {params.tasks:q} --alignments {params.alignments:q} "
+        "--aligned {input.aligned:q} --trajectories {input.trajectories:q} --output {params.tables:q} 2> {log:q}"

@@ -1,36 +1,83 @@
-"""Measure what each alignment does to the data of each task: results/tables/alignment.csv."""
+"""Measure what each alignment does to the data of each task, and whether these data are rotation-invariant.
+
+Writes alignment.csv, perturbation.csv, eigengap.csv and isotropy.csv into one folder.
+"""
 
 import argparse
 import csv
 import json
 from pathlib import Path
 
-from equitraj import command, diagnostics
+import numpy as np
+
+from equitraj import command, diagnostics, isotropy, tasks
 from equitraj.files import atomic
 from equitraj.frames import load_alignment
-from equitraj.trajectory import read, read_observables
+from equitraj.trajectory import Trajectory, read, read_observables
 
-COLUMNS = "task alignment jump_rate eigengap_p01 perturbation_gain rotation_error reflection_error".split()
+COLUMNS = {
+    "alignment": "task alignment jump_rate eigengap_p01 perturbation_gain far_share rotation_error reflection_error",
+    "perturbation": "task alignment moved point gain",
+    "eigengap": "task quantile gap",
+    "isotropy": "task frames statistic p_value verdict",
+}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--tasks", type=json.loads, required=True, help="JSON: task to source")
+    parser.add_argument("--tasks", type=json.loads, required=True, help="JSON: task to its source, history, lag, split")
+    parser.add_argument(
+        "--alignments", type=json.loads, required=True, help="JSON: alignment to its frames and options"
+    )
     parser.add_argument("--aligned", type=Path, nargs="+", required=True, help="TASK/ALIGNMENT.h5 files")
     parser.add_argument("--trajectories", type=Path, nargs="+", required=True, help="SOURCE/lifted.h5 files")
-    parser.add_argument("--output", type=Path, required=True)
+    parser.add_argument("--output", type=Path, required=True, help="the folder of the four tables")
     args = parser.parse_args()
     trajectories = {path.parent.name: read(path) for path in args.trajectories}
-    rows = []
-    for path in args.aligned:
-        task, name = path.parent.name, path.stem
-        trajectory = trajectories[args.tasks[task]]
-        row = diagnostics.diagnose(
-            load_alignment(name), trajectory.position, trajectory.episode, read_observables(path)
-        )
-        rows.append({"task": task, "alignment": name} | row)
-    with atomic(args.output) as temporary, temporary.open("w", newline="") as file:
-        writer = csv.DictWriter(file, COLUMNS)
+    rows: dict[str, list[dict]] = {name: [] for name in COLUMNS}
+    for name, task in args.tasks.items():
+        trajectory = trajectories[task["source"]]
+        data_rows(rows, name, task, trajectory)
+        aligned = [path for path in args.aligned if path.parent.name == name]
+        alignment_rows(rows, name, task["history"], trajectory, args.alignments, aligned)
+    for name, columns in COLUMNS.items():
+        write(args.output / f"{name}.csv", columns.split(), rows[name])
+
+
+def data_rows(rows: dict[str, list[dict]], name: str, task: dict, trajectory: Trajectory) -> None:
+    """Add what is a matter of the data: the gaps of all frames, and the test of the training frames."""
+    gaps = np.quantile(diagnostics.eigengap(trajectory.position), diagnostics.QUANTILES)
+    pairs = zip(diagnostics.QUANTILES.tolist(), gaps.tolist(), strict=True)
+    rows["eigengap"] += [{"task": name, "quantile": quantile, "gap": gap} for quantile, gap in pairs]
+    newest = tasks.split_frames(trajectory.episode, task["history"], task["lag"], task["split"])
+    rows["isotropy"].append({"task": name} | isotropy.isotropy_test(trajectory.position[newest["train"]]))
+
+
+def alignment_rows(
+    rows: dict[str, list[dict]], name: str, history: int, trajectory: Trajectory, alignments: dict, aligned: list[Path]
+) -> None:
+    """Add what each alignment does to the histories of all frames; a learned one belongs to a trained method."""
+    histories = tasks.histories(trajectory.position, trajectory.episode, history)
+    for path in aligned:
+        chosen = alignments[path.stem]
+        alignment = load_alignment(chosen["frames"], chosen["options"])
+        if alignment.learned:
+            continue
+        aligner = diagnostics.Aligner(alignment, read_observables(path).get("reference"))
+        row, gains = diagnostics.diagnose(aligner, histories, trajectory.episode)
+        head = {"task": name, "alignment": path.stem}
+        rows["alignment"].append(head | row)
+        rows["perturbation"] += [
+            head | {"moved": moved, "point": point, "gain": gain}
+            for moved, line in enumerate(gains.tolist())
+            for point, gain in enumerate(line)
+        ]
+
+
+def write(path: Path, columns: list[str], rows: list[dict]) -> None:
+    """Write a table in one step."""
+    with atomic(path) as temporary, temporary.open("w", newline="") as file:
+        writer = csv.DictWriter(file, columns)
         writer.writeheader()
         writer.writerows(rows)
 

@@ -1,15 +1,46 @@
-"""What an alignment does to the data of a task, as numbers."""
+"""What an alignment does to the data of a task, as numbers.
 
-from types import ModuleType
+An alignment that gives a set of frames is judged as a set: the frame of largest weight of one sample is compared with
+the nearest of the other's, because a method that averages over the set does not see in which order its frames come.
+"""
+
+from dataclasses import dataclass
 
 import numpy as np
 from scipy.spatial.transform import Rotation
 
-from equitraj.frames import Frames
+from equitraj.frames import Base, Frames
 
-JUMP = np.pi / 2  # a frame that turns further than this between two consecutive frames has flipped an axis
+JUMP = np.sqrt(2)  # |R' - R| in the operator norm is 2 sin(angle / 2): this is a turn of 90 degrees
 NUDGE = 1e-4  # size of the perturbation, in units of the points' extent
 N_SAMPLES = 64
+N_AT_ONCE = 512
+QUANTILES = np.array([0, 0.01, 0.05, *np.arange(1, 10) / 10, 0.95, 0.99, 1])
+
+
+@dataclass(frozen=True)
+class Aligner:
+    """An alignment with its reference (N, 3), or None where it has none."""
+
+    alignment: Base
+    reference: np.ndarray | None = None
+
+    def frames(self, history: np.ndarray, rng: np.random.Generator | None = None) -> Frames:
+        """The frames of histories (B, K, N, 3)."""
+        return self.alignment.frames(history, self.reference, rng)
+
+    def change(self, history: np.ndarray, other: np.ndarray) -> np.ndarray:
+        """How far each aligned point of histories (B, K, N, 3) is from that of `other`, as vectors (B, N, 3)."""
+        before, after = heaviest(self.frames(history)), self.frames(other)
+        inside = after.into(other[:, -1]).reshape(*after.weight.shape, *other.shape[2:])
+        difference = inside - before.into(history[:, -1])[:, None]
+        nearest = np.argmin(np.square(difference).sum((2, 3)), axis=1)
+        return difference[np.arange(len(history)), nearest]
+
+
+def heaviest(frames: Frames) -> Frames:
+    """The frame of largest weight of each sample."""
+    return Frames.single(frames.rotation[np.arange(len(frames.weight)), frames.weight.argmax(1)], frames.origin)
 
 
 def extent(position: np.ndarray) -> float:
@@ -18,59 +49,92 @@ def extent(position: np.ndarray) -> float:
     return float(np.sqrt(np.mean(np.square(centred).sum(-1))))
 
 
-def jump_rate(rotation: np.ndarray, episode: np.ndarray) -> float:
-    """Fraction of consecutive frames between which the first of the rotations (T, F, 3, 3) turns by over 90 degrees."""
-    turn = rotation[1:, 0] @ rotation[:-1, 0].swapaxes(-1, -2)
-    sign = np.sign(np.linalg.det(turn))
-    angle = np.arccos(np.clip((sign * np.trace(turn, axis1=1, axis2=2) - 1) / 2, -1, 1))
-    same = episode[1:] == episode[:-1]
-    return float(np.mean(((angle > JUMP) | (sign < 0))[same]))
+def jumps(before: Frames, after: Frames) -> np.ndarray:
+    """(B,) whether the heaviest of the frames `before` has no near one among those `after`.
+
+    Near is less than 90 degrees away, without a reflection, and with as many determined axes: a row of zeros that
+    fills, or a row that empties, is a jump.
+    """
+    first = heaviest(before).rotation
+    nearest = np.square(after.rotation - first).sum((2, 3)).argmin(1)
+    first, other = first[:, 0], after.rotation[np.arange(len(first)), nearest]
+    rank = np.square(other).sum((1, 2)) - np.square(first).sum((1, 2))
+    return (np.linalg.norm(other - first, ord=2, axis=(1, 2)) > JUMP) | (np.abs(rank) > 0.5)
 
 
-def eigengap(position: np.ndarray) -> float:
-    """First percentile over frames of the gap between the two largest second moments, relative to the largest."""
+def jump_rate(aligner: Aligner, history: np.ndarray, episode: np.ndarray) -> float:
+    """Fraction of consecutive frames of an episode between which the frame jumps, for histories (T, K, N, 3)."""
+    step = np.flatnonzero(episode[1:] == episode[:-1])
+    rng, found = np.random.default_rng(0), []
+    for part in np.array_split(step, max(1, -(-len(step) // N_AT_ONCE))):
+        found.append(jumps(aligner.frames(history[part], rng), aligner.frames(history[part + 1], rng)))
+    return float(np.concatenate(found).mean()) if len(step) else 0.0
+
+
+def eigengap(position: np.ndarray) -> np.ndarray:
+    """(B,) gap of the two largest second moments of (B, N, 3), relative to the largest; 0 for coincident points."""
     centred = position - position.mean(1, keepdims=True)
-    values = np.linalg.eigvalsh(centred.swapaxes(1, 2) @ centred)
-    return float(np.quantile((values[:, 2] - values[:, 1]) / values[:, 2], 0.01))
+    moment = np.linalg.eigvalsh(centred.swapaxes(1, 2) @ centred)
+    largest = moment[:, 2]
+    return np.where(largest > 0, (largest - moment[:, 1]) / np.where(largest > 0, largest, 1), 0.0)
 
 
-def _aligned(alignment: ModuleType, position: np.ndarray, reference: np.ndarray | None) -> np.ndarray:
-    frames = alignment.frames(position, reference)
-    return Frames(frames.rotation[:, :1], frames.origin, np.ones((len(position), 1))).into(position)
+def response(aligner: Aligner, history: np.ndarray) -> np.ndarray:
+    """How the aligned points answer to a small shift of one: (N, B, N), |change of a point| / |shift of the moved one|.
+
+    One point of the newest frame of histories (B, K, N, 3) is moved at a time, in random directions.
+    """
+    size, rng = NUDGE * extent(history[:, -1]), np.random.default_rng(0)
+    gains = []
+    for point in range(history.shape[2]):
+        direction = rng.normal(size=(len(history), 3))
+        shifted = history.copy()
+        shifted[:, -1, point] += size * direction / np.linalg.norm(direction, axis=1, keepdims=True)
+        gains.append(np.linalg.norm(aligner.change(history, shifted), axis=-1))
+    return np.stack(gains) / (size or 1.0)
 
 
-def perturbation_gain(alignment: ModuleType, position: np.ndarray, reference: np.ndarray | None) -> float:
-    """How far a small shift of one point moves all points in the frame: the worst point's median |change| / |shift|.
+def perturbation_gain(gains: np.ndarray) -> float:
+    """How far a small shift of one point moves all points (N, B, N): the worst point's median |change| / |shift|.
 
     Without an alignment it is 1: only the shifted point moves, and by as much.
     """
-    size, rng = NUDGE * extent(position), np.random.default_rng(0)
-    before, gains = _aligned(alignment, position, reference), []
-    for point in range(position.shape[1]):
-        direction = rng.normal(size=(len(position), 3))
-        shifted = position.copy()
-        shifted[:, point] += size * direction / np.linalg.norm(direction, axis=1, keepdims=True)
-        change = _aligned(alignment, shifted, reference) - before
-        gains.append(np.median(np.linalg.norm(change, axis=(1, 2))) / size)
-    return float(max(gains))
+    return float(np.median(np.linalg.norm(gains, axis=2), axis=1).max())
 
 
-def motion_error(alignment: ModuleType, position: np.ndarray, reference: np.ndarray | None, improper: bool) -> float:
+def far_share(gains: np.ndarray, position: np.ndarray) -> float:
+    """Share of the squared response (N, B, N) on points further than the extent from the moved one, in (B, N, 3).
+
+    The mean over samples and moved points; 0 without an alignment.
+    """
+    distance = np.linalg.norm(position[:, :, None] - position[:, None], axis=-1).swapaxes(0, 1)
+    squared = np.square(gains)
+    total = squared.sum(2)
+    far = (squared * (distance > extent(position))).sum(2)
+    return float(np.mean(np.where(total > 0, far / np.where(total > 0, total, 1), 0.0)))
+
+
+def motion_error(aligner: Aligner, history: np.ndarray, improper: bool) -> float:
     """Root mean square change of the aligned points under Haar rotations (or improper ones), relative to the extent."""
-    matrix = Rotation.random(len(position), rng=np.random.default_rng(0)).as_matrix() * (-1 if improper else 1)
-    moved = np.einsum("bij,bnj->bni", matrix, position)
-    change = _aligned(alignment, moved, reference) - _aligned(alignment, position, reference)
-    return float(np.sqrt(np.mean(np.square(change).sum(-1)))) / extent(position)
+    matrix = Rotation.random(len(history), rng=np.random.default_rng(0)).as_matrix() * (-1 if improper else 1)
+    change = aligner.change(history, history @ matrix.swapaxes(1, 2)[:, None])
+    return float(np.sqrt(np.mean(np.square(change).sum(-1)))) / (extent(history[:, -1]) or 1.0)
 
 
-def diagnose(alignment: ModuleType, position: np.ndarray, episode: np.ndarray, observables: dict) -> dict[str, float]:
-    """One row of alignment.csv from world positions (T, N, 3) and the arrays of the aligned file."""
-    reference = observables.get("reference")
-    few = position[np.linspace(0, len(position) - 1, min(N_SAMPLES, len(position))).round().astype(int)]
-    return {
-        "jump_rate": jump_rate(observables["rotation"], episode),
-        "eigengap_p01": eigengap(position),
-        "perturbation_gain": perturbation_gain(alignment, few, reference),
-        "rotation_error": motion_error(alignment, few, reference, improper=False),
-        "reflection_error": motion_error(alignment, few, reference, improper=True),
+def diagnose(aligner: Aligner, history: np.ndarray, episode: np.ndarray) -> tuple[dict[str, float], np.ndarray]:
+    """One row of alignment.csv, and the (N, N) gains of perturbation.csv, moved point by point.
+
+    `history` (T, K, N, 3) are the histories of all frames of a trajectory, `episode` (T,) their episodes. Perturbation
+    and errors are taken on at most 64 frames spread over the trajectory.
+    """
+    few = history[np.linspace(0, len(history) - 1, min(N_SAMPLES, len(history))).round().astype(int)]
+    gains = response(aligner, few)
+    row = {
+        "jump_rate": jump_rate(aligner, history, episode),
+        "eigengap_p01": float(np.quantile(eigengap(history[:, -1]), 0.01)),
+        "perturbation_gain": perturbation_gain(gains),
+        "far_share": far_share(gains, few[:, -1]),
+        "rotation_error": motion_error(aligner, few, improper=False),
+        "reflection_error": motion_error(aligner, few, improper=True),
     }
+    return row, np.median(gains, axis=1)
