@@ -11,7 +11,7 @@ ENVIRONMENTS = {path.stem: path for path in sorted((REPOSITORY / "envs").glob("*
 PYPI_NAME = {"matplotlib-base": "matplotlib", "pytorch": "torch", "pytorch_geometric": "torch-geometric"}
 CONDA_NAME = {pypi: conda for conda, pypi in PYPI_NAME.items()}
 IMPORT_NAME = {"pytorch": "torch", "pytorch_geometric": "torch_geometric", "matplotlib-base": "matplotlib"}
-IMPORT_NAME |= {"mdanalysis": "MDAnalysis", "pyyaml": "yaml"}
+IMPORT_NAME |= {"mdanalysis": "MDAnalysis", "pyyaml": "yaml", "pillow": "PIL"}
 
 
 def pins(environment: Path) -> dict[str, str]:

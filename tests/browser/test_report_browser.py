@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 ROOT = Path(__file__).parents[2]
 SCRIPTS = ROOT / "workflow" / "scripts"
@@ -26,7 +27,18 @@ def report(tmp_path_factory) -> Path:
     run(ROOT / "tests" / "unit" / "synthetic_tables.py", folder)
     tables = [f"--input={key}={folder / key}.csv" for key in ("summary", "audit")]
     run(SCRIPTS / "figure.py", "accuracy", *tables, "--output", folder / "figures" / "accuracy.svg")
-    places = ["--tables", folder, "--figures", folder / "figures", "--config", folder / "config.json"]
+    pictures = [Image.new("P", (200, 120), shade) for shade in (0, 200)]
+    pictures[0].save(folder / "film.gif", save_all=True, append_images=pictures[1:], loop=0)
+    places = [
+        "--film",
+        folder / "film.gif",
+        "--tables",
+        folder,
+        "--figures",
+        folder / "figures",
+        "--config",
+        folder / "config.json",
+    ]
     run(
         SCRIPTS / "report.py",
         "--study",
@@ -64,7 +76,16 @@ def test_it_opens_without_errors_or_requests(page, report):
     assert page.problems == []
     assert [url for url in page.requests if not url.startswith("data:")] == [report.as_uri()]
     assert page.evaluate("[...document.images].every(image => image.naturalWidth > 100)")
-    assert page.locator("img").count() == 1
+    assert page.locator("img").count() == 2  # a figure and the film
+    assert page.locator("#alignment img").get_attribute("src").startswith("data:image/gif")
+
+
+def test_a_broken_claim_stands_out_in_the_main_table(page):
+    marks = page.locator("#table-main small.alert")
+    assert marks.count() == 2 and "claim broken" in marks.first.inner_text()  # one method on two tasks
+    plain = page.locator("#table-main small:not(.alert)").first
+    colour = "element => getComputedStyle(element).color"
+    assert marks.first.evaluate(colour) != plain.evaluate(colour)
 
 
 def column(page, number: int) -> list[float]:

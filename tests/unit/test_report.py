@@ -13,7 +13,7 @@ import synthetic_tables
 import yaml
 
 from equitraj.figures import style
-from equitraj.report import findings, tables, words
+from equitraj.report import audited, judged, tables
 
 SCRIPT = Path(__file__).parents[2] / "workflow" / "scripts" / "report.py"
 TASKS = {"chain_k1": 1, "chain_k3": 3}
@@ -147,8 +147,8 @@ def test_methods_worse_than_no_motion_are_named(page, folder):
 def test_constant_velocity_is_said_to_need_two_frames(page):
     text = " ".join(page.findings["references"].split())
     first, second = (line for line in text.split("On ") if "constant velocity" in line)
-    assert "none of 10 fitted methods beats" in first and "needs two frames" in first
-    assert "1 of 11 fitted methods is no better" in second and "needs two frames" not in second
+    assert "none of 11 fitted methods beats" in first and "needs two frames" in first
+    assert "1 of 12 fitted methods is no better" in second and "needs two frames" not in second
 
 
 def test_the_best_method_is_given_with_its_interval(page, folder):
@@ -161,6 +161,60 @@ def test_the_best_method_is_given_with_its_interval(page, folder):
 def test_a_claim_that_does_not_hold_is_named(page):
     assert "mlp_axes claims rotation symmetry and does not have it" in page.findings["claims"]
     assert "mlp_vector claims" not in page.findings["claims"]
+
+
+def test_claims_are_counted_by_transformation_with_translations_as_one(page, folder):
+    rows = pd.read_csv(folder / "audit.csv").query("weights == 'trained' and claim in ('exact', 'in expectation')")
+    pairs = {}
+    for row in rows.itertuples():
+        key = row.method, "translation" if row.generator.startswith("translation") else row.generator
+        pairs[key] = pairs.get(key, True) and row.agrees == "yes"
+    assert sum(pairs.values()) == len(pairs) - 4  # mlp_axes: rotation, inversion, mirror, euclidean
+    assert f"{sum(pairs.values())} of {len(pairs)} claims" in page.findings["claims"]
+
+
+def test_what_is_learned_is_said_and_never_counted_as_a_claim(page):
+    assert "mlp_rotated learns rotation symmetry" in page.findings["claims"]
+    assert "mlp_rotated claims" not in page.findings["claims"]
+
+
+def test_a_method_with_a_broken_claim_is_marked_in_the_main_table(page):
+    marked = {row[1] for row in page.rows["main"][1:] if "claim broken" in row[1]}
+    assert {cell.split("†")[0] for cell in marked} == {"mlp_axes"}
+    assert all("rotation, inversion, mirror, euclidean" in cell for cell in marked)
+    assert sum("claim broken" in row[1] for row in page.rows["main"][1:]) == len(TASKS)
+
+
+def test_the_data_are_said_to_be_oriented_where_the_test_says_so(page):
+    text = " ".join(page.findings["isotropy"].split())
+    assert "training data of chain_k1 are oriented" in text and "p = 1.00e-03" in text.replace("0.00100", "1.00e-03")
+    assert "No orientation was found in the training data of chain_k3" in text
+
+
+def test_controls_are_counted_and_one_that_goes_wrong_is_a_warning(page, folder):
+    assert "8 of 8 controls gave what they must give (6 are built to fail, 2 to pass)" in page.findings["controls"]
+    table = pd.read_csv(folder / "controls.csv")
+    assert not audited.wrong(table)
+    table.loc[0, "verdict"] = "exact"
+    assert audited.wrong(table) and "not to be trusted" in audited.controls(table)[1]
+    assert sum(cell.alert for row in judged.control_table(table).rows for cell in row) == 1
+
+
+def test_stabilisers_have_a_column_for_each_symmetric_input(page):
+    assert [head.strip() for head in page.rows["stabilisers"][0][2:]] == ["planar input", "C2 input", "C3 input"]
+    verdicts = {row[1]: row[2] for row in page.rows["stabilisers"][1:] if row[0] == "chain_k3"}
+    assert verdicts["e3nn"].startswith("exact") and verdicts["mlp"].startswith("broken")
+
+
+def test_a_film_is_embedded_with_its_words(folder):
+    (folder / "f.gif").write_bytes(b"GIF89a not really")
+    (folder / "f.json").write_text(json.dumps({"title": "A film", "caption": "Red <i>.", "finding": "3 jumps"}))
+    done = make(folder, synthetic_tables.resolved_config(TASKS), "--film", folder / "f.gif")
+    assert done.returncode == 0, done.stderr
+    text = (folder / "r.html").read_text()
+    assert base64.b64encode(b"GIF89a not really").decode() in text and "Red &lt;i&gt;." in text and "3 jumps" in text
+    assert text.index('id="alignment"') < text.index('id="figure-film"')
+    assert "no such film" in make(folder, {}, "--film", folder / "none.gif").stderr
 
 
 def test_figures_stand_in_their_sections_with_escaped_captions(page, folder):
@@ -179,7 +233,7 @@ def test_chapter_digits_and_run_times_are_shown(page):
 
 def test_what_is_missing_is_left_out(tmp_path):
     paths = synthetic_tables.write(tmp_path, {"only": 3}, seeds=1, failed=None)
-    for name in ("alignment", "splits", "examples"):
+    for name in ("alignment", "splits", "examples", "probes", "controls", "isotropy"):
         paths[name].unlink()
     done = make(tmp_path, synthetic_tables.resolved_config({"only": 3}))
     assert done.returncode == 0, done.stderr
@@ -187,7 +241,8 @@ def test_what_is_missing_is_left_out(tmp_path):
     assert not {"alignment", "chapter", "splits", "times"} & set(page.sections)
     assert "failures" not in page.rows and "None of" in page.findings["failures"]
     assert "interval over seeds: n/a (1 seed)" in page.findings["best"]
-    assert "history" not in page.findings
+    assert not {"history", "isotropy", "controls"} & set(page.findings)
+    assert not {"stabilisers", "controls"} & set(page.rows)
 
 
 def test_the_question_and_the_configuration_are_on_the_page(folder):
@@ -206,64 +261,6 @@ def test_a_missing_table_is_one_line(tmp_path):
         and "Traceback" not in done.stderr
     )
     assert not (tmp_path / "r.html").exists()
-
-
-def row(method: str, mean: float, low: float | None = None, high: float | None = None, **more: object) -> dict:
-    ends = {"mse_mean": mean, "mse_low": low, "mse_high": high}
-    turned = {"mse_rotated_mean": mean, "mse_rotated_low": low, "mse_rotated_high": high}
-    names = {
-        "task": "t",
-        "method": method,
-        "train_size": "all",
-        "n_seeds": 3,
-        "n_failed": 0,
-        "n_parameters": 5,
-        "history": 3,
-        "model": "any",
-    }
-    return names | ends | turned | {"mse_persistence": 1.0, "mse_velocity": 0.5} | more
-
-
-def audit_rows(**claims: str) -> pd.DataFrame:
-    common = {"generator": "rotation", "weights": "trained", "verdict": "exact", "agrees": "yes", "rel_mean": 1e-15}
-    return pd.DataFrame([{"method": m, "claim": c} | common for m, c in claims.items()])
-
-
-@pytest.mark.parametrize(
-    ("equivariant", "other", "said"),
-    [
-        ((0.1, 0.09, 0.11), (0.4, 0.3, 0.5), "equivariance helps by a factor of 4.00"),
-        ((0.4, 0.3, 0.5), (0.1, 0.09, 0.11), "equivariance does not help"),
-        ((0.1, 0.0, 0.4), (0.2, 0.1, 0.3), "no difference is settled"),
-    ],
-)
-def test_the_verdict_on_equivariance_follows_the_numbers(equivariant, other, said):
-    table = pd.DataFrame([row("net", *equivariant), row("plain", *other)])
-    audit = audit_rows(net="yes", plain="no")
-    sentences = findings.symmetry(table, audit, style.method_kinds(table, audit))
-    assert len(sentences) == 2 and all(said in sentence for sentence in sentences)
-
-
-def test_a_broken_claim_does_not_count_as_equivariant():
-    table = pd.DataFrame([row("net", 0.2), row("liar", 0.1), row("plain", 0.4)])
-    audit = audit_rows(net="yes", liar="yes", plain="no")
-    audit.loc[audit["method"] == "liar", "agrees"] = "no"
-    sentence = findings.symmetry(table, audit, style.method_kinds(table, audit))[0]
-    assert "the best equivariant method, `net`" in sentence and "the best that is not, `liar`" in sentence
-
-
-def test_an_interval_that_reaches_the_reference_is_said():
-    table = pd.DataFrame([row("a", 0.9, 0.7, 1.1), row("b", 0.2, 0.1, 0.3)])
-    text = findings.references(table, {"a": "equivariant", "b": "equivariant"})[0]
-    assert "all 2 fitted methods beat no motion (MSE 1.00)." in text and "The interval of `a` reaches above it" in text
-
-
-@pytest.mark.parametrize(
-    ("seeds", "failed", "text"),
-    [(1, 0, "n/a (1 seed)"), (3, 2, "n/a (1 seed)"), (3, 0, "n/a (nothing random)"), (2, 2, "n/a (failed)")],
-)
-def test_why_there_is_no_interval(seeds, failed, text):
-    assert words.interval(row("a", 1.0, n_seeds=seeds, n_failed=failed), "mse") == text
 
 
 def test_training_sizes_are_shown_where_there_are_several(folder):

@@ -3,7 +3,8 @@
 
 from equitraj import figures
 
-TABLES = ["metrics", "summary", "audit", "rollout", "history", "alignment"]
+RUN_TABLES = ["metrics", "summary", "audit", "probes", "controls", "rollout", "history"]
+TABLES = [*RUN_TABLES, "alignment", "perturbation", "eigengap", "isotropy"]
 FIGURE_INPUTS = {name: f"<results>/tables/{name}.csv" for name in TABLES} | {
     "examples": "<results>/tables/examples.h5",
     "lifted": "<results>/data/paths/lifted.h5",
@@ -48,3 +49,38 @@ for figure in figures.names():
             f"Drawing {figure}"
         shell:
             "python {input.script:q} {params.name} --input {params.pairs:q} --output {output.svg:q} 2> {log:q}"
+
+
+FILMED = ["vector01", "principal_axes_signed", "kabsch_reference"]
+
+
+rule film:
+    input:
+        script=script("film.py"),
+        code=code("film.py"),
+        trajectory=f"<results>/data/{config['tasks'][STUDY['tasks'][0]]['source']}/lifted.h5",
+        aligned=expand("<results>/aligned/{task}/{alignment}.h5", task=STUDY["tasks"][0], alignment=FILMED),
+    output:
+        film=report(
+            "<results>/figures/film.gif",
+            caption="../report/figure.rst",
+            category="Figures",
+            labels={"figure": "film"},
+        ),
+        text="<results>/figures/film.json",
+    log:
+        "<logs>/figures/film.log",
+    benchmark:
+        "<benchmarks>/figures/film.tsv"
+    group:
+        "report"
+    conda:
+        "../../envs/report.yaml"
+    params:
+        aligned=lambda wildcards, input: [f"{Path(path).stem}={path}" for path in input.aligned],
+        caption="One trajectory as recorded and in three alignments, with the jumps of their frames.",
+    message:
+        "Filming a trajectory in several frames"
+    shell:
+        "python {input.script:q} --trajectory {input.trajectory:q} --aligned {params.aligned:q} "
+        "--output {output.film:q} 2> {log:q}"

@@ -32,6 +32,7 @@ rule report:
         tables=expand("<results>/tables/{name}.csv", name=[*TABLES, "splits"]),
         chapter=CHAPTER_TABLES,
         figures=expand("<results>/figures/{name}.{suffix}", name=FIGURES, suffix=["svg", "json"]),
+        film=rules.film.output,
     output:
         html="<reports>/report.html",
     log:
@@ -55,5 +56,5 @@ rule report:
     shell:
         "python {input.script:q} --study {params.study:q} --tables {params.tables:q} --figures {params.figures:q} "
         "--config {input.config:q} --benchmarks {params.benchmarks:q} --runs {params.runs:q} "
-        "--show {params.show:q} --batches {params.batches:q} "
+        "--film {input.film[0]:q} --show {params.show:q} --batches {params.batches:q} "
         "--output {output.html:q} 2> {log:q}"

@@ -1,12 +1,14 @@
 """Print docs/configuration.md: every key of the configuration, from its schema and the options' docstrings."""
 
 import ast
+import sys
 from collections.abc import Iterator
 
 import yaml
 
 from equitraj.config import SCHEMA
-from equitraj.registry import LIBRARY, dataclass_fields, model_spec, names
+from equitraj.frames import load_alignment
+from equitraj.registry import LIBRARY, alignment_options, dataclass_fields, model_spec, names
 
 HEAD = """# Configuration
 
@@ -41,6 +43,16 @@ def docstring(path, name: str) -> str:
     return " ".join((ast.get_docstring(node) or "").split()).replace("Attributes: ", "")
 
 
+def alignment_row(name: str) -> str:
+    """A table row for an alignment, with its default options."""
+    aligner = load_alignment(name)
+    options = ", ".join(f"`{k}: {list(v) if isinstance(v, tuple) else v}`" for k, v in alignment_options(name).items())
+    text = sys.modules[type(aligner).__module__].__doc__.split("\n\n")[0]
+    levels = f"{aligner.rotation} | {aligner.reflection} | {aligner.translation}"
+    permutation = "kept" if aligner.permutation else "no"
+    return f"| `{name}` | {options} | {levels} | {permutation} | {' '.join(text.split())} |"
+
+
 def main() -> None:
     print(HEAD)
     print("| key | type | meaning |\n|---|---|---|")
@@ -54,7 +66,12 @@ def main() -> None:
         options = ", ".join(f"`{k}: {v}`" for k, v in spec.hyperparameters.items())
         meaning = docstring(LIBRARY / "models" / f"{name}.py", "Hyperparameters")
         print(f"| `{name}` | {spec.framework} | {options} | {meaning} |")
-    print("\n## Alignments\n\n" + ", ".join(f"`{name}`" for name in names("alignments")))
+    print(
+        "\n## Alignments\n\nWhat each adds to a model's symmetry; permutations: whether it treats all points alike.\n"
+    )
+    print("| alignment | options and defaults | rotation | reflection | translation | permutation | what it is |")
+    print("|---|---|---|---|---|---|---|")
+    print("\n".join(alignment_row(name) for name in names("alignments")))
 
 
 if __name__ == "__main__":

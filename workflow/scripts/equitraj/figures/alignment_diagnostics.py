@@ -1,5 +1,6 @@
-"""Is an alignment a good frame? Left: share of steps at which its rotation jumps. Middle: how much a small perturbation
-of the points is amplified. Right: relative change of the aligned points when the input is rotated. A dot per task."""
+"""Is an alignment a good frame? From left to right: the share of steps at which its rotation jumps; how much a small
+perturbation of a point is amplified; the share of the variance that it puts into far-away points; the relative change
+of the aligned points when the input is rotated, and when it is reflected. A dot per task."""
 
 from pathlib import Path
 
@@ -14,11 +15,15 @@ from equitraj.figures import style
 TITLE = "Alignments under test"
 INPUTS = ("alignment",)
 COLUMNS = {
-    "jump_rate": "jumps per step (%)",
-    "perturbation_gain": "perturbation gain",
-    "rotation_error": "change under rotation",
+    "jump_rate": "jumps per step\n(%)",
+    "perturbation_gain": "perturbation\ngain",
+    "far_share": "variance in far\npoints (%)",
+    "rotation_error": "change under\nrotation",
+    "reflection_error": "change under\nreflection",
 }
+SHARES = ("jump_rate", "far_share")  # drawn in per cent on a linear axis
 COLOURS = [style.BLUE, style.ORANGE, style.GREEN, style.RED, style.PURPLE, style.INK]
+ZERO = 1e-17  # a value of exactly 0 is drawn here on a logarithmic axis
 
 
 def draw(inputs: dict[str, Path]) -> tuple[Figure, str]:
@@ -27,10 +32,13 @@ def draw(inputs: dict[str, Path]) -> tuple[Figure, str]:
     if table.empty:
         return style.empty("no alignment was measured"), "No alignment was measured: 0 rows."
     alignments, tasks = sorted(table["alignment"].unique(), reverse=True), list(table["task"].unique())
-    figure, axes = style.panels(len(COLUMNS), columns=3, height=0.34 * len(alignments) + 1.1, sharey=True)
-    for axis, (column, label) in zip(axes, COLUMNS.items(), strict=True):
+    columns = [column for column in COLUMNS if column in table and table[column].notna().any()]
+    height = 0.22 * len(alignments) + 1.0
+    figure, axes = style.panels(len(columns), columns=len(columns), height=height, sharey=True)
+    for axis, column in zip(axes, columns, strict=True):
         _panel(axis, table, column, alignments, tasks)
-        axis.set_xlabel(label)
+        axis.set_xlabel(COLUMNS[column], fontsize=8)
+        axis.tick_params(axis="x", labelsize=7)
     entries = [
         Line2D([], [], linestyle="none", marker="o", color=COLOURS[i % len(COLOURS)], label=task)
         for i, task in enumerate(tasks)
@@ -40,25 +48,26 @@ def draw(inputs: dict[str, Path]) -> tuple[Figure, str]:
 
 
 def _panel(axis: Axes, table: pd.DataFrame, column: str, alignments: list[str], tasks: list[str]) -> None:
-    values = table[column].to_numpy(dtype=float) * (100 if column == "jump_rate" else 1)
-    shift = 0.4 * ((table["task"].map(tasks.index) + 0.5) / len(tasks) - 0.5)
+    values = table[column].to_numpy(dtype=float) * (100 if column in SHARES else 1)
+    shift = 0.5 * ((table["task"].map(tasks.index) + 0.5) / len(tasks) - 0.5)
     y = table["alignment"].map(alignments.index) - shift
     colours = [COLOURS[tasks.index(task) % len(COLOURS)] for task in table["task"]]
-    if column != "jump_rate":
-        floor = 1e-17  # a value of exactly 0 is drawn here
-        values = np.where(values == 0, floor, values)
-        style.log_axis(axis.xaxis, style.log_limits(values))
+    if column in SHARES:
+        axis.set_xlim(-0.08 * max(np.nanmax(values), 0.1), 1.15 * max(np.nanmax(values), 0.1))
     else:
-        axis.set_xlim(-0.05 * max(np.nanmax(values), 0.1), 1.15 * max(np.nanmax(values), 0.1))
-    axis.scatter(values, y, c=colours, s=24, zorder=3)
-    axis.set_yticks(range(len(alignments)), alignments)
+        values = np.where(values == 0, ZERO, values)
+        style.log_axis(axis.xaxis, style.log_limits(values))
+        if np.nanmax(values) > 200 * np.nanmin(values):
+            axis.xaxis.get_major_locator().set_params(numticks=4)
+    axis.scatter(values, y, c=colours, s=14, zorder=3)
+    axis.set_yticks(range(len(alignments)), alignments, fontsize=7.5)
     axis.set_ylim(-0.6, len(alignments) - 0.4)
     axis.grid()
 
 
 def finding(table: pd.DataFrame) -> str:
     """The alignment that jumps most, the one that amplifies most, and which remove rotations."""
-    worst = table.groupby("alignment")[list(COLUMNS)].max()
+    worst = table.groupby("alignment")[[column for column in COLUMNS if column in table]].max()
     invariant = sorted(worst.index[worst["rotation_error"] < 1e-6])
     jump, gain = worst["jump_rate"].idxmax(), worst["perturbation_gain"].idxmax()
     jumps = f"{jump} jumps most, at {100 * worst['jump_rate'].max():.3g} % of the steps"

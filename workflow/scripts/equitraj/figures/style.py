@@ -1,7 +1,7 @@
 """One look for every figure: sizes, fonts, a colour and a marker for each method, numbers as text, saving.
 
-A method has one colour and one marker in all figures. Cool colours and circles claim rotation equivariance, warm
-colours and squares do not, greys and triangles fit nothing. The first hues are those of Okabe and Ito (2008),
+A method has one colour and one marker in all figures. Cool colours and round markers claim rotation equivariance,
+warm colours and square ones do not, greys and triangles fit nothing. The first hues are those of Okabe and Ito (2008),
 chosen to be told apart with colour-blind eyes; the marker and a direct label repeat what the colour says.
 """
 
@@ -16,7 +16,7 @@ from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, NullLocator
 
 from equitraj.files import atomic
 
@@ -27,12 +27,14 @@ BLUE, ORANGE, GREEN, RED, PURPLE = "#0072b2", "#e69f00", "#009e73", "#d55e00", "
 REFERENCE = {"persistence": (0, (5, 2)), "constant velocity": (0, (1, 1.5))}  # dashes of the two reference lines
 
 BASELINES = ("persistence", "constant_velocity")  # the models that fit nothing
+CLAIMED = ("exact", "in expectation")  # the levels of a claim that an audit can refute
 
 KINDS = {
     "equivariant": ("o", ["#0072b2", "#009e73", "#56b4e9", "#1b3f8b", "#00604a", "#6a8fd8"]),
     "not equivariant": ("s", ["#d55e00", "#e69f00", "#cc79a7", "#8c2d04", "#7b3f8c", "#b8860b", "#f08060", "#5c3317"]),
     "baseline": ("^", ["#50565f", "#8d949e", "#1f2430", "#b3b8bf"]),
 }
+MARKERS = {"equivariant": "oDhp8", "not equivariant": "sPX*d", "baseline": "^v<>1"}  # the next where colours end
 DASHES = ["-", (0, (5, 1.5)), (0, (1, 1)), (0, (5, 1.5, 1, 1.5))]
 
 RC = {
@@ -89,7 +91,7 @@ def read_table(path: str | Path) -> pd.DataFrame:
 
 def method_kinds(summary: pd.DataFrame, audit: pd.DataFrame) -> dict[str, str]:
     """The kind of each method: a baseline, or by its claim to rotation equivariance in the audit."""
-    claims = set(audit[(audit["generator"] == "rotation") & (audit["claim"] == "yes")]["method"])
+    claims = set(audit[(audit["generator"] == "rotation") & audit["claim"].isin(CLAIMED)]["method"])
     models = summary.drop_duplicates("method").set_index("method")["model"]
     return {
         method: "baseline" if model in BASELINES else "equivariant" if method in claims else "not equivariant"
@@ -101,10 +103,11 @@ def method_styles(summary: pd.DataFrame, audit: pd.DataFrame) -> dict[str, Metho
     """One style per method, the same whenever the two tables are the same, in alphabetical order within a kind."""
     styles, counts = {}, dict.fromkeys(KINDS, 0)
     for method, kind in sorted(method_kinds(summary, audit).items()):
-        marker, colours = KINDS[kind]
-        number, counts[kind] = counts[kind], counts[kind] + 1
-        dash = DASHES[number // len(colours) % len(DASHES)]
-        styles[method] = MethodStyle(kind, colours[number % len(colours)], marker, dash)
+        _, colours = KINDS[kind]
+        lap, colour = divmod(counts[kind], len(colours))
+        counts[kind] += 1
+        marker, dash = MARKERS[kind][lap % len(MARKERS[kind])], DASHES[lap % len(DASHES)]
+        styles[method] = MethodStyle(kind, colours[colour], marker, dash)
     return styles
 
 
@@ -140,9 +143,11 @@ def skill(value: float) -> str:
     return f"{value:.{int(np.ceil(-np.log10(1 - value))) + 1}f}"
 
 
-def listing(words: Iterable[str]) -> str:
-    """`a`, `a and b`, `a, b and c`, or `no method`."""
+def listing(words: Iterable[str], most: int = 8) -> str:
+    """`a`, `a and b`, `a, b and c`, or `no method`; of more than `most` words the first ones `and 9 more`."""
     words = list(words)
+    if len(words) > most:
+        words = [*words[: most - 1], f"{len(words) - most + 1} more"]
     return words[0] if len(words) == 1 else ", ".join(words[:-1]) + " and " + words[-1] if words else "no method"
 
 
@@ -202,7 +207,7 @@ def kind_legend(figure: Figure, kinds: Iterable[str], extra: Sequence[Line2D] = 
         for kind, (marker, colours) in KINDS.items()
         if kind in kinds
     ]
-    figure.legend(handles=[*entries, *extra], loc="outside lower center", ncols=5, handletextpad=0.4)
+    figure.legend(handles=[*entries, *extra], loc="outside lower center", ncols=6, columnspacing=1.4, handletextpad=0.4)
 
 
 def reference_entries() -> list[Line2D]:
@@ -266,6 +271,7 @@ def log_axis(axis: Axis, limits: tuple[float, float]) -> None:
         axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.2g}"))
     else:
         axis.set_major_locator(LogLocator(numticks=6))
+        axis.set_minor_locator(NullLocator())
 
 
 def log_limits(values: Iterable[float], margin: float = 0.06) -> tuple[float, float]:

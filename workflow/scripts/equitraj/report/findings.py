@@ -6,6 +6,7 @@ import pandas as pd
 
 from equitraj.figures.history_gain import same_targets
 from equitraj.figures.style import largest_size, method_kinds
+from equitraj.report.audited import claims, controls, isotropy, wrong
 from equitraj.report.words import names, sig, value_with_interval
 
 
@@ -19,16 +20,25 @@ class Finding:
     warning: bool = False
 
 
-def findings(metrics: pd.DataFrame, summary: pd.DataFrame, audit: pd.DataFrame) -> list[Finding]:
-    """All findings that the tables allow, the most important first; those without a sentence are left out."""
+def findings(
+    metrics: pd.DataFrame, summary: pd.DataFrame, audit: pd.DataFrame, more: dict[str, pd.DataFrame] | None = None
+) -> list[Finding]:
+    """All findings that the tables allow, the most important first; those without a sentence are left out.
+
+    Args:
+        more: the tables `controls` and `isotropy`, where the audit wrote them.
+    """
+    more = more or {}
     table = largest_size(summary)
     kinds = method_kinds(summary, audit)
     every = [
         Finding("best", "The most accurate method", best(table)),
         Finding("references", "Methods that do not beat a trivial prediction", references(table, kinds)),
         Finding("symmetry", "Does equivariance help?", symmetry(table, audit, kinds)),
-        Finding("augmentation", "Does rotation augmentation help?", augmentation(table)),
+        Finding("augmentation", "Does rotation augmentation help?", augmentation(table, audit)),
         Finding("claims", "Claims of symmetry", claims(audit), bool((audit["agrees"] == "no").any())),
+        Finding("isotropy", "Does the data have an orientation?", isotropy(more.get("isotropy"))),
+        Finding("controls", "Controls of the audit", controls(more.get("controls")), wrong(more.get("controls"))),
         Finding("history", "What history buys", history(table)),
         Finding("failures", "Runs that failed", failures(metrics), bool((metrics["status"] != "ok").any())),
     ]
@@ -104,38 +114,49 @@ def _unsure(rows: pd.DataFrame, reference: float) -> str:
 
 
 def symmetry(table: pd.DataFrame, audit: pd.DataFrame, kinds: dict[str, str]) -> list[str]:
-    """The best fitted method whose claim to rotation equivariance holds against the best of all other fitted ones."""
+    """The best fitted method whose claim to rotation equivariance holds against the best of all other fitted ones.
+
+    Of the same model where there is one of each kind, because then only the symmetry differs; and of all models.
+    """
     rotation = audit[(audit["generator"] == "rotation") & (audit["weights"] == "trained")]
     false = set(rotation[rotation["agrees"] == "no"]["method"])
     fitted = table[table["method"].map(kinds) != "baseline"]
     holds = (fitted["method"].map(kinds) == "equivariant") & ~fitted["method"].isin(false)
     sentences = []
-    for task in fitted["task"].unique():
-        for column, what in (("mse", "data as given"), ("mse_rotated", "rotated data")):
-            rows = fitted[fitted["task"] == task].dropna(subset=[f"{column}_mean"])
-            groups = [rows[holds[rows.index]], rows[~holds[rows.index]]]
-            if all(len(group) for group in groups):
-                pair = [group.loc[group[f"{column}_mean"].idxmin()] for group in groups]
-                sentences.append(_compare(task, what, column, *pair))
-    return sentences
+    for task, rows in fitted.groupby("task", sort=False):
+        for part in (*(same for _, same in rows.groupby("model", sort=False)), rows):
+            for column, what in (("mse", "data as given"), ("mse_rotated", "rotated data")):
+                known = part.dropna(subset=[f"{column}_mean"])
+                groups = [known[holds[known.index]], known[~holds[known.index]]]
+                if all(len(group) for group in groups):
+                    pair = [group.loc[group[f"{column}_mean"].idxmin()] for group in groups]
+                    sentences.append(_compare(task, what, column, *pair))
+    return list(dict.fromkeys(sentences))
 
 
 def _compare(task: str, what: str, column: str, with_symmetry: pd.Series, without: pd.Series) -> str:
-    ratio = without[f"{column}_mean"] / with_symmetry[f"{column}_mean"]
+    ratio, same = (
+        without[f"{column}_mean"] / with_symmetry[f"{column}_mean"],
+        with_symmetry["model"] == without["model"],
+    )
     verdict = f"equivariance helps by a factor of {sig(ratio)}" if ratio > 1 else "equivariance does not help"
+    if not same:
+        verdict = f"the error is {sig(ratio)} times as large without equivariance, but that is another model"
     if overlap(with_symmetry, without, column):
         verdict = f"no difference is settled (factor {sig(ratio)}, within the intervals over seeds)"
+    models = f"with the model `{without['model']}`" if same else "over all models"
     return (
-        f"On `{task}`, {what}: {verdict}: the best equivariant method, `{with_symmetry['method']}`, has MSE "
+        f"On `{task}`, {what}, {models}: {verdict}: the best equivariant method, `{with_symmetry['method']}`, has MSE "
         f"{sig(with_symmetry[f'{column}_mean'])}, the best that is not, `{without['method']}`, "
         f"{sig(without[f'{column}_mean'])}."
     )
 
 
-def augmentation(table: pd.DataFrame) -> list[str]:
-    """Each method trained on rotated data against the same model and alignment trained without."""
+def augmentation(table: pd.DataFrame, audit: pd.DataFrame) -> list[str]:
+    """Each method trained on rotated data against the same model and alignment that is taught no symmetry."""
     keys = ["task", "model", "alignment"]
-    plain = table[table["augmentation"] == "none"].drop_duplicates(keys)
+    taught = set(audit[(audit["generator"] == "rotation") & (audit["claim"] == "learned")]["method"])
+    plain = table[(table["augmentation"] == "none") & ~table["method"].isin(taught)].drop_duplicates(keys)
     pairs = table[table["augmentation"] != "none"].merge(plain, on=keys, suffixes=("", "_plain"))
     sentences = []
     for row in pairs.dropna(subset=["mse_mean", "mse_mean_plain"]).to_dict("records"):
@@ -154,31 +175,6 @@ def _times(ratio: float) -> str:
     if abs(ratio - 1) < 0.005:
         return "the same error to within 0.5 %"
     return f"{sig(ratio)} times the error" if ratio >= 1 else f"an error {sig(1 / ratio)} times smaller"
-
-
-def claims(audit: pd.DataFrame) -> list[str]:
-    """How many claims hold in the trained methods, each that does not, and symmetries that hold unclaimed."""
-    trained = audit[(audit["weights"] == "trained") & (audit["verdict"] != "not applicable")]
-    if trained.empty:
-        return []
-    pairs = trained.groupby(["method", "generator"])
-    table = pairs.agg(
-        claim=("claim", "max"),
-        false=("agrees", lambda a: (a == "no").any()),
-        exact=("verdict", lambda v: (v == "exact").all()),
-        error=("rel_mean", "max"),
-    )
-    claimed, broken = table[table["claim"] == "yes"], table[(table["claim"] == "yes") & table["false"]]
-    text = f"{len(claimed) - len(broken)} of {len(claimed)} claims (method and transformation) hold."
-    sentences = [text if len(broken) else f"All {len(claimed)} claims (method and transformation) hold."]
-    for (method, generator), row in broken.iterrows():
-        sentences.append(
-            f"`{method}` claims {generator} symmetry and does not have it: relative change {sig(row['error'])}."
-        )
-    unclaimed = table[(table["claim"] == "no") & table["exact"]]
-    for generator, rows in unclaimed.groupby("generator"):
-        sentences.append(f"Exact under {generator} without claiming it: {names(list(rows.index.unique('method')))}.")
-    return sentences
 
 
 def history(table: pd.DataFrame) -> list[str]:

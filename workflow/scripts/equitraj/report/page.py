@@ -8,21 +8,34 @@ from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
+import pandas as pd
 import yaml
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from equitraj.figures.style import read_table
-from equitraj.report import tables
+from equitraj.report import judged, tables
+from equitraj.report.audited import broken_claims
 from equitraj.report.findings import findings
 
 TEMPLATES = Path(__file__).parents[3] / "report"
 PACKAGES = ("python", "snakemake", "numpy", "pandas", "matplotlib", "h5py", "jinja2", "pyyaml")
 LARGEST_SVG = 800_000  # bytes; a figure with more is shown as PNG, which a browser draws faster
 SECTIONS = {
-    "results": ["accuracy", "rotated", "history_gain", "prediction_examples", "rollout", "learning_curves", "cost"],
-    "symmetry": ["audit_matrix", "audit_initial_trained"],
-    "alignment": ["alignment_diagnostics"],
+    "results": ["accuracy", "history_gain", "prediction_examples", "rollout", "learning_curves", "cost"],
+    "symmetry": [
+        "audit_matrix",
+        "audit_loss_percent",
+        "audit_angle",
+        "rotated",
+        "audit_worst",
+        "audit_lie",
+        "audit_initial_trained",
+        "audit_training",
+        "audit_rollout",
+        "audit_continuity",
+    ],
+    "alignment": ["alignment_diagnostics", "alignment_perturbation", "alignment_eigengap"],
 }
 
 
@@ -39,7 +52,7 @@ class Picture:
 
 @dataclass(frozen=True)
 class Sources:
-    """Where everything is: folders of tables and figures, and optionally of benchmarks and runs.
+    """Where everything is: folders of tables and figures, and optionally of benchmarks and runs, and a film.
 
     `show` names the figures of this study and `batches` its trainings, as task/method/nSIZE: the folders may hold those
     of other studies too. None stands for all that is there.
@@ -51,6 +64,7 @@ class Sources:
     runs: Path | None = None
     show: tuple[str, ...] | None = None
     batches: tuple[str, ...] | None = None
+    film: Path | None = None
 
     def shows(self, name: str) -> bool:
         """Whether a figure belongs to the study."""
@@ -82,6 +96,15 @@ class Sources:
         return [path for folder in folders for path in sorted(folder.glob("seed*/run.json"))[:1]]
 
 
+def film(path: Path) -> Picture:
+    """The film `path` (GIF) with what the JSON file beside it says."""
+    text = {"title": "Film", "caption": "", "finding": ""}
+    if (words := path.with_suffix(".json")).is_file():
+        text |= json.loads(words.read_text(encoding="utf-8"))
+    source = f"data:image/gif;base64,{base64.b64encode(path.read_bytes()).decode()}"
+    return Picture("film", text["title"], text["caption"], text["finding"], source)
+
+
 def picture(svg: Path) -> Picture:
     """The figure `svg` with what the JSON file beside it says."""
     text = {"title": svg.stem.replace("_", " ").capitalize(), "caption": "", "finding": ""}
@@ -99,24 +122,29 @@ def pictures(sources: Sources) -> dict[str, list[Picture]]:
     sections = {key: [found.pop(name) for name in names if name in found] for key, names in SECTIONS.items()}
     sections["chapter"] = [found.pop(name) for name in list(found) if name.startswith("chapter_")]
     sections["results"] += found.values()
+    sections["alignment"] += [film(sources.film)] if sources.film else []
     return sections
 
 
 def context(study: dict, config: dict, sources: Sources, commands: list[str]) -> dict:
     """Everything that the template shows."""
     metrics, summary, audit = (read_table(sources.tables / f"{name}.csv") for name in ("metrics", "summary", "audit"))
+    more = optional_tables(sources.tables, ("probes", "controls", "isotropy"))
     chapter, ladder = sources.tables / "chapter.csv", sources.tables / "invariance_ladder.csv"
     text = yaml.safe_dump(config, sort_keys=False, allow_unicode=True, width=100)
     return {
         "asked": asked(study, config, metrics, summary),
-        "findings": findings(metrics, summary, audit),
-        "main": tables.main_table(summary),
+        "findings": findings(metrics, summary, audit, more),
+        "main": tables.main_table(summary, broken_claims(audit)),
         "failures": tables.failure_table(metrics),
         "figures": pictures(sources),
         "alignment": tables.plain_table(sources.tables / "alignment.csv"),
-        "audit": tables.audit_table(audit),
-        "chapter": tables.chapter_table(chapter) if sources.chapter else None,
-        "ladder": tables.ladder_table(ladder) if sources.chapter else None,
+        "audit": judged.audit_table(audit),
+        "stabilisers": judged.stabiliser_table(more.get("probes")),
+        "controls": judged.control_table(more.get("controls")),
+        "isotropy": tables.plain_table(sources.tables / "isotropy.csv"),
+        "chapter": judged.chapter_table(chapter) if sources.chapter else None,
+        "ladder": judged.ladder_table(ladder) if sources.chapter else None,
         "splits": tables.plain_table(sources.tables / "splits.csv"),
         "config": text,
         "config_uri": f"data:text/yaml;base64,{base64.b64encode(text.encode()).decode()}",
@@ -127,7 +155,12 @@ def context(study: dict, config: dict, sources: Sources, commands: list[str]) ->
     }
 
 
-def asked(study: dict, config: dict, metrics: object, summary: object) -> dict:
+def optional_tables(folder: Path, names: tuple[str, ...]) -> dict[str, pd.DataFrame]:
+    """The tables of `names` that exist."""
+    return {name: read_table(path) for name in names if (path := folder / f"{name}.csv").is_file()}
+
+
+def asked(study: dict, config: dict, metrics: pd.DataFrame, summary: pd.DataFrame) -> dict:
     """The size of the study and the tasks it ran, with what the configuration says of their data."""
     known = config.get("tasks", {})
     used = [task for task in dict.fromkeys(metrics["task"]) if task in known]

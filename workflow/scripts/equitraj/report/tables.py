@@ -12,13 +12,18 @@ from equitraj.report.words import interval, sig, skill
 
 @dataclass(frozen=True)
 class Cell:
-    """Attributes: text; sort, a number or a text; small, a second line; alert, set in the colour of warnings; code."""
+    """A cell.
+
+    Attributes: text; sort, a number or a text; small, a second line; alert, set in the colour of warnings; code; tag, a
+    warning behind the text.
+    """
 
     text: str
     sort: object = ""
     small: str = ""
     alert: bool = False
     code: bool = False
+    tag: str = ""
 
     @property
     def sort_text(self) -> str:
@@ -52,22 +57,26 @@ def word(value: object, **options: object) -> Cell:
     return Cell(text, text, **options)
 
 
-def main_table(summary: pd.DataFrame) -> Table:
-    """A row per task, method and training size, failed ones too, by task and error; sizes only if there are several."""
+def main_table(summary: pd.DataFrame, broken: dict[str, list[str]] | None = None) -> Table:
+    """A row per task, method and training size, failed ones too, by task and error; sizes only if there are several.
+
+    Args:
+        broken: the transformations that a method claims and does not have; it is marked.
+    """
     order = summary["task"].map({task: i for i, task in enumerate(summary["task"].unique())})
     table = summary.assign(order=order).sort_values(["order", "mse_mean"], na_position="last")
-    rows = [_main_row(row) for row in table.to_dict("records")]
+    rows = [_main_row(row, (broken or {}).get(row["method"], [])) for row in table.to_dict("records")]
     if summary["train_size"].nunique() == 1:
         rows = [{head: cell for head, cell in row.items() if head != "training samples"} for row in rows]
     return Table("main", list(rows[0]), [list(row.values()) for row in rows])
 
 
-def _main_row(row: dict) -> dict[str, Cell]:
+def _main_row(row: dict, broken: list[str]) -> dict[str, Cell]:
     made_of = [row["model"], *(row[key] for key in ("alignment", "augmentation") if row[key] not in ("none", ""))]
     size = float("inf") if row["train_size"] == "all" else float(row["train_size"])
     return {
         "task": word(row["task"], code=True),
-        "method": word(row["method"], code=True, small=" + ".join(map(str, made_of))),
+        "method": word(row["method"], code=True, small=" + ".join(map(str, made_of)), tag=broken_tag(broken)),
         "test MSE (length²)": number(row["mse_mean"], small=interval(row, "mse")),
         "skill against no motion": number(row["skill_mean"], skill(row["skill_mean"])),
         "skill against constant velocity": number(row["skill_velocity_mean"], skill(row["skill_velocity_mean"])),
@@ -79,6 +88,11 @@ def _main_row(row: dict) -> dict[str, Cell]:
         "para\u00admeters": count(row["n_parameters"]),
         "training time (s)": number(row["train_seconds_mean"]),
     }
+
+
+def broken_tag(generators: list[str]) -> str:
+    """What is written beside a method whose claims do not hold."""
+    return f"† claim broken: {', '.join(g.replace('_', ' ') for g in generators)}" if generators else ""
 
 
 def _status(seeds: int, failed: int) -> Cell:
@@ -97,31 +111,17 @@ def failure_table(metrics: pd.DataFrame) -> Table | None:
     return Table("failures", ["task", "method", "training samples", "seed", "what happened"], rows) if rows else None
 
 
-def audit_table(audit: pd.DataFrame) -> Table | None:
-    """The worst over tasks, sizes and seeds for each method, weights, transformation and precision."""
-    keys = ["method", "weights", "generator", "dtype"]
-    if audit.empty:
-        return None
-    worst = audit.sort_values("rel_mean").groupby(keys, sort=False).tail(1).set_index(keys)
-    groups = audit.groupby(keys)
-    agrees = groups["agrees"].agg(lambda values: "no" if (values == "no").any() else "yes")
-    rows = []
-    for key, row in worst.sort_index().iterrows():
-        agree = agrees[key]
-        numbers = [number(row[c]) for c in ("rel_mean", "rel_p95", "rel_max", "loss_percent", "noise_floor")]
-        words = [word(row["verdict"]), word(row["claim"]), word(agree, alert=agree == "no")]
-        rows.append([word(key[0], code=True), *map(word, key[1:]), *numbers, *words])
-    heads = [
-        "method", "weights", "transformation", "precision", "relative change, mean", "95th percentile", "maximum",
-        "loss change (%)", "noise floor", "verdict", "claimed", "claim and verdict agree",
-    ]  # fmt: skip
-    return Table("audit", heads, rows)
+UNITS = {
+    "jump_rate": "jump rate (per step)",
+    "eigengap_p01": "eigenvalue gap, 1st percentile",
+    "far_share": "share of variance in far points",
+    "rel_mean": "relative change",
+}
 
 
-UNITS = {"jump_rate": "jump rate (per step)", "eigengap_p01": "eigenvalue gap, 1st percentile"}
-
-
-def plain_table(path: Path, codes: tuple[str, ...] = ("task", "method", "model", "alignment")) -> Table | None:
+def plain_table(
+    path: Path, codes: tuple[str, ...] = ("task", "method", "model", "alignment", "control")
+) -> Table | None:
     """Any CSV table as it stands, numbers to three digits; None where there is no such file, or no row."""
     if not path.is_file() or (table := read_table(path)).empty:
         return None
@@ -136,34 +136,6 @@ def plain_table(path: Path, codes: tuple[str, ...] = ("task", "method", "model",
 
 def _count_or_number(value: float) -> Cell:
     return count(value) if isinstance(value, int) else number(value)
-
-
-def chapter_table(path: Path) -> Table | None:
-    """The chapter's numbers beside ours with the digits that the file gives, since here digits are the point."""
-    if not path.is_file() or (table := pd.read_csv(path, dtype=str, keep_default_na=False)).empty:
-        return None
-    rows = [[word(value or "–") for value in row] for row in table.to_numpy()]
-    return Table("chapter", [column.replace("_", " ") for column in table.columns], rows)
-
-
-def ladder_table(path: Path) -> Table | None:
-    """A row per model, a column per transformation: verdict and relative change."""
-    if not path.is_file() or (table := read_table(path)).empty:
-        return None
-    generators = list(table["generator"].unique())
-    rows = []
-    for model, part in table.groupby("model", sort=False):
-        found = part.set_index("generator")
-        cells = [
-            Cell(
-                str(found.at[g, "verdict"]), float(found.at[g, "relative_change"]), sig(found.at[g, "relative_change"])
-            )
-            if g in found.index
-            else Cell("–")
-            for g in generators
-        ]
-        rows.append([word(model), *cells])
-    return Table("ladder", ["model", *generators], rows)
 
 
 def benchmark_table(folder: Path | None, paths: list[Path]) -> Table | None:

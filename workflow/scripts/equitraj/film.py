@@ -1,0 +1,192 @@
+"""A film of one trajectory in several frames side by side: what an alignment makes of the same motion, and its jumps.
+
+A frame jumps where it turns by more than a right angle, changes its handedness or loses an axis from one time to the
+next: no motion that the film shows does that, only a rule that decides anew which way an axis points.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import matplotlib
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.collections import LineCollection
+from matplotlib.figure import Figure
+from PIL import Image
+
+from equitraj import diagnostics, trajectory
+from equitraj.figures import style
+from equitraj.files import atomic
+from equitraj.frames import Frames
+
+matplotlib.use("Agg")
+
+LENGTH = 64  # frames of the film
+DURATION = 90  # milliseconds per frame
+FLASH = 4  # frames for which a jump stays red
+TRAIL = 8  # frames for which the path of a point stays visible
+DPI = 96
+ALERT, ALERT_WASH = "#d00000", "#ffd9d6"
+
+
+@dataclass(frozen=True)
+class Panel:
+    """Attributes: name; position (T, N, 3) in its frame; jump (T,), true where the frame jumped to reach this time."""
+
+    name: str
+    position: np.ndarray
+    jump: np.ndarray
+
+
+def jumps(rotation: np.ndarray, episode: np.ndarray) -> np.ndarray:
+    """Where a frame jumps, by the rule of the jump rate (`diagnostics.jumps`).
+
+    Args:
+        rotation: (T, 3, 3), proper or improper, rows are the axes; undetermined ones are zero.
+        episode: (T,); the first time of an episode is no jump.
+
+    Returns:
+        (T,) booleans; the first is false.
+    """
+    before, after = (Frames.single(part, np.zeros((len(part), 3))) for part in (rotation[:-1], rotation[1:]))
+    return np.concatenate([[False], diagnostics.jumps(before, after) & (episode[1:] == episode[:-1])])
+
+
+def read_panels(raw: Path, aligned: dict[str, Path]) -> list[Panel]:
+    """The trajectory as it is and in the first frame of each aligned file.
+
+    Raises:
+        ValueError: an aligned file has no rotations, or another number of times than the trajectory.
+    """
+    world = trajectory.read(raw)
+    still = np.zeros(len(world.position), dtype=bool)
+    panels = [Panel("raw", _three(world.position - world.position.mean((0, 1))), still)]
+    for name, path in aligned.items():
+        inside, observables = trajectory.read(path), trajectory.read_observables(path)
+        if "rotation" not in observables:
+            raise ValueError(f"{path}: no observable `rotation`; expected a file written by align.py")
+        if len(inside.position) != len(world.position):
+            raise ValueError(
+                f"{path}: {len(inside.position)} times, but {raw} has {len(world.position)}; align this trajectory"
+            )
+        rotation = observables["rotation"]
+        first = rotation[:, 0] if rotation.ndim == 4 else rotation
+        panels.append(Panel(name, _three(inside.position), jumps(first, world.episode)))
+    return panels
+
+
+def _three(position: np.ndarray) -> np.ndarray:
+    return np.pad(position, [(0, 0), (0, 0), (0, 3 - position.shape[-1])])
+
+
+def stretch(panels: list[Panel], episode: np.ndarray, length: int = LENGTH) -> slice:
+    """The `length` times of one episode with the most jumps (in the middle of those with as many), or the first times.
+
+    Args:
+        episode: (T,). Where no episode is long enough, the stretch spans several.
+    """
+    count = len(episode)
+    length = min(length, count)
+    total = np.concatenate([[0], np.cumsum(np.sum([panel.jump for panel in panels], axis=0))])
+    start = np.arange(count - length + 1)
+    inside = (total[start + length] - total[start]).astype(float)
+    inside[episode[start + length - 1] != episode[start]] -= 1e9  # the last choice
+    best = np.flatnonzero(inside == inside.max())
+    run = best[: np.argmax(np.diff(np.append(best, np.inf)) > 1) + 1]
+    begin = int(run[len(run) // 2]) if inside.max() >= 1 else int(best[0])
+    return slice(begin, begin + length)
+
+
+def plane(position: np.ndarray) -> tuple[int, int]:
+    """The two coordinates of (T, N, 3) that vary most, in their order: what a flat picture should show."""
+    spread = (position - position.mean((0, 1))).var((0, 1))
+    first, second = sorted(np.argsort(-spread, kind="stable")[:2])
+    return int(first), int(second)
+
+
+def render(panels: list[Panel], bonds: np.ndarray | None, first: int) -> list[Image.Image]:
+    """A picture for each time of the panels (already cut to the stretch), with one palette for all.
+
+    Args:
+        first: number of the first time, for the title.
+    """
+    axes = [plane(panel.position) for panel in panels]
+    pictures = [_picture(panels, axes, bonds, now, first) for now in range(len(panels[0].position))]
+    busiest = max(pictures, key=lambda image: len(image.getcolors(1 << 24)))
+    flash = pictures[int(np.argmax(np.any([panel.jump for panel in panels], axis=0)))]  # so that red is in the palette
+    both = Image.fromarray(np.concatenate([busiest, flash]))
+    palette = both.quantize(64, dither=Image.Dither.NONE)
+    return [image.quantize(palette=palette, dither=Image.Dither.NONE) for image in pictures]
+
+
+def _picture(
+    panels: list[Panel], planes: list[tuple[int, int]], bonds: np.ndarray | None, now: int, first: int
+) -> Image.Image:
+    figure = Figure(figsize=(2.3 * len(panels), 2.75), dpi=DPI)
+    figure.subplots_adjust(left=0.01, right=0.99, top=0.83, bottom=0.12, wspace=0.06)
+    for number, (panel, chosen) in enumerate(zip(panels, planes, strict=True)):
+        _draw(figure.add_subplot(1, len(panels), number + 1), panel, chosen, bonds, now)
+    figure.text(0.5, 0.955, f"time step {first + now}", ha="center", va="center", fontsize=8, color=style.FAINT)
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    return Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
+
+
+def _draw(axis: Axes, panel: Panel, chosen: tuple[int, int], bonds: np.ndarray | None, now: int) -> None:
+    points = panel.position[..., chosen]
+    recent = panel.jump[max(now - FLASH + 1, 0) : now + 1].any()
+    last = np.flatnonzero(panel.jump[: now + 1])
+    start = max(now - TRAIL, last[-1] if len(last) else 0)  # a trail across a jump would be a motion that never was
+    axis.set_facecolor(ALERT_WASH if recent else "white")
+    axis.add_collection(LineCollection(points[start : now + 1].swapaxes(0, 1), colors="#9ec3de", linewidths=0.9))
+    if bonds is not None:
+        axis.add_collection(LineCollection(points[now][bonds], colors=style.FAINT, linewidths=1.2))
+    axis.scatter(*points[now].T, s=16, color=ALERT if recent else style.BLUE, zorder=3)
+    axis.scatter(*points[now, :1].T, s=26, color=style.ORANGE, zorder=4)
+    centre = (points.min((0, 1)) + points.max((0, 1))) / 2
+    half = 0.55 * max(np.ptp(points, axis=(0, 1)).max(), 1e-12)
+    axis.set(xlim=(centre[0] - half, centre[0] + half), ylim=(centre[1] - half, centre[1] + half))
+    axis.set_aspect("equal")
+    axis.set(xticks=[], yticks=[])
+    axis.spines[:].set(visible=True, color=ALERT if recent else style.PALE, linewidth=2.5 if recent else 0.8)
+    axis.set_title(panel.name, loc="center", fontsize=9)
+    count = int(panel.jump[: now + 1].sum())
+    text = "as recorded" if panel.name == "raw" else f"jumps so far: {count}"
+    axis.set_xlabel(text, fontsize=8, color=ALERT if count else style.INK)
+
+
+def save(pictures: list[Image.Image], path: Path) -> None:
+    """Write a GIF that loops, in one step."""
+    with atomic(path) as temporary:
+        pictures[0].save(
+            temporary, format="GIF", save_all=True, append_images=pictures[1:], duration=DURATION, loop=0, optimize=True
+        )
+
+
+def film(raw: Path, aligned: dict[str, Path], length: int = LENGTH) -> tuple[list[Image.Image], dict[str, str]]:
+    """The pictures, and what the report says of them: title, caption and finding."""
+    world, panels = trajectory.read(raw), read_panels(raw, aligned)
+    part = stretch(panels, world.episode, length)
+    cut = [Panel(p.name, p.position[part], _inside(p.jump[part])) for p in panels]
+    return render(cut, world.bonds, part.start), words(panels, cut, part)
+
+
+def _inside(jump: np.ndarray) -> np.ndarray:
+    """The jumps of a stretch: one that led to its first time is not shown."""
+    return np.concatenate([[False], jump[1:]])
+
+
+def words(panels: list[Panel], cut: list[Panel], part: slice) -> dict[str, str]:
+    """Title, caption and finding."""
+    shown = [f"{p.name} {int(p.jump.sum())}" for p in cut[1:]]
+    whole = [f"{p.name} {int(p.jump.sum())}" for p in panels[1:]]
+    steps = len(panels[0].position)
+    return {
+        "title": "One trajectory in several frames",
+        "caption": "The same motion as recorded and in the frame of each alignment, in the two coordinates that vary "
+        "most. Red: the frame has just turned by more than 90 degrees, changed its handedness or lost an axis, while "
+        "the points hardly moved. The orange point is point 0.",
+        "finding": f"Jumps in the steps {part.start} to {part.stop - 1} shown: {style.listing(shown)}; in all {steps} "
+        f"steps: {style.listing(whole)}.",
+    }

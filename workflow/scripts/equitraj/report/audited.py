@@ -1,0 +1,116 @@
+"""What the audit of symmetry says, in sentences: claims, controls, and the symmetry of the data themselves."""
+
+import pandas as pd
+
+from equitraj.figures.style import CLAIMED
+from equitraj.report.words import names, sig
+
+LEVELS = ("no", "learned", "in expectation", "exact")
+
+
+def broken_claims(audit: pd.DataFrame) -> dict[str, list[str]]:
+    """For each method with a claim that does not hold when trained: the transformations, all translations as one."""
+    rows = audit[(audit["weights"] == "trained") & (audit["agrees"] == "no")]
+    return {method: list(dict.fromkeys(family(part["generator"]))) for method, part in rows.groupby("method")}
+
+
+def family(generator: pd.Series) -> pd.Series:
+    """Generators with the magnitudes of a translation taken together."""
+    return generator.str.replace(r"^translation_.*", "translation", regex=True)
+
+
+def claims(audit: pd.DataFrame) -> list[str]:
+    """How many claims hold in the trained methods, each that does not, what is learned, and what holds unclaimed."""
+    trained = audit[(audit["weights"] == "trained") & (audit["verdict"] != "not applicable")]
+    if trained.empty:
+        return []
+    table = _pairs(trained)
+    claimed = table[table["claim"].isin(CLAIMED)]
+    broken = claimed[claimed["false"]]
+    text = f"{len(claimed) - len(broken)} of {len(claimed)} claims (method and transformation) hold."
+    sentences = [text if len(broken) else f"All {len(claimed)} claims (method and transformation) hold."]
+    for (method, generator), row in broken.iterrows():
+        sentences.append(
+            f"`{method}` claims {generator} symmetry and does not have it: relative change {sig(row['error'])}."
+        )
+    for (method, generator), row in table[table["claim"] == "learned"].iterrows():
+        sentences.append(
+            f"`{method}` learns {generator} symmetry, and after training the relative change is {sig(row['error'])}."
+        )
+    unclaimed = table[(table["claim"] == "no") & table["exact"]]
+    for generator, rows in unclaimed.groupby("generator"):
+        sentences.append(
+            f"Exact under {generator.replace('_', ' ')} without claiming it: {names(rows.index.unique('method'))}."
+        )
+    return sentences
+
+
+def _pairs(trained: pd.DataFrame) -> pd.DataFrame:
+    rank = trained["claim"].map({level: number for number, level in enumerate(LEVELS)})
+    pairs = trained.assign(generator=family(trained["generator"]), rank=rank).groupby(["method", "generator"])
+    table = pairs.agg(
+        rank=("rank", "max"),
+        false=("agrees", lambda agrees: (agrees == "no").any()),
+        exact=("verdict", lambda verdicts: (verdicts == "exact").all()),
+        error=("rel_mean", "max"),
+    )
+    return table.assign(claim=table["rank"].map(dict(enumerate(LEVELS))))
+
+
+def controls(table: pd.DataFrame | None) -> list[str]:
+    """How many controls gave what they must give, and each that did not."""
+    if table is None or table.empty:
+        return []
+    table = each_control(table)
+    bad = table[went_wrong(table)]
+    must_fail = (table["expected"] != "exact").sum()
+    text = (
+        f"{len(table) - len(bad)} of {len(table)} controls gave what they must give ({must_fail} are built to fail, "
+        f"{len(table) - must_fail} to pass)"
+    )
+    if bad.empty:
+        return [f"{text}, so the audit finds an error where there is one and none where there is none."]
+    wrongs = [
+        f"`{row.control}` under {row.generator} on `{row.task}` was {row.verdict}, expected {row.expected}, relative "
+        f"change {sig(row.rel_mean)}: the verdicts of this audit are not to be trusted."
+        for row in bad.itertuples()
+    ]
+    return [f"{text}.", *wrongs]
+
+
+def each_control(table: pd.DataFrame) -> pd.DataFrame:
+    """One row for each control of a task, which every method's audit repeats: one that went wrong if there is any."""
+    order = table.assign(wrong=went_wrong(table)).sort_values("wrong", ascending=False, kind="stable")
+    return order.drop_duplicates(["task", "control", "generator"]).sort_index().drop(columns="wrong")
+
+
+def went_wrong(table: pd.DataFrame) -> pd.Series:
+    """For each row whether the verdict is not the expected one; "not exact" stands for any but exact."""
+    unlike = table["verdict"] != table["expected"]
+    return unlike.where(table["expected"] != "not exact", table["verdict"] == "exact")
+
+
+def wrong(table: pd.DataFrame | None) -> bool:
+    """Whether a control went wrong."""
+    return table is not None and bool(went_wrong(table).any())
+
+
+def isotropy(table: pd.DataFrame | None) -> list[str]:
+    """Whether the training distribution of each task is rotation-invariant, and what follows for methods."""
+    if table is None or table.empty:
+        return []
+    return [_isotropy(row) for row in table.itertuples()]
+
+
+def _isotropy(row: tuple) -> str:
+    text = f"(two-sample test on {row.frames:,} frames, statistic {sig(row.statistic)}, p = {sig(row.p_value)})"
+    if row.verdict == "oriented":
+        return (
+            f"The training data of `{row.task}` are oriented {text}: a method may gain on data as given by learning "
+            f"their orientation, which equivariance forgoes, and augmentation trains on rotations that the test data "
+            f"do not have; what symmetry buys shows on the rotated data."
+        )
+    return (
+        f"No orientation was found in the training data of `{row.task}` {text}: rotated copies follow the same "
+        f"distribution, so that augmentation and equivariance cost nothing on data as given."
+    )
