@@ -14,11 +14,18 @@ COLUMNS = {
     "metrics": "task method model alignment augmentation history train_size seed status n_parameters mse rmse "
     "mse_persistence mse_velocity skill skill_velocity r2 mse_rotated train_seconds frames_per_second "
     "peak_memory_mb device",
-    "audit": "task method train_size seed weights dtype generator samples abs_max rel_mean rel_p95 rel_max "
-    "loss_percent noise_floor verdict claim agrees",
+    "audit": "task method train_size seed weights dtype generator samples abs_mean abs_max out_mean out_p95 out_max "
+    "rel_mean rel_low rel_high rel_p95 rel_max loss_total loss_twirled loss_variance loss_percent identity_error "
+    "noise_floor verdict claim agrees",
+    "probes": "task method train_size seed probe item x value low high floor verdict",
+    "controls": "task method train_size seed control generator rel_mean noise_floor verdict expected",
     "rollout": "task method train_size seed step mse skill",
-    "alignment": "task alignment jump_rate eigengap_p01 perturbation_gain rotation_error reflection_error",
+    "alignment": "task alignment jump_rate eigengap_p01 perturbation_gain far_share rotation_error reflection_error",
+    "perturbation": "task alignment moved point gain",
+    "eigengap": "task quantile gap",
+    "isotropy": "task frames statistic p_value verdict",
 }
+EUCLIDEAN = ("rotation", "inversion", "mirror", "translation", "euclidean")
 EQUIVARIANT = ("tiny_egnn", "tiny_e3nn", "persistence", "autoregression")
 
 
@@ -35,7 +42,8 @@ def test_tables_have_the_promised_columns(tiny, name):
 
 def test_every_run_folder_is_complete(tiny):
     folder = tiny / "results/runs/tiny_k3/tiny_egnn/nall/seed1"
-    promised = "model.safetensors run.json history.csv metrics.json predictions.h5 rollout.csv audit.csv".split()
+    promised = "model.safetensors run.json history.csv metrics.json predictions.h5 rollout.csv audit.csv "
+    promised = (promised + "probes.csv controls.csv").split()
     assert sorted(p.name for p in folder.iterdir()) == sorted(promised)
     with h5py.File(folder / "predictions.h5") as file:
         mse = np.mean((file["prediction"][()] - file["target"][()]) ** 2)
@@ -61,18 +69,18 @@ def test_equivariant_methods_err_alike_on_rotated_data_and_the_audit_says_why(ti
     metrics, audit = table(tiny, "metrics"), table(tiny, "audit")
     equivariant = metrics[metrics.method.isin(EQUIVARIANT)]
     np.testing.assert_allclose(equivariant.mse_rotated, equivariant.mse, rtol=1e-4)  # float32 predictions
-    rows = audit[audit.method.isin(EQUIVARIANT) & (audit.generator != "permutation")]
+    rows = audit[audit.method.isin(EQUIVARIANT) & audit.generator.isin(EUCLIDEAN)]
     assert (rows[rows.dtype == "float32"].rel_mean < 1e-5).all()
     assert (rows[rows.dtype == "float64"].rel_mean < 1e-12).all()
     assert set(rows[rows.method == "tiny_egnn"].weights) == {"initial", "trained"}
-    mlp = audit[(audit.method == "tiny_mlp") & audit.generator.isin(["rotation", "reflection"])]
+    mlp = audit[(audit.method == "tiny_mlp") & audit.generator.isin(["rotation", "mirror"])]
     assert (mlp.rel_mean > 1e-2).all() and (mlp.verdict == "broken").all()
 
 
 def test_an_alignment_that_does_not_hold_what_it_claims_is_marked(tiny):
     audit = table(tiny, "audit")
     rows = audit[(audit.method == "tiny_mlp_principal_axes") & (audit.generator == "rotation")]
-    assert (rows.claim == "yes").all() and (rows.agrees == "no").any()
+    assert (rows.claim == "exact").all() and (rows.agrees == "no").any()
 
 
 def test_figures_and_report_are_there(tiny):
@@ -82,6 +90,18 @@ def test_figures_and_report_are_there(tiny):
     assert all((figures / f"{n}.png").stat().st_size > 5000 for n in names)
     html = (tiny / "reports/report.html").read_text()
     assert not re.search(r'(?:src|href)="https?://[^"]+\.(?:js|css|png|svg)', html)
+
+
+def test_every_probe_of_the_audit_has_rows(tiny):
+    probes = table(tiny, "probes")
+    every = {"angle", "worst_rotation", "training", "rollout", "stabiliser", "continuity", "lie", "lie_layer"}
+    assert set(probes[probes.method == "tiny_e3nn"].probe) == every
+    assert np.isfinite(probes[probes.method == "tiny_e3nn"].value).all()
+
+
+def test_the_film_is_embedded_in_the_report(tiny):
+    assert (tiny / "results/figures/film.gif").read_bytes()[:6] == b"GIF89a"
+    assert "data:image/gif;base64," in (tiny / "reports/report.html").read_text()
 
 
 def test_running_again_does_nothing(tiny):

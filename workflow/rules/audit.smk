@@ -29,7 +29,7 @@ rule audit_numpy:
         "Auditing the symmetry of {wildcards.method} on {wildcards.task} (n={wildcards.size})"
     shell:
         "NPROC={threads} python {input.script:q} --trajectory {input.trajectory:q} --runs {params.folders:q} "
-        "--samples {params.samples} --elements {params.elements} 2> {log:q}"
+        "--samples {params.samples} --elements {params.elements} --processes {threads} 2> {log:q}"
 
 
 use rule audit_numpy as audit_jax with:

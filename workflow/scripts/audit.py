@@ -25,6 +25,7 @@ def arguments() -> argparse.Namespace:
     runs = parser.add_argument_group("in the workflow")
     runs.add_argument("--trajectory", type=Path, help="the lifted trajectory")
     runs.add_argument("--runs", type=Path, nargs="+", help="run folders of all seeds of a method on a task")
+    runs.add_argument("--processes", type=int, default=1, help="processes that share the work")
     alone = parser.add_argument_group("alone")
     alone.add_argument(
         "--predictor", metavar="MODULE:FUNCTION", help="the function; its module is looked for here first"
@@ -50,7 +51,7 @@ def main() -> None:
         from equitraj import audit_run
         from equitraj.trajectory import read
 
-        audit_run.run(args.runs, read(args.trajectory), args.samples, args.elements)
+        audit_run.run(args.runs, read(args.trajectory), args.samples, args.elements, args.processes)
     else:
         # by name: its environment is the user's own, and no rule needs what reads foreign formats
         import_module("equitraj.audit_function").run(args)

@@ -3,7 +3,6 @@
 Evaluation, rollout and audit know nothing else, so that every framework gets the identical test.
 """
 
-import copy
 import json
 from collections.abc import Callable
 from dataclasses import asdict
@@ -23,6 +22,7 @@ from equitraj.registry import model_spec
 from equitraj.tasks import Sample
 
 CHUNK = 64  # samples in a call, smaller batches padded to it, so that a network is compiled once
+CHUNKS = {"torch": 256}  # where nothing is compiled for a shape, and larger calls are faster
 
 
 class Predictor:
@@ -31,12 +31,19 @@ class Predictor:
     An alignment that draws its frames draws the same ones in every call, and others for another `draw`.
     """
 
-    def __init__(self, aligner: Base, forward: Callable[[Sample], np.ndarray], reference: np.ndarray | None = None):
-        self.aligner, self.forward, self.reference = aligner, forward, reference
+    def __init__(
+        self,
+        aligner: Base,
+        forward: Callable[[Sample], np.ndarray],
+        reference: np.ndarray | None = None,
+        chunk: int = CHUNK,
+    ) -> None:
+        self.aligner, self.forward, self.reference, self.chunk = aligner, forward, reference, chunk
 
     def predict(self, sample: Sample, draw: int = 0) -> np.ndarray:
         """Predicted world positions (B, N, 3), float64, `lag` frames after the newest frame of each sample."""
-        rng, parts = np.random.default_rng(draw), [slice(i, i + CHUNK) for i in range(0, len(sample), CHUNK)]
+        rng = np.random.default_rng(draw)
+        parts = [slice(i, i + self.chunk) for i in range(0, len(sample), self.chunk)]
         return np.concatenate([self._predict(sample.take(part), rng) for part in parts])
 
     def _predict(self, sample: Sample, rng: np.random.Generator) -> np.ndarray:
@@ -61,7 +68,8 @@ def read_run(folder: str | Path, weights: str = "trained") -> tuple[Method, Shap
 def load(folder: str | Path, weights: str = "trained", dtype: str = "float32") -> Predictor:
     """The predictor of a run folder with these weights, computing in `dtype`; see `read_run`."""
     method, shape, arrays, reference = read_run(folder, weights)
-    return Predictor(method.aligner, forward(method, shape, arrays, dtype), reference)
+    chunk = CHUNKS.get(model_spec(method.model).framework, CHUNK)
+    return Predictor(method.aligner, forward(method, shape, arrays, dtype), reference, chunk)
 
 
 def shape_from(record: dict) -> Shape:
@@ -140,12 +148,12 @@ def _torch(method: Method, shape: Shape, arrays: dict[str, np.ndarray], dtype: s
 
     from equitraj.training.torch import set_arrays
 
-    network = copy.deepcopy(_torch_network(_built(method), shape, dtype))
-    set_arrays(network, arrays)
+    network = _torch_network(_built(method), shape, dtype)
 
     @torch.no_grad()
     def run(inputs: dict[str, np.ndarray]) -> np.ndarray:
         torch.set_default_dtype(getattr(torch, dtype))
+        set_arrays(network, arrays)  # predictors of one structure share it: a copy for each would take half a second
         return network(network.batch(inputs)).numpy().reshape(inputs["position"].shape)
 
     return run

@@ -18,6 +18,7 @@ from equitraj.tasks import Sample
 
 __all__ = [
     "COLUMNS",
+    "EVERY",
     "Element",
     "Measurement",
     "Predict",
@@ -29,6 +30,7 @@ __all__ = [
     "verdict",
 ]
 
+EVERY = (*GENERATORS, "time_reversal")
 COLUMNS = (
     "dtype generator samples abs_mean abs_max out_mean out_p95 out_max rel_mean rel_low rel_high rel_p95 rel_max "
     "loss_total loss_twirled loss_variance loss_percent identity_error noise_floor verdict claim agrees"
@@ -43,6 +45,7 @@ def audit(
     seed: int = 0,
     lag: int = 1,
     forward: Callable[[Sample, np.ndarray], float] | None = None,
+    generators: tuple[str, ...] = EVERY,
 ) -> list[dict]:
     """One row per dtype and generator for the predictors `load("float32")` and `load("float64")`.
 
@@ -56,7 +59,9 @@ def audit(
         other = prediction[next((d for d in prediction if d != dtype), dtype)]
         given = forward and forward(sample, prediction[dtype])
         noise = given or forward_noise(other, sample, prediction[dtype], dtype)
-        rows += Subject(predict[dtype], sample, prediction[dtype], claims, dtype, noise).rows(count, seed, lag)
+        rows += Subject(predict[dtype], sample, prediction[dtype], claims, dtype, noise).rows(
+            count, seed, lag, generators
+        )
     return rows
 
 
@@ -64,8 +69,7 @@ def audit(
 class Subject:
     """What is audited in one precision.
 
-    Attributes: predict; sample; prediction f(x) (B, N, 3); claims; dtype; forward, the
-    rounding of the forward pass.
+    Attributes: predict; sample; prediction f(x) (B, N, 3); claims; dtype; forward, the rounding of the forward pass.
     """
 
     predict: Predict
@@ -75,21 +79,26 @@ class Subject:
     dtype: str
     forward: float
 
-    def rows(self, count: int, seed: int, lag: int) -> Iterator[dict]:
+    def rows(self, count: int, seed: int, lag: int, generators: tuple[str, ...]) -> Iterator[dict]:
         """A row per generator, and per label of its elements."""
         n_points, size = self.sample.position.shape[2], extent(self.sample.position[:, -1])
         # a method that draws its frames gets each element by itself, so that it draws the same ones for all of them
         batch = 0 if "in expectation" in self.claims.values() else BATCH
-        for number, generator in enumerate(GENERATORS):
-            elements = draw(generator, count, n_points, size, np.random.default_rng([seed, number]))
+        for generator in (g for g in GENERATORS if g in generators):
+            rng = np.random.default_rng([seed, EVERY.index(generator)])
+            elements = draw(generator, count, n_points, size, rng)
             found = measure_by_label(self.predict, self.sample, self.prediction, elements, batch)
             for label, measurement in found.items():
                 yield self.row(label or generator, measurement, measurement.loss(), elements)
+        if "time_reversal" in generators:
+            yield self.reversal_row(lag)
+
+    def reversal_row(self, lag: int) -> dict:
+        """The row of time reversal; no group acts, so that there is nothing to average over."""
         if (found := time_reversal(self.predict, self.sample, self.prediction, lag)) is not None:
-            yield self.row("time_reversal", found, {}, [])  # no group acts: there is nothing to average over
-        else:
-            nothing = {"dtype": self.dtype, "generator": "time_reversal", "samples": 0, "claim": "no"}
-            yield dict.fromkeys(COLUMNS) | nothing | {"verdict": "not applicable", "agrees": "yes"}
+            return self.row("time_reversal", found, {}, [])
+        nothing = {"dtype": self.dtype, "generator": "time_reversal", "samples": 0, "claim": "no"}
+        return dict.fromkeys(COLUMNS) | nothing | {"verdict": "not applicable", "agrees": "yes"}
 
     def row(self, generator: str, found: Measurement, loss: dict, elements: list[Element]) -> dict:
         """One row of the table."""

@@ -72,7 +72,7 @@ def worst_rotation(predict: Predict, sample: Sample, n_random: int, seed: int = 
 
 def rollout(predict: Predict, sample: Sample, steps: tuple[int, ...] = (1, 2, 5, 10, 20), seed: int = 0) -> list[dict]:
     """Rotation error after feeding predictions back, relative to how far the rollout has come from its start."""
-    elements = draw("rotation", 4, sample.position.shape[2], 1.0, np.random.default_rng(seed))
+    elements = draw("rotation", 2, sample.position.shape[2], 1.0, np.random.default_rng(seed))
     start, rows = replace(sample, target=None), []
     states = [start, *(g.apply(start) for g in elements)]
     for step in range(1, max(steps) + 1):

@@ -1,0 +1,79 @@
+"""The audit of any Python function from the command line, with no workflow."""
+
+import csv
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from study import REPOSITORY, environment
+
+FUNCTIONS = """
+import numpy as np
+
+
+def springs(position):
+    newest = position[:, -1]
+    apart = newest - newest.mean(1, keepdims=True)
+    return 2 * newest - position[:, -2] - 0.1 * apart * (apart**2).sum(-1, keepdims=True)
+
+
+def windy(position):
+    return springs(position) + np.array([0.3, 0, 0])
+
+
+def flat(position):
+    return position[:, -1].reshape(len(position), -1)
+"""
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A working directory with functions and a trajectory."""
+    folder, rng = tmp_path_factory.mktemp("alone"), np.random.default_rng(0)
+    (folder / "mine.py").write_text(FUNCTIONS)
+    np.savez(folder / "walk.npz", positions=rng.normal(size=(5, 3)) + np.cumsum(rng.normal(size=(90, 5, 3)) * 0.1, 0))
+    return folder
+
+
+def audit(folder, function: str, *arguments: str) -> subprocess.CompletedProcess:
+    script = REPOSITORY / "workflow/scripts/audit.py"
+    call = [sys.executable, script, "--predictor", f"mine:{function}", "--data", "walk.npz", "--history", "2"]
+    call += ["--samples", "16", "--elements", "8", *arguments]
+    return subprocess.run(call, cwd=folder, env=environment(), capture_output=True, text=True)
+
+
+def test_a_function_that_has_what_it_claims_passes_and_its_matrix_is_printed(folder):
+    claims = ["rotation", "reflection", "translation", "permutation"]
+    result = audit(folder, "springs", "--claims", *claims, "--output", "matrix.csv")
+    assert result.returncode == 0, result.stderr
+    printed = {line.split()[0]: line.split()[1:3] for line in result.stdout.splitlines()[1:]}
+    assert printed["euclidean"] == ["exact", "exact"] and printed["scaling"] == ["broken", "no"]
+    with (folder / "matrix.csv").open() as file:
+        rows = {row["generator"]: row for row in csv.DictReader(file)}
+    assert rows["rotation"]["samples"] == str(16 * 8) and float(rows["rotation"]["identity_error"]) < 1e-6
+    assert {row["agrees"] for row in rows.values()} == {"yes"}
+
+
+def test_a_claim_that_does_not_hold_is_named_and_the_command_fails(folder):
+    result = audit(folder, "windy", "--claims", "rotation", "translation")
+    assert result.returncode == 1
+    assert result.stderr.splitlines()[-1] == "claimed and not found exact: rotation"
+
+
+@pytest.mark.parametrize(
+    ("function", "said"),
+    [
+        ("spring", "no function 'spring' in"),
+        ("flat", "returned shape (16, 15), expected (16, 5, 3) (samples, points, 3)"),
+    ],
+)
+def test_a_function_that_cannot_be_audited_is_named_with_what_was_expected(folder, function, said):
+    result = audit(folder, function)
+    assert result.returncode == 1 and said in result.stderr and "Traceback" not in result.stderr
+
+
+def test_a_history_longer_than_the_data_is_refused(folder):
+    result = audit(folder, "springs", "--history", "200")
+    assert result.returncode == 1 and "walk.npz: 90 frames; at least 201 of one episode are needed" in result.stderr
