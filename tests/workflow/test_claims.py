@@ -58,7 +58,8 @@ class Alignment(principal_axes_signed.Alignment):
 # The networks predict the whole displacement: beside constant velocity their part of it, and so their error, is small.
 STUDY = """
 methods:
-  broken_e3nn: { model: broken_e3nn, alignment: centre_of_mass, training: { epochs: 4, batch_size: 16, residual: last } }
+  broken_e3nn:
+    { model: broken_e3nn, alignment: centre_of_mass, training: { epochs: 4, batch_size: 16, residual: last } }
   broken_frame: { model: mlp, alignment: folded, training: { epochs: 40, batch_size: 16, residual: last } }
 study: { tasks: [tiny_k3], methods: [broken_e3nn, broken_frame], seeds: [0] }
 audit: { samples: 16, elements: 8 }

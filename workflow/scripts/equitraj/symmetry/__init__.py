@@ -32,8 +32,9 @@ __all__ = [
 
 EVERY = (*GENERATORS, "time_reversal")
 COLUMNS = (
-    "dtype generator samples abs_mean abs_max out_mean out_p95 out_max rel_mean rel_low rel_high rel_p95 rel_max "
-    "loss_total loss_twirled loss_variance loss_percent identity_error noise_floor verdict claim agrees"
+    "dtype generator samples abs_mean abs_low abs_high abs_p95 abs_max out_mean out_low out_high out_p95 out_max "
+    "rel_mean rel_low rel_high rel_p95 rel_max loss_total loss_twirled loss_variance loss_percent identity_error "
+    "noise_floor verdict claim agrees"
 ).split()
 
 

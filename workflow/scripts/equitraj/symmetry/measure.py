@@ -90,13 +90,14 @@ class Measurement:
         }
 
     def errors(self, seed: int = 0) -> dict[str, float]:
-        """Mean, 95th percentile and maximum of the three errors, and the interval of the mean relative one."""
-        low, high = interval(np.stack(self.relative), seed)
-        row = {"abs_mean": float(np.mean(self.absolute)), "abs_max": float(np.max(self.absolute))}
-        for name, values in (("out", self.output), ("rel", self.relative)):
-            row |= {f"{name}_mean": float(np.mean(values)), f"{name}_p95": float(np.quantile(values, 0.95))}
-            row[f"{name}_max"] = float(np.max(values))
-        return row | {"rel_low": low, "rel_high": high}
+        """Mean with its 95 % interval, 95th percentile and maximum of the three errors."""
+        row = {}
+        for name, per_element in (("abs", self.absolute), ("out", self.output), ("rel", self.relative)):
+            values = np.stack(per_element)
+            low, high = interval(values, seed)
+            row |= {f"{name}_mean": float(values.mean()), f"{name}_low": low, f"{name}_high": high}
+            row |= {f"{name}_p95": float(np.quantile(values, 0.95)), f"{name}_max": float(values.max())}
+        return row
 
 
 def interval(values: np.ndarray, seed: int = 0) -> tuple[float, float]:
