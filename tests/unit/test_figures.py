@@ -166,7 +166,7 @@ def test_worst_rotation_gives_the_largest_ratio_to_random(drawn):
 
 def test_continuity_tells_flat_from_growing(drawn):
     assert "13 of 14 methods" in drawn["audit_continuity"][1]
-    assert "that of mlp_axes grows most, 10,000 times at a gap of 1.00e-04" in drawn["audit_continuity"][1]
+    assert "the largest of the others: mlp_axes 13,000" in drawn["audit_continuity"][1]
 
 
 def test_lie_names_the_largest_derivative(drawn, inputs):

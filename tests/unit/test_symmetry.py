@@ -131,6 +131,15 @@ def test_time_reversal_is_exact_for_leapfrog_and_broken_by_friction():
     assert row["verdict"] == "broken" and row["loss_percent"] is None
 
 
+def test_time_reversal_turns_velocities_around():
+    """A method that goes by the given velocity returns when that is reversed with the frames."""
+    s = sample()
+    moving = Sample(s.position, s.target, velocity=s.position[:, 1] - s.position[:, 0])
+    assert audit(lambda q: q.position[:, -1] + q.velocity, s=moving)["time_reversal"]["verdict"] == "exact"
+    alone = Sample(s.position[:, 1:], s.target, velocity=moving.velocity)
+    assert audit(lambda q: q.position[:, -1] + q.velocity, s=alone)["time_reversal"]["verdict"] == "exact"
+
+
 def test_scaling_is_exact_for_a_linear_function_only():
     assert audit(equivariant)["scaling"]["verdict"] == "exact"
     assert audit(lambda s: s.position[:, -1] + 0.1 * np.sin(s.position[:, -1]))["scaling"]["verdict"] == "broken"
