@@ -44,6 +44,10 @@ CASES = {
         {"methods": {"mine": {"model": "mlp", "training": {"symmetry_penalty": -1.0}}}},
         ["methods.mine.training.symmetry_penalty: -1.0; expected 0 or a number above it"],
     ),
+    "unknown figure": (
+        {"study": {"figures": ["acuracy"]}},
+        ["study.figures: unknown name 'acuracy'", "Did you mean 'accuracy'?"],
+    ),
     "unknown hyperparameter": (
         {"methods": {"mine": {"model": "mlp", "options": {"widht": 3}}}},
         ["methods.mine.options: unknown name 'widht'", "Did you mean 'width'?"],

@@ -6,6 +6,7 @@ import yaml
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError, best_match
 
+from equitraj import figures
 from equitraj.registry import (
     LIBRARY,
     alignment_options,
@@ -37,6 +38,8 @@ def check(config: dict) -> None:
         one_of("study.methods", name, list(config["methods"]))
     for name in config["study"]["tasks"]:
         one_of("study.tasks", name, list(config["tasks"]))
+    for name in config["study"].get("figures", []):
+        one_of("study.figures", name, figures.names())
     for name, alignment in config["alignments"].items():
         check_alignment(name, alignment)
     for name, method in config["methods"].items():
