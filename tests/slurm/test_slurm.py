@@ -37,7 +37,7 @@ def test_gpu_jobs_go_to_the_gpu_partition_and_see_a_device_of_their_own(slurm, o
 def test_jobs_of_seconds_share_submissions(slurm, on_cluster):
     steps = int(re.search(r"(\d+) of \1 steps \(100%\) done", (on_cluster / "run.log").read_text())[1])
     submissions = len(slurm.queue(on_cluster))
-    assert submissions <= 6 < steps / 5, (submissions, steps)
+    assert 4 * submissions <= steps, (submissions, steps)
 
 
 def test_a_job_that_runs_out_of_memory_succeeds_with_more(slurm, fresh):

@@ -111,49 +111,57 @@ def render(panels: list[Panel], bonds: np.ndarray | None, first: int) -> list[Im
     Args:
         first: number of the first time, for the title.
     """
-    axes = [plane(panel.position) for panel in panels]
-    pictures = [_picture(panels, axes, bonds, now, first) for now in range(len(panels[0].position))]
-    busiest = max(pictures, key=lambda image: len(image.getcolors(1 << 24)))
-    flash = pictures[int(np.argmax(np.any([panel.jump for panel in panels], axis=0)))]  # so that red is in the palette
-    both = Image.fromarray(np.concatenate([busiest, flash]))
-    palette = both.quantize(64, dither=Image.Dither.NONE)
+    figure = Figure(figsize=(2.3 * len(panels), 2.75), dpi=DPI)
+    figure.subplots_adjust(left=0.01, right=0.99, top=0.83, bottom=0.12, wspace=0.06)
+    canvas = FigureCanvasAgg(figure)
+    axes = np.atleast_1d(figure.subplots(1, len(panels)))
+    scenes = [Scene(axis, panel, bonds) for axis, panel in zip(axes, panels, strict=True)]
+    clock = figure.text(0.5, 0.955, "", ha="center", va="center", fontsize=8, color=style.FAINT)
+    pictures = []
+    for now in range(len(panels[0].position)):
+        clock.set_text(f"time step {first + now}")
+        for scene in scenes:
+            scene.show(now)
+        canvas.draw()
+        pictures.append(Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB"))
+    return _with_one_palette(pictures, int(np.argmax(np.any([panel.jump for panel in panels], axis=0))))
+
+
+def _with_one_palette(pictures: list[Image.Image], flash: int) -> list[Image.Image]:
+    """Colours of the last picture, whose trails are whole, and of one with a jump, so that red is among them."""
+    palette = Image.fromarray(np.concatenate([pictures[-1], pictures[flash]])).quantize(64, dither=Image.Dither.NONE)
     return [image.quantize(palette=palette, dither=Image.Dither.NONE) for image in pictures]
 
 
-def _picture(
-    panels: list[Panel], planes: list[tuple[int, int]], bonds: np.ndarray | None, now: int, first: int
-) -> Image.Image:
-    figure = Figure(figsize=(2.3 * len(panels), 2.75), dpi=DPI)
-    figure.subplots_adjust(left=0.01, right=0.99, top=0.83, bottom=0.12, wspace=0.06)
-    for number, (panel, chosen) in enumerate(zip(panels, planes, strict=True)):
-        _draw(figure.add_subplot(1, len(panels), number + 1), panel, chosen, bonds, now)
-    figure.text(0.5, 0.955, f"time step {first + now}", ha="center", va="center", fontsize=8, color=style.FAINT)
-    canvas = FigureCanvasAgg(figure)
-    canvas.draw()
-    return Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
+class Scene:
+    """One panel of the picture, drawn once and then moved from time to time."""
 
+    def __init__(self, axis: Axes, panel: Panel, bonds: np.ndarray | None) -> None:
+        self.axis, self.panel, self.bonds = axis, panel, np.empty((0, 2), int) if bonds is None else bonds
+        self.points = panel.position[..., plane(panel.position)]
+        self.trail = axis.add_collection(LineCollection([], colors="#9ec3de", linewidths=0.9))
+        self.sticks = axis.add_collection(LineCollection([], colors=style.FAINT, linewidths=1.2))
+        self.balls = axis.scatter(*self.points[0].T, s=16, zorder=3)
+        self.point0 = axis.scatter(*self.points[0, :1].T, s=26, color=style.ORANGE, zorder=4)
+        low, high = self.points.min((0, 1)), self.points.max((0, 1))
+        half = 0.55 * max((high - low).max(), 1e-12)
+        (x, y) = (low + high) / 2
+        axis.set(xlim=(x - half, x + half), ylim=(y - half, y + half), xticks=[], yticks=[], aspect="equal")
+        axis.set_title(panel.name, loc="center", fontsize=9)
 
-def _draw(axis: Axes, panel: Panel, chosen: tuple[int, int], bonds: np.ndarray | None, now: int) -> None:
-    points = panel.position[..., chosen]
-    recent = panel.jump[max(now - FLASH + 1, 0) : now + 1].any()
-    last = np.flatnonzero(panel.jump[: now + 1])
-    start = max(now - TRAIL, last[-1] if len(last) else 0)  # a trail across a jump would be a motion that never was
-    axis.set_facecolor(ALERT_WASH if recent else "white")
-    axis.add_collection(LineCollection(points[start : now + 1].swapaxes(0, 1), colors="#9ec3de", linewidths=0.9))
-    if bonds is not None:
-        axis.add_collection(LineCollection(points[now][bonds], colors=style.FAINT, linewidths=1.2))
-    axis.scatter(*points[now].T, s=16, color=ALERT if recent else style.BLUE, zorder=3)
-    axis.scatter(*points[now, :1].T, s=26, color=style.ORANGE, zorder=4)
-    centre = (points.min((0, 1)) + points.max((0, 1))) / 2
-    half = 0.55 * max(np.ptp(points, axis=(0, 1)).max(), 1e-12)
-    axis.set(xlim=(centre[0] - half, centre[0] + half), ylim=(centre[1] - half, centre[1] + half))
-    axis.set_aspect("equal")
-    axis.set(xticks=[], yticks=[])
-    axis.spines[:].set(visible=True, color=ALERT if recent else style.PALE, linewidth=2.5 if recent else 0.8)
-    axis.set_title(panel.name, loc="center", fontsize=9)
-    count = int(panel.jump[: now + 1].sum())
-    text = "as recorded" if panel.name == "raw" else f"jumps so far: {count}"
-    axis.set_xlabel(text, fontsize=8, color=ALERT if count else style.INK)
+    def show(self, now: int) -> None:
+        """Move everything to a time; red where the frame has just jumped."""
+        jump = self.panel.jump[: now + 1]
+        recent, count = jump[max(now - FLASH + 1, 0) :].any(), int(jump.sum())
+        start = max(now - TRAIL, *np.flatnonzero(jump), 0)  # a trail across a jump would be a motion that never was
+        self.trail.set_segments(list(self.points[start : now + 1].swapaxes(0, 1)))
+        self.sticks.set_segments(list(self.points[now][self.bonds]))
+        self.balls.set(offsets=self.points[now], color=ALERT if recent else style.BLUE)
+        self.point0.set_offsets(self.points[now, :1])
+        self.axis.set_facecolor(ALERT_WASH if recent else "white")
+        self.axis.spines[:].set(visible=True, color=ALERT if recent else style.PALE, linewidth=2.5 if recent else 0.8)
+        text = "as recorded" if self.panel.name == "raw" else f"jumps so far: {count}"
+        self.axis.set_xlabel(text, fontsize=8, color=ALERT if count else style.INK)
 
 
 def save(pictures: list[Image.Image], path: Path) -> None:
