@@ -176,14 +176,14 @@ def test_a_fitted_reference_comes_back_with_the_predictor(files, chain, tmp_path
     import sys
     from types import SimpleNamespace
 
-    from equitraj.frames import Base, Frames, identity
+    from equitraj.frames import Base, Frames
 
     class Fitted(Base):
         def fit(self, position):
             return position.mean((0, 1))
 
         def frames(self, position, reference=None, rng=None):
-            return Frames.single(identity(position), np.tile(reference, (len(position), 1)))
+            return Frames.world_axes(np.tile(reference, (len(position), 1)))
 
     monkeypatch.setitem(sys.modules, "equitraj.alignments.fitted", SimpleNamespace(Alignment=Fitted))
     align(files / "lifted.h5", TASK, "fitted", {"frames": "fitted", "options": {}}, tmp_path / "aligned.h5")

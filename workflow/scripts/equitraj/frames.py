@@ -37,6 +37,11 @@ class Frames:
         """One frame of weight 1 for each sample, from rotation (B, 3, 3) and origin (B, 3)."""
         return cls(rotation[:, None], origin, np.ones((len(rotation), 1)))
 
+    @classmethod
+    def world_axes(cls, origin: np.ndarray) -> "Frames":
+        """The axes of the world at origins (B, 3)."""
+        return cls.single(np.broadcast_to(np.eye(3), (len(origin), 3, 3)), origin)
+
     def take(self, index: np.ndarray | slice) -> "Frames":
         """The frames of the samples at `index`."""
         return Frames(self.rotation[index], self.origin[index], self.weight[index])
@@ -90,7 +95,14 @@ class Base:
     def frames(
         self, position: np.ndarray, reference: np.ndarray | None = None, rng: np.random.Generator | None = None
     ) -> Frames:
-        """The frames of histories (B, K, N, 3), newest last; `rng` for those that draw them."""
+        """The frames of histories (B, K, N, 3), newest last.
+
+        Those of the newest points; a subclass that looks further back, or draws frames from `rng`, replaces this.
+        """
+        return self.of_points(position[:, -1], reference)
+
+    def of_points(self, newest: np.ndarray, reference: np.ndarray | None = None) -> Frames:
+        """The frames of points (B, N, 3)."""
         raise NotImplementedError
 
     def training_frames(self, position: np.ndarray, reference: np.ndarray | None = None) -> Frames:
@@ -102,11 +114,6 @@ def load_alignment(name: str, options: dict | None = None) -> Base:
     """The alignment of the file `alignments/{name}.py` with these options."""
     values = {k: tuple(v) if isinstance(v, list) else v for k, v in (options or {}).items()}
     return import_module(f"equitraj.alignments.{name}").Alignment(**values)
-
-
-def identity(position: np.ndarray) -> np.ndarray:
-    """Identity rotations (B, 3, 3) for positions (B, ...)."""
-    return np.broadcast_to(np.eye(3), (len(position), 3, 3))
 
 
 def turn_onto_x(vector: np.ndarray) -> np.ndarray:

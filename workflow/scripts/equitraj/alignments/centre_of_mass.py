@@ -4,15 +4,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from equitraj.frames import Base, Frames, identity
+from equitraj.frames import Base, Frames
 
 
 @dataclass(frozen=True)
 class Alignment(Base):
     """None."""
 
-    def frames(
-        self, position: np.ndarray, reference: np.ndarray | None = None, rng: np.random.Generator | None = None
-    ) -> Frames:
+    def of_points(self, newest: np.ndarray, reference: np.ndarray | None = None) -> Frames:
         """World axes at the mean of the newest points."""
-        return Frames.single(identity(position), position[:, -1].mean(1))
+        return Frames.world_axes(newest.mean(1))

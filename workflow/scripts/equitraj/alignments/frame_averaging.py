@@ -28,14 +28,11 @@ class Alignment(Base):
 
     @property
     def reflection(self) -> str:
-        """Exact where reflections are among the frames."""
-        return "exact" if self.reflections else "no"
+        """As for rotations where reflections are among the frames."""
+        return self.rotation if self.reflections else "no"
 
-    def frames(
-        self, position: np.ndarray, reference: np.ndarray | None = None, rng: np.random.Generator | None = None
-    ) -> Frames:
+    def of_points(self, newest: np.ndarray, reference: np.ndarray | None = None) -> Frames:
         """The principal axes of the newest points at their mean, with all signs and equal weights."""
-        newest = position[:, -1]
         flips = FLIPS if self.reflections else FLIPS[FLIPS.prod(1) > 0]
         rotation = flips[:, :, None] * axes.principal_axes(newest)[:, None]
         return Frames(rotation, newest.mean(1), np.full(rotation.shape[:2], 1 / len(flips)))

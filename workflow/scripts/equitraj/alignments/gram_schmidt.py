@@ -30,15 +30,12 @@ class Alignment(Base):
         if not whole or len(self.points) not in (2, 3) or len(set(self.points)) < len(self.points):
             raise ValueError(f"alignment gram_schmidt: points: {self.points}; expected two or three different indices")
 
-    def frames(
-        self, position: np.ndarray, reference: np.ndarray | None = None, rng: np.random.Generator | None = None
-    ) -> Frames:
+    def of_points(self, newest: np.ndarray, reference: np.ndarray | None = None) -> Frames:
         """Axes from the newest places of the chosen points.
 
         Raises:
             ValueError: a chosen point does not exist.
         """
-        newest = position[:, -1]
         if max(self.points) >= newest.shape[1]:
             raise ValueError(
                 f"alignment gram_schmidt: points: {self.points}, but the data have {newest.shape[1]} points; choose "

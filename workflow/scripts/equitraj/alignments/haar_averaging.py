@@ -11,7 +11,7 @@ from typing import ClassVar
 import numpy as np
 from scipy.spatial.transform import Rotation
 
-from equitraj.frames import Base, Frames, identity
+from equitraj.frames import Base, Frames
 
 
 @dataclass(frozen=True)
@@ -37,4 +37,4 @@ class Alignment(Base):
 
     def training_frames(self, position: np.ndarray, reference: np.ndarray | None = None) -> Frames:
         """World axes at the newest mean."""
-        return Frames.single(identity(position), position[:, -1].mean(1))
+        return Frames.world_axes(position[:, -1].mean(1))

@@ -5,23 +5,19 @@ training frames are turned onto the mean, the mean is taken again, until it stay
 """
 
 from dataclasses import dataclass
-from typing import ClassVar
 
 import numpy as np
 
 from equitraj import axes
-from equitraj.frames import Base, Frames
+from equitraj.alignments._kabsch import ToReference
 
 ITERATIONS = 100
 CONVERGED = 1e-9  # change of the mean shape, relative to its size
 
 
 @dataclass(frozen=True)
-class Alignment(Base):
+class Alignment(ToReference):
     """None."""
-
-    rotation: ClassVar[str] = "exact"
-    permutation: ClassVar[bool] = False
 
     def fit(self, position: np.ndarray) -> np.ndarray:
         """The mean shape (N, 3) of training positions (T, N, 3), turned as the frame it starts from.
@@ -36,12 +32,3 @@ class Alignment(Base):
             if np.linalg.norm(mean - before) <= CONVERGED * np.linalg.norm(before):
                 break
         return mean
-
-    def frames(
-        self, position: np.ndarray, reference: np.ndarray | None = None, rng: np.random.Generator | None = None
-    ) -> Frames:
-        """The Kabsch rotation of the newest points onto the mean shape, at their mean."""
-        if reference is None:
-            raise ValueError("alignment kabsch_mean: no reference; fit it on the training split first")
-        newest = position[:, -1]
-        return Frames.single(axes.kabsch(newest, reference[None]), newest.mean(1))

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from equitraj import axes
-from equitraj.frames import Base, Frames, identity
+from equitraj.frames import Base, Frames
 
 
 @dataclass(frozen=True)
@@ -22,5 +22,6 @@ class Alignment(Base):
     ) -> Frames:
         """The Kabsch rotation of the newest points onto the previous ones, at the newest mean."""
         newest = position[:, -1]
-        turn = identity(position) if position.shape[1] == 1 else axes.kabsch(newest, position[:, -2])
-        return Frames.single(turn, newest.mean(1))
+        if position.shape[1] == 1:
+            return Frames.world_axes(newest.mean(1))
+        return Frames.single(axes.kabsch(newest, position[:, -2]), newest.mean(1))

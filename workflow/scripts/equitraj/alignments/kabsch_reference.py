@@ -4,22 +4,17 @@ Kabsch, Acta Cryst. A 32, 922 (1976) and 34, 827 (1978); for degenerate points s
 """
 
 from dataclasses import dataclass
-from typing import ClassVar
 
 import numpy as np
 
-from equitraj import axes
-from equitraj.frames import Base, Frames
+from equitraj.alignments._kabsch import ToReference
 
 
 @dataclass(frozen=True)
-class Alignment(Base):
+class Alignment(ToReference):
     """Options: frame, the index of the reference in the training split."""
 
     frame: int = 0
-
-    rotation: ClassVar[str] = "exact"
-    permutation: ClassVar[bool] = False
 
     def fit(self, position: np.ndarray) -> np.ndarray:
         """The reference (N, 3): frame `frame` of training positions (T, N, 3) about its mean.
@@ -33,12 +28,3 @@ class Alignment(Base):
                 f"choose one from 0 to {len(position) - 1}"
             )
         return position[self.frame] - position[self.frame].mean(0)
-
-    def frames(
-        self, position: np.ndarray, reference: np.ndarray | None = None, rng: np.random.Generator | None = None
-    ) -> Frames:
-        """The Kabsch rotation of the newest points onto the reference, at their mean."""
-        if reference is None:
-            raise ValueError("alignment kabsch_reference: no reference; fit it on the training split first")
-        newest = position[:, -1]
-        return Frames.single(axes.kabsch(newest, reference[None]), newest.mean(1))

@@ -9,7 +9,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from equitraj.frames import Base, Frames, identity
+from equitraj.frames import Base, Frames
 
 
 @dataclass(frozen=True)
@@ -21,8 +21,6 @@ class Alignment(Base):
     rotation: ClassVar[str] = "exact"
     learned: ClassVar[bool] = True
 
-    def frames(
-        self, position: np.ndarray, reference: np.ndarray | None = None, rng: np.random.Generator | None = None
-    ) -> Frames:
+    def of_points(self, newest: np.ndarray, reference: np.ndarray | None = None) -> Frames:
         """World axes at the newest mean."""
-        return Frames.single(identity(position), position[:, -1].mean(1))
+        return Frames.world_axes(newest.mean(1))

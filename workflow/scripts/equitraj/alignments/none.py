@@ -5,7 +5,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from equitraj.frames import Base, Frames, identity
+from equitraj.frames import Base, Frames
 
 
 @dataclass(frozen=True)
@@ -14,8 +14,6 @@ class Alignment(Base):
 
     translation: ClassVar[str] = "no"
 
-    def frames(
-        self, position: np.ndarray, reference: np.ndarray | None = None, rng: np.random.Generator | None = None
-    ) -> Frames:
+    def of_points(self, newest: np.ndarray, reference: np.ndarray | None = None) -> Frames:
         """World axes and origin."""
-        return Frames.single(identity(position), np.zeros((len(position), 3)))
+        return Frames.world_axes(np.zeros((len(newest), 3)))

@@ -5,7 +5,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from equitraj.frames import Base, Frames, identity
+from equitraj.frames import Base, Frames
 
 
 @dataclass(frozen=True)
@@ -14,8 +14,6 @@ class Alignment(Base):
 
     permutation: ClassVar[bool] = False
 
-    def frames(
-        self, position: np.ndarray, reference: np.ndarray | None = None, rng: np.random.Generator | None = None
-    ) -> Frames:
+    def of_points(self, newest: np.ndarray, reference: np.ndarray | None = None) -> Frames:
         """World axes at the newest place of point 0."""
-        return Frames.single(identity(position), position[:, -1, 0])
+        return Frames.world_axes(newest[:, 0])

@@ -22,11 +22,8 @@ class Alignment(Base):
 
     rotation: ClassVar[str] = "exact"
 
-    def frames(
-        self, position: np.ndarray, reference: np.ndarray | None = None, rng: np.random.Generator | None = None
-    ) -> Frames:
+    def of_points(self, newest: np.ndarray, reference: np.ndarray | None = None) -> Frames:
         """Signed principal axes of the newest points at their mean."""
-        newest = position[:, -1]
         offset, origin = axes.centred(newest)
         return Frames.single(signed(axes.principal_axes(newest), offset, axes.resolution(newest)), origin)
 

@@ -10,11 +10,11 @@ from typing import ClassVar
 import numpy as np
 
 from equitraj.alignments import frame_averaging
-from equitraj.frames import Base, Frames
+from equitraj.frames import Frames
 
 
 @dataclass(frozen=True)
-class Alignment(Base):
+class Alignment(frame_averaging.Alignment):
     """Options: reflections, to draw from 8 frames that include reflections in place of 4 proper rotations."""
 
     reflections: bool = False
@@ -22,20 +22,15 @@ class Alignment(Base):
     rotation: ClassVar[str] = "in expectation"
     training: ClassVar[str] = "draw"
 
-    @property
-    def reflection(self) -> str:
-        """In expectation where reflections are among the frames."""
-        return "in expectation" if self.reflections else "no"
-
     def frames(
         self, position: np.ndarray, reference: np.ndarray | None = None, rng: np.random.Generator | None = None
     ) -> Frames:
         """One frame of each sample's set, drawn evenly."""
         rng = np.random.default_rng(0) if rng is None else rng
-        every = self.training_frames(position)
+        every = self.of_points(position[:, -1])
         batch, count = every.weight.shape
         return Frames.single(every.rotation[np.arange(batch), rng.integers(count, size=batch)], every.origin)
 
     def training_frames(self, position: np.ndarray, reference: np.ndarray | None = None) -> Frames:
         """All frames of each sample's set, from which training draws."""
-        return frame_averaging.Alignment(self.reflections).frames(position)
+        return self.of_points(position[:, -1])

@@ -19,9 +19,6 @@ class Alignment(Base):
 
     permutation: ClassVar[bool] = False
 
-    def frames(
-        self, position: np.ndarray, reference: np.ndarray | None = None, rng: np.random.Generator | None = None
-    ) -> Frames:
+    def of_points(self, newest: np.ndarray, reference: np.ndarray | None = None) -> Frames:
         """Axes along the newest vector from point 1 to point 0."""
-        newest = position[:, -1]
         return Frames.single(turn_onto_x(newest[:, 0] - newest[:, 1]), newest[:, 0])

@@ -41,13 +41,11 @@ class Alignment(Base):
         """Whether all points are treated alike."""
         return self.all_pairs
 
-    def frames(
-        self, position: np.ndarray, reference: np.ndarray | None = None, rng: np.random.Generator | None = None
-    ) -> Frames:
+    def of_points(self, newest: np.ndarray, reference: np.ndarray | None = None) -> Frames:
         """The weighted frames of the newest points at their mean."""
-        offset, origin = axes.centred(position[:, -1])
+        offset, origin = axes.centred(newest)
         first, second = self._pairs(offset.shape[1])
-        shortest = axes.resolution(position[:, -1])[:, None]
+        shortest = axes.resolution(newest)[:, None]
         rotation = axes.gram_schmidt(offset[:, first], offset[:, second], shortest)
         weight = _weights(rotation, offset[:, first], offset[:, second])
         if self.reflections:
