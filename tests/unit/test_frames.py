@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from equitraj import axes, registry
 from equitraj.alignments import principal_axes_signed
-from equitraj.frames import GENERATORS, load_alignment
+from equitraj.claims import GENERATORS
+from equitraj.frames import load_alignment
 
 ROUNDING = 1e-12  # coordinates of order 1, some tens of float64 operations of 1e-16 each
 MEDIAN = 1e-13  # typical points: some hundred operations

@@ -36,7 +36,8 @@ def test_a_model_that_borrows_from_another_depends_on_it():
 
 @pytest.mark.parametrize("name", registry.names("alignments"))
 def test_an_alignment_read_as_text_agrees_with_its_module(name):
-    from equitraj.frames import GENERATORS, LEVELS, load_alignment
+    from equitraj.claims import GENERATORS, LEVELS
+    from equitraj.frames import load_alignment
 
     aligner = load_alignment(name)
     assert registry.alignment_options(name) == dataclasses.asdict(aligner)

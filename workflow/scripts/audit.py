@@ -14,7 +14,7 @@ from importlib import import_module
 from pathlib import Path
 
 from equitraj import command, devices
-from equitraj.frames import GENERATORS
+from equitraj.claims import GENERATORS
 
 
 def arguments() -> argparse.Namespace:

@@ -4,14 +4,13 @@ Writes alignment.csv, perturbation.csv, eigengap.csv and isotropy.csv into one f
 """
 
 import argparse
-import csv
 import json
 from pathlib import Path
 
 import numpy as np
 
 from equitraj import command, diagnostics, isotropy, tasks
-from equitraj.files import atomic
+from equitraj.files import write_table
 from equitraj.frames import load_alignment
 from equitraj.trajectory import Trajectory, read, read_observables
 
@@ -41,7 +40,7 @@ def main() -> None:
         aligned = [path for path in args.aligned if path.parent.name == name]
         alignment_rows(rows, name, task["history"], trajectory, args.alignments, aligned)
     for name, columns in COLUMNS.items():
-        write(args.output / f"{name}.csv", columns.split(), rows[name])
+        write_table(args.output / f"{name}.csv", columns.split(), rows[name])
 
 
 def data_rows(rows: dict[str, list[dict]], name: str, task: dict, trajectory: Trajectory) -> None:
@@ -72,14 +71,6 @@ def alignment_rows(
             for moved, line in enumerate(gains.tolist())
             for point, gain in enumerate(line)
         ]
-
-
-def write(path: Path, columns: list[str], rows: list[dict]) -> None:
-    """Write a table in one step."""
-    with atomic(path) as temporary, temporary.open("w", newline="") as file:
-        writer = csv.DictWriter(file, columns)
-        writer.writeheader()
-        writer.writerows(rows)
 
 
 if __name__ == "__main__":

@@ -1,14 +1,13 @@
 """Evaluate all seeds of a method on a task: metrics.json, predictions.h5 and rollout.csv in each run folder."""
 
 import argparse
-import csv
 from pathlib import Path
 
 import h5py
 import numpy as np
 
 from equitraj import command, devices, evaluation, predictor, tasks
-from equitraj.files import atomic, read_json, write_json
+from equitraj.files import atomic, read_json, write_json, write_table
 from equitraj.trajectory import Trajectory, read
 
 COPIED = ("n_parameters", "train_seconds", "frames_per_second", "peak_memory_mb", "device")
@@ -35,10 +34,7 @@ def evaluate(folder: Path, trajectory: Trajectory, steps: int, count: int) -> No
     with atomic(folder / "predictions.h5") as path, h5py.File(path, "w") as file:
         file.attrs["status"] = status
         file["newest"], file["target"], file["prediction"] = newest, sample.target, prediction
-    with atomic(folder / "rollout.csv") as path, path.open("w", newline="") as file:
-        writer = csv.DictWriter(file, ["step", "mse", "skill"])
-        writer.writeheader()
-        writer.writerows(rows)
+    write_table(folder / "rollout.csv", ["step", "mse", "skill"], rows)
     write_json(folder / "metrics.json", metrics | {key: record[key] for key in COPIED} | {"status": status})
 
 

@@ -8,13 +8,13 @@ from importlib import import_module
 import numpy as np
 
 from equitraj import symmetry
-from equitraj.audit_run import spread, write_table
-from equitraj.frames import GENERATORS
+from equitraj.claims import GENERATORS
+from equitraj.files import write_table
 from equitraj.registry import nearest
 from equitraj.sources.file import read_file
 from equitraj.symmetry import controls
 from equitraj.symmetry.verdict import EPSILON
-from equitraj.tasks import Sample
+from equitraj.tasks import Sample, spread
 
 SHOWN = "generator verdict claim rel_mean rel_p95 rel_max abs_max loss_percent noise_floor".split()
 ROUNDINGS = 8.0  # last digits of a coordinate that the floor grants a forward pass of unknown depth

@@ -1,6 +1,5 @@
 """The audit of run folders: audit.csv, probes.csv and controls.csv in each."""
 
-import csv
 import multiprocessing
 import os
 from collections.abc import Callable, Iterable
@@ -9,13 +8,11 @@ from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
-import numpy as np
-
 from equitraj import lie, predictor, symmetry, tasks
-from equitraj.files import atomic, read_json
+from equitraj.files import read_json, write_table
 from equitraj.symmetry import controls, probes
 from equitraj.symmetry.verdict import forward_noise
-from equitraj.tasks import Sample
+from equitraj.tasks import Sample, spread
 from equitraj.trajectory import Trajectory
 
 COLUMNS = {
@@ -106,11 +103,6 @@ def test_samples(folder: Path, trajectory: Trajectory, n_samples: int) -> tuple[
     return tasks.samples(trajectory, newest[spread(len(newest), n_samples)], task["history"], task["lag"]), task["lag"]
 
 
-def spread(total: int, count: int) -> np.ndarray:
-    """At most `count` indices, evenly spread from the first to the last of `total`."""
-    return np.linspace(0, total - 1, min(count, total)).round().astype(int)
-
-
 def loader(folder: Path, weights: str) -> Callable[[str], symmetry.Predict]:
     """dtype -> predictor of these weights of a run."""
     return lambda dtype: _loaded(folder, weights, dtype).predict
@@ -133,11 +125,3 @@ def probe_rows(folder: Path, sample: Sample, lag: int, n_elements: int) -> list[
     if snapshots := read_json(folder / "run.json").get("snapshots"):
         rows += probes.training(lambda w: predictor.load(folder, w, "float64").predict, snapshots, few)
     return rows + lie.rows(*predictor.read_run(folder), few)
-
-
-def write_table(path: Path, columns: list[str], rows: list[dict]) -> None:
-    """Write rows as CSV in one step."""
-    with atomic(path) as temporary, temporary.open("w", newline="") as file:
-        writer = csv.DictWriter(file, columns)
-        writer.writeheader()
-        writer.writerows(rows)

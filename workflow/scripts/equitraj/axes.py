@@ -18,6 +18,12 @@ def centred(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return points - origin[:, None], origin
 
 
+def extent(points: np.ndarray) -> float:
+    """Root mean square distance of the points of (B, N, 3) from their means; 1 where all coincide."""
+    offset, _ = centred(points)
+    return float(np.sqrt(np.mean(np.square(offset).sum(-1)))) or 1.0
+
+
 def resolution(points: np.ndarray) -> np.ndarray:
     """(B,) the length below which points (B, N, 3) tell nothing: `UNDETERMINED` of their extent, or rounding."""
     offset, _ = centred(points)

@@ -9,7 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.spatial.transform import Rotation
 
+from equitraj.axes import extent
 from equitraj.frames import Base, Frames
+from equitraj.tasks import spread
 
 JUMP = np.sqrt(2)  # |R' - R| in the operator norm is 2 sin(angle / 2): this is a turn of 90 degrees
 NUDGE = 1e-4  # size of the perturbation, in units of the points' extent
@@ -41,12 +43,6 @@ class Aligner:
 def heaviest(frames: Frames) -> Frames:
     """The frame of largest weight of each sample."""
     return Frames.single(frames.rotation[np.arange(len(frames.weight)), frames.weight.argmax(1)], frames.origin)
-
-
-def extent(position: np.ndarray) -> float:
-    """Root mean square distance of the points of (B, N, 3) from the mean of their frame."""
-    centred = position - position.mean(1, keepdims=True)
-    return float(np.sqrt(np.mean(np.square(centred).sum(-1))))
 
 
 def jumps(before: Frames, after: Frames) -> np.ndarray:
@@ -118,7 +114,7 @@ def motion_error(aligner: Aligner, history: np.ndarray, improper: bool) -> float
     """Root mean square change of the aligned points under Haar rotations (or improper ones), relative to the extent."""
     matrix = Rotation.random(len(history), rng=np.random.default_rng(0)).as_matrix() * (-1 if improper else 1)
     change = aligner.change(history, history @ matrix.swapaxes(1, 2)[:, None])
-    return float(np.sqrt(np.mean(np.square(change).sum(-1)))) / (extent(history[:, -1]) or 1.0)
+    return float(np.sqrt(np.mean(np.square(change).sum(-1)))) / extent(history[:, -1])
 
 
 def diagnose(aligner: Aligner, history: np.ndarray, episode: np.ndarray) -> tuple[dict[str, float], np.ndarray]:
@@ -127,7 +123,7 @@ def diagnose(aligner: Aligner, history: np.ndarray, episode: np.ndarray) -> tupl
     `history` (T, K, N, 3) are the histories of all frames of a trajectory, `episode` (T,) their episodes. Perturbation
     and errors are taken on at most 64 frames spread over the trajectory.
     """
-    few = history[np.linspace(0, len(history) - 1, min(N_SAMPLES, len(history))).round().astype(int)]
+    few = history[spread(len(history), N_SAMPLES)]
     gains = response(aligner, few)
     row = {
         "jump_rate": jump_rate(aligner, history, episode),

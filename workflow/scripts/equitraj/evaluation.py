@@ -7,7 +7,7 @@ from scipy.spatial.transform import Rotation
 
 from equitraj import tasks
 from equitraj.predictor import Predictor
-from equitraj.tasks import Sample
+from equitraj.tasks import Sample, spread
 from equitraj.trajectory import Trajectory
 
 
@@ -67,9 +67,7 @@ def rollout_starts(newest: np.ndarray, episode: np.ndarray, lag: int, steps: int
     last = newest + steps * lag
     inside = (last < len(episode)) & (episode[np.minimum(last, len(episode) - 1)] == episode[newest])
     starts = newest[inside]
-    return (
-        starts[np.linspace(0, len(starts) - 1, min(count, len(starts))).round().astype(int)] if len(starts) else starts
-    )
+    return starts[spread(len(starts), count)]
 
 
 def rollout(

@@ -17,10 +17,6 @@ import numpy as np
 
 from equitraj.tasks import Sample
 
-GENERATORS = ("rotation", "reflection", "translation", "permutation")
-# How a method comes by a symmetry, the weakest first: not at all; taught by rotated copies or by a penalty in the loss;
-# exact for the mean over its own random draws; exact.
-LEVELS = ("no", "learned", "in expectation", "exact")
 UNDETERMINED = 1e-10  # lengths below this fraction of the points' extent are rounding
 
 
@@ -75,10 +71,10 @@ class Frames:
 class Base:
     """What every alignment has; the fields of a subclass are its options.
 
-    Class attributes: `rotation`, `reflection`, `translation`, levels of what it adds to any model's symmetry;
-    `permutation`, whether it treats all points alike; `training`, "average" (the loss is that of the weighted mean over
-    the frames) or "draw" (of one frame, drawn anew for each sample in each epoch); `learned`, whether the frame is
-    a network that is trained together with the model.
+    Class attributes: `rotation`, `reflection`, `translation`, levels (`claims.LEVELS`) of what it adds to any model's
+    symmetry; `permutation`, whether it treats all points alike; `training`, "average" (the loss is that of the weighted
+    mean over the frames) or "draw" (of one frame, drawn anew for each sample in each epoch); `learned`, whether the
+    frame is a network that is trained together with the model.
     """
 
     rotation: ClassVar[str] = "no"

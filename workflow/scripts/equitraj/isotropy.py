@@ -21,6 +21,8 @@ import numpy as np
 from scipy.spatial.distance import cdist
 from scipy.spatial.transform import Rotation
 
+from equitraj.tasks import spread
+
 N_FRAMES = 200
 N_SWAPS = 999
 LEVEL = 0.01  # how often invariant data are called oriented
@@ -53,7 +55,7 @@ def isotropy_test(position: np.ndarray, seed: int = 0) -> dict[str, float | int 
     evenly, are compared, with 999 random exchanges.
     """
     rng = np.random.default_rng(seed)
-    few = position[np.linspace(0, len(position) - 1, min(N_FRAMES, len(position))).round().astype(int)]
+    few = position[spread(len(position), N_FRAMES)]
     centred = few - few.mean(1, keepdims=True)
     turned = centred @ Rotation.random(len(few), rng=rng).as_matrix().swapaxes(1, 2)
     matrix = np.mean([energy_matrix(*pair) for pair in zip(features(centred), features(turned), strict=True)], axis=0)

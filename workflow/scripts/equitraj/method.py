@@ -4,7 +4,8 @@ from dataclasses import dataclass, field, fields
 from importlib import import_module
 from types import ModuleType
 
-from equitraj.frames import GENERATORS, LEVELS, Base, load_alignment
+from equitraj.claims import GENERATORS, LEVELS
+from equitraj.frames import Base, load_alignment
 from equitraj.models._shape import Shape
 from equitraj.registry import load_model, model_spec, nearest
 from equitraj.training.options import TrainingOptions
@@ -65,7 +66,7 @@ class Method:
         return TrainingOptions(**self.training)
 
     def claims(self) -> dict[str, str]:
-        """Generator to level (see `frames.LEVELS`): the strongest of what model, alignment and training give it.
+        """Generator to level (see `claims.LEVELS`): the strongest of what model, alignment and training give it.
 
         A frame that turns with its input makes any model equivariant; rotated copies and a penalty can only teach it. A
         frame that depends on the order of the points takes the permutation away from any model.

@@ -8,6 +8,7 @@ import pandas as pd
 from scipy.stats import t as student
 
 from equitraj.files import read_json
+from equitraj.tasks import spread
 from equitraj.trajectory import Trajectory
 
 METRICS = (
@@ -104,7 +105,7 @@ def write_examples(path: Path, folders: list[Path], trajectories: dict[str, Traj
             with h5py.File(folder / "predictions.h5") as predictions:
                 if predictions.attrs["status"] != "ok":
                     continue
-                chosen = np.linspace(0, len(predictions["newest"]) - 1, N_EXAMPLES).round().astype(int)
+                chosen = spread(len(predictions["newest"]), N_EXAMPLES)
                 newest, target = predictions["newest"][()][chosen], predictions["target"][()][chosen]
                 group = file.require_group(record["task"]["name"])
                 if "truth" not in group:

@@ -134,4 +134,9 @@ def subset(newest: np.ndarray, size: str | int) -> np.ndarray:
         return newest
     if int(size) > len(newest):
         raise ValueError(f"train_sizes: {size} samples asked for, but the training split has {len(newest)}")
-    return newest[np.linspace(0, len(newest) - 1, int(size)).round().astype(int)]
+    return newest[spread(len(newest), int(size))]
+
+
+def spread(total: int, count: int) -> np.ndarray:
+    """At most `count` indices, evenly spread from the first to the last of `total`."""
+    return np.linspace(0, total - 1, min(count, total)).round().astype(int)

@@ -1,6 +1,5 @@
 """Training of one method on one task with one training size: all seeds, from trajectory files to run folders."""
 
-import csv
 import os
 import resource
 import socket
@@ -18,7 +17,7 @@ from safetensors.numpy import save_file
 
 from equitraj import features, tasks
 from equitraj.devices import CPU, Place
-from equitraj.files import atomic, write_json
+from equitraj.files import atomic, write_json, write_table
 from equitraj.frames import Frames
 from equitraj.method import Method
 from equitraj.models._shape import Shape
@@ -152,10 +151,7 @@ def write_run(folder: Path, outcome: Outcome, error: Exception | None, reference
     weights |= {f"epoch{n}/{k}": v for n, arrays in outcome.snapshots.items() for k, v in arrays.items()} | reference
     with atomic(folder / "model.safetensors") as path:
         save_file({k: np.ascontiguousarray(v) for k, v in weights.items()}, path)
-    with atomic(folder / "history.csv") as path, path.open("w", newline="") as file:
-        writer = csv.DictWriter(file, ["epoch", "train_loss", "validation_mse"])
-        writer.writeheader()
-        writer.writerows(outcome.history)
+    write_table(folder / "history.csv", ["epoch", "train_loss", "validation_mse"], outcome.history)
     write_json(
         folder / "run.json",
         record

@@ -12,11 +12,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from equitraj.claims import EXACT_FACTOR
 from equitraj.figures import style
 
 ZERO = 1e-17  # an error of exactly 0 is drawn here on a logarithmic axis
 ROUNDING = 1e-10  # what counts as rounding in float64 where no table gives it
-EXACT_FACTOR = 10.0  # noise floors up to which the audit calls an error exact
 Draw = Callable[[Axes, pd.DataFrame, dict], None]
 
 

@@ -2,10 +2,9 @@
 
 import pandas as pd
 
+from equitraj.claims import LEVELS, is_as_expected
 from equitraj.figures.style import CLAIMED
 from equitraj.report.words import names, sig
-
-LEVELS = ("no", "learned", "in expectation", "exact")
 
 
 def broken_claims(audit: pd.DataFrame) -> dict[str, list[str]]:
@@ -85,9 +84,9 @@ def each_control(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def went_wrong(table: pd.DataFrame) -> pd.Series:
-    """For each row whether the verdict is not the expected one; "not exact" stands for any but exact."""
-    unlike = table["verdict"] != table["expected"]
-    return unlike.where(table["expected"] != "not exact", table["verdict"] == "exact")
+    """For each row whether the verdict is not the expected one."""
+    verdicts = zip(table["verdict"], table["expected"], strict=True)
+    return pd.Series([not is_as_expected(*pair) for pair in verdicts], table.index, dtype=bool)
 
 
 def wrong(table: pd.DataFrame | None) -> bool:

@@ -124,9 +124,3 @@ def draw(name: str, n_elements: int, n_points: int, extent: float, rng: np.rando
     """Elements of the generator `name` for samples of this many points and this extent."""
     generator = GENERATORS[name]
     return [generator.draw(rng, n_points, extent, i) for i in range(min(n_elements, generator.limit))]
-
-
-def extent(position: np.ndarray) -> float:
-    """Root mean square distance of the points of (..., N, 3) from the mean of their frame."""
-    centred = position - position.mean(-2, keepdims=True)
-    return float(np.sqrt(np.mean(np.square(centred).sum(-1)))) or 1.0

@@ -9,10 +9,12 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.spatial.transform import Rotation
 
-from equitraj.symmetry.actions import Element, draw, extent
+from equitraj.axes import extent
+from equitraj.claims import is_as_expected
+from equitraj.symmetry.actions import Element, draw
 from equitraj.symmetry.measure import Predict, measure
 from equitraj.symmetry.verdict import noise_floor, verdict
-from equitraj.tasks import Sample
+from equitraj.tasks import Sample, spread
 
 N_ELEMENTS = 8
 N_SAMPLES = 16
@@ -112,10 +114,12 @@ def run(sample: Sample, seed: int = 0) -> list[dict]:
     Raises:
         ValueError: a control that must pass fails, or one that must fail passes: no verdict on these samples counts.
     """
-    few = sample.take(np.linspace(0, len(sample) - 1, min(N_SAMPLES, len(sample))).round().astype(int))
+    few = sample.take(spread(len(sample), N_SAMPLES))
     rows = [_row(control, few) for control in controls(few, seed)]
     wrong = [
-        f"{r['control']} under {r['generator']}: {r['verdict']}, not {r['expected']}" for r in rows if not _right(r)
+        f"{r['control']} under {r['generator']}: {r['verdict']}, not {r['expected']}"
+        for r in rows
+        if not is_as_expected(r["verdict"], r["expected"])
     ]
     if wrong:
         raise ValueError(
@@ -123,10 +127,6 @@ def run(sample: Sample, seed: int = 0) -> list[dict]:
             "the test samples (are they finite, do they move, are there at least two points?)"
         )
     return rows
-
-
-def _right(row: dict) -> bool:
-    return (row["verdict"] != "exact") if row["expected"] == "not exact" else row["verdict"] == row["expected"]
 
 
 def _row(control: Control, sample: Sample) -> dict:

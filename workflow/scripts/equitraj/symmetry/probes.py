@@ -10,7 +10,8 @@ import numpy as np
 from scipy.optimize import minimize
 from scipy.spatial.transform import Rotation
 
-from equitraj.symmetry.actions import Element, direction, draw, extent
+from equitraj.axes import extent
+from equitraj.symmetry.actions import Element, direction, draw
 from equitraj.symmetry.measure import Measurement, Predict, displacement_norm, interval, measure
 from equitraj.symmetry.verdict import noise_floor, verdict
 from equitraj.tasks import Sample

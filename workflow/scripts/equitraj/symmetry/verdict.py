@@ -4,14 +4,12 @@ from collections.abc import Callable
 
 import numpy as np
 
-from equitraj.frames import LEVELS
+from equitraj.claims import BROKEN, EXACT_FACTOR, LEVELS
 from equitraj.symmetry.actions import GENERATORS, Element
 from equitraj.symmetry.measure import Predict, displacement_norm
 from equitraj.tasks import Sample
 
 EPSILON = {"float32": 2.0**-23, "float64": 2.0**-52}
-EXACT_FACTOR = 10.0  # an error within this many noise floors is rounding
-BROKEN = 1e-2  # an error of a hundredth of the predicted motion is visible in a picture
 SIGMA = 4.0  # standard errors beyond which an expectation is not met by chance
 
 

@@ -1,0 +1,13 @@
+"""The words of the audit: what a method can claim, how strongly, and when a measurement bears a claim out."""
+
+GENERATORS = ("rotation", "reflection", "translation", "permutation")
+# How a method comes by a symmetry, the weakest first: not at all; taught by rotated copies or by a penalty in the loss;
+# exact for the mean over its own random draws; exact.
+LEVELS = ("no", "learned", "in expectation", "exact")
+EXACT_FACTOR = 10.0  # an error within this many noise floors is rounding
+BROKEN = 1e-2  # an error of a hundredth of the predicted motion is visible in a picture
+
+
+def is_as_expected(verdict: str, expected: str) -> bool:
+    """Whether a control has the verdict that it must have; "not exact" stands for any but exact."""
+    return verdict != "exact" if expected == "not exact" else verdict == expected
