@@ -11,6 +11,7 @@ from scipy.spatial.transform import Rotation
 
 from equitraj import diagnostics
 from equitraj.align_run import run
+from equitraj.axes import extent
 from equitraj.diagnostics import Aligner
 from equitraj.frames import Frames, load_alignment
 from equitraj.trajectory import Trajectory, write
@@ -43,7 +44,7 @@ def test_without_alignment_one_moved_point_moves_itself_and_rotations_stay():
     assert found["perturbation_gain"] == pytest.approx(1, rel=1e-6)
     assert found["jump_rate"] == 0 and found["far_share"] == 0
     newest = history[:, -1]
-    expected = np.sqrt(2 * np.mean((newest**2).sum(-1))) / diagnostics.extent(newest)  # E|Rx - x|^2 = 2|x|^2
+    expected = np.sqrt(2 * np.mean((newest**2).sum(-1))) / extent(newest)  # E|Rx - x|^2 = 2|x|^2
     assert found["rotation_error"] == pytest.approx(expected, rel=0.25)  # 40 random rotations
 
 
@@ -62,13 +63,13 @@ def test_the_share_of_far_points_at_the_centre_of_mass_is_that_of_the_formula():
     history = cloud()
     newest = history[:, -1]
     distance = np.linalg.norm(newest[:, :, None] - newest[:, None], axis=-1)
-    far = (distance > diagnostics.extent(newest)).sum(2)
+    far = (distance > extent(newest)).sum(2)
     expected = np.mean(far / 36 / ((5 / 6) ** 2 + 5 / 36))
     assert row("centre_of_mass", history)["far_share"] == pytest.approx(expected, rel=1e-6)
 
 
 def test_the_gain_of_an_alignment_is_that_of_finite_differences_of_its_coordinates():
-    history, size = cloud(3), 1e-4 * diagnostics.extent(cloud(3)[:, -1])
+    history, size = cloud(3), 1e-4 * extent(cloud(3)[:, -1])
     found = diagnostics.response(aligner("gram_schmidt", history), history)
     direction = np.random.default_rng(0).normal(size=(6, 3, 3))[2]  # that of the third point, moved third
 

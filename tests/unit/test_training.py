@@ -249,7 +249,10 @@ def test_a_symmetry_penalty_lowers_the_rotation_error(files, tmp_path, model):
         elements = symmetry.draw("rotation", 8, 5, 1.0, np.random.default_rng(0))
         found = symmetry.measure(predict, sample, predict(sample), elements)
         error[penalty] = np.mean(found.relative)
-    assert error[30.0] < 0.7 * error[0.0] if model == "mlp" else max(error.values()) < 1e-12
+    if model == "mlp":
+        assert error[30.0] < error[0.0] / 5  # 1 / 32 where this was written; training may differ elsewhere
+    else:
+        assert max(error.values()) < 1e-12  # thirty times its rounding, 3e-14
 
 
 def frame_batch(n_samples: int = 4, n_frames: int = 3):

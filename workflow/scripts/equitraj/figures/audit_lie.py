@@ -7,7 +7,6 @@ from pathlib import Path
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 
 from equitraj.figures import shared, style
 
@@ -26,36 +25,15 @@ def draw(inputs: dict[str, Path]) -> tuple[Figure, str]:
     kinds, styles = style.method_kinds(summary, audit), style.method_styles(summary, audit)
     tasks = list(rows["task"].unique())
     count, columns = rows.groupby("task")["method"].nunique().max(), 1 if layers.empty else 2
-    height = 0.155 * count + 0.85
-    figure = Figure(figsize=(style.WIDTH, len(tasks) * height + style.LEGEND), layout="constrained")
-    grid = figure.subplots(len(tasks), columns, squeeze=False)
+    figure, grid = shared.row_panels(tasks, count, columns, sharey=False)
     for axes, task in zip(grid, tasks, strict=True):
-        _methods(axes[0], rows[rows["task"] == task], kinds, styles)
-        axes[0].set_title(task)
+        shared.marker_rows(axes[0], rows[rows["task"] == task], FACES, kinds, styles)
+        axes[0].set_xlabel("Lie derivative (relative)")
         if columns == 2:
             _layers(axes[1], layers[layers["task"] == task], styles)
-    entries = [
-        Line2D([], [], linestyle="none", marker="o", color=style.FAINT, fillstyle=face, label=item)
-        for item, face in FACES.items()
-    ]
-    style.kind_legend(figure, (styles[m].kind for m in rows["method"].unique()), [*entries, shared.floor_entry()])
+    extra = [*shared.face_entries(FACES), shared.floor_entry()]
+    style.kind_legend(figure, (styles[m].kind for m in rows["method"].unique()), extra)
     return figure, finding(rows)
-
-
-def _methods(axis: Axes, rows: pd.DataFrame, kinds: dict, styles: dict[str, style.MethodStyle]) -> None:
-    values = rows.pivot_table(index="method", columns="item", values="value").reindex(columns=list(FACES))
-    methods = shared.by_kind(values.index, kinds, values["rotation"].to_dict())
-    values, floor = values.loc[methods].clip(lower=shared.ZERO), rows["floor"].median()
-    limits = style.log_limits([*values.to_numpy().ravel(), floor])
-    style.log_axis(axis.xaxis, limits)
-    axis.axvspan(limits[0], floor, color=style.PALE, alpha=0.5, linewidth=0, zorder=0)
-    for y, (method, row) in enumerate(values.iterrows()):
-        for item, face in FACES.items():
-            look = styles[method]
-            axis.plot(row[item], y, marker=look.marker, color=look.colour, fillstyle=face, markersize=4.5)
-    shared.rows_axis(axis, methods, kinds)
-    axis.set_xlabel("Lie derivative (relative)")
-    axis.grid()
 
 
 def _layers(axis: Axes, rows: pd.DataFrame, styles: dict[str, style.MethodStyle]) -> None:

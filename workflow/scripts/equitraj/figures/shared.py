@@ -168,11 +168,44 @@ def rows_axis(axis: Axes, methods: list[str], kinds: dict[str, str]) -> None:
             axis.axhline(y - 0.5, color=style.FAINT, linewidth=0.6)
 
 
-def row_panels(tasks: list[str], count: int, columns: int = 1) -> tuple[Figure, list[list[Axes]]]:
+def marker_rows(
+    axis: Axes, rows: pd.DataFrame, faces: dict[str, str], kinds: dict, styles: dict, joined: bool = False
+) -> None:
+    """A row per method with a marker for each item, above the band of rounding.
+
+    Args:
+        rows: columns method, item, value and floor.
+        faces: item to fill style; the first orders the methods of a kind.
+    """
+    values = rows.pivot_table(index="method", columns="item", values="value").reindex(columns=list(faces))
+    methods = by_kind(values.index, kinds, values[next(iter(faces))].to_dict())
+    values, floor = values.loc[methods].clip(lower=ZERO), rows["floor"].median()
+    limits = style.log_limits([*values.to_numpy().ravel(), floor])
+    style.log_axis(axis.xaxis, limits)
+    axis.axvspan(limits[0], floor, color=style.PALE, alpha=0.5, linewidth=0, zorder=0)
+    for y, (method, row) in enumerate(values.iterrows()):
+        look = styles[method]
+        if joined:
+            axis.plot(row, [y] * len(row), color=look.colour, linewidth=1, alpha=0.5)
+        for item, face in faces.items():
+            axis.plot(row[item], y, marker=look.marker, color=look.colour, fillstyle=face, markersize=4.5)
+    rows_axis(axis, methods, kinds)
+    axis.grid()
+
+
+def face_entries(faces: dict[str, str]) -> list[Line2D]:
+    """Legend entries of the items of `marker_rows`."""
+    return [
+        Line2D([], [], linestyle="none", marker="o", color=style.FAINT, fillstyle=face, label=item)
+        for item, face in faces.items()
+    ]
+
+
+def row_panels(tasks: list[str], count: int, columns: int = 1, sharey="row") -> tuple[Figure, list[list[Axes]]]:
     """A figure with a row of `columns` axes for each task, high enough for `count` methods below each other."""
     height = 0.155 * count + 0.85
     figure = Figure(figsize=(style.WIDTH, len(tasks) * height + style.LEGEND), layout="constrained")
-    grid = figure.subplots(len(tasks), columns, squeeze=False, sharey="row")
+    grid = figure.subplots(len(tasks), columns, squeeze=False, sharey=sharey)
     for axes, task in zip(grid, tasks, strict=True):
         axes[0].set_title(task)
     return figure, [list(axes) for axes in grid]

@@ -29,7 +29,7 @@ def probe_row(probe: str, item: str, x: float | None, value: float, **others: ob
     return dict.fromkeys(COLUMNS) | {"probe": probe, "item": item, "x": x, "value": value} | others
 
 
-def about_centre(matrix: np.ndarray, sample: Sample) -> list[Element]:
+def about_origin(matrix: np.ndarray, sample: Sample) -> list[Element]:
     """The rotation matrix (3, 3) about the origin, as an element for these samples."""
     return [Element(np.arange(sample.position.shape[2]), matrix)]
 
@@ -40,7 +40,7 @@ def angles(predict: Predict, sample: Sample, seed: int = 0) -> list[dict]:
     axes = np.stack([direction(rng) for _ in range(N_AXES)])
     for angle in ANGLES:
         matrices = Rotation.from_rotvec(np.radians(angle) * axes).as_matrix()
-        elements = [e for matrix in matrices for e in about_centre(matrix, sample)]
+        elements = [e for matrix in matrices for e in about_origin(matrix, sample)]
         relative = np.stack(measure(predict, sample, prediction, elements).relative)
         low, high = interval(relative)
         rows.append(probe_row("angle", "rotation", angle, float(relative.mean()), low=low, high=high))
@@ -58,7 +58,7 @@ def worst_rotation(predict: Predict, sample: Sample, n_random: int, seed: int = 
     found = np.stack(measure(predict, sample, prediction, elements).relative).mean(1)
 
     def objective(vector: np.ndarray) -> float:
-        turned = about_centre(Rotation.from_rotvec(vector).as_matrix(), sample)
+        turned = about_origin(Rotation.from_rotvec(vector).as_matrix(), sample)
         return -float(measure(predict, sample, prediction, turned).relative[0].mean())
 
     start = Rotation.from_matrix(elements[int(found.argmax())].matrix).as_rotvec()
