@@ -13,7 +13,7 @@ import pytest
 
 from study import SMALL, checkout, command, environment
 
-PROFILE = ("--workflow-profile", "profiles/slurm")
+PROFILE = ("--workflow-profile", "profiles/slurm", "--slurm-init-seconds-before-status-checks", "5")
 QUEUE = {
     "number": "%A",
     "state": "%T",
