@@ -99,11 +99,32 @@ def test_alignments_that_remove_rotations_are_told_from_those_that_do_not():
     history = cloud()
     exact = [("gram_schmidt", {}), ("kabsch_mean", {}), ("principal_axes_signed", {}), ("weighted_frames", {})]
     for name, options in [*exact, ("frame_averaging", {}), ("frame_averaging", {"reflections": True})]:
-        assert row(name, history, **options)["rotation_error"] < 1e-10, name
+        found = row(name, history, **options)
+        assert max(value for key, value in found.items() if key.startswith("rotation_error")) < 1e-10, name
     for name in ("centre_of_mass", "principal_axes", "kabsch_previous"):
         assert row(name, history)["rotation_error"] > 0.5, name
+    assert row("centre_of_mass", history)["rotation_error_coincident"] < 1e-10  # nothing is left to turn
+    assert (
+        row("vector01", history)["rotation_error_collinear"] < 1e-10 < row("vector01", history)["rotation_error_planar"]
+    )
     assert row("frame_averaging", history)["reflection_error"] > 0.1
     assert row("frame_averaging", history, reflections=True)["reflection_error"] < 1e-10
+
+
+def test_degenerate_histories_are_what_they_are_called():
+    history = cloud()
+    made = diagnostics.degenerate(history)
+    spread = {
+        kind: np.linalg.svd(points[:, -1] - points[:, -1].mean(1, keepdims=True), compute_uv=False)
+        for kind, points in made.items()
+    }
+    size = spread["planar"][:, :1]
+    assert (spread["planar"] > 1e-12 * size).sum(1).tolist() == [2] * len(history)
+    assert (spread["collinear"] > 1e-12 * size).sum(1).tolist() == [1] * len(history)
+    np.testing.assert_allclose(spread["symmetric"][:, 0], spread["symmetric"][:, 1], rtol=1e-12)
+    np.testing.assert_allclose(spread["coincident"] / size, 0, atol=1e-12)
+    for points in made.values():
+        np.testing.assert_allclose(points[:, -1].mean(1), history[:, -1].mean(1), atol=1e-12)
 
 
 def steps(rotation: np.ndarray, episode: list[int]) -> float:

@@ -251,6 +251,7 @@ def test_alignment_gives_the_largest_gain(drawn):
     assert (
         "2 of 6 alignments" in text and "(three_points and vector01)" in text and "1.3 %" in text and "by 11.0" in text
     )
+    assert "2 of these on degenerate points too" in text
 
 
 def test_prediction_examples_give_the_relative_error(drawn, inputs):

@@ -20,7 +20,8 @@ COLUMNS = {
     "probes": "task method train_size seed probe item x value low high floor verdict",
     "controls": "task method train_size seed control generator rel_mean noise_floor verdict expected",
     "rollout": "task method train_size seed step mse skill",
-    "alignment": "task alignment jump_rate eigengap_p01 perturbation_gain far_share rotation_error reflection_error",
+    "alignment": "task alignment jump_rate eigengap_p01 perturbation_gain far_share rotation_error reflection_error "
+    "rotation_error_planar rotation_error_collinear rotation_error_symmetric rotation_error_coincident",
     "perturbation": "task alignment moved point gain",
     "eigengap": "task quantile gap",
     "isotropy": "task frames statistic p_value verdict",

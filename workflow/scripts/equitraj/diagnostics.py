@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.spatial.transform import Rotation
 
-from equitraj.axes import extent
+from equitraj.axes import centred, extent
 from equitraj.frames import Base, Frames
 from equitraj.tasks import spread
 
@@ -87,7 +87,7 @@ def response(aligner: Aligner, history: np.ndarray) -> np.ndarray:
         shifted = history.copy()
         shifted[:, -1, point] += size * direction / np.linalg.norm(direction, axis=1, keepdims=True)
         gains.append(np.linalg.norm(aligner.change(history, shifted), axis=-1))
-    return np.stack(gains) / (size or 1.0)
+    return np.stack(gains) / size
 
 
 def perturbation_gain(gains: np.ndarray) -> float:
@@ -110,27 +110,50 @@ def far_share(gains: np.ndarray, position: np.ndarray) -> float:
     return float(np.mean(np.where(total > 0, far / np.where(total > 0, total, 1), 0.0)))
 
 
-def motion_error(aligner: Aligner, history: np.ndarray, improper: bool) -> float:
-    """Root mean square change of the aligned points under Haar rotations (or improper ones), relative to the extent."""
+def motion_error(aligner: Aligner, history: np.ndarray, size: float, improper: bool = False) -> float:
+    """Root mean square change of the aligned points under Haar rotations (or improper ones), in units of `size`."""
     matrix = Rotation.random(len(history), rng=np.random.default_rng(0)).as_matrix() * (-1 if improper else 1)
     change = aligner.change(history, history @ matrix.swapaxes(1, 2)[:, None])
-    return float(np.sqrt(np.mean(np.square(change).sum(-1)))) / extent(history[:, -1])
+    return float(np.sqrt(np.mean(np.square(change).sum(-1)))) / size
+
+
+def degenerate(history: np.ndarray) -> dict[str, np.ndarray]:
+    """Histories (B, K, N, 3) made degenerate, by kind, in axes and about the mean of the newest points.
+
+    Planar: without the coordinate along the third principal axis; collinear: that along the first only; symmetric: a
+    regular polygon in the plane of the first two, which drifts as the mean does; coincident: the mean.
+    """
+    newest, n_points = history[:, -1], history.shape[2]
+    offset, origin = centred(newest)
+    _, _, axis = np.linalg.svd(offset, full_matrices=n_points < 3)
+    inside = (history - origin[:, None, None]) @ axis[:, None].swapaxes(2, 3)
+    drift = inside.mean(2, keepdims=True)
+    turn = 2 * np.pi * np.arange(n_points) / n_points
+    polygon = np.stack([np.cos(turn), np.sin(turn), 0 * turn], 1) * extent(newest)
+    made = {
+        "planar": inside * [1, 1, 0],
+        "collinear": inside * [1, 0, 0],
+        "symmetric": drift + polygon,
+        "coincident": drift + 0 * inside,
+    }
+    return {kind: points @ axis[:, None] + origin[:, None, None] for kind, points in made.items()}
 
 
 def diagnose(aligner: Aligner, history: np.ndarray, episode: np.ndarray) -> tuple[dict[str, float], np.ndarray]:
     """One row of alignment.csv, and the (N, N) gains of perturbation.csv, moved point by point.
 
     `history` (T, K, N, 3) are the histories of all frames of a trajectory, `episode` (T,) their episodes. Perturbation
-    and errors are taken on at most 64 frames spread over the trajectory.
+    and errors are taken on at most 64 frames spread over the trajectory, rotation errors also on these made degenerate.
     """
     few = history[spread(len(history), N_SAMPLES)]
-    gains = response(aligner, few)
+    gains, size = response(aligner, few), extent(few[:, -1])
     row = {
         "jump_rate": jump_rate(aligner, history, episode),
         "eigengap_p01": float(np.quantile(eigengap(history[:, -1]), 0.01)),
         "perturbation_gain": perturbation_gain(gains),
         "far_share": far_share(gains, few[:, -1]),
-        "rotation_error": motion_error(aligner, few, improper=False),
-        "reflection_error": motion_error(aligner, few, improper=True),
+        "rotation_error": motion_error(aligner, few, size),
+        "reflection_error": motion_error(aligner, few, size, improper=True),
     }
+    row |= {f"rotation_error_{kind}": motion_error(aligner, made, size) for kind, made in degenerate(few).items()}
     return row, np.median(gains, axis=1)

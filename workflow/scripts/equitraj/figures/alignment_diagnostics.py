@@ -1,6 +1,7 @@
 """Is an alignment a good frame? From left to right: the share of steps at which its rotation jumps; how much a small
 perturbation of a point is amplified; the share of the variance that it puts into far-away points; the relative change
-of the aligned points when the input is rotated, and when it is reflected. A dot per task."""
+of the aligned points when the input is rotated, when planar, collinear, symmetric or coincident points are (the largest
+of the four), and when the input is reflected. A dot per task."""
 
 from pathlib import Path
 
@@ -19,6 +20,7 @@ COLUMNS = {
     "perturbation_gain": "perturbation\ngain",
     "far_share": "variance in far\npoints (%)",
     "rotation_error": "change under\nrotation",
+    "degenerate": "rotation of\ndegenerate points",
     "reflection_error": "change under\nreflection",
 }
 SHARES = ("jump_rate", "far_share")  # drawn in per cent on a linear axis
@@ -31,6 +33,7 @@ def draw(inputs: dict[str, Path]) -> tuple[Figure, str]:
     table = style.read_table(inputs["alignment"])
     if table.empty:
         return style.empty("no alignment was measured"), "No alignment was measured: 0 rows."
+    table = table.assign(degenerate=table.filter(like="rotation_error_").max(axis=1))
     alignments, tasks = sorted(table["alignment"].unique(), reverse=True), list(table["task"].unique())
     columns = [column for column in COLUMNS if column in table and table[column].notna().any()]
     height = 0.22 * len(alignments) + 1.0
@@ -58,7 +61,7 @@ def _panel(axis: Axes, table: pd.DataFrame, column: str, alignments: list[str], 
         values = np.where(values == 0, ZERO, values)
         style.log_axis(axis.xaxis, style.log_limits(values))
         if np.nanmax(values) > 200 * np.nanmin(values):
-            axis.xaxis.get_major_locator().set_params(numticks=4)
+            axis.xaxis.get_major_locator().set_params(numticks=3)
     axis.scatter(values, y, c=colours, s=14, zorder=3)
     axis.set_yticks(range(len(alignments)), alignments, fontsize=7.5)
     axis.set_ylim(-0.6, len(alignments) - 0.4)
@@ -67,14 +70,15 @@ def _panel(axis: Axes, table: pd.DataFrame, column: str, alignments: list[str], 
 
 def finding(table: pd.DataFrame) -> str:
     """The alignment that jumps most, the one that amplifies most, and which remove rotations."""
-    worst = table.groupby("alignment")[[column for column in COLUMNS if column in table]].max()
+    worst = table.drop(columns="task").groupby("alignment").max()
     invariant = sorted(worst.index[worst["rotation_error"] < 1e-6])
+    throughout = worst.loc[invariant].filter(like="rotation_error").max(axis=1) < 1e-6
     jump, gain = worst["jump_rate"].idxmax(), worst["perturbation_gain"].idxmax()
     jumps = f"{jump} jumps most, at {100 * worst['jump_rate'].max():.3g} % of the steps"
     if worst["jump_rate"].max() == 0:
         jumps = "no alignment jumps (0 %)"
     return (
         f"{len(invariant)} of {len(worst)} alignments remove rotations to a relative change below 1e-6"
-        f"{style.bracketed(invariant)}; {jumps}; {gain} amplifies small perturbations most, "
-        f"by {style.sig(worst['perturbation_gain'].max())}."
+        f"{style.bracketed(invariant)}, {throughout.sum()} of these on degenerate points too; {jumps}; "
+        f"{gain} amplifies small perturbations most, by {style.sig(worst['perturbation_gain'].max())}."
     )

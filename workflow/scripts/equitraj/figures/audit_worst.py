@@ -22,8 +22,10 @@ def draw(inputs: dict[str, Path]) -> tuple[Figure, str]:
     summary, audit = style.read_table(inputs["summary"]), style.read_table(inputs["audit"])
     kinds, styles = style.method_kinds(summary, audit), style.method_styles(summary, audit)
     tasks = list(rows["task"].unique())
-    figure, grid = shared.row_panels(tasks, rows.groupby("task")["method"].nunique().max())
-    for (axis,), task in zip(grid, tasks, strict=True):
+    count = rows.groupby("task")["method"].nunique().max()
+    figure, axes = style.panels(len(tasks), height=shared.rows_height(count))
+    for axis, task in zip(axes, tasks, strict=True):
+        axis.set_title(task)
         shared.marker_rows(axis, rows[rows["task"] == task], FACES, kinds, styles, joined=True)
         axis.set_xlabel("relative error")
     extra = [*shared.face_entries(FACES), shared.floor_entry()]

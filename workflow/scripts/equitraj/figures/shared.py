@@ -187,8 +187,9 @@ def marker_rows(
         look = styles[method]
         if joined:
             axis.plot(row, [y] * len(row), color=look.colour, linewidth=1, alpha=0.5)
-        for item, face in faces.items():
-            axis.plot(row[item], y, marker=look.marker, color=look.colour, fillstyle=face, markersize=4.5)
+        for item, face in reversed(faces.items()):  # the first lies on top
+            inside = "white" if face == "none" else look.colour
+            axis.plot(row[item], y, marker=look.marker, color=look.colour, markerfacecolor=inside, markersize=4.5)
     rows_axis(axis, methods, kinds)
     axis.grid()
 
@@ -201,10 +202,16 @@ def face_entries(faces: dict[str, str]) -> list[Line2D]:
     ]
 
 
-def row_panels(tasks: list[str], count: int, columns: int = 1, sharey="row") -> tuple[Figure, list[list[Axes]]]:
-    """A figure with a row of `columns` axes for each task, high enough for `count` methods below each other."""
-    height = 0.155 * count + 0.85
-    figure = Figure(figsize=(style.WIDTH, len(tasks) * height + style.LEGEND), layout="constrained")
+def rows_height(count: int) -> float:
+    """Inches of a panel that is high enough for `count` methods below each other."""
+    return 0.155 * count + 0.85
+
+
+def row_panels(
+    tasks: list[str], count: int, columns: int = 1, sharey: bool | str = "row"
+) -> tuple[Figure, list[list[Axes]]]:
+    """A figure with a row of `columns` axes for each task, high enough for `count` methods."""
+    figure = Figure(figsize=(style.WIDTH, len(tasks) * rows_height(count) + style.LEGEND), layout="constrained")
     grid = figure.subplots(len(tasks), columns, squeeze=False, sharey=sharey)
     for axes, task in zip(grid, tasks, strict=True):
         axes[0].set_title(task)
