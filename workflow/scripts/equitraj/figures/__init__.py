@@ -5,7 +5,7 @@ import importlib
 from pathlib import Path
 from types import ModuleType
 
-from equitraj.registry import nearest
+from equitraj.registry import nearest, parsed
 
 FOLDER = Path(__file__).parent
 HELPERS = {"__init__", "style"}
@@ -18,7 +18,7 @@ def names() -> list[str]:
 
 def inputs(name: str) -> tuple[str, ...]:
     """The INPUTS of figure `name`, read from its text, so that a workflow can ask without importing matplotlib."""
-    for node in ast.parse((FOLDER / f"{name}.py").read_text(encoding="utf-8")).body:
+    for node in parsed(FOLDER / f"{name}.py").body:
         if isinstance(node, ast.Assign) and any(getattr(target, "id", "") == "INPUTS" for target in node.targets):
             return tuple(ast.literal_eval(node.value))
     return ()
@@ -37,5 +37,5 @@ def load(name: str) -> ModuleType:
 
 def caption(name: str) -> str:
     """The general caption of figure `name`, its docstring, read from its text."""
-    text = ast.get_docstring(ast.parse((FOLDER / f"{name}.py").read_text(encoding="utf-8"))) or ""
+    text = ast.get_docstring(parsed(FOLDER / f"{name}.py")) or ""
     return " ".join(text.split())
