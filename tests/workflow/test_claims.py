@@ -12,6 +12,7 @@ STRICT = "audit: { strict: true }\n"
 
 # One irrep of the chapter's network with the wrong parity: displacements declared as pseudovectors.
 BROKEN_MODEL = '''"""Broken on purpose."""
+from dataclasses import replace
 from equitraj.models import e3nn_network
 from equitraj.models.e3nn_network import Hyperparameters, claims  # noqa: F401
 from e3nn import o3
@@ -20,9 +21,9 @@ FRAMEWORK = "torch"
 
 
 def build(hyperparameters, shape):
-    made = e3nn_network.build(hyperparameters, shape)
+    made = e3nn_network.build(replace(hyperparameters, lmax=1), shape)
     arguments = dict(
-        irreps_in=o3.Irreps(f"{shape.n_displacements}x1e"), irreps_hidden=o3.Irreps("8x0e + 8x0o + 8x1e + 8x1o"),
+        irreps_in=o3.Irreps(f"{shape.n_displacements}x1e"), irreps_hidden=o3.Irreps("4x0e + 4x0o + 4x1e + 4x1o"),
         irreps_out="1x1o", irreps_node_attr=None, irreps_edge_attr=made.irreps_edge_attr, layers=2,
         max_radius=made.max_radius, number_of_basis=10, radial_layers=1, radial_neurons=16,
         num_neighbors=shape.n_points - 1, num_nodes=shape.n_points, reduce_output=False,
@@ -59,7 +60,9 @@ class Alignment(principal_axes_signed.Alignment):
 STUDY = """
 methods:
   broken_e3nn:
-    { model: broken_e3nn, alignment: centre_of_mass, training: { epochs: 4, batch_size: 16, residual: last } }
+    model: broken_e3nn
+    alignment: centre_of_mass
+    training: { epochs: 4, batch_size: 16, residual: last }
   broken_frame: { model: mlp, alignment: folded, training: { epochs: 40, batch_size: 16, residual: last } }
 study: { tasks: [tiny_k3], methods: [broken_e3nn, broken_frame], seeds: [0] }
 audit: { samples: 16, elements: 8 }
