@@ -22,7 +22,7 @@ from equitraj.registry import model_spec
 from equitraj.tasks import Sample
 
 CHUNK = 64  # samples in a call, smaller batches padded to it, so that a network is compiled once
-CHUNKS = {"torch": 256}  # where nothing is compiled for a shape, and larger calls are faster
+CHUNKS = {"torch": 128}  # where nothing is compiled for a shape: larger calls are faster, until they leave the caches
 
 
 class Predictor:
