@@ -73,7 +73,7 @@ def slurm() -> Iterator[Cluster]:
     shutil.rmtree(folder)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")  # as wide as `tiny`: a test that asks for both must not wait for that one first
 def on_cluster(slurm, tmp_path_factory) -> Path:
     """A checkout in which the small study ran on the cluster."""
     folder = checkout(tmp_path_factory.mktemp("on_cluster"))
