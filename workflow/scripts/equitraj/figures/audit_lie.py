@@ -1,12 +1,14 @@
 """Lie derivative of each method: the rate at which it ceases to be equivariant under an infinitesimal rotation (filled)
 or translation (open), root mean square over test samples, relative to the predicted displacement (Gruver et al., ICLR
-2023). At the right, where the framework lets one look inside, the same for each layer in order."""
+2023). It follows the frame of each sample, and does not see where a frame jumps. At the right, where the framework lets
+one look inside, the same for each layer in order."""
 
 from pathlib import Path
 
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from equitraj.figures import shared, style
 
@@ -41,7 +43,10 @@ def _layers(axis: Axes, rows: pd.DataFrame, styles: dict[str, style.MethodStyle]
         axis.text(0.5, 0.5, "no layer was looked at", ha="center", transform=axis.transAxes, color=style.FAINT)
         axis.set_axis_off()
         return
-    style.log_axis(axis.yaxis, style.log_limits(rows["value"].clip(lower=shared.ZERO)))
+    floor = rows["floor"].median()
+    limits = style.log_limits([*rows["value"].clip(lower=shared.ZERO), floor])
+    style.log_axis(axis.yaxis, limits)
+    axis.axhspan(limits[0], floor, color=style.PALE, alpha=0.5, linewidth=0, zorder=0)
     ends = {}
     for method, part in rows.groupby("method"):
         curve = part.groupby("x")["value"].mean().clip(lower=shared.ZERO)
@@ -51,6 +56,7 @@ def _layers(axis: Axes, rows: pd.DataFrame, styles: dict[str, style.MethodStyle]
     shared.label_few(axis, ends, styles, shared.at_rounding(rows), "methods at rounding")
     axis.set_title("layer by layer")
     axis.set(xlabel="layer, from the input to the output", ylabel="relative to the layer's output")
+    axis.xaxis.set_major_locator(MaxNLocator(integer=True))
     axis.grid()
 
 

@@ -136,6 +136,8 @@ def sig(value: float, digits: int = 3) -> str:
 
 def skill(value: float) -> str:
     """A skill with two digits of what is missing to 1, `0.99983`, because what counts there is how near to 1 it is."""
+    if value is not None and abs(value) < 1e-12:
+        return "0"  # what is left when a reference is compared with itself
     if value is None or not 0.9 < value < 1:
         return sig(value)
     if value > 0.999999:

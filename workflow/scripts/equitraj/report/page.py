@@ -138,7 +138,7 @@ def context(study: dict, config: dict, sources: Sources, commands: list[str]) ->
         "main": tables.main_table(summary, broken_claims(audit)),
         "failures": tables.failure_table(metrics),
         "figures": pictures(sources),
-        "alignment": tables.plain_table(sources.tables / "alignment.csv"),
+        "alignment": tables.alignment_table(sources.tables / "alignment.csv"),
         "audit": judged.audit_table(audit),
         "stabilisers": judged.stabiliser_table(more.get("probes")),
         "controls": judged.control_table(more.get("controls")),

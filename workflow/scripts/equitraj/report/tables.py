@@ -116,22 +116,35 @@ UNITS = {
     "eigengap_p01": "eigenvalue gap, 1st percentile",
     "far_share": "share of variance in far points",
     "rel_mean": "relative change",
+    "degenerate": "rotation error of degenerate points",
 }
+CODES = ("task", "method", "model", "alignment", "control")
 
 
-def plain_table(
-    path: Path, codes: tuple[str, ...] = ("task", "method", "model", "alignment", "control")
-) -> Table | None:
+def plain_table(path: Path) -> Table | None:
     """Any CSV table as it stands, numbers to three digits; None where there is no such file, or no row."""
-    if not path.is_file() or (table := read_table(path)).empty:
+    return _plain(path.stem, read_table(path)) if path.is_file() else None
+
+
+def alignment_table(path: Path) -> Table | None:
+    """alignment.csv, with the largest rotation error of degenerate points in place of that of each kind."""
+    if not path.is_file():
+        return None
+    table = read_table(path)
+    kinds = table.filter(like="rotation_error_")
+    return _plain(path.stem, table.drop(columns=kinds.columns).assign(degenerate=kinds.max(axis=1)))
+
+
+def _plain(name: str, table: pd.DataFrame) -> Table | None:
+    if table.empty:
         return None
     heads = [UNITS.get(column, column.replace("_", " ")) for column in table.columns]
     numeric = {column for column in table.columns if pd.api.types.is_numeric_dtype(table[column])}
     rows = [
-        [_count_or_number(row[c]) if c in numeric else word(row[c], code=c in codes) for c in table.columns]
+        [_count_or_number(row[c]) if c in numeric else word(row[c], code=c in CODES) for c in table.columns]
         for row in table.to_dict("records")
     ]
-    return Table(path.stem, heads, rows)
+    return Table(name, heads, rows)
 
 
 def _count_or_number(value: float) -> Cell:
