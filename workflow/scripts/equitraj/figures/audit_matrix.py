@@ -93,13 +93,14 @@ def _cell(axis: Axes, row: int, column: int, cell: pd.Series, decade: float) -> 
     text = "n/a" if np.isnan(error) else "0" if error == 0 else "∞"
     if 0 < error < np.inf:
         text = f"$10^{{{round(np.log10(error))}}}$"
-    axis.text(column, row, text, ha="center", va="center", fontsize=7, color=ink if text != "n/a" else style.FAINT)
+    place = column if cell["agreed"] else column - 0.13  # beside the cross
+    axis.text(place, row, text, ha="center", va="center", fontsize=7, color=ink if text != "n/a" else style.FAINT)
     if cell["claim"] in FRAMES:
         dash = FRAMES[cell["claim"]]
         box = Rectangle((column - 0.45, row - 0.4), 0.9, 0.8, fill=False, edgecolor=ink, linewidth=0.9, linestyle=dash)
         axis.add_patch(box)
     if not cell["agreed"]:
-        axis.plot(column + 0.3, row, marker="x", color=CROSS, markersize=6, markeredgewidth=2)
+        axis.plot(column + 0.3, row, marker="x", color=CROSS, markersize=5, markeredgewidth=1.8)
 
 
 def _dividers(axis: Axes, kinds: list[str | None], claimed: int, columns: int) -> None:
