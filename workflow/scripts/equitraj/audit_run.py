@@ -78,8 +78,8 @@ def plan(folders: list[Path], trajectory: Trajectory, n_samples: int, n_elements
         sample, lag = test_samples(folder, trajectory, n_samples)
         if folder in trained[:1]:
             counts = few | {"float64": n_elements}
-            jobs += [Job(folder, "audit", sample, lag, "trained", counts, (g,)) for g in symmetry.EVERY]
             jobs.append(Job(folder, "probes", sample, lag, counts=counts))
+            jobs += [Job(folder, "audit", sample, lag, "trained", counts, (g,)) for g in symmetry.EVERY]
             jobs.append(Job(folder, "controls", sample, lag))
         elif folder in trained:
             jobs.append(Job(folder, "audit", sample, lag, "trained", few))
