@@ -48,6 +48,10 @@ CASES = {
         {"study": {"figures": ["acuracy"]}},
         ["study.figures: unknown name 'acuracy'", "Did you mean 'accuracy'?"],
     ),
+    "figure of a part that is off": (
+        {"study": {"figures": ["chapter_loss"]}},
+        ["study.figures: 'chapter_loss' shows the chapters; it needs study.chapter: true"],
+    ),
     "unknown hyperparameter": (
         {"methods": {"mine": {"model": "mlp", "options": {"widht": 3}}}},
         ["methods.mine.options: unknown name 'widht'", "Did you mean 'width'?"],

@@ -13,9 +13,10 @@ FIGURE_INPUTS = {name: f"<results>/tables/{name}.csv" for name in TABLES} | {
     "chapter_table": "<results>/tables/chapter.csv",
     "ladder": "<results>/tables/invariance_ladder.csv",
 }
-FIGURES = [
-    name for name in STUDY.get("figures", figures.names()) if STUDY.get("chapter") or not name.startswith("chapter_")
-]
+FIGURES = STUDY.get(
+    "figures",
+    [name for name in figures.names() if STUDY.get("chapter") or not name.startswith("chapter_")],
+)
 
 for figure in figures.names():
 

@@ -40,6 +40,8 @@ def check(config: dict) -> None:
         one_of("study.tasks", name, list(config["tasks"]))
     for name in config["study"].get("figures", []):
         one_of("study.figures", name, figures.names())
+        if name.startswith("chapter_") and not config["study"].get("chapter"):
+            raise ValueError(f"study.figures: {name!r} shows the chapters; it needs study.chapter: true")
     for name, alignment in config["alignments"].items():
         check_alignment(name, alignment)
     for name, method in config["methods"].items():

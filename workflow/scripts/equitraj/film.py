@@ -145,7 +145,7 @@ class Scene:
         self.point0 = axis.scatter(*self.points[0, :1].T, s=26, color=style.ORANGE, zorder=4)
         low, high = self.points.min((0, 1)), self.points.max((0, 1))
         half = 0.55 * max((high - low).max(), 1e-12)
-        (x, y) = (low + high) / 2
+        x, y = (low + high) / 2
         axis.set(xlim=(x - half, x + half), ylim=(y - half, y + half), xticks=[], yticks=[], aspect="equal")
         axis.set_title(panel.name, loc="center", fontsize=9)
 

@@ -33,7 +33,7 @@ def draw(inputs: dict[str, Path]) -> tuple[Figure, str]:
     table = style.read_table(inputs["alignment"])
     if table.empty:
         return style.empty("no alignment was measured"), "No alignment was measured: 0 rows."
-    table = table.assign(degenerate=table.filter(like="rotation_error_").max(axis=1))
+    table = with_degenerate(table)
     alignments, tasks = sorted(table["alignment"].unique(), reverse=True), list(table["task"].unique())
     columns = [column for column in COLUMNS if column in table and table[column].notna().any()]
     height = 0.22 * len(alignments) + 1.0
@@ -48,6 +48,11 @@ def draw(inputs: dict[str, Path]) -> tuple[Figure, str]:
     ]
     figure.legend(handles=entries, loc="outside lower center", ncols=4)
     return figure, finding(table)
+
+
+def with_degenerate(table: pd.DataFrame) -> pd.DataFrame:
+    """alignment.csv with a column `degenerate`: the largest of its rotation errors on degenerate points."""
+    return table.assign(degenerate=table.filter(like="rotation_error_").max(axis=1))
 
 
 def _panel(axis: Axes, table: pd.DataFrame, column: str, alignments: list[str], tasks: list[str]) -> None:

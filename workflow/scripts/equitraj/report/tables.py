@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from equitraj.figures.alignment_diagnostics import with_degenerate
 from equitraj.figures.style import read_table
 from equitraj.report.words import interval, sig, skill
 
@@ -130,9 +131,8 @@ def alignment_table(path: Path) -> Table | None:
     """alignment.csv, with the largest rotation error of degenerate points in place of that of each kind."""
     if not path.is_file():
         return None
-    table = read_table(path)
-    kinds = table.filter(like="rotation_error_")
-    return _plain(path.stem, table.drop(columns=kinds.columns).assign(degenerate=kinds.max(axis=1)))
+    table = with_degenerate(read_table(path))
+    return _plain(path.stem, table.drop(columns=table.filter(like="rotation_error_")))
 
 
 def _plain(name: str, table: pd.DataFrame) -> Table | None:
