@@ -23,7 +23,7 @@ MIRROR_MISSING = not (MIRROR / "paths.npz").is_file()
 @pytest.fixture(scope="session")
 def chain():
     """A planar chain of 5 points over 120 frames: smooth random motion, drifting and bending."""
-    from equitraj.trajectory import Trajectory
+    from equitraj.data.trajectory import Trajectory
 
     rng = np.random.default_rng(0)
     time = np.arange(120.0)
@@ -39,7 +39,7 @@ def paths():
     """The chapters' trajectory, lifted with z = 0; skipped where its mirror is not at hand."""
     if MIRROR_MISSING:
         pytest.skip(f"no {MIRROR}/paths.npz; the workflow downloads it, tests do not")
-    from equitraj.trajectory import Trajectory
+    from equitraj.data.trajectory import Trajectory
 
     planar = np.load(MIRROR / "paths.npz")["arr"]
     position = np.concatenate([planar, np.zeros((*planar.shape[:2], 1))], axis=-1)

@@ -9,8 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
-from equitraj import axes
-from equitraj.frames import Frames, load_alignment, turn_onto_x
+from equitraj.frames import Frames, axes, load_alignment, turn_onto_x
 
 ROUNDING = 1e-12  # coordinates of order 1, some tens of float64 operations of 1e-16 each
 

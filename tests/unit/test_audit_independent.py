@@ -8,11 +8,14 @@ from functools import cache
 import numpy as np
 import pytest
 
-from equitraj import features, predictor, registry, symmetry
-from equitraj.method import Method
-from equitraj.models._shape import Shape
+from equitraj import symmetry
+from equitraj.base import registry
+from equitraj.data import features
+from equitraj.data.features import Shape
+from equitraj.data.tasks import Sample
+from equitraj.prediction import predictor
 from equitraj.symmetry.actions import Element, draw
-from equitraj.tasks import Sample
+from equitraj.training.method import Method
 
 torch = pytest.importorskip("torch")
 o3 = pytest.importorskip("e3nn.o3")

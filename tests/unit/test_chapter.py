@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from equitraj import trajectory
 from equitraj.chapter import alignment2d, data, distance, ladder, table
+from equitraj.data import trajectory
 
 ROOT = Path(__file__).parents[2]
 SCRIPT = ROOT / "workflow/scripts/chapter.py"

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from test_chapter import chain, write_chain
 
-from equitraj import figures
 from equitraj.chapter import data, ladder
-from equitraj.figures import style
+from equitraj.report import figures
+from equitraj.report.figures import style
 
 NAMES = [name for name in figures.names() if name.startswith("chapter_")]
 N_TRAIN = 18

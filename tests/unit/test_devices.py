@@ -9,12 +9,12 @@ import time
 
 import pytest
 
-from equitraj import devices
+from equitraj.base import devices
 from study import REPOSITORY
 
 BORROWER = """
 import json, os, time
-from equitraj import devices
+from equitraj.base import devices
 with devices.borrowed("auto") as place:
     start = time.time()
     time.sleep(0.4)

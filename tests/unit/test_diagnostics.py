@@ -9,12 +9,11 @@ import pandas as pd
 import pytest
 from scipy.spatial.transform import Rotation
 
-from equitraj import diagnostics
-from equitraj.align_run import run
-from equitraj.axes import extent
-from equitraj.diagnostics import Aligner
-from equitraj.frames import Frames, load_alignment
-from equitraj.trajectory import Trajectory, write
+from equitraj.data.trajectory import Trajectory, write
+from equitraj.frames import Frames, diagnostics, load_alignment
+from equitraj.frames.axes import extent
+from equitraj.frames.diagnostics import Aligner
+from equitraj.frames.run import run
 from study import REPOSITORY
 
 

@@ -14,9 +14,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from equitraj import trajectory as files
-from equitraj.sources import download
-from equitraj.sources.download import DownloadError, Patience, fetch
+from equitraj.data import trajectory as files
+from equitraj.data.sources import download
+from equitraj.data.sources.download import DownloadError, Patience, fetch
 
 SCRIPT = Path(__file__).parents[2] / "workflow/scripts/fetch.py"
 PAGE = b"<!DOCTYPE html><html><title>Sign in</title></html>"

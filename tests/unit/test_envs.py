@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from environments import CONDA_NAME, ENVIRONMENTS, IMPORT_NAME, PYPI_NAME, pins
-from equitraj import registry
+from equitraj.base import registry
 from study import REPOSITORY
 
 RUNNER_ONLY = {"snakemake", "pygments", "jsonschema"}  # what parses and starts the workflow; no job imports it

@@ -5,8 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from equitraj import evaluation, tasks
-from equitraj.trajectory import Trajectory
+from equitraj.data import tasks
+from equitraj.data.trajectory import Trajectory
+from equitraj.prediction import evaluation
 
 SPEED = np.array([0.1, -0.2, 0.05])
 

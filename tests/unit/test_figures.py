@@ -14,8 +14,8 @@ import synthetic_tables
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.text import Text
 
-from equitraj import figures
-from equitraj.figures import style
+from equitraj.report import figures
+from equitraj.report.figures import style
 
 SCRIPT = Path(__file__).parents[2] / "workflow" / "scripts" / "figure.py"
 OWN = [name for name in figures.names() if not name.startswith("chapter_")]

@@ -12,11 +12,11 @@ import MDAnalysis
 import numpy as np
 import pytest
 
-from equitraj import trajectory as files
-from equitraj.sources import declared
-from equitraj.sources.arrays import from_array, load_array
-from equitraj.sources.file import read_file
-from equitraj.trajectory import Trajectory
+from equitraj.data import trajectory as files
+from equitraj.data.sources import declared
+from equitraj.data.sources.arrays import from_array, load_array
+from equitraj.data.sources.file import read_file
+from equitraj.data.trajectory import Trajectory
 
 SCRIPT = Path(__file__).parents[2] / "workflow/scripts/fetch.py"
 CHAPTER_DATA = Path(__file__).parents[3] / "shared/data/paths.npz"

@@ -11,7 +11,8 @@ import pytest
 from PIL import Image
 from scipy.spatial.transform import Rotation
 
-from equitraj import film, trajectory
+from equitraj.data import trajectory
+from equitraj.report import film
 
 SCRIPT = Path(__file__).parents[2] / "workflow" / "scripts" / "film.py"
 FLIPS = (20, 33)  # times at which two axes of the invented frame change their signs

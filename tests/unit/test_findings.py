@@ -3,8 +3,8 @@
 import pandas as pd
 import pytest
 
-from equitraj.figures import style
 from equitraj.report import findings, words
+from equitraj.report.figures import style
 
 
 def row(method: str, mean: float, low: float | None = None, high: float | None = None, **more: object) -> dict:

@@ -10,17 +10,17 @@ from equivariance import BATCH, HISTORY, KINDS, equivariance_error, fitted, haar
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from equitraj import axes, registry
-from equitraj.alignments import principal_axes_signed
-from equitraj.claims import GENERATORS
-from equitraj.frames import load_alignment
+from equitraj.base import registry
+from equitraj.base.claims import GENERATORS
+from equitraj.frames import axes, load_alignment
+from equitraj.frames.alignments import principal_axes_signed
 
 ROUNDING = 1e-12  # coordinates of order 1, some tens of float64 operations of 1e-16 each
 MEDIAN = 1e-13  # typical points: some hundred operations
 WORST = 1e-9  # points that nearly fail to determine an axis: rounding over an angle of 1e-6
 
 VARIANTS = [
-    *[(name, {}) for name in registry.names("alignments") if name != "learned_frame"],
+    *[(name, {}) for name in registry.names(registry.ALIGNMENTS) if name != "learned_frame"],
     ("gram_schmidt", {"points": (3, 5)}),
     ("gram_schmidt", {"points": [4, 1, 2]}),
     ("kabsch_reference", {"frame": 3}),

@@ -7,7 +7,7 @@ from scipy.spatial.distance import cdist
 from scipy.spatial.transform import Rotation
 from scipy.stats import energy_distance
 
-from equitraj import isotropy
+from equitraj.symmetry import isotropy
 
 
 def oriented(seed: int, count: int = 150) -> np.ndarray:

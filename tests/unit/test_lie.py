@@ -10,11 +10,15 @@ import pytest
 from scipy.linalg import expm
 from scipy.spatial.transform import Rotation
 
-from equitraj import features, lie, predictor, registry, symmetry
+from equitraj import symmetry
+from equitraj.base import registry
+from equitraj.data import features
+from equitraj.data.features import Shape
+from equitraj.data.tasks import Sample
 from equitraj.frames import Base, Frames, turn_onto_x
-from equitraj.method import Method
-from equitraj.models._shape import Shape
-from equitraj.tasks import Sample
+from equitraj.prediction import predictor
+from equitraj.symmetry import lie
+from equitraj.training.method import Method
 
 N_POINTS, HISTORY = 4, 3
 E3NN = {"irreps_hidden": "3x0e + 2x0o + 2x1e + 2x1o + 1x2e", "layers": 2, "radial_neurons": 8, "number_of_basis": 4}
@@ -97,7 +101,7 @@ def test_an_affine_map_has_the_commutator_with_the_generator_as_its_derivative(w
         np.testing.assert_allclose(found[f"translation_{name}"], np.broadcast_to(shifted, newest.shape), atol=1e-11)
 
 
-@pytest.mark.parametrize("alignment", registry.names("alignments"))
+@pytest.mark.parametrize("alignment", registry.names(registry.ALIGNMENTS))
 def test_an_mlp_in_any_frame_agrees_with_finite_differences_of_the_whole_predictor(alignment):
     s = sample()
     method, shape = Method("m", "mlp", alignment, options={"width": 16}), shape_of(s)
@@ -161,7 +165,7 @@ def test_an_mlp_is_found_broken_and_shows_no_layers():
 
 def e3nn_network(s: Sample):
     method, shape = Method("m", "e3nn_network", options=E3NN), shape_of(s)
-    from equitraj.lie import torch as lie_torch
+    from equitraj.symmetry.lie import torch as lie_torch
 
     return lie_torch, lie_torch.network(method, shape, weights(method, shape)), method.module, shape
 
@@ -196,7 +200,7 @@ def test_a_constant_vector_in_the_second_layer_is_found_in_the_second_layer():
 
 
 def test_layers_end_in_the_output_of_the_network():
-    from equitraj.lie import jax as lie_jax
+    from equitraj.symmetry.lie import jax as lie_jax
 
     s = sample()
     _, network, module, shape = e3nn_network(s)
@@ -218,7 +222,7 @@ def test_generators_of_each_degree_are_those_of_the_wigner_matrices(degree):
     import torch
     from e3nn import o3
 
-    from equitraj.lie import torch as torch_lie
+    from equitraj.symmetry.lie import torch as torch_lie
 
     for axis, x in enumerate(torch_lie.generators(degree)):
         turn = torch.as_tensor(Rotation.from_rotvec(0.7 * np.eye(3)[axis]).as_matrix())

@@ -10,9 +10,9 @@ import pytest
 from scipy.spatial.distance import pdist
 from scipy.spatial.transform import Rotation
 
-from equitraj import trajectory as files
-from equitraj.lift import lift, plane_orientation
-from equitraj.trajectory import Trajectory
+from equitraj.data import trajectory as files
+from equitraj.data.lift import lift, plane_orientation
+from equitraj.data.trajectory import Trajectory
 
 SCRIPT = Path(__file__).parents[2] / "workflow/scripts/lift.py"
 

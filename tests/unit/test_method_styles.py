@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 import synthetic_tables
 
-from equitraj.figures import style
+from equitraj.report.figures import style
 
 
 def written(folder: Path, **options: object) -> tuple[pd.DataFrame, pd.DataFrame]:

@@ -6,10 +6,13 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
-from equitraj import features, predictor, registry, symmetry, tasks
-from equitraj.files import write_json
-from equitraj.method import Method
-from equitraj.models._shape import Shape
+from equitraj import symmetry
+from equitraj.base import registry
+from equitraj.base.files import write_json
+from equitraj.data import features, tasks
+from equitraj.data.features import Shape
+from equitraj.prediction import predictor
+from equitraj.training.method import Method
 
 MODELS = registry.names("models")
 ALIGNMENT = {"egnn": "centre_of_mass", "e3nn_network": "centre_of_mass"}

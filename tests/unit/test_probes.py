@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
+from equitraj.data.tasks import Sample
 from equitraj.frames import load_alignment
 from equitraj.symmetry import probes
-from equitraj.tasks import Sample
 
 
 def sample(seed: int = 0, n_samples: int = 8, n_points: int = 6) -> Sample:

@@ -4,8 +4,8 @@ import dataclasses
 
 import pytest
 
-from equitraj import registry
-from equitraj.registry import LIBRARY
+from equitraj.base import registry
+from equitraj.base.registry import LIBRARY
 
 
 @pytest.mark.parametrize("name", registry.names("models"))
@@ -25,8 +25,19 @@ def test_an_unknown_model_is_refused_with_the_nearest_name():
 
 def test_imports_are_followed_and_stay_within_the_library():
     found = {str(p.relative_to(LIBRARY)) for p in registry.imported_files(LIBRARY.parent / "train.py")}
-    assert {"train_run.py", "tasks.py", "trajectory.py", "files.py", "features.py"} <= found
-    assert not [name for name in found if name.startswith(("models/mlp", "training/jax", "training/torch", "figures"))]
+    assert {"training/run.py", "data/tasks.py", "data/trajectory.py", "base/files.py", "frames/__init__.py"} <= found
+    assert not [name for name in found if name.startswith(("models/mlp", "training/jax", "training/torch", "report"))]
+
+
+def test_imports_between_rooms_flow_one_way():
+    """A file imports from its own room and from rooms before it, in the order in which README lists them."""
+    rooms = "base data frames models training prediction symmetry chapter report study".split()
+    assert {path.parent.name for path in LIBRARY.glob("*/__init__.py")} == set(rooms)
+    for path in LIBRARY.glob("*/**/*.py"):
+        room = path.relative_to(LIBRARY).parts[0]
+        used = {file.relative_to(LIBRARY).parts[0] for file in registry.direct_imports(path)} - {"__init__.py"}
+        later = [name for name in used if rooms.index(name) > rooms.index(room)]
+        assert not later, f"{path.relative_to(LIBRARY)} imports from {later}"
 
 
 def test_a_model_that_borrows_from_another_depends_on_it():
@@ -34,9 +45,9 @@ def test_a_model_that_borrows_from_another_depends_on_it():
     assert "linear_least_squares.py" in found
 
 
-@pytest.mark.parametrize("name", registry.names("alignments"))
+@pytest.mark.parametrize("name", registry.names(registry.ALIGNMENTS))
 def test_an_alignment_read_as_text_agrees_with_its_module(name):
-    from equitraj.claims import GENERATORS, LEVELS
+    from equitraj.base.claims import GENERATORS, LEVELS
     from equitraj.frames import load_alignment
 
     aligner = load_alignment(name)

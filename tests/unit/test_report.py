@@ -12,8 +12,8 @@ import pytest
 import synthetic_tables
 import yaml
 
-from equitraj.figures import style
 from equitraj.report import audited, judged, tables
+from equitraj.report.figures import style
 
 SCRIPT = Path(__file__).parents[2] / "workflow" / "scripts" / "report.py"
 TASKS = {"chain_k1": 1, "chain_k3": 3}

@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 from scipy.integrate import quad
 
-from equitraj import trajectory as files
-from equitraj.registry import names
-from equitraj.sources import simulation
-from equitraj.sources.systems import bead_chain
-from equitraj.sources.systems.bead_chain import GAS_CONSTANT, Options
+from equitraj.base.registry import names
+from equitraj.data import trajectory as files
+from equitraj.data.sources import simulation
+from equitraj.data.sources.systems import bead_chain
+from equitraj.data.sources.systems.bead_chain import GAS_CONSTANT, Options
 
 SCRIPT = Path(__file__).parents[2] / "workflow/scripts/simulate.py"
 

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from equitraj import symmetry
+from equitraj.data.tasks import Sample
 from equitraj.symmetry import actions, controls
 from equitraj.symmetry.measure import interval, measure
-from equitraj.tasks import Sample
 
 SYMMETRIES = ("rotation", "reflection", "translation", "permutation")
 CLAIMS = dict.fromkeys(SYMMETRIES, "exact")

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from equitraj import tables
+from equitraj.report import collected as tables
 
 
 def test_the_interval_is_students():

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from equitraj import tasks
-from equitraj.trajectory import Trajectory
+from equitraj.data import tasks
+from equitraj.data.trajectory import Trajectory
 
 
 def trajectory(lengths: list[int], n_points: int = 3) -> Trajectory:

@@ -6,13 +6,16 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
-from equitraj import predictor, symmetry, tasks, train_run
-from equitraj.align_run import run as align
-from equitraj.files import read_json
+from equitraj import symmetry
+from equitraj.base.files import read_json
+from equitraj.data import tasks
+from equitraj.data.trajectory import write
 from equitraj.frames import load_alignment
-from equitraj.method import Method
+from equitraj.frames.run import run as align
+from equitraj.prediction import predictor
 from equitraj.training import outcome
-from equitraj.trajectory import write
+from equitraj.training import run as train_run
+from equitraj.training.method import Method
 
 TASK = {"name": "chain_k3", "source": "chain", "history": 3, "lag": 1}
 TASK["split"] = {"by": "time", "train": 60, "validation": 20, "test": 30}
@@ -185,7 +188,7 @@ def test_a_fitted_reference_comes_back_with_the_predictor(files, chain, tmp_path
         def frames(self, position, reference=None, rng=None):
             return Frames.world_axes(np.tile(reference, (len(position), 1)))
 
-    monkeypatch.setitem(sys.modules, "equitraj.alignments.fitted", SimpleNamespace(Alignment=Fitted))
+    monkeypatch.setitem(sys.modules, "equitraj.frames.alignments.fitted", SimpleNamespace(Alignment=Fitted))
     align(files / "lifted.h5", TASK, "fitted", {"frames": "fitted", "options": {}}, tmp_path / "aligned.h5")
     method = Method("m", "linear_least_squares", "fitted")
     train_run.run(TASK, method, "all", [0], files / "lifted.h5", tmp_path / "aligned.h5", tmp_path)
@@ -206,7 +209,7 @@ def test_weights_on_the_way_are_kept_and_can_be_audited(files, tmp_path, model):
 
 
 def chain_of(files: Path):
-    from equitraj.trajectory import read
+    from equitraj.data.trajectory import read
 
     return read(files / "lifted.h5")
 

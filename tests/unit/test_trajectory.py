@@ -7,8 +7,8 @@ import MDAnalysis
 import numpy as np
 import pytest
 
-from equitraj import trajectory as files
-from equitraj.trajectory import Trajectory
+from equitraj.data import trajectory as files
+from equitraj.data.trajectory import Trajectory
 
 FRAMES, POINTS = 7, 5
 

@@ -38,7 +38,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from equitraj.alignments import principal_axes_signed
+from equitraj.frames.alignments import principal_axes_signed
 from equitraj.frames import Frames
 
 
@@ -79,7 +79,7 @@ def check(folder) -> subprocess.CompletedProcess:
 def test_a_wrong_parity_and_a_folded_reflection_are_broken_and_fail_a_strict_study(fresh):
     library = fresh / "workflow/scripts/equitraj"
     (library / "models/broken_e3nn.py").write_text(BROKEN_MODEL)
-    (library / "alignments/folded.py").write_text(BROKEN_ALIGNMENT)
+    (library / "frames/alignments/folded.py").write_text(BROKEN_ALIGNMENT)
     (fresh / "broken.yaml").write_text(STUDY)
     result = snakemake(fresh, "results/tables/audit.csv", also=fresh / "broken.yaml")
     assert result.returncode == 0, result.stdout[-4000:]

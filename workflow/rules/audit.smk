@@ -35,7 +35,7 @@ rule audit_numpy:
 use rule audit_numpy as audit_jax with:
     input:
         script=script("audit.py"),
-        code=code("audit.py", "lie/jax.py"),
+        code=code("audit.py", "symmetry/lie/jax.py"),
         method=method_code,
         trajectory=lifted,
         runs=batch_files("run.json", "model.safetensors"),
@@ -48,7 +48,7 @@ use rule audit_numpy as audit_jax with:
 use rule audit_numpy as audit_torch with:
     input:
         script=script("audit.py"),
-        code=code("audit.py", "lie/torch.py"),
+        code=code("audit.py", "symmetry/lie/torch.py"),
         method=method_code,
         trajectory=lifted,
         runs=batch_files("run.json", "model.safetensors"),

@@ -9,8 +9,9 @@ from pathlib import Path
 SCRIPTS = Path(workflow.current_basedir.get_path_or_uri(secret_free=False)).parent / "scripts"
 sys.path.insert(0, str(SCRIPTS))
 
-from equitraj import config as configuration
-from equitraj import devices, registry
+from equitraj.study import config as configuration
+from equitraj.base import devices
+from equitraj.base import registry
 from snakemake.exceptions import WorkflowError
 from snakemake_interface_executor_plugins.settings import DeploymentMethod
 
@@ -125,7 +126,7 @@ def alignment_spec(name):
 
 def alignment_code(name):
     """Files of an alignment."""
-    return code(f"alignments/{alignment_spec(name)['frames']}.py")
+    return code(f"frames/alignments/{alignment_spec(name)['frames']}.py")
 
 
 def aligned(wildcards):
@@ -136,8 +137,8 @@ def aligned(wildcards):
 def method_code(wildcards):
     """Files of a method's model and alignment."""
     frames = alignment_spec(alignment_of(wildcards.method))["frames"]
-    learned = [f"canonical/{spec(wildcards.method).framework}.py"] if registry.is_learned(frames) else []
-    return code(f"models/{config['methods'][wildcards.method]['model']}.py", f"alignments/{frames}.py", *learned)
+    learned = [f"frames/canonical/{spec(wildcards.method).framework}.py"] if registry.is_learned(frames) else []
+    return code(f"models/{config['methods'][wildcards.method]['model']}.py", f"frames/alignments/{frames}.py", *learned)
 
 
 def is_applicable(task, method):
@@ -186,5 +187,5 @@ wildcard_constraints:
     source=pattern(config["sources"]),
     task=pattern(config["tasks"]),
     method=pattern(config["methods"]),
-    alignment=pattern({*registry.names("alignments"), *config["alignments"]}),
+    alignment=pattern({*registry.names(registry.ALIGNMENTS), *config["alignments"]}),
     size=r"all|\d+",

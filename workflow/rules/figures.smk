@@ -1,7 +1,7 @@
 # Figures: one rule each, named after the file in figures/ that draws it. Needs: the tables. Makes:
 # <results>/figures/{name}.svg, .png and .json (title, caption, and the finding computed from the data).
 
-from equitraj import figures
+from equitraj.report import figures
 
 RUN_TABLES = ["metrics", "summary", "audit", "probes", "controls", "rollout", "history"]
 TABLES = [*RUN_TABLES, "alignment", "perturbation", "eigengap", "isotropy"]
@@ -26,7 +26,7 @@ for figure in figures.names():
         input:
             **{key: FIGURE_INPUTS[key] for key in figures.inputs(figure)},
             script=script("figure.py"),
-            code=code("figure.py", f"figures/{figure}.py"),
+            code=code("figure.py", f"report/figures/{figure}.py"),
         output:
             svg=report(
                 f"<results>/figures/{figure}.svg",

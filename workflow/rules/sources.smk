@@ -58,7 +58,7 @@ rule simulate:
     input:
         script=script("simulate.py"),
         code=code("simulate.py"),
-        system=lambda wildcards: code(f"sources/systems/{config['sources'][wildcards.source]['system']}.py"),
+        system=lambda wildcards: code(f"data/sources/systems/{config['sources'][wildcards.source]['system']}.py"),
     output:
         trajectory="<results>/data/{source}/raw.h5",
     log:

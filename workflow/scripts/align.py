@@ -4,8 +4,8 @@ import argparse
 import json
 from pathlib import Path
 
-from equitraj import command
-from equitraj.align_run import run
+from equitraj.base import command
+from equitraj.frames.run import run
 
 
 def main() -> None:

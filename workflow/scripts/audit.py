@@ -13,8 +13,8 @@ import argparse
 from importlib import import_module
 from pathlib import Path
 
-from equitraj import command, devices
-from equitraj.claims import GENERATORS
+from equitraj.base import command, devices
+from equitraj.base.claims import GENERATORS
 
 
 def arguments() -> argparse.Namespace:
@@ -48,13 +48,13 @@ def main() -> None:
     args = arguments()
     devices.hide()  # every framework predicts on the CPU, so that every method gets the identical test
     if args.runs:
-        from equitraj import audit_run
-        from equitraj.trajectory import read
+        from equitraj.data.trajectory import read
+        from equitraj.symmetry import run as audit_run
 
         audit_run.run(args.runs, read(args.trajectory), args.samples, args.elements, args.processes)
     else:
         # by name: its environment is the user's own, and no rule needs what reads foreign formats
-        import_module("equitraj.audit_function").run(args)
+        import_module("equitraj.symmetry.function").run(args)
 
 
 if __name__ == "__main__":

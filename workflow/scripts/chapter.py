@@ -8,7 +8,7 @@ chapter.py table --input lifted.h5 --baseline baseline.npz --network network.npz
 
 import argparse
 
-from equitraj import command
+from equitraj.base import command
 from equitraj.chapter import data
 
 

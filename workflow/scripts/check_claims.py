@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from equitraj import command
-from equitraj.files import write_text
+from equitraj.base import command
+from equitraj.base.files import write_text
 
 
 def main() -> None:

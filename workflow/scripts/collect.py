@@ -3,9 +3,10 @@
 import argparse
 from pathlib import Path
 
-from equitraj import command, tables
-from equitraj.files import atomic
-from equitraj.trajectory import read
+from equitraj.base import command
+from equitraj.base.files import atomic
+from equitraj.data.trajectory import read
+from equitraj.report import collected as tables
 
 STACKED = ("audit", "probes", "controls", "rollout", "history")
 

@@ -9,10 +9,12 @@ from pathlib import Path
 
 import numpy as np
 
-from equitraj import command, diagnostics, isotropy, tasks
-from equitraj.files import write_table
-from equitraj.frames import load_alignment
-from equitraj.trajectory import Trajectory, read, read_observables
+from equitraj.base import command
+from equitraj.base.files import write_table
+from equitraj.data import tasks
+from equitraj.data.trajectory import Trajectory, read, read_observables
+from equitraj.frames import diagnostics, load_alignment
+from equitraj.symmetry import isotropy
 
 COLUMNS = {
     "alignment": "task alignment jump_rate eigengap_p01 perturbation_gain far_share rotation_error reflection_error "

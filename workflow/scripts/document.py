@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 import yaml
 
-from equitraj.config import SCHEMA
+from equitraj.base.registry import ALIGNMENTS, LIBRARY, alignment_options, dataclass_fields, model_spec, names
 from equitraj.frames import load_alignment
-from equitraj.registry import LIBRARY, alignment_options, dataclass_fields, model_spec, names
+from equitraj.study.config import SCHEMA
 
 HEAD = """# Configuration
 
@@ -71,7 +71,7 @@ def main() -> None:
     )
     print("| alignment | options and defaults | rotation | reflection | translation | permutation | what it is |")
     print("|---|---|---|---|---|---|---|")
-    print("\n".join(alignment_row(name) for name in names("alignments")))
+    print("\n".join(alignment_row(name) for name in names(ALIGNMENTS)))
 
 
 if __name__ == "__main__":

@@ -6,9 +6,11 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from equitraj import command, devices, evaluation, predictor, tasks
-from equitraj.files import atomic, read_json, write_json, write_table
-from equitraj.trajectory import Trajectory, read
+from equitraj.base import command, devices
+from equitraj.base.files import atomic, read_json, write_json, write_table
+from equitraj.data import tasks
+from equitraj.data.trajectory import Trajectory, read
+from equitraj.prediction import evaluation, predictor
 
 COPIED = ("n_parameters", "train_seconds", "frames_per_second", "peak_memory_mb", "device")
 

@@ -6,12 +6,12 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-from equitraj import command
-from equitraj import trajectory as files
-from equitraj.registry import nearest
-from equitraj.sources import declared, download
-from equitraj.sources.arrays import from_array, load_array
-from equitraj.trajectory import Trajectory
+from equitraj.base import command
+from equitraj.base.registry import nearest
+from equitraj.data import trajectory as files
+from equitraj.data.sources import declared, download
+from equitraj.data.sources.arrays import from_array, load_array
+from equitraj.data.trajectory import Trajectory
 
 
 def fetch_download(source: dict, mirror: str | None, output: Path) -> Trajectory:
@@ -27,7 +27,7 @@ def fetch_download(source: dict, mirror: str | None, output: Path) -> Trajectory
 
 def read_own_file(source: dict, mirror: str | None, output: Path) -> Trajectory:
     """Read the file that `path` of the source names."""
-    from equitraj.sources.file import read_file
+    from equitraj.data.sources.file import read_file
 
     trajectory = read_file(source)
     here = {"address": source["path"], "sha256": download.file_sha256(source["path"])}

@@ -7,9 +7,10 @@ python workflow/scripts/figure.py accuracy --output results/figures/accuracy.svg
 import argparse
 from pathlib import Path
 
-from equitraj import command, figures
-from equitraj.figures import style
-from equitraj.files import write_json
+from equitraj.base import command
+from equitraj.base.files import write_json
+from equitraj.report import figures
+from equitraj.report.figures import style
 
 
 def arguments() -> argparse.Namespace:

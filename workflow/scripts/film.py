@@ -7,8 +7,9 @@ python workflow/scripts/film.py --trajectory results/data/chain/lifted.h5 --outp
 import argparse
 from pathlib import Path
 
-from equitraj import command, film
-from equitraj.files import write_json
+from equitraj.base import command
+from equitraj.base.files import write_json
+from equitraj.report import film
 
 
 def arguments() -> argparse.Namespace:

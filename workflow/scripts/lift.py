@@ -4,8 +4,9 @@ import argparse
 import json
 from pathlib import Path
 
-from equitraj import command, lift
-from equitraj import trajectory as files
+from equitraj.base import command
+from equitraj.data import lift
+from equitraj.data import trajectory as files
 
 
 def main() -> None:

@@ -8,8 +8,8 @@ import argparse
 import json
 from pathlib import Path
 
-from equitraj import command
-from equitraj.files import read_json, write_text
+from equitraj.base import command
+from equitraj.base.files import read_json, write_text
 from equitraj.report.page import Sources, context, render
 
 

@@ -8,9 +8,9 @@ from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 
-from equitraj import command
-from equitraj import trajectory as files
-from equitraj.sources import declared, simulation
+from equitraj.base import command
+from equitraj.data import trajectory as files
+from equitraj.data.sources import declared, simulation
 
 
 def main() -> None:

@@ -4,10 +4,10 @@ import argparse
 import json
 from pathlib import Path
 
-from equitraj import command, devices
-from equitraj.method import Method
-from equitraj.registry import model_spec
-from equitraj.train_run import run
+from equitraj.base import command, devices
+from equitraj.base.registry import model_spec
+from equitraj.training.method import Method
+from equitraj.training.run import run
 
 
 def main() -> None:

@@ -1,0 +1,1 @@
+"""The two textbook chapters, number by number."""

@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 from scipy.spatial.transform import Rotation
 
-from equitraj import trajectory
-from equitraj.files import atomic
+from equitraj.base.files import atomic
+from equitraj.data import trajectory
 
 N_TRAIN = 1637
 GENERATORS = ("rotation", "reflection", "translation")

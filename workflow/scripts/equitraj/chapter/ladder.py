@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from scipy.spatial.transform import Rotation
 
-from equitraj.files import write_text
+from equitraj.base.files import write_text
 
 HIDDEN = 16
 INITIALISATIONS = 1000

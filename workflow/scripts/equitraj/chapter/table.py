@@ -8,9 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
+from equitraj.base.files import atomic
 from equitraj.chapter.data import pairs, parity, reference_predictions
 from equitraj.chapter.ladder import INITIALISATIONS, relative_changes
-from equitraj.files import atomic
 
 COLUMNS = ("quantity", "chapter", "ours", "relative_difference", "note")
 PRINTED = {

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from equitraj.features import extrapolation_weights
+from equitraj.data.features import extrapolation_weights
 
 FRAMEWORK = "numpy"
 MINIMUM_HISTORY = 2

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from equitraj.features import extrapolation_weights
+from equitraj.data.features import extrapolation_weights
 from equitraj.models.autoregression import apply, claims
 
 __all__ = ["Hyperparameters", "apply", "claims", "fit"]

@@ -15,7 +15,7 @@ from e3nn.math import soft_one_hot_linspace
 from e3nn.nn.models.gate_points_2101 import Network, smooth_cutoff
 from torch_geometric.data import Data
 
-from equitraj.models._shape import Shape
+from equitraj.data.features import Shape
 
 FRAMEWORK = "torch"
 GPU = True  # its training profits from one
@@ -45,7 +45,7 @@ class GraphNetwork(Network):
     """The library's network, fed with graphs that carry their edges."""
 
     def batch(self, inputs: dict[str, np.ndarray]) -> Data:
-        """One graph of B separate parts, from the arrays of `equitraj.features.network_inputs`."""
+        """One graph of B separate parts, from the arrays of `equitraj.data.features.network_inputs`."""
         n_samples, n_points = inputs["position"].shape[:2]
         features = [inputs["scalar"]] if "scalar" in inputs else []
         features.append(inputs["displacement"].swapaxes(1, 2).reshape(n_samples, n_points, -1))

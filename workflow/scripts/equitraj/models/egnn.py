@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from equitraj.models._shape import Shape
+from equitraj.data.features import Shape
 
 FRAMEWORK = "jax"
 GPU = True  # its training profits from one
@@ -131,7 +131,7 @@ class Network(eqx.Module):
         return states if every_layer else last[1]
 
     def __call__(self, inputs: dict[str, jax.Array]) -> jax.Array:
-        """(B, N, 3) from the arrays of `equitraj.features.network_inputs`."""
+        """(B, N, 3) from the arrays of `equitraj.data.features.network_inputs`."""
         return self.batched(inputs)
 
     def batched(self, inputs: dict[str, jax.Array], every_layer: bool = False) -> jax.Array | tuple:

@@ -6,7 +6,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 
-from equitraj.models._shape import Shape
+from equitraj.data.features import Shape
 
 FRAMEWORK = "jax"
 

@@ -2,8 +2,8 @@
 
 import pandas as pd
 
-from equitraj.claims import LEVELS, is_as_expected
-from equitraj.figures.style import CLAIMED
+from equitraj.base.claims import LEVELS, is_as_expected
+from equitraj.report.figures.style import CLAIMED
 from equitraj.report.words import names, sig
 
 

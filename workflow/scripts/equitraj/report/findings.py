@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from equitraj.figures.history_gain import same_targets
-from equitraj.figures.style import largest_size, method_kinds
 from equitraj.report.audited import claims, controls, isotropy, wrong
+from equitraj.report.figures.history_gain import same_targets
+from equitraj.report.figures.style import largest_size, method_kinds
 from equitraj.report.words import names, sig, value_with_interval
 
 

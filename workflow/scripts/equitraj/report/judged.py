@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from equitraj.figures.style import read_table
 from equitraj.report.audited import each_control, went_wrong
+from equitraj.report.figures.style import read_table
 from equitraj.report.tables import Cell, Table, number, word
 from equitraj.report.words import sig
 

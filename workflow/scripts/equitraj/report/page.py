@@ -13,9 +13,9 @@ import yaml
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
-from equitraj.figures.style import read_table
 from equitraj.report import judged, tables
 from equitraj.report.audited import broken_claims
+from equitraj.report.figures.style import read_table
 from equitraj.report.findings import findings
 
 TEMPLATES = Path(__file__).parents[3] / "report"

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from equitraj.figures.alignment_diagnostics import with_degenerate
-from equitraj.figures.style import read_table
+from equitraj.report.figures.alignment_diagnostics import with_degenerate
+from equitraj.report.figures.style import read_table
 from equitraj.report.words import interval, sig, skill
 
 

@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from equitraj.figures.style import listing, sig, skill
+from equitraj.report.figures.style import listing, sig, skill
 
 __all__ = ["interval", "listing", "names", "sig", "skill", "value_with_interval"]
 

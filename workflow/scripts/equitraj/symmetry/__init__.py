@@ -10,12 +10,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from equitraj.axes import extent
+from equitraj.data.tasks import Sample
+from equitraj.frames.axes import extent
 from equitraj.symmetry.actions import GENERATORS, Element, draw
 from equitraj.symmetry.measure import BATCH, Measurement, Predict, displacement_norm, measure, measure_by_label
 from equitraj.symmetry.reversal import time_reversal
 from equitraj.symmetry.verdict import agrees, claim_of, expectation_holds, forward_noise, noise_floor, verdict
-from equitraj.tasks import Sample
 
 __all__ = [
     "COLUMNS",

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from scipy.spatial.transform import Rotation
 
-from equitraj.tasks import Sample
+from equitraj.data.tasks import Sample
 
 MAGNITUDES = (0.1, 1.0, 10.0)  # of translations, in units of the points' extent
 

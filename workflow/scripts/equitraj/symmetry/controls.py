@@ -9,12 +9,12 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.spatial.transform import Rotation
 
-from equitraj.axes import extent
-from equitraj.claims import is_as_expected
+from equitraj.base.claims import is_as_expected
+from equitraj.data.tasks import Sample, spread
+from equitraj.frames.axes import extent
 from equitraj.symmetry.actions import Element, draw
 from equitraj.symmetry.measure import Predict, measure
 from equitraj.symmetry.verdict import noise_floor, verdict
-from equitraj.tasks import Sample, spread
 
 N_ELEMENTS = 8
 N_SAMPLES = 16

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from equitraj.data.tasks import Sample
 from equitraj.symmetry.actions import Element
-from equitraj.tasks import Sample
 
 Predict = Callable[[Sample], np.ndarray]
 RESAMPLES = 400

@@ -10,11 +10,11 @@ import numpy as np
 from scipy.optimize import minimize
 from scipy.spatial.transform import Rotation
 
-from equitraj.axes import extent
+from equitraj.data.tasks import Sample
+from equitraj.frames.axes import extent
 from equitraj.symmetry.actions import Element, direction, draw
 from equitraj.symmetry.measure import Measurement, Predict, displacement_norm, interval, measure
 from equitraj.symmetry.verdict import noise_floor, verdict
-from equitraj.tasks import Sample
 
 COLUMNS = "probe item x value low high floor verdict".split()
 ANGLES = (1, 5, 15, 30, 45, 60, 90, 120, 150, 180)  # degrees

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import numpy as np
 
+from equitraj.data.tasks import Sample
 from equitraj.symmetry.measure import Measurement, Predict
-from equitraj.tasks import Sample
 
 
 def time_reversal(predict: Predict, sample: Sample, prediction: np.ndarray, lag: int = 1) -> Measurement | None:

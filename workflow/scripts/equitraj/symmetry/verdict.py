@@ -4,10 +4,10 @@ from collections.abc import Callable
 
 import numpy as np
 
-from equitraj.claims import BROKEN, EXACT_FACTOR, LEVELS
+from equitraj.base.claims import BROKEN, EXACT_FACTOR, LEVELS
+from equitraj.data.tasks import Sample
 from equitraj.symmetry.actions import GENERATORS, Element
 from equitraj.symmetry.measure import Predict, displacement_norm
-from equitraj.tasks import Sample
 
 EPSILON = {"float32": 2.0**-23, "float64": 2.0**-52}
 SIGMA = 4.0  # standard errors beyond which an expectation is not met by chance

@@ -13,7 +13,7 @@ import numpy as np
 from safetensors import safe_open
 from safetensors.numpy import save_file
 
-from equitraj.files import atomic
+from equitraj.base.files import atomic
 
 
 def fingerprint(*parts: object) -> str:

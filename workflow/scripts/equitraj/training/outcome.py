@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from equitraj.features import Statistics
+from equitraj.data.features import Statistics
 from equitraj.training.options import TrainingOptions
 
 
@@ -23,7 +23,7 @@ class Arrays:
     """Training or validation samples as a network sees them, the F frames of each of the S samples side by side.
 
     Attributes:
-        inputs: the arrays of `equitraj.features.network_inputs`, with a first axis of length S * F.
+        inputs: the arrays of `equitraj.data.features.network_inputs`, with a first axis of length S * F.
         target: (S * F, N, 3), the normalised residual.
         rotation: (S, F, 3, 3), the frames.
         weight: (S, F), their weights.

@@ -1,0 +1,1 @@
+"""What every room stands on: files, registries, commands, devices, the words of the audit."""

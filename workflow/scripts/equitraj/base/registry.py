@@ -1,0 +1,172 @@
+"""What a model file says of itself, read without importing it.
+
+A registry is a folder: `models/` is the list of models, `alignments/` that of alignments. The workflow is parsed in an
+environment that has neither jax nor torch, so the constants and the fields of `Hyperparameters` are read from the text.
+"""
+
+import ast
+import difflib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+LIBRARY = Path(__file__).parents[1]
+ALIGNMENTS = "frames/alignments"
+
+
+@dataclass(frozen=True)
+class ModelSpec:
+    """Attributes: framework ("numpy", "jax" or "torch"), minimum_history (frames), hyperparameters (name to default),
+    closed_form (it has `fit` and `apply` in place of `build`), gpu (its training profits from one)."""
+
+    framework: str
+    minimum_history: int
+    hyperparameters: dict[str, object]
+    closed_form: bool
+    gpu: bool
+
+
+@cache
+def parsed(path: Path) -> ast.Module:
+    """The syntax tree of a Python file."""
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
+def names(folder: str) -> list[str]:
+    """The modules of a folder of the library: `names("models")`."""
+    return sorted(path.stem for path in (LIBRARY / folder).glob("*.py") if not path.stem.startswith("_"))
+
+
+def nearest(word: str, allowed: list[str]) -> str:
+    """A sentence that lists what is allowed and names the nearest match."""
+    close = difflib.get_close_matches(str(word), [str(a) for a in allowed], n=1, cutoff=0.5)
+    hint = f" Did you mean {close[0]!r}?" if close else ""
+    return f"allowed: {', '.join(map(str, allowed))}.{hint}"
+
+
+def check_values(key: str, given: dict, defaults: dict[str, object]) -> None:
+    """Check options against the defaults of the dataclass that takes them.
+
+    Raises:
+        ValueError: an unknown option with the nearest match, or a value of another type than the default.
+    """
+    for name, value in given.items():
+        if name not in defaults:
+            raise ValueError(f"{key}: unknown name {name!r}; {nearest(name, list(defaults))}")
+        wanted = list if type(defaults[name]) is tuple else type(defaults[name])
+        if type(value) is not wanted and not (wanted is float and type(value) is int):
+            hint = "; write 1.0e-3 for 1e-3, which YAML reads as text" if wanted is float else ""
+            raise ValueError(f"{key}.{name}: {value!r}; expected {wanted.__name__}, as in {defaults[name]!r}{hint}")
+
+
+@cache
+def dataclass_fields(path: Path, name: str) -> dict[str, object]:
+    """Fields and literal defaults of the dataclass `name` in a Python file; {} where there is no such class."""
+    fields = [node for node in _annotated(path, name) if "ClassVar" not in ast.unparse(node.annotation)]
+    return {n.target.id: ast.literal_eval(n.value) if n.value else None for n in fields}
+
+
+def _annotated(path: Path, name: str) -> list[ast.AnnAssign]:
+    """The annotated assignments in the class `name` of a Python file."""
+    for node in parsed(path).body:
+        if isinstance(node, ast.ClassDef) and node.name == name:
+            return [n for n in node.body if isinstance(n, ast.AnnAssign) and isinstance(n.target, ast.Name)]
+    return []
+
+
+def alignment_options(name: str) -> dict[str, object]:
+    """Options of `alignments/{name}.py` with their defaults."""
+    return dataclass_fields(LIBRARY / ALIGNMENTS / f"{name}.py", "Alignment")
+
+
+def is_learned(name: str) -> bool:
+    """Whether the frame of `alignments/{name}.py` is a network that is trained together with the model."""
+    fields = _annotated(LIBRARY / ALIGNMENTS / f"{name}.py", "Alignment")
+    return any(node.target.id == "learned" and ast.literal_eval(node.value) for node in fields)
+
+
+@cache
+def constant(path: Path, name: str) -> object:
+    """The literal value of a constant in a Python file."""
+    for node in parsed(path).body:
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name) and node.targets[0].id == name:
+            return ast.literal_eval(node.value)
+    raise ValueError(f"{path}: no constant {name}")
+
+
+@cache
+def model_spec(name: str) -> ModelSpec:
+    """What `models/{name}.py` says of itself.
+
+    Raises:
+        ValueError: there is no such model.
+    """
+    if name not in names("models"):
+        raise ValueError(f"unknown model {name!r}; {nearest(name, names('models'))}")
+    path = LIBRARY / "models" / f"{name}.py"
+    constants, functions = {}, set()
+    for node in parsed(path).body:
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name) and node.targets[0].id.isupper():
+            constants[node.targets[0].id] = node.value
+        elif isinstance(node, ast.FunctionDef):
+            functions.add(node.name)
+    value = {key: ast.literal_eval(node) for key, node in constants.items() if isinstance(node, ast.Constant)}
+    return ModelSpec(
+        framework=value["FRAMEWORK"],
+        minimum_history=value.get("MINIMUM_HISTORY", 1),
+        hyperparameters=dataclass_fields(path, "Hyperparameters"),
+        closed_form="fit" in functions,
+        gpu=value.get("GPU", False),
+    )
+
+
+def load_model(name: str):
+    """The module `models/{name}.py`, imported."""
+    from importlib import import_module
+
+    model_spec(name)
+    return import_module(f"equitraj.models.{name}")
+
+
+@cache
+def imported_files(path: Path) -> frozenset[Path]:
+    """The files of the library that a Python file imports, directly or through others; itself not among them."""
+    found: set[Path] = set()
+    waiting = [path]
+    while waiting:
+        for file in direct_imports(waiting.pop()):
+            if file not in found:
+                found.add(file)
+                waiting.append(file)
+    return frozenset(found - {path})
+
+
+@cache
+def direct_imports(path: Path) -> frozenset[Path]:
+    """The files of the library that a Python file imports itself."""
+    modules = set()
+    for node in _statements(parsed(path)):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "equitraj":
+            modules |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
+        elif isinstance(node, ast.Import):
+            modules |= {alias.name for alias in node.names if alias.name.split(".")[0] == "equitraj"}
+    found = {p for module in modules for p in _module_files(module)}
+    return frozenset(path for path in found if path.is_file())
+
+
+def _module_files(module: str) -> Iterator[Path]:
+    """Where a module's file may be, and what is run before it: the `__init__.py` of the packages that it lies in."""
+    path = LIBRARY.joinpath(*module.split(".")[1:])
+    yield path.with_suffix(".py")
+    while path != LIBRARY.parent:
+        yield path / "__init__.py"
+        path = path.parent
+
+
+def _statements(node: ast.AST) -> Iterator[ast.AST]:
+    """The statements in a block and in the blocks within: `ast.walk` without the expressions, three times as fast."""
+    for name in ("body", "orelse", "finalbody", "handlers", "cases"):
+        for child in getattr(node, name, None) or []:
+            yield child
+            yield from _statements(child)

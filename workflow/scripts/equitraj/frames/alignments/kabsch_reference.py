@@ -1,0 +1,30 @@
+"""The rotation that brings the points nearest to one frame of the training split, point by point.
+
+Kabsch, Acta Cryst. A 32, 922 (1976) and 34, 827 (1978); for degenerate points see `axes.kabsch`.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from equitraj.frames.alignments._kabsch import ToReference
+
+
+@dataclass(frozen=True)
+class Alignment(ToReference):
+    """Options: frame, the index of the reference in the training split."""
+
+    frame: int = 0
+
+    def fit(self, position: np.ndarray) -> np.ndarray:
+        """The reference (N, 3): frame `frame` of training positions (T, N, 3) about its mean.
+
+        Raises:
+            ValueError: there is no such frame.
+        """
+        if not 0 <= self.frame < len(position):
+            raise ValueError(
+                f"alignment kabsch_reference: frame: {self.frame}, but the training split has {len(position)} frames; "
+                f"choose one from 0 to {len(position) - 1}"
+            )
+        return position[self.frame] - position[self.frame].mean(0)

@@ -1,0 +1,158 @@
+"""Predictors: `predict(sample) -> (B, N, 3)`, NumPy float64 in and out, loaded from a run folder.
+
+Evaluation, rollout and audit know nothing else, so that every framework gets the identical test.
+"""
+
+import json
+from collections.abc import Callable
+from dataclasses import asdict
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+from safetensors.numpy import load_file
+
+from equitraj.base.files import read_json
+from equitraj.base.registry import model_spec
+from equitraj.data import features
+from equitraj.data.features import Shape, Statistics
+from equitraj.data.tasks import Sample
+from equitraj.frames import Base
+from equitraj.training.method import Method
+
+CHUNK = 64  # samples in a call, smaller batches padded to it, so that a network is compiled once
+CHUNKS = {"torch": 128}  # where nothing is compiled for a shape: larger calls are faster, until they leave the caches
+
+
+class Predictor:
+    """A trained method. `forward` maps a sample in the model's frame to predicted positions (B, N, 3) in that frame.
+
+    An alignment that draws its frames draws the same ones in every call, and others for another `draw`.
+    """
+
+    def __init__(
+        self,
+        aligner: Base,
+        forward: Callable[[Sample], np.ndarray],
+        reference: np.ndarray | None = None,
+        chunk: int = CHUNK,
+    ) -> None:
+        self.aligner, self.forward, self.reference, self.chunk = aligner, forward, reference, chunk
+
+    def predict(self, sample: Sample, draw: int = 0) -> np.ndarray:
+        """Predicted world positions (B, N, 3), float64, `lag` frames after the newest frame of each sample."""
+        rng = np.random.default_rng(draw)
+        parts = [slice(i, i + self.chunk) for i in range(0, len(sample), self.chunk)]
+        return np.concatenate([self._predict(sample.take(part), rng) for part in parts])
+
+    def _predict(self, sample: Sample, rng: np.random.Generator) -> np.ndarray:
+        frames = self.aligner.frames(sample.position, self.reference, rng)
+        return frames.back(self.forward(frames.into_sample(sample)))
+
+
+def read_run(folder: str | Path, weights: str = "trained") -> tuple[Method, Shape, dict, np.ndarray | None]:
+    """Method, shape, weights (`initial`, `trained`, or `epochN` of the snapshots) by name, and reference of a run.
+
+    Raises:
+        ValueError: the run failed, so that it has no trained weights.
+    """
+    record = read_json(Path(folder) / "run.json")
+    arrays = load_file(Path(folder) / "model.safetensors")
+    if weights == "trained" and record["status"] != "ok":
+        raise ValueError(f"{folder}: no trained weights; the run ended with: {record['status']}")
+    chosen = {k.split("/", 1)[1]: v for k, v in arrays.items() if k.startswith(weights + "/")}
+    return Method(**record["method"]), shape_from(record["shape"]), chosen, arrays.get("reference")
+
+
+def load(folder: str | Path, weights: str = "trained", dtype: str = "float32") -> Predictor:
+    """The predictor of a run folder with these weights, computing in `dtype`; see `read_run`."""
+    method, shape, arrays, reference = read_run(folder, weights)
+    chunk = CHUNKS.get(model_spec(method.model).framework, CHUNK)
+    return Predictor(method.aligner, forward(method, shape, arrays, dtype), reference, chunk)
+
+
+def shape_from(record: dict) -> Shape:
+    """The Shape that `dataclasses.asdict` wrote into a run's record."""
+    return Shape(**record | {"statistics": Statistics.from_json(record["statistics"])})
+
+
+def forward(method: Method, shape: Shape, arrays: dict[str, np.ndarray], dtype: str) -> Callable[[Sample], np.ndarray]:
+    """The map from a sample in the model's frame to predicted positions in that frame."""
+    if method.closed_form:
+        return _closed_form(method, arrays, dtype)
+    run = {"jax": _jax, "torch": _torch}[model_spec(method.model).framework](method, shape, arrays, dtype)
+
+    def predict(sample: Sample) -> np.ndarray:
+        inputs = features.network_inputs(sample, shape.statistics, dtype)
+        return features.prediction(sample.position, run(inputs), shape.statistics)
+
+    return predict
+
+
+def _closed_form(method: Method, arrays: dict[str, np.ndarray], dtype: str) -> Callable[[Sample], np.ndarray]:
+    parameters = {k: v.astype(dtype) for k, v in arrays.items()}
+
+    def predict(sample: Sample) -> np.ndarray:
+        newest, past = sample.position[:, -1], np.diff(sample.position, axis=1)
+        return newest + method.module.apply(parameters, newest.astype(dtype), past.astype(dtype)).astype(np.float64)
+
+    return predict
+
+
+def _built(method: Method) -> str:
+    """What decides a method's network, as JSON: the key under which structures are kept."""
+    return json.dumps(asdict(method) | {"training": {}})
+
+
+@cache
+def _jax_network(built: str, shape: Shape):
+    """The network's structure: drawing weights that are replaced at once would cost a compilation for each shape."""
+    import equinox as eqx
+    import jax
+
+    return eqx.filter_eval_shape(lambda key: Method(**json.loads(built)).build(shape, key), jax.random.key(0))
+
+
+@cache
+def _jax_apply():
+    import equinox as eqx
+
+    return eqx.filter_jit(lambda network, inputs: network(inputs))
+
+
+def _jax(method: Method, shape: Shape, arrays: dict[str, np.ndarray], dtype: str) -> Callable[[dict], np.ndarray]:
+    from equitraj.training.jax import with_arrays
+
+    network = with_arrays(_jax_network(_built(method), shape), arrays, dtype)
+
+    def run(inputs: dict[str, np.ndarray]) -> np.ndarray:
+        n_samples = len(inputs["position"])
+        padding = -n_samples % CHUNK
+        padded = {k: np.concatenate([v, np.repeat(v[-1:], padding, axis=0)]) for k, v in inputs.items()}
+        return np.asarray(_jax_apply()(network, padded))[:n_samples]
+
+    return run
+
+
+@cache
+def _torch_network(built: str, shape: Shape, dtype: str):
+    import torch
+
+    torch.set_default_dtype(getattr(torch, dtype))  # constants such as Clebsch-Gordan coefficients in full precision
+    return Method(**json.loads(built)).build(shape)
+
+
+def _torch(method: Method, shape: Shape, arrays: dict[str, np.ndarray], dtype: str) -> Callable[[dict], np.ndarray]:
+    import torch
+
+    from equitraj.training.torch import set_arrays
+
+    network = _torch_network(_built(method), shape, dtype)
+
+    @torch.no_grad()
+    def run(inputs: dict[str, np.ndarray]) -> np.ndarray:
+        torch.set_default_dtype(getattr(torch, dtype))
+        set_arrays(network, arrays)  # predictors of one structure share it: a copy for each would take half a second
+        return network(network.batch(inputs)).numpy().reshape(inputs["position"].shape)
+
+    return run

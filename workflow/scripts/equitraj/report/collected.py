@@ -1,0 +1,114 @@
+"""The tables of a study, from its run folders."""
+
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pandas as pd
+from scipy.stats import t as student
+
+from equitraj.base.files import read_json
+from equitraj.data.tasks import spread
+from equitraj.data.trajectory import Trajectory
+
+METRICS = (
+    "task method model alignment augmentation history train_size seed status n_parameters mse rmse mse_persistence "
+    "mse_velocity skill skill_velocity r2 mse_rotated train_seconds frames_per_second peak_memory_mb device"
+).split()
+KEYS = ["task", "method", "train_size"]
+INTERVALS = ("mse", "skill", "skill_velocity", "mse_rotated")
+N_EXAMPLES = 4
+
+
+def run_key(record: dict) -> dict:
+    """Task, method, size and seed of a run."""
+    names = {"task": record["task"]["name"], "method": record["method"]["name"]}
+    return names | {"train_size": record["train_size"], "seed": record["seed"]}
+
+
+def size_of(folder: Path) -> float:
+    """Training size of a run folder, `all` the largest."""
+    size = folder.parent.name.removeprefix("n")
+    return float("inf") if size == "all" else float(size)
+
+
+def metrics_row(folder: Path) -> dict:
+    """One row of metrics.csv."""
+    record, metrics = read_json(folder / "run.json"), read_json(folder / "metrics.json")
+    method = {k: record["method"][k] for k in ("model", "alignment", "augmentation")}
+    return run_key(record) | method | {"history": record["task"]["history"]} | metrics
+
+
+def metrics_table(folders: list[Path]) -> pd.DataFrame:
+    """A row per run, failed ones included."""
+    return pd.DataFrame([metrics_row(f) for f in folders]).reindex(columns=METRICS)
+
+
+def stacked(folders: list[Path], name: str) -> pd.DataFrame:
+    """One CSV file of every run, below each other, with the run's task, method, size and seed in front."""
+    parts = []
+    for folder in folders:
+        table = pd.read_csv(folder / name)
+        for column, value in reversed(run_key(read_json(folder / "run.json")).items()):
+            table.insert(0, column, value)
+        parts.append(table)
+    return pd.concat([p for p in parts if len(p)] or parts[:1], ignore_index=True)
+
+
+def interval(values: pd.Series) -> tuple[float, float, float]:
+    """Mean and 95 % Student-t interval over seeds; no interval (NaN) for one seed or identical values."""
+    values = values.dropna()
+    n, mean = len(values), values.mean()
+    if n < 2 or values.nunique() == 1:
+        return mean, np.nan, np.nan
+    half = student.ppf(0.975, n - 1) * values.std(ddof=1) / np.sqrt(n)
+    return mean, mean - half, mean + half
+
+
+def summary_row(runs: pd.DataFrame) -> dict:
+    """Means and intervals over the seeds of a method on a task."""
+    first, done = runs.iloc[0], runs[runs.status == "ok"]
+    row = {
+        k: first[k] for k in (*KEYS, "model", "alignment", "augmentation", "history", "mse_persistence", "mse_velocity")
+    }
+    row |= {"n_seeds": len(runs), "n_failed": len(runs) - len(done), "n_parameters": first.n_parameters}
+    for name in INTERVALS:
+        row |= dict(zip((f"{name}_mean", f"{name}_low", f"{name}_high"), interval(done[name]), strict=True))
+    return row | {f"{name}_mean": done[name].mean() for name in ("rmse", "r2", "train_seconds")}
+
+
+def summary_table(metrics: pd.DataFrame) -> pd.DataFrame:
+    """A row per task, method and training size, in the order of the runs."""
+    return pd.DataFrame([summary_row(runs) for _, runs in metrics.groupby(KEYS, sort=False)])
+
+
+def splits_table(folders: list[Path]) -> pd.DataFrame:
+    """Sizes and boundaries of the splits of every task and training size."""
+    rows = []
+    for record in (read_json(f / "run.json") for f in folders):
+        size = {"task": record["task"]["name"], "train_size": record["train_size"]}
+        rows += [size | {"split": name} | values for name, values in record["split"].items()]
+    return pd.DataFrame(rows).drop_duplicates(ignore_index=True)
+
+
+def write_examples(path: Path, folders: list[Path], trajectories: dict[str, Trajectory]) -> None:
+    """A few test samples per task, spread over the split: truth, newest frame, and each method's prediction (S, N, 3).
+
+    The runs shown are those of the first seed that succeeded with the largest training size.
+    """
+    largest_first = sorted(folders, key=lambda folder: -size_of(folder))
+    with h5py.File(path, "w") as file:
+        for folder in largest_first:
+            record = read_json(folder / "run.json")
+            if f"{record['task']['name']}/{record['method']['name']}" in file:
+                continue
+            with h5py.File(folder / "predictions.h5") as predictions:
+                if predictions.attrs["status"] != "ok":
+                    continue
+                chosen = spread(len(predictions["newest"]), N_EXAMPLES)
+                newest, target = predictions["newest"][()][chosen], predictions["target"][()][chosen]
+                group = file.require_group(record["task"]["name"])
+                if "truth" not in group:
+                    group["truth"] = target
+                    group["newest"] = trajectories[record["task"]["source"]].position[newest]
+                group[record["method"]["name"]] = predictions["prediction"][()][chosen]

@@ -1,0 +1,41 @@
+"""Figures: one file each, holding the caption (its docstring), INPUTS (the keys it reads) and `draw(inputs)`."""
+
+import ast
+import importlib
+from pathlib import Path
+from types import ModuleType
+
+from equitraj.base.registry import nearest, parsed
+
+FOLDER = Path(__file__).parent
+HELPERS = {"__init__", "style"}
+
+
+def names() -> list[str]:
+    """Every figure that exists: the Python files of this folder that assign INPUTS."""
+    return sorted(path.stem for path in FOLDER.glob("*.py") if path.stem not in HELPERS and inputs(path.stem))
+
+
+def inputs(name: str) -> tuple[str, ...]:
+    """The INPUTS of figure `name`, read from its text, so that a workflow can ask without importing matplotlib."""
+    for node in parsed(FOLDER / f"{name}.py").body:
+        if isinstance(node, ast.Assign) and any(getattr(target, "id", "") == "INPUTS" for target in node.targets):
+            return tuple(ast.literal_eval(node.value))
+    return ()
+
+
+def load(name: str) -> ModuleType:
+    """The module of figure `name`.
+
+    Raises:
+        ValueError: there is no such figure; the message gives the nearest names.
+    """
+    if name not in names():
+        raise ValueError(f"no figure {name!r}; {nearest(name, names())}")
+    return importlib.import_module(f"equitraj.report.figures.{name}")
+
+
+def caption(name: str) -> str:
+    """The general caption of figure `name`, its docstring, read from its text."""
+    text = ast.get_docstring(parsed(FOLDER / f"{name}.py")) or ""
+    return " ".join(text.split())

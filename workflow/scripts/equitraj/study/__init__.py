@@ -1,0 +1,1 @@
+"""What concerns a study as a whole: the check of its configuration."""

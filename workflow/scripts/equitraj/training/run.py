@@ -1,0 +1,222 @@
+"""Training of one method on one task with one training size: all seeds, from trajectory files to run folders."""
+
+import os
+import resource
+import socket
+import sys
+import time
+import traceback
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from importlib import import_module, metadata
+from pathlib import Path
+
+import numpy as np
+from safetensors.numpy import save_file
+
+from equitraj.base.devices import CPU, Place
+from equitraj.base.files import atomic, write_json, write_table
+from equitraj.base.registry import model_spec
+from equitraj.data import features, tasks
+from equitraj.data.features import Shape
+from equitraj.data.tasks import Sample
+from equitraj.data.trajectory import Trajectory, read, read_observables
+from equitraj.frames import Frames
+from equitraj.training import checkpoint
+from equitraj.training.method import Method
+from equitraj.training.outcome import Arrays, Data, Diverged, Monitor, Outcome, RunTimeout
+
+Result = tuple[Outcome, Exception | None]
+PACKAGES = {"numpy": [], "jax": ["jax", "equinox", "optax"], "torch": ["torch", "e3nn", "torch-geometric"]}
+
+
+@dataclass(frozen=True)
+class Split:
+    """A split in the model's frame. Attributes: sample, the F frames of each of S samples side by side; the frames."""
+
+    sample: Sample
+    frames: Frames
+
+
+def load_splits(
+    trajectory: Trajectory, observables: dict, task: dict, size: str | int
+) -> tuple[dict[str, Split], dict]:
+    """Training and validation samples in the frames of the aligned file, and a record of all three splits."""
+    history, lag = task["history"], task["lag"]
+    newest = tasks.split_frames(trajectory.episode, history, lag, task["split"])
+    newest["train"] = tasks.subset(newest["train"], size)
+    every_frame = Frames(*(observables[name] for name in ("rotation", "origin", "weight")))
+
+    def split(index: np.ndarray) -> Split:
+        frames = every_frame.take(index)
+        return Split(frames.into_sample(tasks.samples(trajectory, index, history, lag)), frames)
+
+    record = {
+        name: {"samples": len(n), "first_frame": int(n[0] - history + 1), "last_frame": int(n[-1] + lag)}
+        for name, n in newest.items()
+    }
+    return {name: split(newest[name]) for name in ("train", "validation")}, record
+
+
+def fit_closed_form(method: Method, splits: dict[str, Split], lag: int, parts: tuple[str, ...]) -> Result:
+    """Fit a model that selects nothing on the named splits together."""
+    position, target = (np.concatenate([getattr(splits[p].sample, a) for p in parts]) for a in ("position", "target"))
+    begin, outcome = time.perf_counter(), Outcome()
+    try:
+        fitted = method.module.fit(method.hyperparameters(), position, target, lag)
+        if not all(np.isfinite(v).all() for v in fitted.values()):
+            raise Diverged("fitted weights are not finite")
+        outcome.trained = fitted
+    except Exception as error:  # recorded as a row: a failed run is a result
+        return outcome, error
+    finally:
+        outcome.seconds = time.perf_counter() - begin
+        outcome.frames_per_second = len(position) / max(outcome.seconds, 1e-9)
+    return outcome, None
+
+
+def network_data(method: Method, splits: dict[str, Split], statistics: features.Statistics) -> Data:
+    """Training and validation samples as a network sees them."""
+    precision = method.training_options().precision
+
+    def arrays(split: Split) -> Arrays:
+        inputs = features.network_inputs(split.sample, statistics, precision)
+        target = features.normalised_residual(split.sample.position, split.sample.target, statistics)
+        return Arrays(inputs, target, split.frames.rotation, split.frames.weight)
+
+    draw = method.aligner.training == "draw"
+    return Data(arrays(splits["train"]), arrays(splits["validation"]), statistics, method.augmentation, draw)
+
+
+def train_networks(
+    method: Method, shape: Shape, data: Data, seeds: list[int], folder: Path, task: dict, place: Place
+) -> list[Result]:
+    """Train one network per seed with the loop of its framework; whatever ends a run is handed back with it."""
+    framework, options, trainer = model_spec(method.model).framework, method.training_options(), None
+    parts = (data.train, data.validation)
+    everything = [array for part in parts for array in (*part.inputs.values(), part.target, part.weight)]
+    mark, results = checkpoint.fingerprint(task, asdict(method), *everything), []
+    for seed in seeds:
+        outcome, error = Outcome(), None
+        monitor = Monitor(options, data.statistics.residual_scale, f"{task['name']} {method.name} seed {seed}")
+        outcome.history = monitor.history
+        path = folder / "checkpoints" / f"seed{seed}.safetensors"
+        saved = checkpoint.Checkpoint(path, checkpoint.fingerprint(mark, seed), options.checkpoint_seconds)
+        try:
+            trainer = trainer or import_module(f"equitraj.training.{framework}").Trainer(
+                builder(method, shape), data, options, place.wanted
+            )
+            trainer.train(seed, monitor, saved, outcome)
+            outcome.device = trainer.device
+            outcome.frames_per_second = monitor.frames_per_second(trainer.frames_per_epoch)
+        except Exception as caught:  # recorded as a row: a failed run is a result
+            error = caught
+        saved.remove()
+        outcome.seconds = monitor.seconds
+        results.append((outcome, error))
+    return results
+
+
+def builder(method: Method, shape: Shape) -> Callable:
+    """What a loop calls to get a network with fresh weights: with a key in JAX, without one in torch."""
+    return lambda *key: method.build(shape, *key)
+
+
+def status_of(error: Exception | None) -> str:
+    """`ok`, `timeout` or `failed: reason`, in one line."""
+    if error is None:
+        return "ok"
+    if isinstance(error, RunTimeout):
+        return "timeout"
+    text = " ".join(str(error).split())
+    return f"failed: {type(error).__name__}: {text}"[:300]
+
+
+def versions(framework: str) -> dict[str, str]:
+    """Versions of the packages that a run of this framework depends on."""
+    names = ["numpy", "safetensors", *PACKAGES[framework]]
+    return {"python": sys.version.split()[0], **{name: metadata.version(name) for name in names}}
+
+
+def write_run(folder: Path, outcome: Outcome, error: Exception | None, reference: dict, record: dict) -> None:
+    """Write `model.safetensors`, `history.csv` and `run.json`; a failed run keeps its initial weights only.
+
+    `reference` holds what the alignment was fitted to, if it was, under that name.
+    """
+    if error is not None:
+        print("".join(traceback.format_exception(error)), file=sys.stderr)
+    trained = outcome.trained if error is None else {}
+    weights = {f"initial/{k}": v for k, v in outcome.initial.items()} | {f"trained/{k}": v for k, v in trained.items()}
+    weights |= {f"epoch{n}/{k}": v for n, arrays in outcome.snapshots.items() for k, v in arrays.items()} | reference
+    with atomic(folder / "model.safetensors") as path:
+        save_file({k: np.ascontiguousarray(v) for k, v in weights.items()}, path)
+    write_table(folder / "history.csv", ["epoch", "train_loss", "validation_mse"], outcome.history)
+    write_json(
+        folder / "run.json",
+        record
+        | {
+            "status": status_of(error),
+            "has_initial": bool(outcome.initial),
+            "snapshots": sorted(outcome.snapshots),
+            "n_parameters": int(sum(v.size for v in (outcome.initial or outcome.trained).values())),
+            "train_seconds": outcome.seconds,
+            "frames_per_second": outcome.frames_per_second,
+            "peak_memory_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+            "device": outcome.device,
+        },
+    )
+
+
+def now() -> str:
+    """The time in UTC, to the millisecond."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
+
+
+def run(
+    task: dict,
+    method: Method,
+    size: str,
+    seeds: list[int],
+    trajectory: Path,
+    aligned: Path,
+    folder: Path,
+    place: Place = CPU,
+) -> None:
+    """Train `method` on `task`; write one run folder per seed below `folder`, and checkpoints of unfinished ones."""
+    started, threads = now(), int(os.environ.get("OMP_NUM_THREADS", os.cpu_count() or 1))
+    observed = read_observables(aligned)
+    splits, split_record = load_splits(read(trajectory), observed, task, size)
+    train = splits["train"].sample
+    residual = "last" if method.closed_form else method.training_options().residual
+    shape = Shape(
+        n_points=train.position.shape[2],
+        n_displacements=train.position.shape[1] - 1,
+        n_scalars=0 if train.scalar is None else train.scalar.shape[-1],
+        statistics=features.measure(train.position, train.target, residual, task["lag"]),
+    )
+    # what selects nothing on validation may learn from it, unless the number of training samples is the question
+    parts = ("train", "validation") if method.closed_form and str(size) == "all" else ("train",)
+    if method.closed_form:
+        results = [fit_closed_form(method, splits, task["lag"], parts)] * len(seeds)
+    else:
+        data = network_data(method, splits, shape.statistics)
+        results = train_networks(method, shape, data, seeds, folder, task | {"train_size": str(size)}, place)
+    framework = model_spec(method.model).framework
+    record = {
+        "task": task,
+        "method": asdict(method),
+        "shape": asdict(shape),
+        "split": split_record,
+        "fitted_on": parts,
+        "train_size": str(size),
+        "claims": method.claims(),
+        "framework": framework,
+        "versions": versions(framework),
+        "precision": "float64" if method.closed_form else method.training_options().precision,
+        "threads": threads,
+    }
+    reference = {name: observed[name] for name in ("reference",) if name in observed}
+    record |= {"started": started, "ended": now(), "host": socket.gethostname(), "visible_device": place.visible}
+    for seed, (outcome, error) in zip(seeds, results, strict=True):
+        write_run(folder / f"seed{seed}", outcome, error, reference, record | {"seed": seed})
