@@ -69,6 +69,13 @@ def check(trajectory: Trajectory, name: str) -> None:
         )
 
 
+def motion(trajectory: Trajectory) -> float:
+    """The root mean square displacement between frames that follow each other, per coordinate; 0 where none do."""
+    follows = np.diff(trajectory.episode) == 0
+    step = np.diff(trajectory.position, axis=0)[follows]
+    return float(np.sqrt(np.mean(np.square(step)))) if step.size else 0.0
+
+
 def _set_unit(dataset: h5py.Dataset, unit: str) -> None:
     if unit in LENGTH_UNITS + TIME_UNITS + VELOCITY_UNITS:
         dataset.attrs["unit"] = unit

@@ -1,5 +1,6 @@
 """Errors of a predictor on the test split: one step, the same split rotated, and rollouts."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
@@ -70,6 +71,19 @@ def rollout_starts(newest: np.ndarray, episode: np.ndarray, lag: int, steps: int
     return starts[spread(len(starts), count)]
 
 
+def fed_back(
+    predictor: Predictor, trajectory: Trajectory, starts: np.ndarray, history: int, lag: int, steps: int
+) -> Iterator[np.ndarray]:
+    """`steps` times the predicted positions (B, N, 3), each fed back to predict the next, from the frames `starts`."""
+    sample = tasks.samples(trajectory, starts, history, lag)
+    for _ in range(steps):
+        prediction = predictor.predict(sample)
+        yield prediction
+        velocity = None if sample.velocity is None else (prediction - sample.position[:, -1]) / lag
+        position = np.concatenate([sample.position[:, 1:], prediction[:, None]], axis=1)
+        sample = replace(sample, position=position, velocity=velocity)
+
+
 def rollout(
     predictor: Predictor, trajectory: Trajectory, starts: np.ndarray, history: int, lag: int, steps: int
 ) -> list[dict]:
@@ -80,16 +94,11 @@ def rollout(
     """
     if not len(starts) or (lag > 1 and history > 1):
         return []
-    sample = tasks.samples(trajectory, starts, history, lag)
-    rows, origin = [], sample.position[:, -1]
-    for step in range(1, steps + 1):
-        prediction = predictor.predict(sample)
+    rows, origin = [], trajectory.position[starts]
+    for step, prediction in enumerate(fed_back(predictor, trajectory, starts, history, lag, steps), 1):
         truth = trajectory.position[starts + step * lag]
         mse, persistence = mean_square(prediction - truth), mean_square(origin - truth)
         if not np.isfinite(mse):
             break
         rows.append({"step": step, "mse": mse, "skill": 1 - mse / persistence if persistence else None})
-        velocity = None if sample.velocity is None else (prediction - sample.position[:, -1]) / lag
-        position = np.concatenate([sample.position[:, 1:], prediction[:, None]], axis=1)
-        sample = replace(sample, position=position, velocity=velocity)
     return rows
