@@ -11,6 +11,8 @@ from equitraj.data import trajectory as files
 from equitraj.data.trajectory import Trajectory
 
 FRAMES, POINTS = 7, 5
+LATE_NAN = np.zeros((FRAMES, POINTS, 3))
+LATE_NAN[6, 2, 1] = np.nan
 
 
 def example(dimension=3, **changes):
@@ -23,6 +25,7 @@ def example(dimension=3, **changes):
         species=np.array([0, 1, 0, 1, 1]),
         mass=np.linspace(1, 2, POINTS),
         bonds=np.array([[0, 1], [1, 4]]),
+        features={"charge": random.normal(size=(POINTS, 1)), "colour": random.normal(size=(FRAMES, POINTS, 2))},
         length_unit="nm",
         time_unit="ps",
         provenance={"address": "here", "seed": 3, "options": {"b": 1.5, "a": None}},
@@ -40,14 +43,36 @@ def test_what_is_written_is_read(tmp_path, dimension):
     files.write(tmp_path / "a.h5", written)
     read = files.read(tmp_path / "a.h5")
     for field in fields(Trajectory):
+        if field.name == "features":
+            continue
         np.testing.assert_array_equal(getattr(read, field.name), getattr(written, field.name))
+    assert list(read.features) == ["charge", "colour"]
+    for name, value in read.features.items():
+        np.testing.assert_array_equal(value, written.features[name])
     assert read.position.dtype == np.float64 and [path.name for path in tmp_path.iterdir()] == ["a.h5"]
 
 
 def test_what_is_absent_stays_absent(tmp_path):
-    files.write(tmp_path / "a.h5", example(velocity=None, species=None, mass=None, bonds=None))
+    files.write(tmp_path / "a.h5", example(velocity=None, species=None, mass=None, bonds=None, features={}))
     read = files.read(tmp_path / "a.h5")
+    assert read.features == {}
     assert read.velocity is read.species is read.mass is read.bonds is None
+
+
+def test_what_changes_with_time_is_a_time_series_of_h5md(tmp_path):
+    changing = np.random.default_rng(3).normal(size=(FRAMES, POINTS, 1))
+    species = np.arange(FRAMES * POINTS).reshape(FRAMES, POINTS)
+    written = example(species=species, mass=changing[..., 0] ** 2, features={"charge": changing})
+    files.write(tmp_path / "a.h5", written)
+    read = files.read(tmp_path / "a.h5")
+    np.testing.assert_array_equal(read.species, species)
+    np.testing.assert_array_equal(read.mass, written.mass)
+    np.testing.assert_array_equal(read.features["charge"], changing)
+    with h5py.File(tmp_path / "a.h5") as file:
+        for name in ("species", "mass", "charge"):
+            series = file["particles/all"][name]
+            assert series["value"].shape == (FRAMES, POINTS) and set(series) == {"value", "step", "time"}
+    assert len(universe(tmp_path / "a.h5").trajectory) == FRAMES
 
 
 @pytest.mark.parametrize("dimension", [2, 3])
@@ -98,6 +123,7 @@ def test_layout_is_h5md(tmp_path):
         assert file["particles/all/position/value"].shape == (FRAMES, POINTS, 3)
         assert file["particles/all/position/value"].attrs["unit"] == "nm"
         assert file["connectivity/bonds"][()].tolist() == [[0, 1], [1, 4]]
+        assert file["particles/all/charge"].shape == (POINTS,) and file["particles/all/mass"].shape == (POINTS,)
 
 
 def test_same_content_gives_the_same_bytes(tmp_path):
@@ -112,6 +138,20 @@ def test_same_content_gives_the_same_bytes(tmp_path):
         ({"position": np.zeros((FRAMES, POINTS, 4))}, r"shape \(7, 5, 4\); expected \(frames, points, 2 or 3\)"),
         ({"position": np.full((FRAMES, POINTS, 3), np.nan)}, "105 positions are not finite, the first at frame 0"),
         ({"episode": np.array([0, 1, 0, 0, 0, 0, 0])}, "non-decreasing"),
+        ({"time": np.zeros(6)}, r"times of shape \(6,\), type float64; expected numbers, \(7 frames\)"),
+        (
+            {"velocity": np.zeros((FRAMES, POINTS, 2))},
+            r"velocities of shape .*expected numbers, \(7 frames, 5 points, 3",
+        ),
+        ({"velocity": LATE_NAN}, "1 velocities are not finite, the first at frame 6, point 2, axis 1"),
+        ({"mass": np.array([1, np.inf, 1, 1, 1])}, r"1 mass are not finite, the first at point 1 \(inf\)"),
+        ({"species": np.zeros(POINTS)}, "species of shape .*float64; expected integers"),
+        ({"features": {"charge": np.zeros((POINTS, 2))}}, r"expected numbers, \(5 points, 1 features\) or"),
+        ({"features": {"charge": np.zeros(POINTS)}}, r"charge of shape \(5,\)"),
+        ({"features": {"f": LATE_NAN}}, "1 f are not finite, the first at frame 6, point 2, feature 1"),
+        ({"features": {"a/b": np.zeros((POINTS, 2))}}, "a feature is called 'a/b'; expected letters"),
+        ({"bonds": np.array([[0, 1], [1, 5]])}, r"bond \[1, 5\]; expected pairs of different points, .*from 0 to 4"),
+        ({"bonds": np.array([[2, 2]])}, r"bond \[2, 2\]"),
     ],
 )
 def test_bad_data_are_refused_and_leave_no_file(tmp_path, changes, expected):

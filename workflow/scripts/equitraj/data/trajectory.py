@@ -1,13 +1,17 @@
 """Trajectory files: HDF5 in the H5MD layout (de Buyl, Colberg, Hoefling, Comput. Phys. Commun. 185, 1546 (2014)).
 
 `/particles/all/position/{value,step,time}` with units, `box` without boundaries, optional `velocity`, `species`,
-`mass`, `/connectivity/bonds`; beside them `/particles/all/episode` (one index per frame) and the provenance as
-attributes of `/parameters`. MDAnalysis opens these files: `MDAnalysis.Universe(topology, path, format="H5MD")`, with
+`mass`, `charge`, `/connectivity/bonds`; beside them `/particles/all/episode` (one index per frame), other features of
+the points in `/particles/all/feature/{name}`, and the provenance as attributes of `/parameters`. What may change with
+time (species, mass, charge, features) is a dataset where it is fixed and a time series `{value,step,time}` where it
+changes. MDAnalysis opens these files: `MDAnalysis.Universe(topology, path, format="H5MD")`, with
 `convert_units=False` where the units are reduced ones. It reads three coordinates only, so planar data are stored with
 z = 0, and `/parameters` says how many coordinates count (`dimension`).
 """
 
 import json
+import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -33,9 +37,10 @@ class Trajectory:
         episode: (T,) index of the uninterrupted trajectory that each frame belongs to, non-decreasing.
         time: (T,) in `time_unit`.
         velocity: (T, N, D) in `length_unit / time_unit`, or None.
-        species: (N,) integers, or None.
-        mass: (N,), or None.
+        species: (N,) integers, or (T, N) where they change, or None.
+        mass: (N,), or (T, N) where they change, or None.
         bonds: (M, 2) pairs of point indices, or None.
+        features: numbers of each point by name, (N, F), or (T, N, F) where they change. `charge` has F = 1.
         provenance: where the data came from: source, address, sha256, generator settings, seed.
     """
 
@@ -46,26 +51,63 @@ class Trajectory:
     species: np.ndarray | None = None
     mass: np.ndarray | None = None
     bonds: np.ndarray | None = None
+    features: dict[str, np.ndarray] = field(default_factory=dict)
     length_unit: str = "reduced"
     time_unit: str = "reduced"
     provenance: dict = field(default_factory=dict)
 
 
 def check(trajectory: Trajectory, name: str) -> None:
-    """Raise ValueError that names `name` unless shapes agree and every position is finite."""
+    """Raise ValueError that names `name` unless all shapes agree and every value is finite."""
     position = trajectory.position
     if position.ndim != 3 or position.shape[-1] not in (2, 3) or not position.size:
         raise ValueError(f"{name}: positions of shape {position.shape}; expected (frames, points, 2 or 3)")
-    if len(trajectory.episode) != len(position) or (np.diff(trajectory.episode) < 0).any():
-        raise ValueError(
-            f"{name}: the episode index must have one non-decreasing entry for each of {len(position)} frames"
-        )
-    bad = np.argwhere(~np.isfinite(position))
+    frames, points, dimension = position.shape
+    if len(trajectory.episode) != frames or (np.diff(trajectory.episode) < 0).any():
+        raise ValueError(f"{name}: the episode index must have one non-decreasing entry for each of {frames} frames")
+    vectors, fixed = {"frame": frames, "point": points, "axis": dimension}, {"point": points}
+    changing = {"frame": frames, "point": points}
+    _check_array(name, "positions", position, vectors)
+    _check_array(name, "times", trajectory.time, {"frame": frames})
+    _check_array(name, "velocities", trajectory.velocity, vectors)
+    _check_array(name, "species", trajectory.species, fixed, changing, kinds="iu")
+    _check_array(name, "mass", trajectory.mass, fixed, changing)
+    for what, value in trajectory.features.items():
+        if not re.fullmatch("[A-Za-z0-9_]+", what):
+            raise ValueError(f"{name}: a feature is called {what!r}; expected letters, digits and underscores")
+        width = {"feature": 1 if what == "charge" or not np.ndim(value) else max(np.shape(value)[-1], 1)}
+        _check_array(name, what, value, fixed | width, changing | width)
+    if trajectory.bonds is not None:
+        _check_bonds(name, np.asarray(trajectory.bonds), points)
+
+
+def _check_array(name: str, what: str, value: np.ndarray | None, *allowed: dict[str, int], kinds: str = "fiu") -> None:
+    """Check type, shape and finiteness; `allowed` has the axes, with their sizes, that `value` may have."""
+    if value is None:
+        return
+    value = np.asarray(value)
+    axes = next((axes for axes in allowed if value.shape == tuple(axes.values())), None)
+    if axes is None or value.dtype.kind not in kinds:
+        shapes = " or ".join("(" + ", ".join(f"{n} {axis}s" for axis, n in axes.items()) + ")" for axes in allowed)
+        numbers = "integers" if kinds == "iu" else "numbers"
+        raise ValueError(f"{name}: {what} of shape {value.shape}, type {value.dtype}; expected {numbers}, {shapes}")
+    bad = np.argwhere(~np.isfinite(value))
     if len(bad):
-        frame, point, axis = bad[0]
+        first = tuple(bad[0].tolist())
+        place = ", ".join(f"{axis} {i}" for axis, i in zip(axes, first, strict=True))
         raise ValueError(
-            f"{name}: {len(bad)} positions are not finite, the first at frame {frame}, point {point}, axis {axis} "
-            f"({position[frame, point, axis]}); repair or cut these frames and run again"
+            f"{name}: {len(bad)} {what} are not finite, the first at {place} ({value[first]}); "
+            "repair or cut these frames and run again"
+        )
+
+
+def _check_bonds(name: str, bonds: np.ndarray, points: int) -> None:
+    if bonds.ndim != 2 or bonds.shape[1] != 2 or bonds.dtype.kind not in "iu":
+        raise ValueError(f"{name}: bonds of shape {bonds.shape}, type {bonds.dtype}; expected integers (bonds, 2)")
+    wrong = bonds[((bonds < 0) | (bonds >= points)).any(1) | (bonds[:, 0] == bonds[:, 1])]
+    if len(wrong):
+        raise ValueError(
+            f"{name}: bond {wrong[0].tolist()}; expected pairs of different points, counted from 0 to {points - 1}"
         )
 
 
@@ -81,14 +123,26 @@ def _set_unit(dataset: h5py.Dataset, unit: str) -> None:
         dataset.attrs["unit"] = unit
 
 
-def _series(group: h5py.Group, name: str, value: np.ndarray, time: np.ndarray, unit: str, time_unit: str) -> None:
+def _series(group: h5py.Group, name: str, value: np.ndarray, trajectory: Trajectory, unit: str = "") -> None:
     element = group.create_group(name)
-    value = np.pad(value, [(0, 0), (0, 0), (0, STORED_DIMENSION - value.shape[-1])])
     chunks = (min(CHUNK_FRAMES, len(value)), *value.shape[1:])
-    _set_unit(element.create_dataset("value", data=value, dtype="f8", chunks=chunks), unit)
+    _set_unit(element.create_dataset("value", data=value, chunks=chunks), unit)
     element["step"] = np.arange(len(value))
-    element["time"] = time
-    _set_unit(element["time"], time_unit)
+    element["time"] = trajectory.time
+    _set_unit(element["time"], trajectory.time_unit)
+
+
+def _vectors(group: h5py.Group, name: str, value: np.ndarray, trajectory: Trajectory, unit: str) -> None:
+    padded = np.pad(value, [(0, 0), (0, 0), (0, STORED_DIMENSION - value.shape[-1])])
+    _series(group, name, np.asarray(padded, np.float64), trajectory, unit)
+
+
+def _element(group: h5py.Group, name: str, value: np.ndarray, trajectory: Trajectory, changes: bool) -> None:
+    """What is fixed as a dataset, what changes as a time series."""
+    if changes:
+        _series(group, name, value, trajectory)
+    else:
+        group[name] = value
 
 
 def write(path: str | Path, trajectory: Trajectory, **extra: np.ndarray) -> None:
@@ -99,25 +153,31 @@ def write(path: str | Path, trajectory: Trajectory, **extra: np.ndarray) -> None
         head.attrs["version"] = np.array([1, 1])
         head.create_group("author").attrs["name"] = "equitraj"
         head.create_group("creator").attrs.update({"name": "equitraj", "version": "1"})
-        all_points = file.create_group("particles/all")
-        box = all_points.create_group("box")
-        box.attrs.update({"dimension": STORED_DIMENSION, "boundary": np.array(["none"] * STORED_DIMENSION, dtype="S4")})
-        _series(
-            all_points, "position", trajectory.position, trajectory.time, trajectory.length_unit, trajectory.time_unit
-        )
-        if trajectory.velocity is not None:
-            unit = f"{trajectory.length_unit} {trajectory.time_unit}-1"
-            _series(all_points, "velocity", trajectory.velocity, trajectory.time, unit, trajectory.time_unit)
-        for name in ("species", "mass"):
-            if (value := getattr(trajectory, name)) is not None:
-                all_points[name] = value
-        all_points["episode"] = trajectory.episode
+        _write_points(file.create_group("particles/all"), trajectory)
         if trajectory.bonds is not None:
             file["connectivity/bonds"] = np.asarray(trajectory.bonds, dtype="i8")
         file.create_group("parameters").attrs.update(_parameters(trajectory))
         for name, value in extra.items():
             file[f"observables/{name}/value"] = value
             file[f"observables/{name}/step"] = np.arange(len(value))
+
+
+def _write_points(group: h5py.Group, trajectory: Trajectory) -> None:
+    box = group.create_group("box")
+    box.attrs.update({"dimension": STORED_DIMENSION, "boundary": np.array(["none"] * STORED_DIMENSION, dtype="S4")})
+    _vectors(group, "position", trajectory.position, trajectory, trajectory.length_unit)
+    if trajectory.velocity is not None:
+        unit = f"{trajectory.length_unit} {trajectory.time_unit}-1"
+        _vectors(group, "velocity", trajectory.velocity, trajectory, unit)
+    for name in ("species", "mass"):
+        if (value := getattr(trajectory, name)) is not None:
+            _element(group, name, value, trajectory, changes=np.ndim(value) == 2)
+    for name, value in trajectory.features.items():
+        if name == "charge":  # H5MD has a place for it, of one number per point
+            _element(group, name, np.asarray(value[..., 0], np.float64), trajectory, changes=value.ndim == 3)
+        else:
+            _element(group, f"feature/{name}", np.asarray(value, np.float64), trajectory, changes=value.ndim == 3)
+    group["episode"] = trajectory.episode
 
 
 def _parameters(trajectory: Trajectory) -> dict:
@@ -134,22 +194,34 @@ def read(path: str | Path) -> Trajectory:
     with h5py.File(path, "r") as file:
         group, parameters = file["particles/all"], file["parameters"].attrs
         used = (..., slice(int(parameters["dimension"])))
-
-        def optional(name: str, index: tuple = ()) -> np.ndarray | None:
-            return group[name][index] if name in group else None
-
         return Trajectory(
             position=group["position/value"][used],
             episode=group["episode"][()],
             time=group["position/time"][()],
-            velocity=optional("velocity/value", used),
-            species=optional("species"),
-            mass=optional("mass"),
+            velocity=group["velocity/value"][used] if "velocity" in group else None,
+            species=_value(group, "species"),
+            mass=_value(group, "mass"),
             bonds=file["connectivity/bonds"][()] if "connectivity" in file else None,
+            features=dict(_features(group)),
             length_unit=parameters["length_unit"],
             time_unit=parameters["time_unit"],
             provenance=json.loads(parameters["provenance"]),
         )
+
+
+def _value(group: h5py.Group, name: str) -> np.ndarray | None:
+    """A fixed element or the values of a changing one."""
+    if name not in group:
+        return None
+    element = group[name]
+    return (element["value"] if isinstance(element, h5py.Group) else element)[()]
+
+
+def _features(group: h5py.Group) -> Iterator[tuple[str, np.ndarray]]:
+    if (charge := _value(group, "charge")) is not None:
+        yield "charge", charge[..., None]
+    for name in group.get("feature", {}):
+        yield name, _value(group["feature"], name)
 
 
 def read_observables(path: str | Path) -> dict[str, np.ndarray]:
