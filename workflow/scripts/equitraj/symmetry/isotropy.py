@@ -64,3 +64,12 @@ def isotropy_test(position: np.ndarray, seed: int = 0) -> dict[str, float | int 
     p_value = float((1 + np.sum(swapped >= observed - ROUNDING)) / (1 + N_SWAPS))
     verdict = "oriented" if p_value <= LEVEL else "rotation-invariant"
     return {"frames": len(few), "statistic": float(observed), "p_value": p_value, "verdict": verdict}
+
+
+def described(row: dict[str, float | int | str]) -> str:
+    """The answer of `isotropy_test` in a sentence."""
+    means = {
+        "oriented": "rotated copies are data of a kind that these frames do not hold",
+        "rotation-invariant": "the test does not tell these frames from rotated ones",
+    }
+    return f"{row['verdict']} (p = {row['p_value']:.2g}, {row['frames']} frames): {means[row['verdict']]}"
