@@ -273,7 +273,7 @@ def test_script_writes_the_trajectory(server, tmp_path):
         ({"array": "ar"}, "Did you mean 'arr'?"),
         ({"frames": 41}, "40 frames, but the source declares `frames: 41`"),
         ({"bonds": "chian"}, "Did you mean 'chain'?"),
-        ({"sha256": None}, "no value for sha256"),
+        ({"sha256": None}, "sha256: no value; kind download needs it"),
         ({"kind": "donwload"}, "Did you mean 'download'?"),
     ],
 )

@@ -11,6 +11,9 @@ import yaml
 
 from environments import CONDA_NAME, ENVIRONMENTS, IMPORT_NAME, PYPI_NAME, pins
 from equitraj.base import registry
+from equitraj.base.registry import ALIGNMENTS
+from equitraj.data.sources.entry import FORMATS
+from equitraj.data.sources.simulation import SYSTEMS
 from study import REPOSITORY
 
 RUNNER_ONLY = {"snakemake", "pygments", "jsonschema"}  # what parses and starts the workflow; no job imports it
@@ -27,10 +30,10 @@ def registered(folder: str) -> set[str]:
 
 # what rules take from the registries by wildcards
 STARTS = {
-    "data": files_of("numpy") | registered("sources/systems") | registered("alignments"),
-    "jax": files_of("jax") | registered("alignments"),
-    "torch": files_of("torch") | registered("alignments"),
-    "report": registered("figures"),
+    "data": files_of("numpy") | registered(ALIGNMENTS) | registered(SYSTEMS) | registered(FORMATS),
+    "jax": files_of("jax") | registered(ALIGNMENTS),
+    "torch": files_of("torch") | registered(ALIGNMENTS),
+    "report": registered("report/figures"),
 }
 
 

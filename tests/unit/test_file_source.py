@@ -14,8 +14,8 @@ import pytest
 
 from equitraj.data import trajectory as files
 from equitraj.data.sources import declared
-from equitraj.data.sources.arrays import from_array, load_array
-from equitraj.data.sources.file import read_file
+from equitraj.data.sources.named import from_arrays
+from equitraj.data.sources.reading import read_file
 from equitraj.data.trajectory import Trajectory
 
 SCRIPT = Path(__file__).parents[2] / "workflow/scripts/fetch.py"
@@ -53,15 +53,16 @@ def test_numpy_files(tmp_path, name):
 
 
 def test_integers_become_floats(tmp_path):
-    assert from_array(np.ones((2, 3, 2), dtype=np.int32), "a", {}).position.dtype == np.float64
+    assert from_arrays({"position": np.ones((2, 3, 2), dtype=np.int32)}, "a", {}).position.dtype == np.float64
 
 
 def test_key_of_several_arrays(tmp_path):
     np.savez(tmp_path / "a.npz", first=PLANAR, second=PLANAR + 1)
-    np.testing.assert_array_equal(load_array(tmp_path / "a.npz", "second"), PLANAR + 1)
-    for key in (None, "secnd"):
+    source = {"path": str(tmp_path / "a.npz")}
+    np.testing.assert_array_equal(read_file(source | {"array": "second"}).position, PLANAR + 1)
+    for wrong in ({}, {"array": "secnd"}, {"arrays": {"position": "first", "velocity": "secnd"}}):
         with pytest.raises(ValueError, match="a.npz.*allowed: first, second"):
-            load_array(tmp_path / "a.npz", key)
+            read_file(source | wrong)
 
 
 @pytest.mark.parametrize("content", [b"PK\x03\x04 cut off", b"", b"<html>", b"\x93NUMPY\x01\x00"])
@@ -69,30 +70,32 @@ def test_key_of_several_arrays(tmp_path):
 def test_damaged_numpy_files(tmp_path, name, content):
     (tmp_path / name).write_bytes(content)
     with pytest.raises(ValueError, match=f"{name}: not a"):
-        load_array(tmp_path / name)
+        read_file({"path": str(tmp_path / name)})
 
 
 def test_pickled_objects_are_refused(tmp_path):
     np.save(tmp_path / "a.npy", np.array([{"a": 1}], dtype=object), allow_pickle=True)
-    with pytest.raises(ValueError, match="not a NumPy array of numbers"):
-        load_array(tmp_path / "a.npy")
+    with pytest.raises(ValueError, match="holds Python objects, which are never unpickled; save trials .*np.stack"):
+        read_file({"path": str(tmp_path / "a.npy")})
 
 
 @pytest.mark.parametrize(
     ("position", "expected"),
     [
-        (np.where(np.arange(9)[:, None, None] == 4, np.nan, PLANAR), "a: 8 positions are not finite.*frame 4"),
-        (np.zeros((9, 4)), r"a: positions of shape \(9, 4\); expected"),
-        (np.zeros((9, 4, 5)), r"a: positions of shape \(9, 4, 5\); expected"),
-        (np.zeros((0, 4, 2)), r"a: positions of shape \(0, 4, 2\); expected"),
-        (np.zeros(()), r"a: positions of shape \(\); expected"),
-        (PLANAR + 1j, "a: values of type complex128; expected real numbers"),
-        (np.full((9, 4, 2), "x"), "a: values of type <U1; expected real numbers"),
+        (np.where(np.arange(9)[:, None, None] == 4, np.nan, PLANAR), "npy: 8 positions are not finite.*frame 4"),
+        (np.zeros((9, 4)), r"npy: positions of shape \(9, 4\); expected"),
+        (np.zeros((9, 4, 5)), r"npy: positions of shape \(9, 4, 5\); expected"),
+        (np.zeros((0, 4, 2)), r"npy: positions of shape \(0, 4, 2\); expected"),
+        (np.zeros(()), r"npy: positions of shape \(\); expected"),
+        (np.zeros((1, 4, 2)), "npy: 1 frame; expected at least 2"),
+        (PLANAR + 1j, "npy: position has values of type complex128; expected real numbers"),
+        (np.full((9, 4, 2), "x"), "npy: position has values of type <U1; expected real numbers"),
     ],
 )
-def test_bad_arrays(position, expected):
+def test_bad_arrays(tmp_path, position, expected):
+    np.save(tmp_path / "a.npy", position)
     with pytest.raises(ValueError, match=expected):
-        from_array(position, "a", {})
+        read_file({"path": str(tmp_path / "a.npy")})
 
 
 def test_declared_bonds_and_frames():
@@ -152,8 +155,8 @@ def test_foreign_h5md_file(molecule, tmp_path):
 @pytest.mark.parametrize(
     ("changes", "expected"),
     [
-        ({"path": "missing.dcd"}, "path: missing.dcd: no such file"),
-        ({"topology": "missing.pdb"}, "topology: missing.pdb: no such file"),
+        ({"path": "missing.dcd"}, "path: no file 'missing.dcd'"),
+        ({"topology": "missing.pdb"}, "topology: no file 'missing.pdb'"),
         ({"selection": "name XX"}, "'name XX' selects none of the 4 atoms of .*four.dcd"),
         ({"selection": "nam C1"}, "MDAnalysis cannot read 'nam C1'"),
     ],
@@ -163,7 +166,7 @@ def test_bad_sources(molecule, changes, expected):
         read_file(molecule | changes)
 
 
-@pytest.mark.parametrize("name", ["a.md", "a.pdb", "a.xyz"])
+@pytest.mark.parametrize("name", ["a.md", "a.pdb", "a.xyz", "a.csv", "a.parquet"])
 def test_files_that_are_no_trajectory(tmp_path, name):
     (tmp_path / name).write_text("# notes\n")
     with pytest.raises(ValueError, match=f"{name}: .*expected"):

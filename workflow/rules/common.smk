@@ -12,6 +12,7 @@ sys.path.insert(0, str(SCRIPTS))
 from equitraj.study import config as configuration
 from equitraj.base import devices
 from equitraj.base import registry
+from equitraj.data.sources import entry as source_entry
 from snakemake.exceptions import WorkflowError
 from snakemake_interface_executor_plugins.settings import DeploymentMethod
 
@@ -79,6 +80,18 @@ def sources_of_kind(kind):
 def source_json(wildcards):
     """A source and its name."""
     return as_json(config["sources"][wildcards.source] | {"name": wildcards.source})
+
+
+def file_source_json(wildcards):
+    """A source of files and its name, with the files that its patterns match."""
+    source = config["sources"][wildcards.source]
+    files = source_entry.paths(source)
+    return as_json(source | {"name": wildcards.source, "path": files if len(files) > 1 else files[0]})
+
+
+def format_code(wildcards):
+    """Files of what reads a source."""
+    return code(f"{source_entry.FORMATS}/{source_entry.format_of(config['sources'][wildcards.source])}.py")
 
 
 def task_json(wildcards):

@@ -6,6 +6,7 @@ rule fetch:
     input:
         script=script("fetch.py"),
         code=code("fetch.py"),
+        format=format_code,
     output:
         trajectory="<results>/data/{source}/raw.h5",
     log:
@@ -32,7 +33,8 @@ rule read_file:
     input:
         script=script("fetch.py"),
         code=code("fetch.py"),
-        own=lookup(dpath="sources/{source}/path", within=config),
+        format=format_code,
+        own=lambda wildcards: source_entry.paths(config["sources"][wildcards.source]),
         topology=lookup(dpath="sources/{source}/topology", within=config, default=[]),
     output:
         trajectory="<results>/data/{source}/raw.h5",
@@ -47,7 +49,7 @@ rule read_file:
     conda:
         "../../envs/data.yaml"
     params:
-        source=source_json,
+        source=file_source_json,
     message:
         "Reading the file of {wildcards.source}"
     shell:

@@ -7,44 +7,39 @@ from dataclasses import replace
 from pathlib import Path
 
 from equitraj.base import command
-from equitraj.base.registry import nearest
 from equitraj.data import trajectory as files
-from equitraj.data.sources import declared, download
-from equitraj.data.sources.arrays import from_array, load_array
+from equitraj.data.sources import declared, download, entry
+from equitraj.data.sources.limits import MAX_BYTES
+from equitraj.data.sources.reading import read_file, read_files
 from equitraj.data.trajectory import Trajectory
 
 
 def fetch_download(source: dict, mirror: str | None, output: Path) -> Trajectory:
-    """Download an array file beside `output`, read it, remove it."""
-    local = output.with_name(f"download-{download.file_name(source['url'])}")
+    """Download the files of a source beside `output`, read them, remove them."""
+    urls, sums = entry.listed(source["url"]), [s.lower() for s in entry.listed(source["sha256"])]
+    topologies = entry.listed(source.get("topology_url") or [])
+    wanted = list(zip(urls + topologies, sums + entry.listed(source.get("topology_sha256") or []), strict=True))
+    numbered = len(wanted) > 1
+    locals_ = [
+        output.with_name(f"download-{f'{i}-' if numbered else ''}{download.file_name(url)}")
+        for i, (url, _) in enumerate(wanted)
+    ]
+    limit = source.get("max_bytes", MAX_BYTES)
     try:
-        address = download.fetch(source["url"], source["sha256"], local, mirror)
-        trajectory = from_array(load_array(local, source.get("array"), address), address, source)
+        addresses = [
+            download.fetch(url, sha256, local, mirror, max_bytes=limit)
+            for (url, sha256), local in zip(wanted, locals_, strict=True)
+        ]
+        here = source | ({"topology": str(locals_[-1])} if topologies else {})
+        trajectory = read_files([str(path) for path in locals_[: len(urls)]], here, addresses[: len(urls)])
     finally:
-        local.unlink(missing_ok=True)
-    return replace(trajectory, provenance={"address": address, "sha256": source["sha256"].lower()})
-
-
-def read_own_file(source: dict, mirror: str | None, output: Path) -> Trajectory:
-    """Read the file that `path` of the source names."""
-    from equitraj.data.sources.file import read_file
-
-    trajectory = read_file(source)
-    here = {"address": source["path"], "sha256": download.file_sha256(source["path"])}
-    return replace(trajectory, provenance=trajectory.provenance | here)
-
-
-READERS = {"download": fetch_download, "file": read_own_file}
-NEEDED = {"download": ("url", "sha256"), "file": ("path",)}
-
-
-def check_keys(source: dict) -> None:
-    """Raise ValueError unless `source` has a kind that is known here and the keys that this kind needs."""
-    kind = source.get("kind")
-    if kind not in READERS:
-        raise ValueError(f"kind: unknown value {kind!r}; {nearest(kind, list(READERS))}")
-    if missing := [key for key in NEEDED[kind] if not source.get(key)]:
-        raise ValueError(f"source of kind {kind}: no value for {', '.join(missing)} in {json.dumps(source)}")
+        for path in locals_:
+            path.unlink(missing_ok=True)
+    one = len(urls) == 1
+    provenance = {"address": addresses[0] if one else addresses[: len(urls)], "sha256": sums[0] if one else sums}
+    if topologies:
+        provenance["topology"] = {"address": addresses[-1], "sha256": wanted[-1][1]}
+    return replace(trajectory, provenance=trajectory.provenance | provenance)
 
 
 def main() -> None:
@@ -54,9 +49,12 @@ def main() -> None:
     parser.add_argument("--output", type=Path, required=True, help="the trajectory file to write")
     arguments = parser.parse_args()
     source = arguments.source
-    check_keys(source)
-    trajectory = READERS[source["kind"]](source, arguments.mirror or None, arguments.output)
-    trajectory = declared.apply(trajectory, trajectory.provenance["address"], source)
+    entry.check(source)
+    if source["kind"] == "download":
+        trajectory = fetch_download(source, arguments.mirror or None, arguments.output)
+    else:
+        trajectory = read_file(source)
+    trajectory = declared.apply(trajectory, declared.name_of(trajectory.provenance["address"]), source)
     trajectory = replace(trajectory, provenance=trajectory.provenance | {"source": source})
     files.write(arguments.output, trajectory)
     frames, points, dimension = trajectory.position.shape

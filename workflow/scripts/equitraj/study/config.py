@@ -18,7 +18,7 @@ from equitraj.base.registry import (
     names,
     nearest,
 )
-from equitraj.data.sources.simulation import check_options
+from equitraj.data.sources import entry
 from equitraj.data.tasks import split_counts
 from equitraj.report import figures
 
@@ -88,20 +88,11 @@ def explain(error: ValidationError) -> str:
 
 
 def check_source(name: str, source: dict) -> None:
-    """Check that a source has what its kind needs."""
-    needed = {"download": ("url", "sha256"), "simulate": ("system",), "file": ("path",)}[source["kind"]]
-    for key in needed:
-        if key not in source:
-            raise ValueError(f"sources.{name}: kind {source['kind']} needs the key {key!r}")
-    if source["kind"] == "simulate":
-        try:
-            check_options(source["system"], source.get("options", {}))
-        except ValueError as error:
-            raise ValueError(f"sources.{name}: {error}") from error
-    if source["kind"] == "file" and not Path(source["path"]).is_file():
-        raise ValueError(
-            f"sources.{name}.path: no file {source['path']!r}; paths are relative to the working directory"
-        )
+    """Check that a source has what its kind and its format need, and no key that they ignore."""
+    try:
+        entry.check(source)
+    except ValueError as error:
+        raise ValueError(f"sources.{name}.{error}") from error
 
 
 def check_alignment(name: str, alignment: dict) -> None:

@@ -11,7 +11,7 @@ from equitraj import symmetry
 from equitraj.base.claims import GENERATORS
 from equitraj.base.files import write_table
 from equitraj.base.registry import nearest
-from equitraj.data.sources.file import read_file
+from equitraj.data.sources.reading import read_file
 from equitraj.data.tasks import Sample, spread
 from equitraj.symmetry import controls
 from equitraj.symmetry.verdict import EPSILON

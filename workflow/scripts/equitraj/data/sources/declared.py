@@ -16,6 +16,11 @@ def chain_bonds(n_points: int) -> np.ndarray:
     return np.stack([first, first + 1], axis=1)
 
 
+def name_of(address: str | list[str]) -> str:
+    """One address for messages: the first of a list, with how many more there are."""
+    return address if isinstance(address, str) else f"{address[0]} and {len(address) - 1} more"
+
+
 def apply(trajectory: Trajectory, name: str, source: dict) -> Trajectory:
     """The trajectory with the bonds that `source` declares; without the key `bonds` it keeps its own.
 

@@ -16,6 +16,7 @@ import requests
 import urllib3
 
 from equitraj.base.files import atomic
+from equitraj.data.sources.limits import MAX_BYTES
 
 BLOCK_BYTES = 1 << 16
 PROGRESS_SECONDS = 5.0
@@ -44,12 +45,18 @@ class Patience:
 
 
 def fetch(
-    url: str, sha256: str, destination: str | Path, mirror: str | None = None, patience: Patience | None = None
+    url: str,
+    sha256: str,
+    destination: str | Path,
+    mirror: str | None = None,
+    patience: Patience | None = None,
+    max_bytes: int = MAX_BYTES,
 ) -> str:
     """Put the file of `url` at `destination` and return the address that gave it.
 
     `mirror` is tried first: a folder that holds a file of the same name, or an http(s) address that the name is
-    appended to. Connection errors, busy servers and short answers are retried and continued where they stopped.
+    appended to. Connection errors, busy servers and short answers are retried and continued where they stopped. A file
+    of more than `max_bytes` is not taken.
 
     Raises:
         DownloadError: no address gave a file with this sha256. Nothing is left on disk.
@@ -61,7 +68,7 @@ def fetch(
     try:
         for address in addresses(url, mirror):
             try:
-                _obtain(address, sha256, part, patience or Patience())
+                _obtain(address, sha256, part, patience or Patience(), max_bytes)
                 part.replace(destination)
                 return address
             except _Unusable as failure:
@@ -113,17 +120,17 @@ def _message(name: str, sha256: str, failures: list[str], mirror: str | None) ->
     )
 
 
-def _obtain(address: str, sha256: str, part: Path, patience: Patience) -> None:
+def _obtain(address: str, sha256: str, part: Path, patience: Patience, max_bytes: int) -> None:
     """Fill `part` with the bytes of `address`; a continued part that is wrong is fetched once more from zero."""
     if not _is_web(address):
         return _copy(Path(address), sha256, part)
     if part.exists() and file_sha256(part) == sha256:  # stopped after the last byte, before it got its final name
         return None
-    continued = _download(address, part, patience)
+    continued = _download(address, part, patience, max_bytes)
     if continued and file_sha256(part) != sha256:
         print(f"{address}: the continued download has a wrong sha256; starting from zero", file=sys.stderr)
         part.unlink()
-        _download(address, part, patience)
+        _download(address, part, patience, max_bytes)
     if problem := _difference(part, sha256):
         part.unlink()
         raise _Unusable(problem)
@@ -152,37 +159,38 @@ def _difference(path: Path, sha256: str) -> str | None:
     return f"{what}: {path.stat().st_size} bytes with sha256 {found}"
 
 
-def _download(address: str, part: Path, patience: Patience) -> bool:
+def _download(address: str, part: Path, patience: Patience, max_bytes: int) -> bool:
     """Download with retries; True if any byte was there before the last answer (the file was put together)."""
     for attempt in range(patience.attempts):
         if attempt:
             time.sleep(patience.wait_seconds * 2 ** (attempt - 1))
         try:
-            return _request(address, part, patience.timeout_seconds)
+            return _request(address, part, patience, max_bytes)
         except _TryAgain as failure:
             reason = failure
             print(f"{address}: attempt {attempt + 1} of {patience.attempts}: {failure}", file=sys.stderr)
     raise _Unusable(f"{reason} (after {patience.attempts} attempts)")
 
 
-def _request(address: str, part: Path, timeout: float) -> bool:
+def _request(address: str, part: Path, patience: Patience, max_bytes: int) -> bool:
     """One request for what `part` lacks. True if the answer continued a part that was there.
 
     Raises:
         _TryAgain: connection lost or refused, timeout, busy server, fewer bytes than announced.
-        _Unusable: the server says that there is no such file.
+        _Unusable: the server says that there is no such file, or sends it compressed, or sends too much.
     """
     have = part.stat().st_size if part.exists() else 0
     # `identity`, because lengths and ranges count the bytes that travel, not those after decompression.
     headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={have}-"} if have else {})
     try:
-        with requests.get(address, headers=headers, stream=True, timeout=timeout) as answer:
+        with requests.get(address, headers=headers, stream=True, timeout=patience.timeout_seconds) as answer:
             offset = _offset(answer, have)
             if offset is None:
                 part.unlink()
                 raise _TryAgain("the server cannot continue the partial file; starting from zero")
-            total = offset + int(answer.headers["Content-Length"]) if "Content-Length" in answer.headers else None
-            _save(answer, part, offset, total)
+            total = _announced(answer, offset)
+            _refuse_larger(total or 0, max_bytes)
+            _save(answer, part, offset, total, max_bytes)
     except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
         raise _TryAgain(_reason(error, part)) from error
     size = part.stat().st_size
@@ -204,7 +212,21 @@ def _offset(answer: requests.Response, have: int) -> int | None:
     return 0
 
 
-def _save(answer: requests.Response, part: Path, offset: int, total: int | None) -> None:
+def _announced(answer: requests.Response, offset: int) -> int | None:
+    """The length of the whole file, where the server gives it; an answer that is compressed on the way is refused."""
+    encoding = answer.headers.get("Content-Encoding", "identity")
+    if encoding != "identity":
+        raise _Unusable(f"the server sends the file compressed (Content-Encoding: {encoding}), which was not asked for")
+    length = answer.headers.get("Content-Length")
+    return offset + int(length) if length and length.isdigit() else None
+
+
+def _refuse_larger(size: int, max_bytes: int) -> None:
+    if size > max_bytes:
+        raise _Unusable(f"{size} bytes or more, over `max_bytes: {max_bytes}`; raise it in the source if that is right")
+
+
+def _save(answer: requests.Response, part: Path, offset: int, total: int | None, max_bytes: int) -> None:
     """Write the body to `part` as it arrives: unbuffered, so that a kill or a lost connection loses none of it."""
     size, reported = offset, time.monotonic()
     with open(part, "ab" if offset else "wb", buffering=0) as file:
@@ -212,6 +234,9 @@ def _save(answer: requests.Response, part: Path, offset: int, total: int | None)
         while block := answer.raw.read1(BLOCK_BYTES):
             file.write(block)
             size += len(block)
+            if size > max_bytes:
+                part.unlink()
+            _refuse_larger(size, max_bytes)
             if time.monotonic() - reported > PROGRESS_SECONDS:
                 reported = time.monotonic()
                 share = f" of {total / 1e6:.1f}" if total else ""
