@@ -12,7 +12,7 @@ import numpy as np
 from equitraj.data.inspection import contents, entry, jumps, motion, space
 from equitraj.data.lift import lift
 from equitraj.data.sources import declared
-from equitraj.data.sources.file import read_file
+from equitraj.data.sources.reading import read_file
 from equitraj.data.trajectory import Trajectory
 
 WIDTH = 110

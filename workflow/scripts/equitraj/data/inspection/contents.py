@@ -7,7 +7,7 @@ from zipfile import BadZipFile, ZipFile
 import h5py
 from numpy.lib import format as npy
 
-from equitraj.data.sources.file import HDF5
+from equitraj.data.sources.formats.hdf5 import SUFFIXES as HDF5
 
 # Names that arrays go by, the surest first.
 NAMES = {

@@ -10,13 +10,13 @@ import numpy as np
 
 from equitraj.data.sources import spacing
 from equitraj.data.sources.box import Follower, frame_range
+from equitraj.data.sources.formats import hdf5
 from equitraj.data.sources.limits import check_self_contained
 from equitraj.data.trajectory import Trajectory
 
 SUFFIXES = ()  # all that no other format claims
 STREAMS = True  # takes `start`, `stop` and `stride` itself
 KEYS = ("topology", "topology_url", "topology_sha256", "selection", "unwrap", "time_step")
-HDF5 = (".h5", ".hdf5", ".h5md")
 
 
 def read(path: Path, source: dict, name: str) -> Trajectory:
@@ -42,7 +42,7 @@ def _open(path: Path, source: dict, name: str):
 
     topology = source.get("topology")
     inputs = [topology, str(path)] if topology else [str(path)]
-    keywords = {"format": "H5MD"} if path.suffix.lower() in HDF5 else {}
+    keywords = {"format": "H5MD"} if path.suffix.lower() in hdf5.SUFFIXES else {}
     if keywords:
         check_self_contained(path, name)
     # MDAnalysis lets every parser raise its own kind of error.
