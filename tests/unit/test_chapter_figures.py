@@ -34,7 +34,7 @@ def inputs(tmp_path_factory):
     data.write_arrays(folder / "baseline.npz", **baseline)
     data.write_arrays(folder / "network.npz", **network)
     ladder.write_ladder(folder / "ladder.csv", seed=0)
-    return {path.stem: path for path in folder.iterdir()}
+    return {path.stem: path for path in folder.glob("[!.]*")}
 
 
 def test_every_figure_of_the_chapters_is_there():

@@ -258,7 +258,7 @@ def command(folder, url, **changes):
 
 def test_script_writes_the_trajectory(server, tmp_path):
     subprocess.run(command(tmp_path, server.url, frames=40), check=True)
-    assert names(tmp_path) == ["raw.h5"]
+    assert names(tmp_path) == [".raw.h5.sha256", "raw.h5"]
     read = files.read(tmp_path / "raw.h5")
     np.testing.assert_array_equal(read.position, POSITION)
     assert read.bonds.tolist() == [[i, i + 1] for i in range(11)]
@@ -296,5 +296,5 @@ def test_killed_download_is_continued_by_the_next_run(server, tmp_path):
     assert names(tmp_path) == ["download-paths.npz.part"]
     subprocess.run(arguments, check=True)
     assert server.ranges == [None, f"bytes={len(CONTENT) // 2}-"]
-    assert names(tmp_path) == ["raw.h5"]
+    assert names(tmp_path) == [".raw.h5.sha256", "raw.h5"]
     np.testing.assert_array_equal(files.read(tmp_path / "raw.h5").position, POSITION)

@@ -270,7 +270,8 @@ def test_the_command_writes_three_files_the_same_twice(inputs, tmp_path):
     for folder in ("one", "two"):
         done = command("accuracy", *files, "--output", tmp_path / folder / "accuracy.svg")
         assert done.returncode == 0, done.stderr
-    assert sorted(p.name for p in (tmp_path / "one").iterdir()) == ["accuracy.json", "accuracy.png", "accuracy.svg"]
+    made = ["accuracy.json", "accuracy.png", "accuracy.svg"]
+    assert {p.name for p in (tmp_path / "one").iterdir()} == {*made, *(f".{name}.sha256" for name in made)}
     for path in (tmp_path / "one").iterdir():
         assert path.read_bytes() == (tmp_path / "two" / path.name).read_bytes()
     words = json.loads((tmp_path / "one" / "accuracy.json").read_text())

@@ -45,7 +45,8 @@ def test_every_run_folder_is_complete(tiny):
     folder = tiny / "results/runs/tiny_k3/tiny_egnn/nall/seed1"
     promised = "model.safetensors run.json history.csv metrics.json predictions.h5 rollout.csv audit.csv "
     promised = (promised + "probes.csv controls.csv").split()
-    assert sorted(p.name for p in folder.iterdir()) == sorted(promised)
+    records = [f".{name}.sha256" for name in promised]
+    assert sorted(p.name for p in folder.iterdir()) == sorted([*promised, *records])
     with h5py.File(folder / "predictions.h5") as file:
         mse = np.mean((file["prediction"][()] - file["target"][()]) ** 2)
     assert json.loads((folder / "metrics.json").read_text())["mse"] == pytest.approx(mse, rel=1e-12)

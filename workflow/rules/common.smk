@@ -1,6 +1,7 @@
 # Helpers that rules read their inputs and parameters from.
 import json
 import os
+import shlex
 import sys
 from functools import cache
 from pathlib import Path
@@ -11,6 +12,7 @@ sys.path.insert(0, str(SCRIPTS))
 
 from equitraj.study import config as configuration
 from equitraj.base import devices
+from equitraj.base import files
 from equitraj.base import registry
 from equitraj.data.sources import entry as source_entry
 from snakemake.exceptions import WorkflowError
@@ -20,6 +22,29 @@ try:
     configuration.check(config)
 except ValueError as error:
     raise WorkflowError(f"configuration: {error}") from None
+
+
+@cache
+def relative(path):
+    """A path as seen from the working directory, where it lies below it."""
+    path, here = Path(path).resolve(), Path.cwd().resolve()
+    return str(path.relative_to(here) if path.is_relative_to(here) else path)
+
+
+def call():
+    """The command that runs this study here, without targets."""
+    program = relative(Path(sys.executable).parent.absolute() / "snakemake")
+    words = [program if not Path(program).is_absolute() else "snakemake", "--cores", "all"]
+    if Path(workflow.main_snakefile).resolve() != Path("Snakefile").resolve():
+        words += ["--snakefile", relative(workflow.main_snakefile)]
+    if DeploymentMethod.CONDA in workflow.deployment_settings.deployment_method:
+        words += ["--sdm", "conda"]
+    if workflow.config_settings.configfiles:
+        words += ["--configfile", *map(relative, workflow.config_settings.configfiles)]
+    if given := workflow.config_settings.config:
+        words += ["--config", *(f"{k}={v if isinstance(v, str) else json.dumps(v)}" for k, v in given.items())]
+    return shlex.join(words)
+
 
 if DeploymentMethod.CONDA in workflow.deployment_settings.deployment_method:
     os.environ.update(PYTHONNOUSERSITE="1")  # packages of the user's own are in no environment
@@ -35,16 +60,11 @@ if IS_LOCAL:
     if config["device"] != "cpu" and devices.found() and workflow.global_resources.get("gpu").value is None:
         workflow.register_resource("gpu", len(devices.found()))
 
+os.environ[files.AGAIN] = call()  # the records of what jobs write name the command that makes it again
+
 STUDY = config["study"]
 SEEDS = sorted(STUDY["seeds"])
 NOTHING = "(?!)"  # a wildcard pattern that nothing matches
-
-
-@cache
-def relative(path):
-    """A path as seen from the working directory, where it lies below it."""
-    path, here = Path(path).resolve(), Path.cwd().resolve()
-    return str(path.relative_to(here) if path.is_relative_to(here) else path)
 
 
 def script(name):

@@ -6,6 +6,9 @@ CHAPTER_TABLES = (
 
 
 rule resolve_config:
+    input:
+        script=script("resolve_config.py"),
+        code=code("resolve_config.py"),
     output:
         config="<results>/config.json",
     log:
@@ -20,7 +23,7 @@ rule resolve_config:
     message:
         "Writing down the configuration of the study"
     shell:
-        "printf '%s\\n' {params.config:q} > {output.config:q} 2> {log:q}"
+        "python {input.script:q} --config {params.config:q} --output {output.config:q} 2> {log:q}"
 
 
 rule report:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas as pd
 
 from equitraj.base import command
-from equitraj.base.files import write_text
+from equitraj.base.files import checked, write_text
 
 
 def main() -> None:
@@ -14,7 +14,7 @@ def main() -> None:
     parser.add_argument("--audit", type=Path, required=True, help="the table of the audit")
     parser.add_argument("--output", type=Path, required=True, help="a text that says how many claims hold")
     args = parser.parse_args()
-    table = pd.read_csv(args.audit, keep_default_na=False)
+    table = pd.read_csv(checked(args.audit), keep_default_na=False)
     claimed = table[(table["weights"] == "trained") & table["claim"].isin(["exact", "in expectation"])]
     broken = claimed[claimed["agrees"] == "no"]
     if len(broken):

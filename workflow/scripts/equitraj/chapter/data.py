@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from scipy.spatial.transform import Rotation
 
-from equitraj.base.files import atomic
+from equitraj.base.files import atomic, checked
 from equitraj.data import trajectory
 
 N_TRAIN = 1637
@@ -126,5 +126,5 @@ def write_arrays(path: str | Path, **arrays: np.ndarray | float) -> None:
 
 def read_arrays(path: str | Path) -> dict[str, np.ndarray]:
     """Read a file of `write_arrays`; scalars come back as arrays without dimensions."""
-    with np.load(path, allow_pickle=False) as file:
+    with np.load(checked(path), allow_pickle=False) as file:
         return dict(file)

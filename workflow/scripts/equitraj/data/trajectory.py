@@ -18,7 +18,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from equitraj.base.files import atomic
+from equitraj.base.files import atomic, checked
 
 CHUNK_FRAMES = 256
 STORED_DIMENSION = 3
@@ -191,7 +191,7 @@ def _parameters(trajectory: Trajectory) -> dict:
 
 def read(path: str | Path) -> Trajectory:
     """Read a trajectory file written by `write`."""
-    with h5py.File(path, "r") as file:
+    with h5py.File(checked(path), "r") as file:
         group, parameters = file["particles/all"], file["parameters"].attrs
         used = (..., slice(int(parameters["dimension"])))
         return Trajectory(
@@ -226,5 +226,5 @@ def _features(group: h5py.Group) -> Iterator[tuple[str, np.ndarray]]:
 
 def read_observables(path: str | Path) -> dict[str, np.ndarray]:
     """Read the arrays that `write` stored beside the trajectory."""
-    with h5py.File(path, "r") as file:
+    with h5py.File(checked(path), "r") as file:
         return {name: group["value"][()] for name, group in file.get("observables", {}).items()}

@@ -77,7 +77,7 @@ def write_xtc(path: Path, trajectory: Trajectory, step: np.ndarray, motion: floa
     motion_nm = 0.1 * in_angstrom(trajectory, motion)
     precision = precision_for(float(np.abs(position).max()), motion_nm)
     no_box = np.zeros((3, 3), np.float32)
-    with atomic(path) as temporary, XTCFile(str(temporary), "w") as file:
+    with atomic(path, recorded=False) as temporary, XTCFile(str(temporary), "w") as file:
         for frame, number, time in zip(position, step, in_ps(trajectory, trajectory.time), strict=True):
             file.write(frame.astype(np.float32), no_box, int(number), time, precision)
     part = f", {0.5 / precision / motion_nm:.1g} of the motion between frames" if motion_nm else ""
@@ -97,7 +97,7 @@ def write_xyz(path: Path, trajectory: Trajectory, step: np.ndarray, motion: floa
     columns = {name: value if value.ndim == 3 else value[..., None] for name, value in columns.items()}
     time = in_ps(trajectory, trajectory.time)
     properties = "".join(f":{name}:R:{value.shape[-1]}" for name, value in columns.items())
-    with atomic(path) as temporary, temporary.open("w", encoding="utf-8") as file:
+    with atomic(path, recorded=False) as temporary, temporary.open("w", encoding="utf-8") as file:
         for i, rows in enumerate(np.concatenate(list(columns.values()), axis=-1)):
             head = f"time={time[i]} step={step[i]} episode={trajectory.episode[i]}"
             file.write(f'{len(rows)}\nProperties=species:S:1{properties} {head} pbc="F F F"\n')
@@ -120,7 +120,7 @@ def write_topology(path: Path, trajectory: Trajectory) -> None:
     universe.add_TopologyAttr("bonds", [] if trajectory.bonds is None else np.asarray(trajectory.bonds).tolist())
     first = in_angstrom(trajectory, trajectory.position[0])
     universe.atoms.positions = first if np.abs(first).max() < PDB_LARGEST else np.zeros_like(first)
-    with warnings.catch_warnings(), atomic(path) as temporary:
+    with warnings.catch_warnings(), atomic(path, recorded=False) as temporary:
         warnings.simplefilter("ignore")  # of columns that have no value here
         with PDBWriter(str(temporary), bonds="all") as file:
             file.write(universe.atoms)

@@ -6,7 +6,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from equitraj.base.files import read_json
+from equitraj.base.files import checked, read_json
 from equitraj.data import tasks, writers
 from equitraj.data.trajectory import Trajectory, motion
 from equitraj.prediction import evaluation, predictor
@@ -37,7 +37,7 @@ def predictions(folder: Path, trajectory: Trajectory) -> Predicted:
     path = folder / "predictions.h5"
     if not path.is_file():
         raise ValueError(f"{path}: no such file; evaluate the run first: python workflow/scripts/evaluate.py --help")
-    with h5py.File(path, "r") as file:
+    with h5py.File(checked(path), "r") as file:
         status, newest = file.attrs["status"], file["newest"][()]
         prediction, target = file["prediction"][()], file["target"][()]
     if status != "ok":

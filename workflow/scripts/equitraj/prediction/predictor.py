@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from safetensors.numpy import load_file
 
-from equitraj.base.files import read_json
+from equitraj.base.files import checked, read_json
 from equitraj.base.registry import model_spec
 from equitraj.data import features
 from equitraj.data.features import Shape, Statistics
@@ -57,7 +57,7 @@ def read_run(folder: str | Path, weights: str = "trained") -> tuple[Method, Shap
         ValueError: the run failed, so that it has no trained weights.
     """
     record = read_json(Path(folder) / "run.json")
-    arrays = load_file(Path(folder) / "model.safetensors")
+    arrays = load_file(checked(Path(folder) / "model.safetensors"))
     if weights == "trained" and record["status"] != "ok":
         raise ValueError(f"{folder}: no trained weights; the run ended with: {record['status']}")
     chosen = {k.split("/", 1)[1]: v for k, v in arrays.items() if k.startswith(weights + "/")}

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import t as student
 
-from equitraj.base.files import read_json
+from equitraj.base.files import checked, read_json
 from equitraj.data.tasks import spread
 from equitraj.data.trajectory import Trajectory
 
@@ -48,7 +48,7 @@ def stacked(folders: list[Path], name: str) -> pd.DataFrame:
     """One CSV file of every run, below each other, with the run's task, method, size and seed in front."""
     parts = []
     for folder in folders:
-        table = pd.read_csv(folder / name)
+        table = pd.read_csv(checked(folder / name))
         for column, value in reversed(run_key(read_json(folder / "run.json")).items()):
             table.insert(0, column, value)
         parts.append(table)
@@ -102,7 +102,7 @@ def write_examples(path: Path, folders: list[Path], trajectories: dict[str, Traj
             record = read_json(folder / "run.json")
             if f"{record['task']['name']}/{record['method']['name']}" in file:
                 continue
-            with h5py.File(folder / "predictions.h5") as predictions:
+            with h5py.File(checked(folder / "predictions.h5")) as predictions:
                 if predictions.attrs["status"] != "ok":
                     continue
                 chosen = spread(len(predictions["newest"]), N_EXAMPLES)

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from equitraj.base.files import checked
 from equitraj.report.audited import each_control, went_wrong
 from equitraj.report.figures.style import read_table
 from equitraj.report.tables import Cell, Table, number, word
@@ -65,7 +66,7 @@ def control_table(controls: pd.DataFrame | None) -> Table | None:
 
 def chapter_table(path: Path) -> Table | None:
     """The chapter's numbers beside ours with the digits that the file gives, since here digits are the point."""
-    if not path.is_file() or (table := pd.read_csv(path, dtype=str, keep_default_na=False)).empty:
+    if not path.is_file() or (table := pd.read_csv(checked(path), dtype=str, keep_default_na=False)).empty:
         return None
     rows = [[word(value or "–") for value in row] for row in table.to_numpy()]
     return Table("chapter", [column.replace("_", " ") for column in table.columns], rows)

@@ -1,7 +1,6 @@
 """The page: what the template needs, gathered from the folders of a finished run."""
 
 import base64
-import json
 import platform
 import re
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ import yaml
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
+from equitraj.base.files import checked, read_json
 from equitraj.report import judged, tables
 from equitraj.report.audited import broken_claims
 from equitraj.report.figures.style import read_table
@@ -100,8 +100,8 @@ def film(path: Path) -> Picture:
     """The film `path` (GIF) with what the JSON file beside it says."""
     text = {"title": "Film", "caption": "", "finding": ""}
     if (words := path.with_suffix(".json")).is_file():
-        text |= json.loads(words.read_text(encoding="utf-8"))
-    source = f"data:image/gif;base64,{base64.b64encode(path.read_bytes()).decode()}"
+        text |= read_json(words)
+    source = f"data:image/gif;base64,{base64.b64encode(checked(path).read_bytes()).decode()}"
     return Picture("film", text["title"], text["caption"], text["finding"], source)
 
 
@@ -109,10 +109,10 @@ def picture(svg: Path) -> Picture:
     """The figure `svg` with what the JSON file beside it says."""
     text = {"title": svg.stem.replace("_", " ").capitalize(), "caption": "", "finding": ""}
     if (words := svg.with_suffix(".json")).is_file():
-        text |= json.loads(words.read_text(encoding="utf-8"))
+        text |= read_json(words)
     png = svg.with_suffix(".png")
     path, kind = (png, "image/png") if svg.stat().st_size > LARGEST_SVG and png.is_file() else (svg, "image/svg+xml")
-    source = f"data:{kind};base64,{base64.b64encode(path.read_bytes()).decode()}"
+    source = f"data:{kind};base64,{base64.b64encode(checked(path).read_bytes()).decode()}"
     return Picture(svg.stem, text["title"], text["caption"], text["finding"], source)
 
 

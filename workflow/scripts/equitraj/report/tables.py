@@ -1,11 +1,11 @@
 """Tables as the report shows them: heads with units, cells as text with the value they are sorted by."""
 
-import json
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pandas as pd
 
+from equitraj.base.files import read_json
 from equitraj.report.figures.alignment_diagnostics import with_degenerate
 from equitraj.report.figures.style import read_table
 from equitraj.report.words import interval, sig, skill
@@ -176,7 +176,7 @@ def version_table(records: list[Path], packages: tuple[str, ...], installed: dic
     """Versions here, and those that the training of each framework recorded in its `run.json`."""
     columns = {"report": installed}
     for path in records:
-        record = json.loads(path.read_text(encoding="utf-8"))
+        record = read_json(path)
         columns.setdefault(f"training, {record.get('framework', 'numpy')}", record.get("versions", {}))
     names = dict.fromkeys([*packages, *(name for versions in columns.values() for name in versions)])
     rows = [[word(name, code=True), *(word(c.get(name, "–")) for c in columns.values())] for name in names]

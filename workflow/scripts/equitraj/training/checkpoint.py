@@ -6,6 +6,7 @@ training ends. A checkpoint resumes only the very training that wrote it: same d
 
 import hashlib
 import json
+import sys
 import time
 from pathlib import Path
 
@@ -13,7 +14,7 @@ import numpy as np
 from safetensors import safe_open
 from safetensors.numpy import save_file
 
-from equitraj.base.files import atomic
+from equitraj.base.files import DamagedFile, atomic, checked, remove
 
 
 def fingerprint(*parts: object) -> str:
@@ -50,6 +51,11 @@ class Checkpoint:
         """Arrays and state, or None where there is no checkpoint of this very training."""
         if not self.path.exists():
             return None
+        try:
+            checked(self.path)
+        except DamagedFile as error:
+            print(f"{error}; starting from zero", file=sys.stderr)
+            return None
         with safe_open(self.path, framework="numpy") as file:
             state = json.loads(file.metadata()["state"])
             if state["fingerprint"] != self.mark:
@@ -58,6 +64,6 @@ class Checkpoint:
 
     def remove(self) -> None:
         """Delete it, and its folder if that is empty: the training has ended."""
-        self.path.unlink(missing_ok=True)
+        remove(self.path)
         if self.path.parent.is_dir() and not any(self.path.parent.iterdir()):
             self.path.parent.rmdir()

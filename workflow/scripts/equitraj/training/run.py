@@ -16,7 +16,7 @@ import numpy as np
 from safetensors.numpy import save_file
 
 from equitraj.base.devices import CPU, Place
-from equitraj.base.files import atomic, write_json, write_table
+from equitraj.base.files import NotWritten, atomic, write_json, write_table
 from equitraj.base.registry import model_spec
 from equitraj.data import features, tasks
 from equitraj.data.features import Shape
@@ -110,6 +110,8 @@ def train_networks(
             trainer.train(seed, monitor, saved, outcome)
             outcome.device = trainer.device
             outcome.frames_per_second = monitor.frames_per_second(trainer.frames_per_epoch)
+        except NotWritten:  # a full disk is no result of the method's
+            raise
         except Exception as caught:  # recorded as a row: a failed run is a result
             error = caught
         saved.remove()

@@ -143,7 +143,7 @@ def _copy(source: Path, sha256: str, part: Path) -> None:
         raise _Unusable(error.strerror or str(error)) from error
     if problem:
         raise _Unusable(problem)
-    with atomic(part) as temporary:
+    with atomic(part, recorded=False) as temporary:
         shutil.copyfile(source, temporary)
 
 

@@ -11,6 +11,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from equitraj.base.files import checked
 from equitraj.report.figures import style
 
 TITLE = "Predicted and true motion"
@@ -44,7 +45,7 @@ def draw(inputs: dict[str, Path]) -> tuple[Figure, str]:
 
 
 def _read(path: Path) -> dict[str, dict[str, np.ndarray]]:
-    with h5py.File(path, "r") as file:
+    with h5py.File(checked(path), "r") as file:
         return {task: {name: data[()] for name, data in group.items()} for task, group in file.items()}
 
 

@@ -18,7 +18,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, NullLocator
 
-from equitraj.base.files import atomic
+from equitraj.base.files import atomic, checked
 
 WIDTH = 7.6  # inches, the text width of the report
 LEGEND = 0.35  # inches below the panels
@@ -86,7 +86,7 @@ def apply() -> None:
 def read_table(path: str | Path) -> pd.DataFrame:
     """A CSV table; names stay text, an empty field is NaN, and a table with a head only has no rows."""
     text = dict.fromkeys(("task", "method", "model", "alignment", "augmentation", "train_size"), str)
-    return pd.read_csv(path, dtype=text, keep_default_na=False, na_values=["", "nan", "NaN"])
+    return pd.read_csv(checked(path), dtype=text, keep_default_na=False, na_values=["", "nan", "NaN"])
 
 
 def method_kinds(summary: pd.DataFrame, audit: pd.DataFrame) -> dict[str, str]:
