@@ -18,6 +18,7 @@ from safetensors.numpy import load_file
 import evaluate
 from equitraj.base.files import read_json, write_json
 from equitraj.data import writers
+from equitraj.data.sources.reading import read_file
 from equitraj.data.trajectory import Trajectory, write
 from equitraj.frames.run import run as align
 from equitraj.prediction import export
@@ -32,12 +33,14 @@ METHOD = Method("autoregression", "autoregression", "none", "none", {}, {})
 
 @pytest.fixture(scope="module")
 def nanometres(chain) -> Trajectory:
-    """The chain with units, velocities and masses, far from the origin, 0.5 ps between frames."""
+    """The chain with units, velocities, masses and charges, far from the origin, 0.5 ps between frames."""
     velocity = np.gradient(chain.position, 0.5, axis=0)
     moved = replace(
         chain, position=chain.position + 20.0, time=0.5 * chain.time, velocity=velocity, mass=np.arange(5) + 1.0
     )
-    return replace(moved, length_unit="nm", time_unit="ps")
+    return replace(
+        moved, length_unit="nm", time_unit="ps", features={"charge": np.array([[1.0], [-1], [0], [2], [-2]])}
+    )
 
 
 @pytest.fixture(scope="module")
@@ -100,6 +103,30 @@ def test_ase_opens_extended_xyz_with_every_digit(run_folder, nanometres, tmp_pat
     assert [a.info["time"] for a in ours] == nanometres.time[frame].tolist()
     assert [a.info["step"] for a in ours] == frame.tolist() and {a.info["episode"] for a in ours} == {0}
     assert ours[0].get_chemical_symbols() == ["X"] * 5 and not ours[0].pbc.any()
+
+
+def test_our_own_source_reads_what_was_exported(run_folder, nanometres, tmp_path):
+    """From a lifted trajectory to a file and back, with what belongs to the points."""
+    run_script(run_folder, "--output", tmp_path / "a.xyz")
+    read = read_file({"path": str(tmp_path / "a_truth.xyz"), "time_step": 0.5})
+    frame = predicted(run_folder)["newest"] + 1
+    np.testing.assert_array_equal(read.position, 10 * nanometres.position[frame])
+    np.testing.assert_array_equal(read.velocity, 10 * nanometres.velocity[frame])
+    np.testing.assert_array_equal(read.mass, nanometres.mass)
+    np.testing.assert_array_equal(read.features["charge"], nanometres.features["charge"])
+
+
+def test_species_are_called_as_in_the_file_that_they_came_from(nanometres, tmp_path):
+    named = replace(nanometres, species=np.array([0, 1, 1, 0, 1]), provenance={"species": ["C", "O"]})
+    writers.write_xyz(tmp_path / "a.xyz", named, np.arange(120), 1.0)
+    assert ase.io.read(tmp_path / "a.xyz").get_chemical_symbols() == ["C", "O", "O", "C", "O"]
+    writers.write_topology(tmp_path / "a.pdb", named)
+    assert opened(tmp_path / "a.pdb", tmp_path / "a.xyz").atoms.names.tolist() == ["C", "O", "O", "C", "O"]
+    beads = replace(named, provenance={"species": ["head", "tail"]})
+    writers.write_xyz(tmp_path / "b.xyz", beads, np.arange(120), 1.0)
+    assert ase.io.read(tmp_path / "b.xyz").get_chemical_symbols() == ["X"] * 5
+    writers.write_xyz(tmp_path / "c.xyz", replace(named, provenance={}), np.arange(120), 1.0)
+    assert ase.io.read(tmp_path / "c.xyz").arrays["species_number"].tolist() == [0, 1, 1, 0, 1]
 
 
 def test_a_rollout_feeds_back_its_own_predictions(run_folder, nanometres, tmp_path):

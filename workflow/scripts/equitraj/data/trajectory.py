@@ -12,7 +12,7 @@ z = 0, and `/parameters` says how many coordinates count (`dimension`).
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import h5py
@@ -22,6 +22,7 @@ from equitraj.base.files import atomic, checked
 
 CHUNK_FRAMES = 256
 STORED_DIMENSION = 3
+CHANGING = ("species", "mass")  # have an axis of frames where they change; so do features
 # The unit names that both H5MD and MDAnalysis know; others are kept in `/parameters` only, as MDAnalysis refuses them.
 LENGTH_UNITS = ("Angstrom", "nm", "pm", "fm")
 TIME_UNITS = ("fs", "ps", "ns", "s")
@@ -109,6 +110,18 @@ def _check_bonds(name: str, bonds: np.ndarray, points: int) -> None:
         raise ValueError(
             f"{name}: bond {wrong[0].tolist()}; expected pairs of different points, counted from 0 to {points - 1}"
         )
+
+
+def at_frames(trajectory: Trajectory, frames: np.ndarray) -> Trajectory:
+    """The trajectory at `frames`, with all that belongs to them."""
+    framed = {k: getattr(trajectory, k)[frames] for k in ("position", "episode", "time")}
+    if trajectory.velocity is not None:
+        framed["velocity"] = trajectory.velocity[frames]
+    for what in CHANGING:
+        if (value := getattr(trajectory, what)) is not None and value.ndim == 2:
+            framed[what] = value[frames]
+    features = {k: v[frames] if v.ndim == 3 else v for k, v in trajectory.features.items()}
+    return replace(trajectory, features=features, **framed)
 
 
 def motion(trajectory: Trajectory) -> float:

@@ -6,7 +6,7 @@ unit that is not known here, a reduced one, is written as it stands: one unit re
 
 import math
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -84,29 +84,51 @@ def write_xtc(path: Path, trajectory: Trajectory, step: np.ndarray, motion: floa
     return f"coordinates rounded to {10 / precision:.0e} Angstrom{part}"
 
 
-def write_xyz(path: Path, trajectory: Trajectory, step: np.ndarray, motion: float, **per_point: np.ndarray) -> str:
-    """Write extended XYZ with every digit; `per_point` are columns, (T, N) or (T, N, 3). Returns words on it.
+def words(trajectory: Trajectory) -> np.ndarray | None:
+    """What the points are called (T, N) or (N,), where their species had words in the file that they came from."""
+    known = trajectory.provenance.get("species")
+    return np.array(known)[trajectory.species] if known and trajectory.species is not None else None
 
-    ASE's own writer keeps eight decimals, fewer than small errors have.
-    """
-    columns = {"pos": in_angstrom(trajectory, trajectory.position)} | per_point
+
+def symbols(trajectory: Trajectory) -> np.ndarray:
+    """Chemical symbols (T, N), which readers of extended XYZ expect; X where the points have none."""
+    from ase.data import atomic_numbers
+
+    called = words(trajectory)
+    if called is None or not {word.capitalize() for word in np.unique(called)} <= set(atomic_numbers):
+        called = np.array(["X"])
+    return np.broadcast_to(called, trajectory.position.shape[:2])
+
+
+def columns_of(trajectory: Trajectory) -> dict[str, np.ndarray]:
+    """What the points have beside a name, by the names that ASE knows: (T, N, F) each."""
+    columns = {"pos": in_angstrom(trajectory, trajectory.position)}
     if trajectory.velocity is not None:
         columns["velocity"] = in_angstrom(trajectory, trajectory.velocity) / in_ps(trajectory, 1.0)
     if trajectory.mass is not None:
-        columns["mass"] = np.broadcast_to(trajectory.mass, trajectory.position.shape[:2])
-    columns = {name: value if value.ndim == 3 else value[..., None] for name, value in columns.items()}
-    time = in_ps(trajectory, trajectory.time)
+        columns["masses"] = trajectory.mass[..., None]
+    if trajectory.species is not None and words(trajectory) is None:
+        columns["species_number"] = trajectory.species[..., None]
+    columns |= {"initial_charges" if name == "charge" else name: value for name, value in trajectory.features.items()}
+    points = trajectory.position.shape[:2]
+    return {name: np.broadcast_to(value, (*points, value.shape[-1])) for name, value in columns.items()}
+
+
+def write_xyz(path: Path, trajectory: Trajectory, step: np.ndarray, motion: float, **per_point: np.ndarray) -> str:
+    """Write extended XYZ with every digit; `per_point` are columns (T, N) more. Returns words on it.
+
+    ASE's own writer keeps eight decimals, fewer than small errors have.
+    """
+    columns = columns_of(trajectory) | {name: value[..., None] for name, value in per_point.items()}
     properties = "".join(f":{name}:R:{value.shape[-1]}" for name, value in columns.items())
+    time, names = in_ps(trajectory, trajectory.time), symbols(trajectory)
     with atomic(path, recorded=False) as temporary, temporary.open("w", encoding="utf-8") as file:
         for i, rows in enumerate(np.concatenate(list(columns.values()), axis=-1)):
             head = f"time={time[i]} step={step[i]} episode={trajectory.episode[i]}"
             file.write(f'{len(rows)}\nProperties=species:S:1{properties} {head} pbc="F F F"\n')
-            file.writelines(_lines(rows))
+            pairs = zip(names[i], rows.tolist(), strict=True)
+            file.writelines(f"{name} {' '.join(map(repr, row))}\n" for name, row in pairs)
     return "every digit kept"
-
-
-def _lines(rows: np.ndarray) -> Iterator[str]:
-    return (f"X {' '.join(map(repr, row))}\n" for row in rows.tolist())
 
 
 def write_topology(path: Path, trajectory: Trajectory) -> None:
@@ -114,9 +136,10 @@ def write_topology(path: Path, trajectory: Trajectory) -> None:
     import MDAnalysis
     from MDAnalysis.coordinates.PDB import PDBWriter
 
-    n_points = trajectory.position.shape[1]
+    n_points, called = trajectory.position.shape[1], words(trajectory)
     universe = MDAnalysis.Universe.empty(n_points, trajectory=True)
-    universe.add_TopologyAttr("names", ["X"] * n_points)
+    names = np.array(["X"]) if called is None else np.atleast_2d(called)[0]
+    universe.add_TopologyAttr("names", np.broadcast_to(names, n_points).tolist())
     universe.add_TopologyAttr("bonds", [] if trajectory.bonds is None else np.asarray(trajectory.bonds).tolist())
     first = in_angstrom(trajectory, trajectory.position[0])
     universe.atoms.positions = first if np.abs(first).max() < PDB_LARGEST else np.zeros_like(first)

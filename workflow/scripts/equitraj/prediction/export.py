@@ -8,7 +8,7 @@ import numpy as np
 
 from equitraj.base.files import checked, read_json
 from equitraj.data import tasks, writers
-from equitraj.data.trajectory import Trajectory, motion
+from equitraj.data.trajectory import Trajectory, at_frames, motion
 from equitraj.prediction import evaluation, predictor
 
 STEPS = 100  # of a rollout, as in config.yaml, where that many have a true frame
@@ -88,13 +88,7 @@ def write(path: Path, trajectory: Trajectory, predicted: Predicted) -> list[str]
     """
     write_frames = writers.writer_for(path)
     frame = predicted.frame
-    truth = replace(
-        trajectory,
-        position=trajectory.position[frame],
-        velocity=None if trajectory.velocity is None else trajectory.velocity[frame],
-        episode=trajectory.episode[frame],
-        time=trajectory.time[frame],
-    )
+    truth = at_frames(trajectory, frame)
     ours = replace(truth, position=predicted.position, velocity=None)
     error = writers.in_angstrom(trajectory, np.linalg.norm(ours.position - truth.position, axis=-1))
     typical = motion(trajectory)

@@ -1,15 +1,12 @@
 """Trajectories of several files as the episodes of one, and the frames that a source wants of each."""
 
-from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
 
 from equitraj.data.sources import spacing
 from equitraj.data.sources.box import frame_range
-from equitraj.data.trajectory import Trajectory, check
-
-CHANGING = ("species", "mass")
+from equitraj.data.trajectory import CHANGING, Trajectory, at_frames, check
 
 
 def cut(trajectory: Trajectory, source: dict) -> Trajectory:
@@ -19,19 +16,7 @@ def cut(trajectory: Trajectory, source: dict) -> Trajectory:
         return trajectory
     _, first, length = np.unique(trajectory.episode, return_index=True, return_counts=True)
     chosen = np.concatenate([np.arange(f, f + n)[start:stop:stride] for f, n in zip(first, length, strict=True)])
-    return _map_frames(trajectory, lambda value: value[chosen])
-
-
-def _map_frames(trajectory: Trajectory, change: Callable[[np.ndarray], np.ndarray]) -> Trajectory:
-    """The trajectory with `change` applied to all that has a row for each frame."""
-    framed = {k: change(getattr(trajectory, k)) for k in ("position", "episode", "time")}
-    if trajectory.velocity is not None:
-        framed["velocity"] = change(trajectory.velocity)
-    for what in CHANGING:
-        if (value := getattr(trajectory, what)) is not None and value.ndim == 2:
-            framed[what] = change(value)
-    features = {k: change(v) if v.ndim == 3 else v for k, v in trajectory.features.items()}
-    return replace(trajectory, features=features, **framed)
+    return at_frames(trajectory, chosen)
 
 
 def join(parts: list[Trajectory], names: list[str]) -> Trajectory:
