@@ -5,10 +5,10 @@ from pathlib import Path
 
 import yaml
 
+from lock import PYPI_NAME
 from study import REPOSITORY
 
 ENVIRONMENTS = {path.stem: path for path in sorted((REPOSITORY / "envs").glob("*.yaml"))}
-PYPI_NAME = {"matplotlib-base": "matplotlib", "pytorch": "torch", "pytorch_geometric": "torch-geometric"}
 CONDA_NAME = {pypi: conda for conda, pypi in PYPI_NAME.items()}
 IMPORT_NAME = {"pytorch": "torch", "pytorch_geometric": "torch_geometric", "matplotlib-base": "matplotlib"}
 IMPORT_NAME |= {"mdanalysis": "MDAnalysis", "pyyaml": "yaml", "pillow": "PIL"}

@@ -9,11 +9,12 @@ import pytest
 from study import REPOSITORY
 
 
-def test_the_configuration_page_is_up_to_date():
-    command = [sys.executable, str(REPOSITORY / "workflow/scripts/document.py")]
+@pytest.mark.parametrize("page", ["configuration", "api"])
+def test_a_page_printed_from_the_code_is_up_to_date(page):
+    command = [sys.executable, str(REPOSITORY / "workflow/scripts/document.py"), page]
     printed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    assert printed == (REPOSITORY / "docs/configuration.md").read_text(), (
-        "python workflow/scripts/document.py > docs/configuration.md"
+    assert printed == (REPOSITORY / f"docs/{page}.md").read_text(), (
+        f"python workflow/scripts/document.py {page} > docs/{page}.md"
     )
 
 

@@ -8,7 +8,9 @@ from importlib import metadata
 
 import pytest
 import yaml
+from packaging.requirements import Requirement
 
+import lock
 from environments import CONDA_NAME, ENVIRONMENTS, IMPORT_NAME, PYPI_NAME, pins
 from equitraj.base import registry
 from equitraj.base.registry import ALIGNMENTS
@@ -120,3 +122,25 @@ def test_the_profile_for_slurm_repeats_the_default_one():
         yaml.safe_load((REPOSITORY / f"profiles/{name}/config.yaml").read_text()) for name in ("default", "slurm")
     )
     assert default.items() <= slurm.items()  # Snakemake reads one of the two
+
+
+@pytest.mark.parametrize("env", ENVIRONMENTS)
+def test_a_lock_file_has_the_pins_of_its_environment_and_a_hash_for_every_package(env):
+    text = (REPOSITORY / f"envs/{env}.lock.txt").read_text()
+    packages = re.split(r"\n(?=\S)", text.split("\n", 1)[1].strip())
+    locked = {re.match(r"[\w.-]+==[\w.]+", package)[0] for package in packages}
+    assert set(lock.requirements(ENVIRONMENTS[env])[1]) <= locked, "python workflow/scripts/lock.py"
+    assert all("--hash=sha256:" in package for package in packages)
+
+
+def test_the_extras_of_the_package_allow_the_pinned_versions():
+    project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
+    extras = [line for lines in project["optional-dependencies"].values() for line in lines]
+    for requirement in map(Requirement, project["dependencies"] + extras):
+        assert requirement.specifier.contains(requirements()[CONDA_NAME.get(requirement.name, requirement.name)])
+
+
+def test_the_version_is_the_same_everywhere():
+    version = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]["version"]
+    assert f"\nversion: {version}\n" in (REPOSITORY / "CITATION.cff").read_text()
+    assert f"\n## {version}" in (REPOSITORY / "CHANGELOG.md").read_text()

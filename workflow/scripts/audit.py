@@ -10,11 +10,15 @@ Alone, any function that maps positions (B, K, N, 3), newest frame last, to pred
 """
 
 import argparse
+import sys
+from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 
 from equitraj.base import command, devices
 from equitraj.base.claims import GENERATORS
+from equitraj.base.registry import nearest
 
 
 def arguments() -> argparse.Namespace:
@@ -37,6 +41,7 @@ def arguments() -> argparse.Namespace:
     alone.add_argument("--lag", type=int, default=1, help="how many frames ahead it predicts (default: 1)")
     alone.add_argument("--precision", choices=["float32", "float64"], default="float64", help="in which it computes")
     alone.add_argument("--claims", nargs="*", default=[], choices=GENERATORS, help="symmetries it should have exactly")
+    alone.add_argument("--time-limit", type=float, help="seconds beyond which a slow function is refused beforehand")
     alone.add_argument("--output", type=Path, help="write the rows as CSV")
     args = parser.parse_args()
     if bool(args.runs and args.trajectory) == bool(args.predictor and args.data):
@@ -54,7 +59,52 @@ def main() -> None:
         audit_run.run(args.runs, read(args.trajectory), args.samples, args.elements, args.processes)
     else:
         # by name: its environment is the user's own, and no rule needs what reads foreign formats
-        import_module("equitraj.symmetry.function").run(args)
+        audit_function(args, import_module("equitraj.symmetry.function"), import_module("equitraj.api.reading"))
+
+
+def audit_function(args: argparse.Namespace, audits: ModuleType, reading: ModuleType) -> None:
+    """Audit `args.predictor` on `args.data`, print the matrix, write `args.output` if it is given.
+
+    Raises:
+        SystemExit: with 1, when a claim does not hold.
+    """
+    keys = {"array": args.array, "topology": args.topology}
+    trajectory = reading.read(args.data, **{key: value for key, value in keys.items() if value})
+    found = audits.audit(
+        load_function(args.predictor),
+        audits.samples(trajectory.position, trajectory.episode, args.history, args.lag, args.samples, args.data),
+        args.claims,
+        lag=args.lag,
+        elements=args.elements,
+        precision=args.precision,
+        time_limit=args.time_limit,
+        name=f"--predictor {args.predictor}",
+    )
+    print(found)
+    if args.output:
+        found.write(args.output)
+    if found.broken:
+        raise SystemExit(f"claimed and not found exact: {', '.join(found.broken)}")
+
+
+def load_function(name: str) -> Callable:
+    """The function `module:function`; the working directory is searched first.
+
+    Raises:
+        ValueError: no such module or function.
+    """
+    module, _, function = name.partition(":")
+    sys.path.insert(0, "")
+    try:
+        loaded = import_module(module)
+    except ModuleNotFoundError as error:
+        raise ValueError(f"--predictor {name}: {error}; expected MODULE:FUNCTION, importable from here") from error
+    if not callable(getattr(loaded, function, None)):
+        known = [n for n in vars(loaded) if callable(getattr(loaded, n)) and not n.startswith("_")]
+        raise ValueError(
+            f"--predictor {name}: no function {function!r} in {loaded.__file__}; {nearest(function, known)}"
+        )
+    return getattr(loaded, function)
 
 
 if __name__ == "__main__":

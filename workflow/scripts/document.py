@@ -1,6 +1,11 @@
-"""Print docs/configuration.md: every key of the configuration, from its schema and the options' docstrings."""
+"""Print a page of docs/ from the code: `configuration` (without an argument) or `api`.
 
+python workflow/scripts/document.py configuration > docs/configuration.md
+"""
+
+import argparse
 import ast
+import inspect
 import sys
 from collections.abc import Iterator
 
@@ -53,7 +58,36 @@ def alignment_row(name: str) -> str:
     return f"| `{name}` | {options} | {levels} | {permutation} | {' '.join(text.split())} |"
 
 
-def main() -> None:
+API = """# The package
+
+`pip install .` in a clone gives `import equitraj`, which works on plain arrays and needs no study. Extras: `jax` and
+`torch` to load networks of that framework, `report` for tables and figures, `formats` for the files of simulations and
+trackers. Nothing is imported before it is used. The workflow itself needs no installation of the package. This page is
+printed by `python workflow/scripts/document.py api`; its examples are run by the tests.
+"""
+
+
+def entry(name: str, value: object) -> str:
+    """A function or method: its signature, and its docstring with the example set apart."""
+    text, _, example = (inspect.getdoc(value) or "").partition("\n>>> ")
+    code = f"\n```pycon\n>>> {example}\n```\n" if example else ""
+    return f"## {name}\n\n```python\n{name}{inspect.signature(value)}\n```\n\n{text}\n{code}"
+
+
+def api() -> None:
+    """Print docs/api.md."""
+    import equitraj
+    from equitraj.api.run import Run
+
+    print(API)
+    entries = {f"equitraj.{name}": getattr(equitraj, name) for name in ("read", "align", "load")}
+    entries |= {f"Run.{name}": getattr(Run, name) for name in ("predict", "rollout")}
+    entries["equitraj.audit"] = equitraj.audit
+    print("\n".join(entry(name, value) for name, value in entries.items()).rstrip())
+
+
+def configuration() -> None:
+    """Print docs/configuration.md."""
     print(HEAD)
     print("| key | type | meaning |\n|---|---|---|")
     print("\n".join(rows(yaml.safe_load(SCHEMA.read_text(encoding="utf-8")))))
@@ -72,6 +106,12 @@ def main() -> None:
     print("| alignment | options and defaults | rotation | reflection | translation | permutation | what it is |")
     print("|---|---|---|---|---|---|---|")
     print("\n".join(alignment_row(name) for name in names(ALIGNMENTS)))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("page", nargs="?", choices=["configuration", "api"], default="configuration")
+    {"configuration": configuration, "api": api}[parser.parse_args().page]()
 
 
 if __name__ == "__main__":

@@ -45,8 +45,13 @@ def samples(trajectory: Trajectory, newest: np.ndarray, history: int, lag: int) 
         target=trajectory.position[newest + lag],
         velocity=None if trajectory.velocity is None else trajectory.velocity[newest],
         scalar=_one_hot(trajectory.species, len(newest)),
-        edges=None if trajectory.bonds is None else np.concatenate([trajectory.bonds, trajectory.bonds[:, ::-1]]).T,
+        edges=None if trajectory.bonds is None else directed(trajectory.bonds),
     )
+
+
+def directed(bonds: np.ndarray) -> np.ndarray:
+    """Both directions (2, 2 M) of bonds (M, 2)."""
+    return np.concatenate([bonds, bonds[:, ::-1]]).T
 
 
 def histories(position: np.ndarray, episode: np.ndarray, history: int) -> np.ndarray:

@@ -91,3 +91,20 @@ def kabsch(points: np.ndarray, target: np.ndarray) -> np.ndarray:
     turn = value[:, 1] + sign * value[:, 2] > smallest
     axis = turn | (value[:, 0] - value[:, 1] > smallest)
     return u * np.stack([axis, turn, sign * turn], -1)[:, None] @ v
+
+
+def spatial(position: np.ndarray, name: str) -> np.ndarray:
+    """Positions (T, N, 2 or 3) of a caller as float64 (T, N, 3), planar ones with z = 0.
+
+    Raises:
+        ValueError: another shape, no numbers, or values that are not finite; `name` stands in the message.
+    """
+    position = np.asarray(position)
+    if position.ndim != 3 or position.shape[-1] not in (2, 3) or not position.size or position.dtype.kind not in "fiu":
+        raise ValueError(
+            f"{name}: {position.dtype} of shape {position.shape}; expected numbers (frames, points, 2 or 3)"
+        )
+    if not np.isfinite(position).all():
+        frame, point, axis = np.argwhere(~np.isfinite(position))[0]
+        raise ValueError(f"{name}: not finite at frame {frame}, point {point}, axis {axis}")
+    return np.pad(position.astype(np.float64), [(0, 0), (0, 0), (0, 3 - position.shape[-1])])

@@ -71,11 +71,8 @@ def rollout_starts(newest: np.ndarray, episode: np.ndarray, lag: int, steps: int
     return starts[spread(len(starts), count)]
 
 
-def fed_back(
-    predictor: Predictor, trajectory: Trajectory, starts: np.ndarray, history: int, lag: int, steps: int
-) -> Iterator[np.ndarray]:
-    """`steps` times the predicted positions (B, N, 3), each fed back to predict the next, from the frames `starts`."""
-    sample = tasks.samples(trajectory, starts, history, lag)
+def fed_back(predictor: Predictor, sample: Sample, lag: int, steps: int) -> Iterator[np.ndarray]:
+    """`steps` times the predicted positions (B, N, 3), each fed back to predict the next."""
     for _ in range(steps):
         prediction = predictor.predict(sample)
         yield prediction
@@ -94,8 +91,9 @@ def rollout(
     """
     if not len(starts) or (lag > 1 and history > 1):
         return []
-    rows, origin = [], trajectory.position[starts]
-    for step, prediction in enumerate(fed_back(predictor, trajectory, starts, history, lag, steps), 1):
+    sample = tasks.samples(trajectory, starts, history, lag)
+    rows, origin = [], sample.position[:, -1]
+    for step, prediction in enumerate(fed_back(predictor, sample, lag, steps), 1):
         truth = trajectory.position[starts + step * lag]
         mse, persistence = mean_square(prediction - truth), mean_square(origin - truth)
         if not np.isfinite(mse):

@@ -188,7 +188,8 @@ def run(
     """Train `method` on `task`; write one run folder per seed below `folder`, and checkpoints of unfinished ones."""
     started, threads = now(), int(os.environ.get("OMP_NUM_THREADS", os.cpu_count() or 1))
     observed = read_observables(aligned)
-    splits, split_record = load_splits(read(trajectory), observed, task, size)
+    whole = read(trajectory)
+    splits, split_record = load_splits(whole, observed, task, size)
     train = splits["train"].sample
     residual = "last" if method.closed_form else method.training_options().residual
     shape = Shape(
@@ -209,6 +210,7 @@ def run(
         "task": task,
         "method": asdict(method),
         "shape": asdict(shape),
+        "bonds": None if whole.bonds is None else whole.bonds.tolist(),
         "split": split_record,
         "fitted_on": parts,
         "train_size": str(size),

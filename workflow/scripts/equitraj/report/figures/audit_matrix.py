@@ -42,7 +42,12 @@ def draw(inputs: dict[str, Path]) -> tuple[Figure, str]:
     trained = audit[audit["weights"] == "trained"]
     if trained.empty:
         return style.empty("no trained method was audited"), "No trained method was audited: 0 rows."
-    cells, kinds = worst_cells(trained), style.method_kinds(summary, audit)
+    return of_table(trained, style.method_kinds(summary, audit)), finding(trained)
+
+
+def of_table(trained: pd.DataFrame, kinds: dict[str, str] | None = None) -> Figure:
+    """The matrix of the rows of audits, with a column `method`; methods of a kind stand together."""
+    cells, kinds = worst_cells(trained), kinds or {}
     methods = shared.by_kind(cells.index.unique("method"), kinds)
     order = list(GENERATORS)
     columns = sorted(
@@ -53,7 +58,7 @@ def draw(inputs: dict[str, Path]) -> tuple[Figure, str]:
     _matrix(axis, figure, cells, methods, columns)
     _dividers(axis, [kinds.get(m) for m in methods], sum(g not in REPORTED for g in columns), len(columns))
     _legend(figure, cells)
-    return figure, finding(trained)
+    return figure
 
 
 def worst_cells(trained: pd.DataFrame) -> pd.DataFrame:

@@ -1,0 +1,1 @@
+"""What `import equitraj` offers: the library for plain arrays, without a study."""
