@@ -31,6 +31,11 @@ def call(*words: object, folder: Path) -> str:
     return done.stdout
 
 
+def pip_of(python: Path) -> list[object]:
+    """The pip of this environment, at work in another."""
+    return [sys.executable, "-m", "pip", "--python", python]
+
+
 @pytest.fixture(scope="module")
 def python(tmp_path_factory) -> Path:
     """The Python of an environment that has the wheel and what it depends on."""
@@ -40,9 +45,9 @@ def python(tmp_path_factory) -> Path:
     for name in ("pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(REPOSITORY / name, source)
     call(sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "-w", folder, source, folder=folder)
-    call(sys.executable, "-m", "venv", folder / "venv", folder=folder)
+    call(sys.executable, "-m", "venv", "--without-pip", folder / "venv", folder=folder)
     python = folder / "venv/bin/python"
-    call(python, "-m", "pip", "install", "--quiet", "--no-compile", next(folder.glob("*.whl")), folder=folder)
+    call(*pip_of(python), "install", "--quiet", "--no-compile", next(folder.glob("*.whl")), folder=folder)
     return python
 
 
@@ -82,7 +87,6 @@ def test_a_missing_framework_is_told_with_the_extra_that_brings_it(python, study
 def test_the_installed_package_has_its_version_and_no_framework(python, tmp_path):
     version = call(python, "-c", "import equitraj; print(equitraj.__version__)", folder=tmp_path)
     assert f'\nversion = "{version.strip()}"\n' in (REPOSITORY / "pyproject.toml").read_text()
-    installed = {
-        package["name"] for package in json.loads(call(python, "-m", "pip", "list", "--format=json", folder=tmp_path))
-    }
+    listed = json.loads(call(*pip_of(python), "list", "--format=json", folder=tmp_path))
+    installed = {package["name"] for package in listed}
     assert "equitraj" in installed and not installed & {"jax", "torch", "pandas", "matplotlib", "snakemake"}
