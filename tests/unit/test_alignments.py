@@ -111,9 +111,9 @@ def test_the_previous_frame_is_the_world_where_the_history_is_one_frame():
 @pytest.mark.parametrize(
     ("name", "options", "said"),
     [
-        ("gram_schmidt", {"points": [0, 0, 1]}, r"points: \(0, 0, 1\); expected two or three different"),
+        ("gram_schmidt", {"points": [0, 0, 1]}, r"points: \(0, 0, 1\); expected list, 2 to 3 different indices"),
         ("gram_schmidt", {"points": [0]}, r"points: \(0,\); expected"),
-        ("haar_averaging", {"rotations": 0}, "rotations: 0; expected at least 1"),
+        ("haar_averaging", {"rotations": 0}, "rotations: 0; expected int, 1 to 10000"),
     ],
 )
 def test_options_that_make_no_sense_are_refused_by_name(name, options, said):

@@ -1,18 +1,16 @@
 """What the workflow reads from files without importing them agrees with what importing them gives."""
 
-import dataclasses
-
 import pytest
 
 from equitraj.base import registry
+from equitraj.base.allowed import options
 from equitraj.base.registry import LIBRARY
 
 
 @pytest.mark.parametrize("name", registry.names("models"))
 def test_a_model_read_as_text_agrees_with_its_module(name):
     spec, module = registry.model_spec(name), registry.load_model(name)
-    defaults = {f.name: f.default for f in dataclasses.fields(module.Hyperparameters)}
-    assert spec.hyperparameters == defaults
+    assert spec.hyperparameters == options(module.Hyperparameters)
     assert spec.framework == module.FRAMEWORK
     assert spec.closed_form == (hasattr(module, "apply") and not hasattr(module, "build"))
     assert set(module.claims(module.Hyperparameters())) == {"rotation", "reflection", "translation", "permutation"}
@@ -51,7 +49,7 @@ def test_an_alignment_read_as_text_agrees_with_its_module(name):
     from equitraj.frames import load_alignment
 
     aligner = load_alignment(name)
-    assert registry.alignment_options(name) == dataclasses.asdict(aligner)
+    assert registry.alignment_options(name) == options(type(aligner))
     assert registry.is_learned(name) == aligner.learned
     assert all(getattr(aligner, g) in LEVELS for g in GENERATORS if g != "permutation")
     assert aligner.training in ("average", "draw")

@@ -128,9 +128,9 @@ def test_same_seed_gives_the_same_bits_and_another_seed_does_not():
         ("bead_chain", {"sead": 1}, "Did you mean 'seed'"),
         ("bead_chain", {"seed": 1.5}, "expected int"),
         ("bead_chain", {"seed": True}, "expected int"),
-        ("bead_chain", {"seed": 0}, "expected at least 1"),
-        ("bead_chain", {"seed": 2**31}, "less than 2"),
-        ("bead_chain", {"mass": -1.0}, "expected a positive number"),
+        ("bead_chain", {"seed": 0}, "seed: 0; expected int, 1 to 2147483647"),
+        ("bead_chain", {"seed": 2**31}, "expected int, 1 to 2147483647"),
+        ("bead_chain", {"mass": -1.0}, "mass: -1.0; expected float, above 0"),
     ],
 )
 def test_wrong_options(system, options, expected):

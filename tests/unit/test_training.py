@@ -8,6 +8,7 @@ from scipy.spatial.transform import Rotation
 
 from equitraj import symmetry
 from equitraj.base.files import read_json
+from equitraj.base.registry import load_model
 from equitraj.data import tasks
 from equitraj.data.trajectory import write
 from equitraj.frames import load_alignment
@@ -153,13 +154,24 @@ def run_method(files: Path, folder: Path, method: Method, task: dict = TASK, siz
     return read_json(folder / "seed0" / "run.json")
 
 
+@pytest.mark.parametrize("model", ["e3nn_network", "mlp"])
+def test_a_network_that_cannot_be_built_is_a_row_with_its_reason(files, tmp_path, model, monkeypatch):
+    def build(hyperparameters, *shape_and_key):
+        raise MemoryError(f"no room for {hyperparameters}")
+
+    monkeypatch.setattr(load_model(model), "build", build)
+    record = run_method(files, tmp_path, Method("m", model, "centre_of_mass"))
+    assert record["status"].startswith("failed: MemoryError: no room for") and not record["has_initial"]
+
+
 @pytest.mark.parametrize(
-    ("model", "options", "training"),
-    [("e3nn_network", {"irreps_hidden": "nonsense"}, {}), ("mlp", {"width": -1}, {})],
+    ("options", "training", "said"),
+    [({"width": -1}, {}, "mlp: width: -1; expected int, 1 to 16384"), ({}, {"ema": 1.5}, "m.training.ema: 1.5")],
 )
-def test_a_network_that_cannot_be_built_is_a_row_with_its_reason(files, tmp_path, model, options, training):
-    record = run_method(files, tmp_path, Method("m", model, "centre_of_mass", "none", options, training))
-    assert record["status"].startswith("failed: ") and not record["has_initial"]
+def test_values_out_of_range_are_refused_before_anything_is_written(files, tmp_path, options, training, said):
+    with pytest.raises(ValueError, match=said):
+        run_method(files, tmp_path / "run", Method("m", "mlp", options=options, training=training))
+    assert not (tmp_path / "run").exists()
 
 
 def test_a_fit_that_is_not_finite_is_a_row_with_its_reason(files, tmp_path):

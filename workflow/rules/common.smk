@@ -6,22 +6,20 @@ import sys
 from functools import cache
 from pathlib import Path
 
-# beside this file, wherever the workflow was imported from
-SCRIPTS = Path(workflow.current_basedir.get_path_or_uri(secret_free=False)).parent / "scripts"
-sys.path.insert(0, str(SCRIPTS))
-
-from equitraj.study import config as configuration
 from equitraj.base import devices
 from equitraj.base import files
 from equitraj.base import registry
 from equitraj.data.sources import entry as source_entry
-from snakemake.exceptions import WorkflowError
+from equitraj.study.fits import resolved_alignment
 from snakemake_interface_executor_plugins.settings import DeploymentMethod
 
-try:
-    configuration.check(config)
-except ValueError as error:
-    raise WorkflowError(f"configuration: {error}") from None
+if workflow.is_main_process:  # its jobs have what it has checked
+    from equitraj.study import config as configuration
+
+    try:
+        configuration.check(config)
+    except ValueError as error:
+        sys.exit(f"configuration: {error}")
 
 
 @cache
@@ -56,7 +54,7 @@ if IS_LOCAL:
     try:
         devices.check(config["device"])
     except ValueError as error:
-        raise WorkflowError(str(error)) from None
+        sys.exit(f"configuration: {error}")
     if config["device"] != "cpu" and devices.found() and workflow.global_resources.get("gpu").value is None:
         workflow.register_resource("gpu", len(devices.found()))
 
@@ -154,7 +152,7 @@ def alignment_of(method):
 
 def alignment_spec(name):
     """File and options of an alignment."""
-    return configuration.resolved_alignment(name, config["alignments"])
+    return resolved_alignment(name, config["alignments"])
 
 
 def alignment_code(name):

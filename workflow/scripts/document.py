@@ -11,9 +11,10 @@ from collections.abc import Iterator
 
 import yaml
 
+from equitraj.base.allowed import Option
 from equitraj.base.registry import ALIGNMENTS, LIBRARY, alignment_options, dataclass_fields, model_spec, names
 from equitraj.frames import load_alignment
-from equitraj.study.config import SCHEMA
+from equitraj.study.schema import SCHEMA
 
 HEAD = """# Configuration
 
@@ -36,9 +37,29 @@ def rows(schema: dict, path: str = "") -> Iterator[str]:
 
 
 def type_name(value: dict) -> str:
-    """The type of a key in words."""
+    """The type of a key in words, with its range."""
     kind = value.get("type", "")
-    return " or ".join(kind) if isinstance(kind, list) else kind
+    return (" or ".join(kind) if isinstance(kind, list) else kind) + bounds(value)
+
+
+def bounds(value: dict) -> str:
+    """What else a key of the schema asks for, in words."""
+    low, high = value.get("minimum"), value.get("maximum")
+    if low is not None and high is not None:
+        return f", {low} to {high}"
+    words = {"at least": low, "above": value.get("exclusiveMinimum")}
+    return "".join(f", {word} {bound}" for word, bound in words.items() if bound is not None)
+
+
+def literal(value: object) -> str:
+    """A default as it stands in YAML."""
+    return str(list(value) if isinstance(value, tuple) else value)
+
+
+def listed(options: dict[str, Option]) -> str:
+    """Options with their defaults and what is allowed, for one cell of a table."""
+    allowed = {name: f" ({option.allowed})" if option.allowed else "" for name, option in options.items()}
+    return ", ".join(f"`{name}: {literal(option.default)}`{allowed[name]}" for name, option in options.items())
 
 
 def docstring(path, name: str) -> str:
@@ -51,11 +72,10 @@ def docstring(path, name: str) -> str:
 def alignment_row(name: str) -> str:
     """A table row for an alignment, with its default options."""
     aligner = load_alignment(name)
-    options = ", ".join(f"`{k}: {list(v) if isinstance(v, tuple) else v}`" for k, v in alignment_options(name).items())
     text = sys.modules[type(aligner).__module__].__doc__.split("\n\n")[0]
     levels = f"{aligner.rotation} | {aligner.reflection} | {aligner.translation}"
     permutation = "kept" if aligner.permutation else "no"
-    return f"| `{name}` | {options} | {levels} | {permutation} | {' '.join(text.split())} |"
+    return f"| `{name}` | {listed(alignment_options(name))} | {levels} | {permutation} | {' '.join(text.split())} |"
 
 
 API = """# The package
@@ -92,14 +112,15 @@ def configuration() -> None:
     print("| key | type | meaning |\n|---|---|---|")
     print("\n".join(rows(yaml.safe_load(SCHEMA.read_text(encoding="utf-8")))))
     path = LIBRARY / "training" / "options.py"
-    print(f"\n## Training options\n\n{docstring(path, 'TrainingOptions')}\n\n| option | default |\n|---|---|")
-    print("\n".join(f"| `{k}` | `{v}` |" for k, v in dataclass_fields(path, "TrainingOptions").items()))
+    print(f"\n## Training options\n\n{docstring(path, 'TrainingOptions')}\n")
+    print("| option | default | allowed |\n|---|---|---|")
+    for key, option in dataclass_fields(path, "TrainingOptions").items():
+        print(f"| `{key}` | `{option.default}` | {option.allowed} |")
     print("\n## Models\n\n| model | framework | options and defaults | meaning |\n|---|---|---|---|")
     for name in names("models"):
         spec = model_spec(name)
-        options = ", ".join(f"`{k}: {v}`" for k, v in spec.hyperparameters.items())
         meaning = docstring(LIBRARY / "models" / f"{name}.py", "Hyperparameters")
-        print(f"| `{name}` | {spec.framework} | {options} | {meaning} |")
+        print(f"| `{name}` | {spec.framework} | {listed(spec.hyperparameters)} | {meaning} |")
     print(
         "\n## Alignments\n\nWhat each adds to a model's symmetry; permutations: whether it treats all points alike.\n"
     )

@@ -20,7 +20,8 @@ def main() -> None:
     arguments = parser.parse_args()
     source, start = arguments.source, time.perf_counter()
     system = source.get("system")
-    trajectory, options = simulation.simulate(system, source.get("options", {}), source.get("frames", 2048))
+    frames = source.get("frames", simulation.FRAMES)
+    trajectory, options = simulation.simulate(system, source.get("options", {}), frames)
     made = {"source": source, "system": system, "options": options, "engine": f"OpenMM {version('openmm')}"}
     trajectory = declared.apply(replace(trajectory, provenance=trajectory.provenance | made), system, source)
     files.write(arguments.output, trajectory)

@@ -5,11 +5,12 @@ environment that has neither jax nor torch, so the constants and the fields of `
 """
 
 import ast
-import difflib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+
+from equitraj.base.allowed import CONSTRAINTS, Choice, Constraint, Option, nearest
 
 LIBRARY = Path(__file__).parents[1]
 ALIGNMENTS = "frames/alignments"
@@ -17,12 +18,12 @@ ALIGNMENTS = "frames/alignments"
 
 @dataclass(frozen=True)
 class ModelSpec:
-    """Attributes: framework ("numpy", "jax" or "torch"), minimum_history (frames), hyperparameters (name to default),
+    """Attributes: framework ("numpy", "jax" or "torch"), minimum_history (frames), hyperparameters (by name),
     closed_form (it has `fit` and `apply` in place of `build`), gpu (its training profits from one)."""
 
     framework: str
     minimum_history: int
-    hyperparameters: dict[str, object]
+    hyperparameters: dict[str, Option]
     closed_form: bool
     gpu: bool
 
@@ -38,33 +39,38 @@ def names(folder: str) -> list[str]:
     return sorted(path.stem for path in (LIBRARY / folder).glob("*.py") if not path.stem.startswith("_"))
 
 
-def nearest(word: str, allowed: list[str]) -> str:
-    """A sentence that lists what is allowed and names the nearest match."""
-    close = difflib.get_close_matches(str(word), [str(a) for a in allowed], n=1, cutoff=0.5)
-    hint = f" Did you mean {close[0]!r}?" if close else ""
-    return f"allowed: {', '.join(map(str, allowed))}.{hint}"
-
-
-def check_values(key: str, given: dict, defaults: dict[str, object]) -> None:
-    """Check options against the defaults of the dataclass that takes them.
+def check_values(key: str, given: dict, options: dict[str, Option]) -> None:
+    """Check options against the fields of the dataclass that takes them.
 
     Raises:
-        ValueError: an unknown option with the nearest match, or a value of another type than the default.
+        ValueError: an unknown option with the nearest match, or a value that is not allowed.
     """
     for name, value in given.items():
-        if name not in defaults:
-            raise ValueError(f"{key}: unknown name {name!r}; {nearest(name, list(defaults))}")
-        wanted = list if type(defaults[name]) is tuple else type(defaults[name])
-        if type(value) is not wanted and not (wanted is float and type(value) is int):
-            hint = "; write 1.0e-3 for 1e-3, which YAML reads as text" if wanted is float else ""
-            raise ValueError(f"{key}.{name}: {value!r}; expected {wanted.__name__}, as in {defaults[name]!r}{hint}")
+        if name not in options:
+            raise ValueError(f"{key}: unknown name {name!r}; {nearest(name, list(options))}")
+        options[name].check(f"{key}.{name}", value)
 
 
 @cache
-def dataclass_fields(path: Path, name: str) -> dict[str, object]:
-    """Fields and literal defaults of the dataclass `name` in a Python file; {} where there is no such class."""
+def dataclass_fields(path: Path, name: str) -> dict[str, Option]:
+    """Fields of the dataclass `name` in a Python file, literal defaults and constraints; {} without such a class."""
     fields = [node for node in _annotated(path, name) if "ClassVar" not in ast.unparse(node.annotation)]
-    return {n.target.id: ast.literal_eval(n.value) if n.value else None for n in fields}
+    return {
+        n.target.id: Option(ast.literal_eval(n.value) if n.value else None, _constraint(n.annotation)) for n in fields
+    }
+
+
+def _constraint(annotation: ast.expr) -> Constraint | None:
+    """The constraint in `Literal[...]` or `Annotated[type, Range(...)]`."""
+    match annotation:
+        case ast.Subscript(ast.Name("Literal"), values):
+            found = ast.literal_eval(values)
+            return Choice(found if isinstance(found, tuple) else (found,))
+        case ast.Subscript(ast.Name("Annotated"), ast.Tuple([_, ast.Call(ast.Name(name), given, named)])):
+            if name in CONSTRAINTS:
+                bounds = {keyword.arg: ast.literal_eval(keyword.value) for keyword in named}
+                return CONSTRAINTS[name](*map(ast.literal_eval, given), **bounds)
+    return None
 
 
 def _annotated(path: Path, name: str) -> list[ast.AnnAssign]:
@@ -75,8 +81,8 @@ def _annotated(path: Path, name: str) -> list[ast.AnnAssign]:
     return []
 
 
-def alignment_options(name: str) -> dict[str, object]:
-    """Options of `alignments/{name}.py` with their defaults."""
+def alignment_options(name: str) -> dict[str, Option]:
+    """Options of `alignments/{name}.py`."""
     return dataclass_fields(LIBRARY / ALIGNMENTS / f"{name}.py", "Alignment")
 
 

@@ -4,9 +4,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from equitraj.data.splits import SPLITS, cut, split_counts
 from equitraj.data.trajectory import Trajectory
-
-SPLITS = ("train", "validation", "test")
 
 
 @dataclass(frozen=True)
@@ -83,27 +82,14 @@ def split_frames(episode: np.ndarray, history: int, lag: int, split: dict) -> di
     Raises:
         ValueError: the sizes exceed the data, or leave a split empty.
     """
-    cut = _cut_episodes if split.get("by", "time") == "episode" else _cut_times
-    parts = cut(np.asarray(episode), history, lag, [split[name] for name in SPLITS])
+    deal = _cut_episodes if split.get("by", "time") == "episode" else _cut_times
+    parts = deal(np.asarray(episode), history, lag, [split[name] for name in SPLITS])
     for name, part in zip(SPLITS, parts, strict=True):
         if not len(part):
             raise ValueError(
                 f"split: {name} = {split[name]} leaves no sample of {history} frames in {len(episode)} frames"
             )
     return dict(zip(SPLITS, parts, strict=True))
-
-
-def split_counts(sizes: list[float], total: int, what: str) -> list[int]:
-    """Sizes given as numbers, or all as fractions of 1, as numbers that fit into `total`."""
-    if all(isinstance(size, float) and size < 1 for size in sizes):
-        stops = np.cumsum(sizes) * total  # the stops are rounded, so that fractions that sum to 1 use everything
-        counts = np.diff(np.round(stops).astype(int), prepend=0).tolist()
-    else:
-        counts = [int(size) for size in sizes]
-    if sum(counts) > total:
-        asked = " + ".join(f"{name} {count}" for name, count in zip(SPLITS, counts, strict=True))
-        raise ValueError(f"split: {asked} = {sum(counts)} {what}, but the data have {total}")
-    return counts
 
 
 def _cut_times(episode: np.ndarray, history: int, lag: int, sizes: list[float]) -> list[np.ndarray]:
@@ -113,10 +99,8 @@ def _cut_times(episode: np.ndarray, history: int, lag: int, sizes: list[float]) 
     parts: list[list[np.ndarray]] = [[], [], []]
     for start, n in zip(first, usable, strict=True):
         share = [round(count * n / usable.sum()) for count in counts]
-        begin = start + n - np.cumsum(share[::-1])[::-1]
-        end = [begin[1] - lag - history + 1, begin[2] - lag - history + 1, start + n]
-        for part, low, high in zip(parts, begin, end, strict=True):
-            part.append(np.arange(max(low, start + history - 1), high))
+        for part, newest in zip(parts, cut(int(n), share, history, lag), strict=True):
+            part.append(start + np.arange(newest.start, newest.stop))
     return [np.concatenate(part) for part in parts]
 
 

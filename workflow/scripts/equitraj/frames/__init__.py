@@ -15,6 +15,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from equitraj.base.allowed import Checked
 from equitraj.data.tasks import Sample
 
 UNDETERMINED = 1e-10  # lengths below this fraction of the points' extent are rounding
@@ -68,13 +69,13 @@ class Frames:
 
 
 @dataclass(frozen=True)
-class Base:
+class Base(Checked):
     """What every alignment has; the fields of a subclass are its options.
 
     Class attributes: `rotation`, `reflection`, `translation`, levels (`claims.LEVELS`) of what it adds to any model's
     symmetry; `permutation`, whether it treats all points alike; `training`, "average" (the loss is that of the weighted
     mean over the frames) or "draw" (of one frame, drawn anew for each sample in each epoch); `learned`, whether the
-    frame is a network that is trained together with the model.
+    frame is a network that is trained together with the model; `points_needed`, the smallest number of points.
     """
 
     rotation: ClassVar[str] = "no"
@@ -83,6 +84,7 @@ class Base:
     permutation: ClassVar[bool] = True
     training: ClassVar[str] = "average"
     learned: ClassVar[bool] = False
+    points_needed: ClassVar[int] = 1
 
     def fit(self, position: np.ndarray) -> np.ndarray | None:
         """A reference from positions (T, N, 3) of the training split, or None where there is none to fit."""

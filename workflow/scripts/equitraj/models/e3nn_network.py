@@ -7,6 +7,7 @@ come with its graph. The K - 1 past displacements of a point are its 1o features
 """
 
 from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
 import torch
@@ -15,6 +16,7 @@ from e3nn.math import soft_one_hot_linspace
 from e3nn.nn.models.gate_points_2101 import Network, smooth_cutoff
 from torch_geometric.data import Data
 
+from equitraj.base.allowed import Checked, Pattern, Range
 from equitraj.data.features import Shape
 
 FRAMEWORK = "torch"
@@ -22,18 +24,20 @@ GPU = True  # its training profits from one
 
 
 @dataclass(frozen=True)
-class Hyperparameters:
+class Hyperparameters(Checked):
     """Attributes: irreps_hidden, features of the hidden layers; lmax of the spherical harmonics of an edge; layers,
     number of gated convolutions; max_radius, cutoff in the data's units (0 for 3.5 times the points' extent);
     number_of_basis radial functions; radial_layers and radial_neurons of the radial networks."""
 
-    irreps_hidden: str = "5x0e + 5x0o + 5x1e + 5x1o"
-    lmax: int = 3
-    layers: int = 3
-    max_radius: float = 0.0
-    number_of_basis: int = 10
-    radial_layers: int = 1
-    radial_neurons: int = 128
+    irreps_hidden: Annotated[
+        str, Pattern(r"(\s*([1-9]\d{0,3}x)?(\d|1[01])[eoy]\s*(\+(?!\s*$)|$))+", "irreps of degrees up to 11")
+    ] = "5x0e + 5x0o + 5x1e + 5x1o"
+    lmax: Annotated[int, Range(1, 11)] = 3
+    layers: Annotated[int, Range(1, 64)] = 3
+    max_radius: Annotated[float, Range(0)] = 0.0
+    number_of_basis: Annotated[int, Range(1, 1024)] = 10
+    radial_layers: Annotated[int, Range(0, 64)] = 1
+    radial_neurons: Annotated[int, Range(1, 16_384)] = 128
 
 
 def claims(hyperparameters: Hyperparameters) -> dict[str, bool]:

@@ -7,12 +7,14 @@ layer, because a step is a thousandth of a distance: the updates add up in one v
 """
 
 from dataclasses import dataclass
+from typing import Annotated
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+from equitraj.base.allowed import Checked, Range
 from equitraj.data.features import Shape
 
 FRAMEWORK = "jax"
@@ -20,12 +22,12 @@ GPU = True  # its training profits from one
 
 
 @dataclass(frozen=True)
-class Hyperparameters:
+class Hyperparameters(Checked):
     """Attributes: width, features of points and messages; layers, number of message passings; identity, whether a point
     knows its index (in a chain, which bead it is), which gives up equivariance under permutations."""
 
-    width: int = 32
-    layers: int = 2
+    width: Annotated[int, Range(1, 16_384)] = 32
+    layers: Annotated[int, Range(1, 64)] = 2
     identity: bool = False
 
 

@@ -1,9 +1,11 @@
 """The chapter's baseline: y = x W + b from zero weights by single-sample gradient descent in float32, in time order."""
 
 from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
 
+from equitraj.base.allowed import Checked, Range
 from equitraj.models.linear_least_squares import apply, claims
 
 __all__ = ["Hyperparameters", "apply", "claims", "fit"]
@@ -12,11 +14,11 @@ FRAMEWORK = "jax"
 
 
 @dataclass(frozen=True)
-class Hyperparameters:
+class Hyperparameters(Checked):
     """Attributes: epochs, passes over the training samples; learning_rate, the step of each update."""
 
-    epochs: int = 12
-    learning_rate: float = 1e-6
+    epochs: Annotated[int, Range(1, 1_000_000)] = 12
+    learning_rate: Annotated[float, Range(above=0)] = 1e-6
 
 
 def fit(hyperparameters: Hyperparameters, position: np.ndarray, target: np.ndarray, lag: int) -> dict[str, np.ndarray]:

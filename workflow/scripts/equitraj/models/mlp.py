@@ -1,22 +1,24 @@
 """A multilayer perceptron on all coordinates and displacements at once: it knows of no symmetry."""
 
 from dataclasses import dataclass
+from typing import Annotated
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 
+from equitraj.base.allowed import Checked, Range
 from equitraj.data.features import Shape
 
 FRAMEWORK = "jax"
 
 
 @dataclass(frozen=True)
-class Hyperparameters:
+class Hyperparameters(Checked):
     """Attributes: width, units in each hidden layer; depth, number of hidden layers."""
 
-    width: int = 128
-    depth: int = 2
+    width: Annotated[int, Range(1, 16_384)] = 128
+    depth: Annotated[int, Range(0, 64)] = 2
 
 
 def claims(hyperparameters: Hyperparameters) -> dict[str, bool]:

@@ -1,11 +1,12 @@
 """A method: model, alignment, augmentation and hyperparameters under one short name, and what it claims."""
 
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from importlib import import_module
 from types import ModuleType
 
+from equitraj.base import allowed
 from equitraj.base.claims import GENERATORS, LEVELS
-from equitraj.base.registry import load_model, model_spec, nearest
+from equitraj.base.registry import check_values, load_model, model_spec
 from equitraj.data.features import Shape
 from equitraj.frames import Base, load_alignment
 from equitraj.training.options import TrainingOptions
@@ -57,12 +58,9 @@ class Method:
         """The options of the training loop, defaults filled in.
 
         Raises:
-            ValueError: there is no such option.
+            ValueError: there is no such option, or a value is not allowed.
         """
-        known = [f.name for f in fields(TrainingOptions)]
-        for key in self.training:
-            if key not in known:
-                raise ValueError(f"methods.{self.name}.training: unknown key {key!r}; {nearest(key, known)}")
+        check_values(f"methods.{self.name}.training", self.training, allowed.options(TrainingOptions))
         return TrainingOptions(**self.training)
 
     def claims(self) -> dict[str, str]:

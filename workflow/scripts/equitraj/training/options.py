@@ -1,18 +1,13 @@
 """The options that every training loop understands."""
 
 from dataclasses import dataclass
+from typing import Annotated, Literal
 
-CHOICES = {
-    "schedule": ("cosine", "constant"),
-    "residual": ("auto", "none", "last", "velocity", "autoregression"),
-    "precision": ("float32", "float64"),
-}
-POSITIVE = ("epochs", "batch_size", "learning_rate", "clip")
-NOT_NEGATIVE = ("huber", "symmetry_penalty", "weight_decay")
+from equitraj.base.allowed import Checked, Range
 
 
 @dataclass(frozen=True)
-class TrainingOptions:
+class TrainingOptions(Checked):
     """How a network is trained, whatever its framework.
 
     Attributes:
@@ -36,18 +31,18 @@ class TrainingOptions:
         checkpoint_seconds: seconds between two checkpoints, from which a killed training resumes.
     """
 
-    epochs: int = 100
-    batch_size: int = 64
-    learning_rate: float = 1e-3
-    warmup: float = 0.05
-    schedule: str = "cosine"
-    weight_decay: float = 0.0
-    clip: float = 1.0
-    huber: float = 0.0
-    symmetry_penalty: float = 0.0
-    ema: float = 0.99
-    patience: int = 0
-    residual: str = "auto"
-    precision: str = "float32"
-    time_limit: float = 0.0
-    checkpoint_seconds: float = 30.0
+    epochs: Annotated[int, Range(1, 1_000_000)] = 100
+    batch_size: Annotated[int, Range(1, 1_000_000)] = 64
+    learning_rate: Annotated[float, Range(above=0)] = 1e-3
+    warmup: Annotated[float, Range(0, below=1)] = 0.05
+    schedule: Literal["cosine", "constant"] = "cosine"
+    weight_decay: Annotated[float, Range(0)] = 0.0
+    clip: Annotated[float, Range(above=0)] = 1.0
+    huber: Annotated[float, Range(0)] = 0.0
+    symmetry_penalty: Annotated[float, Range(0)] = 0.0
+    ema: Annotated[float, Range(0, below=1)] = 0.99
+    patience: Annotated[int, Range(0, 1_000_000)] = 0
+    residual: Literal["auto", "none", "last", "velocity", "autoregression"] = "auto"
+    precision: Literal["float32", "float64"] = "float32"
+    time_limit: Annotated[float, Range(0)] = 0.0
+    checkpoint_seconds: Annotated[float, Range(0)] = 30.0

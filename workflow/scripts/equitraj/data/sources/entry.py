@@ -41,6 +41,16 @@ def paths(source: dict) -> list[str]:
     return found
 
 
+def is_web(address: str) -> bool:
+    """Whether this is an address of the web: http or https, with a host, and without blanks."""
+    try:
+        parts = urlsplit(address)
+        known = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # a port that is no number, brackets that do not close
+        return False
+    return known and not any(character.isspace() or not character.isprintable() for character in address)
+
+
 def suffix(address: str) -> str:
     """The suffix of a path or of an address, in lower case."""
     is_web = urlsplit(address).scheme in ("http", "https")
@@ -104,8 +114,7 @@ def _check_addresses(source: dict) -> None:
         if len(addresses) != len(sums):
             raise ValueError(f"{url}: {len(addresses)} addresses, {sha256}: {len(sums)} checksums; give one for each")
         for address in addresses:
-            parts = urlsplit(address)
-            if parts.scheme not in ("http", "https") or not parts.netloc or not PurePosixPath(parts.path).name:
+            if not is_web(address) or not PurePosixPath(urlsplit(address).path).name:
                 raise ValueError(f"{url}: {address!r}; expected the http(s) address of a file")
 
 

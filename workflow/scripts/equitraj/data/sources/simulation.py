@@ -1,30 +1,41 @@
 """Simulated systems by name: the folder `systems/` is the list of them.
 
-A system is a file with a dataclass `Options` (documented fields with literal defaults) and
-`simulate(options, frames) -> Trajectory`.
+A system is a file with a dataclass `Options` (documented fields with literal defaults), `simulate(options, frames) ->
+Trajectory`, and `POINTS`, the option that gives the number of points.
 """
 
 from dataclasses import asdict
 from importlib import import_module
+from typing import TYPE_CHECKING
 
-from equitraj.base.registry import LIBRARY, check_values, dataclass_fields, names, nearest
-from equitraj.data.trajectory import Trajectory
+from equitraj.base.registry import LIBRARY, check_values, constant, dataclass_fields, names, nearest
+
+if TYPE_CHECKING:  # the workflow is parsed without NumPy
+    from equitraj.data.trajectory import Trajectory
 
 SYSTEMS = "data/sources/systems"
+FRAMES = 2048  # of a source that does not say how many
 
 
 def check_options(system: str, given: dict) -> None:
     """Check the name of a system and its options, without importing it.
 
     Raises:
-        ValueError: an unknown system or option, or a value of another type than the default.
+        ValueError: an unknown system or option, or a value that is not allowed.
     """
     if system not in names(SYSTEMS):
         raise ValueError(f"system: unknown {system!r}; {nearest(system, names(SYSTEMS))}")
     check_values("options", given, dataclass_fields(LIBRARY / SYSTEMS / f"{system}.py", "Options"))
 
 
-def simulate(system: str, given: dict, frames: int) -> tuple[Trajectory, dict]:
+def n_points(system: str, given: dict) -> int:
+    """The number of points of a system with these options."""
+    path = LIBRARY / SYSTEMS / f"{system}.py"
+    name = constant(path, "POINTS")
+    return given.get(name, dataclass_fields(path, "Options")[name].default)
+
+
+def simulate(system: str, given: dict, frames: int) -> "tuple[Trajectory, dict]":
     """Simulate `frames` frames; also the complete options, defaults included.
 
     Raises:

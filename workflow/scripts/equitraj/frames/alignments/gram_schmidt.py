@@ -8,10 +8,11 @@ Where the vectors are parallel, y and z are undetermined; where the first is zer
 """
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 import numpy as np
 
+from equitraj.base.allowed import Indices
 from equitraj.frames import Base, Frames, axes
 
 
@@ -19,15 +20,10 @@ from equitraj.frames import Base, Frames, axes
 class Alignment(Base):
     """Options: points, two or three indices of points."""
 
-    points: tuple = (0, 1, 2)
+    points: Annotated[tuple, Indices(2, 3)] = (0, 1, 2)
 
     rotation: ClassVar[str] = "exact"
     permutation: ClassVar[bool] = False
-
-    def __post_init__(self) -> None:
-        whole = all(isinstance(point, int) and point >= 0 for point in self.points)
-        if not whole or len(self.points) not in (2, 3) or len(set(self.points)) < len(self.points):
-            raise ValueError(f"alignment gram_schmidt: points: {self.points}; expected two or three different indices")
 
     def of_points(self, newest: np.ndarray, reference: np.ndarray | None = None) -> Frames:
         """Axes from the newest places of the chosen points.

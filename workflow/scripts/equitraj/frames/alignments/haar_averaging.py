@@ -6,11 +6,12 @@ world: the average belongs to prediction.
 """
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 import numpy as np
 from scipy.spatial.transform import Rotation
 
+from equitraj.base.allowed import Range
 from equitraj.frames import Base, Frames
 
 
@@ -18,13 +19,9 @@ from equitraj.frames import Base, Frames
 class Alignment(Base):
     """Options: rotations, how many are averaged in a prediction."""
 
-    rotations: int = 8
+    rotations: Annotated[int, Range(1, 10_000)] = 8
 
     rotation: ClassVar[str] = "in expectation"
-
-    def __post_init__(self) -> None:
-        if self.rotations < 1:
-            raise ValueError(f"alignment haar_averaging: rotations: {self.rotations}; expected at least 1")
 
     def frames(
         self, position: np.ndarray, reference: np.ndarray | None = None, rng: np.random.Generator | None = None

@@ -4,9 +4,11 @@ Kabsch, Acta Cryst. A 32, 922 (1976) and 34, 827 (1978); for degenerate points s
 """
 
 from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
 
+from equitraj.base.allowed import Range
 from equitraj.frames.alignments._kabsch import ToReference
 
 
@@ -14,7 +16,7 @@ from equitraj.frames.alignments._kabsch import ToReference
 class Alignment(ToReference):
     """Options: frame, the index of the reference in the training split."""
 
-    frame: int = 0
+    frame: Annotated[int, Range(0)] = 0
 
     def fit(self, position: np.ndarray) -> np.ndarray:
         """The reference (N, 3): frame `frame` of training positions (T, N, 3) about its mean.
@@ -22,7 +24,7 @@ class Alignment(ToReference):
         Raises:
             ValueError: there is no such frame.
         """
-        if not 0 <= self.frame < len(position):
+        if self.frame >= len(position):
             raise ValueError(
                 f"alignment kabsch_reference: frame: {self.frame}, but the training split has {len(position)} frames; "
                 f"choose one from 0 to {len(position) - 1}"

@@ -5,10 +5,11 @@ trained network and sees the points about their mean; what is outside it, `frame
 """
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 import numpy as np
 
+from equitraj.base.allowed import Range
 from equitraj.frames import Base, Frames
 
 
@@ -16,7 +17,7 @@ from equitraj.frames import Base, Frames
 class Alignment(Base):
     """Options: width, of the vector network's hidden layer."""
 
-    width: int = 16
+    width: Annotated[int, Range(1, 16_384)] = 16
 
     rotation: ClassVar[str] = "exact"
     learned: ClassVar[bool] = True

@@ -18,6 +18,7 @@ class Alignment(Base):
     """None."""
 
     permutation: ClassVar[bool] = False
+    points_needed: ClassVar[int] = 2
 
     def of_points(self, newest: np.ndarray, reference: np.ndarray | None = None) -> Frames:
         """Axes along the newest vector from point 1 to point 0."""

@@ -15,20 +15,23 @@ Chem. B 128, 109 (2024), Reference platform, which is deterministic.
 
 from dataclasses import dataclass
 from itertools import combinations
+from typing import Annotated
 
 import numpy as np
 
+from equitraj.base.allowed import Checked, Range
 from equitraj.data.sources.declared import chain_bonds
 from equitraj.data.trajectory import Trajectory
 
 GAS_CONSTANT = 0.00831446261815324  # kJ/(mol K)
 EQUILIBRATION_FRICTION = 1.0  # 1/ps
+POINTS = "beads"  # the option that gives the number of points
 
 
 @dataclass(frozen=True)
-class Options:
+class Options(Checked):
     """Attributes:
-    seed: of the thermal noise, 1 to 2^31 - 1 (OpenMM takes 0 as "choose one").
+    seed: of the thermal noise (OpenMM takes 0 as "choose one").
     beads: number of beads.
     bond_length: r0, nm.
     bond_stiffness: k, kJ/(mol nm^2).
@@ -42,27 +45,26 @@ class Options:
     equilibration_steps: integrator steps before the first frame, from a straight chain.
     """
 
-    seed: int = 1
-    beads: int = 12
-    bond_length: float = 0.36
-    bond_stiffness: float = 2000.0
-    repulsion: float = 30.0
-    screening_length: float = 0.2
-    mass: float = 50.0
-    temperature: float = 300.0
-    friction: float = 0.001
-    time_step: float = 0.002
-    stride: int = 15
-    equilibration_steps: int = 100_000
+    seed: Annotated[int, Range(1, 2147483647)] = 1
+    beads: Annotated[int, Range(2, 10_000)] = 12
+    bond_length: Annotated[float, Range(above=0)] = 0.36
+    bond_stiffness: Annotated[float, Range(above=0)] = 2000.0
+    repulsion: Annotated[float, Range(0)] = 30.0
+    screening_length: Annotated[float, Range(above=0)] = 0.2
+    mass: Annotated[float, Range(above=0)] = 50.0
+    temperature: Annotated[float, Range(above=0)] = 300.0
+    friction: Annotated[float, Range(0)] = 0.001
+    time_step: Annotated[float, Range(above=0)] = 0.002
+    stride: Annotated[int, Range(1, 1_000_000)] = 15
+    equilibration_steps: Annotated[int, Range(0, 1_000_000_000)] = 100_000
 
 
 def simulate(options: Options, frames: int) -> Trajectory:
     """Positions (frames, beads, 2) in nm and velocities in nm/ps, every `stride` steps.
 
     Raises:
-        ValueError: an option is out of range, or the chain left its plane or flew apart (a time step too long).
+        ValueError: the chain left its plane or flew apart (a time step too long).
     """
-    _check(options)
     position, velocity = run_in_space(options, frames)
     if not np.isfinite(position).all():
         raise ValueError(f"bead_chain: positions are no longer finite; time_step {options.time_step} ps is too long")
@@ -98,18 +100,6 @@ def run_in_space(options: Options, frames: int) -> tuple[np.ndarray, np.ndarray]
         states[0, frame] = state.getPositions(asNumpy=True)._value
         states[1, frame] = state.getVelocities(asNumpy=True)._value
     return states[0], states[1]
-
-
-def _check(options: Options) -> None:
-    lowest = {"seed": 1, "beads": 2, "stride": 1, "equilibration_steps": 0, "friction": 0, "repulsion": 0}
-    for name, bound in lowest.items():
-        if getattr(options, name) < bound:
-            raise ValueError(f"options: {name} = {getattr(options, name)} of bead_chain; expected at least {bound}")
-    if options.seed >= 2**31:
-        raise ValueError(f"options: seed = {options.seed} of bead_chain; expected less than 2^31")
-    for name in ("bond_length", "bond_stiffness", "screening_length", "mass", "temperature", "time_step"):
-        if getattr(options, name) <= 0:
-            raise ValueError(f"options: {name} = {getattr(options, name)} of bead_chain; expected a positive number")
 
 
 def _system(options: Options):

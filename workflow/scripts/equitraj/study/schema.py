@@ -1,0 +1,133 @@
+"""A configuration against its schema: names, types and ranges of all keys, each error in one sentence."""
+
+import math
+import re
+from collections.abc import Iterator
+
+import yaml
+from jsonschema import Draft202012Validator, validators
+from jsonschema.exceptions import ValidationError, best_match
+
+from equitraj.base.allowed import nearest
+from equitraj.base.registry import LIBRARY
+
+SCHEMA = LIBRARY.parents[1] / "schemas" / "config.schema.yaml"
+LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times as fast, where it was built
+SHOWN = 100  # characters of a wrong value in a message
+WORDS = {
+    "type": "{}",
+    "minimum": "at least {}",
+    "maximum": "at most {}",
+    "exclusiveMinimum": "a number above {}",
+    "minItems": "at least {} of them",
+    "uniqueItems": "each only once",
+    "minLength": "some text",
+    "maxLength": "at most {} characters",
+}
+
+
+def check(config: dict) -> None:
+    """Check keys, types and ranges against schemas/config.schema.yaml.
+
+    Raises:
+        ValueError: the first thing found wrong: its key, its value, what is allowed and the nearest match.
+    """
+    check_tree("", config, (), set())
+    schema = yaml.load(SCHEMA.read_text(encoding="utf-8"), LOADER)
+    error = best_match(Validator(schema).iter_errors(config))
+    if error is not None:
+        raise ValueError(explain(error))
+
+
+def check_tree(key: str, value: object, above: tuple[int, ...], done: set[int]) -> None:
+    """Check that a value contains no part that contains itself, no key that is not text, and no infinite number.
+
+    `above` are the ids of what contains it, `done` those of what was checked (an anchor may stand in many places).
+    """
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ValueError(f"{key}: {value!r}; expected a finite number")
+    if not isinstance(value, dict | list):
+        return
+    if id(value) in above:
+        raise ValueError(f"{key}: contains itself, as an anchor (&name) does that holds its own alias (*name)")
+    if id(value) in done:
+        return
+    for name, part in value.items() if isinstance(value, dict) else enumerate(value):
+        if isinstance(value, dict) and not isinstance(name, str):
+            raise ValueError(f"{key or 'the configuration'}: the key {name!r} is not text; write it in quotes")
+        check_tree(f"{key}.{name}" if key else str(name), part, (*above, id(value)), done)
+    done.add(id(value))
+
+
+def check_text(path: str) -> None:
+    """Check the text of a YAML (or JSON) file, which Snakemake reads without a word where a key stands twice.
+
+    Raises:
+        ValueError: no such file, no YAML, or a key that stands twice: the file and the line.
+    """
+    try:
+        with open(path, encoding="utf-8") as file:
+            node = yaml.compose(file, LOADER)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark
+        raise ValueError(
+            f"{path}, line {mark.line + 1}, column {mark.column + 1}: {error.problem}; expected YAML, "
+            "indented by spaces"
+        ) from error
+    except (yaml.YAMLError, UnicodeDecodeError, OSError) as error:
+        raise ValueError(f"{path}: {error}; expected a file of YAML") from error
+    _check_node(path, node, (), set())
+
+
+def _check_node(path: str, node: yaml.Node | None, above: tuple[int, ...], done: set[int]) -> None:
+    if id(node) in done or not isinstance(node, yaml.CollectionNode):
+        return
+    line = node.start_mark.line + 1
+    if id(node) in above:
+        raise ValueError(f"{path}, line {line}: an anchor (&name) contains its own alias (*name)")
+    parts = node.value
+    if isinstance(node, yaml.MappingNode):
+        seen: set[str] = set()
+        for key, _ in node.value:
+            if key.value in seen and key.tag != "tag:yaml.org,2002:merge" and isinstance(key.value, str):
+                raise ValueError(f"{path}, line {key.start_mark.line + 1}: the key {key.value!r} stands here twice")
+            seen |= {key.value} if isinstance(key.value, str) else set()
+        parts = [value for _, value in node.value]
+    for part in parts:
+        _check_node(path, part, (*above, id(node)), done)
+    done.add(id(node))
+
+
+def _whole_pattern(validator, pattern: str, instance: object, schema: dict) -> Iterator[ValidationError]:
+    """`pattern` as written, `^...$`, but `$` is the end: in Python it also stands before a last line break."""
+    if isinstance(instance, str) and not re.fullmatch(pattern, instance):
+        yield ValidationError(f"{instance!r} does not match {pattern}")
+
+
+Validator = validators.extend(
+    Draft202012Validator,
+    {"pattern": _whole_pattern},
+    # in JSON Schema 3.0 is an integer; in the name of a folder or as an index it is not
+    type_checker=Draft202012Validator.TYPE_CHECKER.redefine("integer", lambda _, value: type(value) is int),
+)
+
+
+def explain(error: ValidationError) -> str:
+    """A schema error in one sentence: where, what was found, what is allowed."""
+    where = ".".join(str(part) for part in error.absolute_path) or "the configuration"
+    if error.validator == "additionalProperties":
+        allowed = list(error.schema.get("properties", {}))
+        unknown = next(key for key in error.instance if key not in allowed)
+        return f"{where}: unknown key {unknown!r}; {nearest(unknown, allowed)}"
+    if error.validator == "required":
+        missing = next(key for key in error.validator_value if key not in error.instance)
+        return f"{where}: the key {missing!r} is missing; {error.schema['properties'][missing].get('description', '')}"
+    if error.validator == "enum":
+        return f"{where}: unknown value {error.instance!r}; {nearest(error.instance, error.validator_value)}"
+    if error.validator == "pattern" and "propertyNames" in error.schema_path:
+        return f"{where}: the name {error.instance!r} is not allowed; expected {error.schema['description']}"
+    found, wanted = repr(error.instance), error.validator_value
+    shown = found if len(found) <= SHOWN else f"{found[:SHOWN]}..."
+    bound = " or ".join(wanted) if error.validator == "type" and isinstance(wanted, list) else wanted
+    expected = f"expected {WORDS.get(error.validator, '').format(bound)}".strip()
+    return f"{where}: {shown}; {expected}: {error.schema.get('description', 'see docs/configuration.md')}"
