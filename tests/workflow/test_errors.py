@@ -42,7 +42,7 @@ CASES = {
     ),
     "negative penalty": (
         {"methods": {"mine": {"model": "mlp", "training": {"symmetry_penalty": -1.0}}}},
-        ["methods.mine.training.symmetry_penalty: -1.0; expected 0 or a number above it"],
+        ["methods.mine.training.symmetry_penalty: -1.0; expected float, at least 0"],
     ),
     "unknown figure": (
         {"study": {"figures": ["acuracy"]}},
@@ -62,7 +62,7 @@ CASES = {
     ),
     "unknown residual": (
         {"methods": {"mine": {"model": "mlp", "training": {"residual": "velocty"}}}},
-        ["methods.mine.training.residual: unknown name 'velocty'", "Did you mean 'velocity'?"],
+        ["methods.mine.training.residual: unknown value 'velocty'", "Did you mean 'velocity'?"],
     ),
     "text in place of a number": (
         {"methods": {"mine": {"model": "mlp", "training": {"learning_rate": "1e-3"}}}},
@@ -70,11 +70,11 @@ CASES = {
     ),
     "no epochs": (
         {"methods": {"mine": {"model": "mlp", "training": {"epochs": 0}}}},
-        ["methods.mine.training.epochs: 0; expected a number above 0"],
+        ["methods.mine.training.epochs: 0; expected int, 1 to 1000000"],
     ),
     "more training samples than the split has": (
         {"study": {"train_sizes": [5000]}},
-        ["study.train_sizes: 5000 samples, but tasks.tiny_k1.split.train is 100"],
+        ["study.train_sizes: 5000 samples, but the training split of tasks.tiny_k1 has 99"],
     ),
     "name that is no folder": ({"methods": {"a/b": {"model": "mlp"}}}, ["'a/b'", "letters, digits and underscores"]),
     "unknown method in the study": (
