@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import ase.io
+import h5py
 import numpy as np
 import pytest
 import yaml
@@ -78,10 +80,10 @@ def test_episodes_are_not_joined():
 
 
 def test_lag_where_the_motion_is_lost_in_rounding():
-    """Steps of 0.002 rounded to 0.001, as in an XTC file: 4 frames move 0.004, and 32 frames 0.011."""
-    path = np.random.default_rng(0).normal(scale=0.002, size=(3000, 10, 3)).cumsum(0)
+    """Steps of 0.0015 rounded to 0.001, as in an XTC file: over 4 frames 0.003, over 8 frames 0.0042."""
+    path = np.random.default_rng(0).normal(scale=0.0015, size=(3000, 10, 3)).cumsum(0)
     found = motion.measure(one_episode(np.round(path, 3)))
-    assert found.rounding == 1e-3 and found.lag == 32
+    assert found.rounding == 1e-3 and found.lag == 8
     assert motion.measure(one_episode(path)).rounding == 0 and motion.measure(one_episode(path)).lag == 1
     single = np.round(path, 3).astype(np.float32).astype(float) + 0.0
     assert motion.measure(one_episode(single)).rounding == 1e-3
@@ -99,6 +101,11 @@ def test_a_wrapped_walk_is_found_in_its_box():
     assert found.wrapped == np.sum(np.abs(np.diff(wrapped - free, axis=0)) > 1)
     assert "looks wrapped in a box of 8 along x" in jumps.described(found)[0]
     assert not jumps.measure(one_episode(free)).box
+    np.testing.assert_allclose(
+        np.diff(jumps.unwrapped(one_episode(wrapped), {"x": 8.0, "y": 10.0}).position, axis=0),
+        np.diff(free, axis=0),
+        atol=1e-9,
+    )
 
 
 def test_a_point_that_jumps_is_named():
@@ -161,6 +168,46 @@ def test_arrays_are_told_by_name_and_shape(tmp_path):
         contents.arrays(tmp_path / "c.npz")
 
 
+def test_arrays_are_named_in_the_entry(tmp_path):
+    """Velocities that are wrong by a factor of ten are told; a file that is said to be HDF5 needs names too."""
+    position = np.random.default_rng(0).normal(size=(120, 5, 3)).cumsum(0)
+    velocity = np.diff(position, axis=0, append=position[-1:]) * 10
+    np.savez(tmp_path / "a.npz", coords=position, v=velocity, q=np.arange(5.0))
+    with h5py.File(tmp_path / "b.h5", "w") as file:
+        file["run/pos"], file["run/q"] = position, np.arange(5.0)
+    ours, theirs = (inspection.look({"path": str(tmp_path / name)}) for name in ("a.npz", "b.h5"))
+    assert ours.study["sources"]["a"]["arrays"] == {"position": "coords", "velocity": "v", "charge": "q"}
+    assert theirs.study["sources"]["b"]["arrays"] == {"position": "run/pos", "charge": "run/q"}
+    np.testing.assert_array_equal(ours.trajectory.velocity, velocity)
+    assert "displacements are 0.1 times the given velocities times the time step: are" in ours.text()
+    both = inspection.look({"path": [str(tmp_path / "a.npz")] * 12, "array": "coords"}, "twelve")
+    assert both.study["tasks"]["twelve_k1"]["split"]["by"] == "episode"
+
+
+def test_a_file_with_a_box_that_jumps_is_followed(tmp_path):
+    free = np.random.default_rng(0).normal(scale=0.3, size=(80, 6, 3)).cumsum(0)
+    atoms = [ase.Atoms("H6", positions=frame, cell=[5, 5, 5], pbc=True) for frame in free]
+    for frame in atoms:
+        frame.wrap()
+    ase.io.write(tmp_path / "a.xyz", atoms, format="extxyz")
+    found = inspection.look({"path": str(tmp_path / "a.xyz")})
+    assert found.study["sources"]["a"]["unwrap"] is True and "-> unwrap: true" in found.said["Jumps"][0]
+    np.testing.assert_allclose(
+        np.diff(found.trajectory.position, axis=0), np.diff(free, axis=0), atol=2e-8
+    )  # 8 decimals
+
+
+def test_a_table_of_tracks(tmp_path):
+    position = np.random.default_rng(0).normal(size=(60, 3, 2)).cumsum(0)
+    rows = [f"{t},{i},{position[t, i, 0]!r},{position[t, i, 1]!r}" for t in range(60) for i in range(3)]
+    (tmp_path / "t.csv").write_text("t,bead,x,y\n" + "\n".join(rows).replace("np.float64(", "").replace(")", ""))
+    done = run_script(tmp_path / "t.csv", "--source", '{"columns": {"frame": "t", "id": "bead"}}')
+    assert done.returncode == 0, done.stderr
+    configuration.check(study_of(done.stdout))
+    source = study_of(done.stdout)["sources"]["t"]
+    assert source["columns"] == {"frame": "t", "id": "bead"} and source["lift"] == "zeros" and source["frames"] == 60
+
+
 def study_of(text: str) -> dict:
     """The whole configuration with a printed study over config.yaml."""
     return merged(yaml.safe_load((REPOSITORY / "config.yaml").read_text()), yaml.safe_load(text))
@@ -183,9 +230,13 @@ def test_what_is_printed_is_a_study_that_is_valid_and_fetched(tmp_path):
 
 def test_what_cannot_be_used_is_told_in_a_line(tmp_path):
     np.save(tmp_path / "a.npy", harmonic_chain()[:3])
-    for path, expected in ((tmp_path / "a.npy", "3 frames in 1 episodes are too few"), ("missing.npz", "missing.npz")):
-        done = run_script(path)
-        assert done.returncode == 1 and expected in done.stderr.splitlines()[-1], done.stderr
+    np.save(tmp_path / "b.npy", np.ones((30, 4, 3)))
+    refused = {"a.npy": "3 frames in 1 episodes are too few", "b.npy": "no point moves", "no.npz": "no file '.*no.npz'"}
+    for path, expected in refused.items():
+        with pytest.raises(ValueError, match=expected):
+            inspection.look({"path": str(tmp_path / path)})
+    done = run_script(tmp_path / "no.npz")
+    assert done.returncode == 1 and "error: path: no file" in done.stderr.splitlines()[1]
 
 
 @pytest.mark.skipif(MIRROR_MISSING, reason=f"no {MIRROR}/paths.npz")

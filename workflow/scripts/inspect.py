@@ -20,20 +20,23 @@ if __name__ == "inspect":
 def main() -> None:
     """Look, and print."""
     import argparse
+    import json
 
     from equitraj.data import inspection
     from equitraj.data.lift import lift
     from equitraj.symmetry.isotropy import described, isotropy_test
 
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("path", metavar="FILE", help="NumPy, HDF5, or what MDAnalysis reads")
-    parser.add_argument("--array", help="name of the array of positions (default: guessed by name and shape)")
+    parser.add_argument("path", metavar="FILE", nargs="+", help="a file, or several of the same points, as episodes")
     parser.add_argument("--topology", help="topology, for formats that need one")
     parser.add_argument("--selection", help="MDAnalysis selection of the atoms to keep")
+    parser.add_argument("--array", help="name of the array of positions (default: guessed by name and shape)")
+    parser.add_argument("--source", type=json.loads, default={}, help="other keys of the source, as JSON")
     parser.add_argument("--name", help="name of the source (default: that of the file)")
     arguments = vars(parser.parse_args())
-    name = arguments.pop("name")
-    found = inspection.look({key: value for key, value in arguments.items() if value}, name)
+    name, path, keys = (arguments.pop(key) for key in ("name", "path", "source"))
+    source = {"path": path[0] if len(path) == 1 else path} | {k: v for k, v in arguments.items() if v} | keys
+    found = inspection.look(source, name)
     found.said["Orientation"] = [described(isotropy_test(lift(found.trajectory).position))]
     print(found.text(), end="")
 

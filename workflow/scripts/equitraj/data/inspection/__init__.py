@@ -12,6 +12,8 @@ import numpy as np
 from equitraj.data.inspection import contents, entry, jumps, motion, space
 from equitraj.data.lift import lift
 from equitraj.data.sources import declared
+from equitraj.data.sources import entry as sources
+from equitraj.data.sources.box import MEND
 from equitraj.data.sources.reading import read_file
 from equitraj.data.trajectory import Trajectory
 
@@ -37,27 +39,50 @@ class Findings:
 
 
 def look(source: dict, name: str | None = None) -> Findings:
-    """Look at the data of `source`, as in a config, with `path`; its `array` is guessed where it is missing.
+    """Look at the data of `source`, as in a config, with `path`; which array is what is guessed where it is not said.
 
     Raises:
         ValueError: the file cannot be read as a trajectory, or is too short for a task.
     """
-    path = Path(source["path"])
-    found = contents.arrays(path)
-    roles = contents.guessed(found) if path.suffix.lower() == ".npz" and "array" not in source else {}
-    if roles and len(found) > 1:
-        source = source | {"array": roles["position"].name}
-    trajectory = declared.apply(read_file(source), str(path), source)
+    first = Path(sources.paths(source)[0])
+    source, about = _named(source, first)
+    trajectory, source, refused = _read(source)
     jumped = jumps.measure(trajectory)
-    moves = motion.measure(lift(trajectory))  # errors are means over three coordinates, as in all tables
+    whole = jumps.unwrapped(trajectory, jumped.box)
+    moves = motion.measure(lift(whole))  # errors are means over three coordinates, as in all tables
     room = space.measure(trajectory, jumped.box)
     said = {
-        str(path): [*contents.described(found, roles), *_size(trajectory)],
-        "Jumps": jumps.described(jumped),
+        str(source["path"]): [*about, *_size(trajectory)],
+        "Jumps": [*refused, *jumps.described(jumped)],
         "Motion": motion.described(moves),
         "Arrangement": space.described(room),
     }
-    return Findings(trajectory, said, entry.study(name or entry.name_from(path), source, trajectory, moves, room))
+    return Findings(trajectory, said, entry.study(name or entry.name_from(first), source, trajectory, moves, room))
+
+
+def _named(source: dict, path: Path) -> tuple[dict, list[str]]:
+    """The source with the arrays of a file that holds several named, and words on them."""
+    if sources.format_of(source) not in ("arrays", "hdf5"):
+        return source, []
+    found = contents.arrays(path)
+    if "array" in source or "arrays" in source or not contents.needs_names(path):
+        return source, contents.described(found, {})
+    roles = contents.guessed(found)
+    keys = {role: array.name for role, array in roles.items()}
+    return source | {"arrays": keys}, contents.described(found, roles)
+
+
+def _read(source: dict) -> tuple[Trajectory, dict, list[str]]:
+    """The trajectory, its source with `unwrap: true` where jumps across a box call for it, and words on that."""
+    words = []
+    try:
+        read = read_file(source)
+    except ValueError as error:
+        if MEND not in str(error):
+            raise
+        source, words = source | {"unwrap": True}, [f"{str(error).removesuffix('; ' + MEND)} -> unwrap: true"]
+        read = read_file(source)
+    return declared.apply(read, str(source["path"]), source), source, words
 
 
 def _size(trajectory: Trajectory) -> list[str]:
@@ -68,6 +93,10 @@ def _size(trajectory: Trajectory) -> list[str]:
     step = trajectory.time[1] - trajectory.time[0] if frames > 1 else 0
     return [
         f"{frames} frames, {points} points, {dimension} dimensions; {episodes if len(lengths) > 1 else 'one episode'}",
-        f"lengths in {trajectory.length_unit} units, a frame every {step:.4g} {trajectory.time_unit} units of time",
+        f"lengths in {_unit(trajectory.length_unit)}, a frame every {step:.4g} {_unit(trajectory.time_unit)}",
         f"beside positions: {', '.join([*has, *trajectory.features]) or 'nothing'}; all values are finite",
     ]
+
+
+def _unit(unit: str) -> str:
+    return "units of its own" if unit == "reduced" else unit

@@ -32,8 +32,8 @@ class Array:
 
     @property
     def word(self) -> str:
-        """The name, without its folder and in small letters."""
-        return self.name.rsplit("/", 1)[-1].lower()
+        """The name in small letters, without its folder, and without the `value` of a series of H5MD."""
+        return self.name.removesuffix("/value").rsplit("/", 1)[-1].lower()
 
 
 def arrays(path: Path) -> list[Array]:
@@ -48,6 +48,14 @@ def arrays(path: Path) -> list[Array]:
         return reader.get(path.suffix.lower(), lambda _: [])(path)
     except (OSError, BadZipFile, ValueError, EOFError) as error:
         raise ValueError(f"{path}: cannot be read ({error}); save it again") from error
+
+
+def needs_names(path: Path) -> bool:
+    """Whether a source must name arrays of the file: a .npz file of several, or HDF5 not written by this workflow."""
+    if path.suffix.lower() in HDF5:
+        with h5py.File(path, "r") as file:
+            return "provenance" not in file.get("parameters", file).attrs
+    return path.suffix.lower() == ".npz" and len(arrays(path)) > 1
 
 
 def _archived(path: Path) -> list[Array]:
@@ -89,6 +97,7 @@ def guessed(found: list[Array]) -> dict[str, Array]:
         shapes = ", ".join(f"{a.name} {a.shape} {a.dtype}" for a in found)
         raise ValueError(f"no array of positions, (frames, points, 2 or 3); found: {shapes or 'no arrays'}")
     roles = {"position": ranked[0]}
+    numbers.remove(ranked[0])
     for role, fits in _fitting(ranked[0].shape).items():
         names = NAMES[role].split()
         named = sorted((a for a in numbers if a.word in names and fits(a)), key=lambda a: names.index(a.word))

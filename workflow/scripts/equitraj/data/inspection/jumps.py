@@ -1,6 +1,6 @@
 """Jumps: points that leave a periodic box on one side and enter it on the other, and other sudden moves."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -8,7 +8,7 @@ from equitraj.data.trajectory import Trajectory
 
 AXES = "xyz"
 SMALL = 1 / 6  # of the range of the coordinates: what most displacements stay below where jumps stand out
-ALIKE = 0.25  # relative spread of jumps that are a box length, less what the point moved on its way
+ACROSS = 0.8  # of that range: what every jump is longer than, if points leave on one side and enter on the other
 FEWEST = 3  # jumps of one size that are no coincidence
 SUDDEN = 30.0  # times the median displacement
 
@@ -48,10 +48,21 @@ def _period(along: np.ndarray, jumps: np.ndarray, extent: float) -> float | None
     if jumps.sum() < FEWEST or np.median(np.abs(along)) > SMALL * extent:
         return None
     size = np.abs(along[jumps])
-    if np.ptp(size) > ALIKE * size.max():
+    if size.min() < ACROSS * extent:
         return None
     # a point that crosses moves on meanwhile, which shortens its jump; and all points lie within the box
     return max(float(size.max()), extent)
+
+
+def unwrapped(trajectory: Trajectory, box: dict[str, float]) -> Trajectory:
+    """The trajectory with its points followed across the faces of a box with these lengths per axis."""
+    position = trajectory.position.copy()
+    for episode in np.unique(trajectory.episode) if box else ():
+        here = trajectory.episode == episode
+        for axis, length in box.items():
+            column = AXES.index(axis)
+            position[here, :, column] = np.unwrap(position[here, :, column], period=length, axis=0)
+    return replace(trajectory, position=position)
 
 
 def described(jumps: Jumps) -> list[str]:
@@ -60,6 +71,10 @@ def described(jumps: Jumps) -> list[str]:
     if jumps.box:
         lengths = ", ".join(f"{length:.4g} along {axis}" for axis, length in jumps.box.items())
         lines.append(f"{jumps.wrapped} jumps of one size: looks wrapped in a box of {lengths}")
+        lines.append(
+            "-> unwrap each episode before you use it (NumPy, for x: np.unwrap(position[..., 0], period=LENGTH, "
+            "axis=0)); what is said of motion was measured on unwrapped positions"
+        )
     if jumps.first:
         frame, point = jumps.first
         lines.append(

@@ -15,7 +15,7 @@ SPLITS = ((0.7, 0.1, 0.2), (0.5, 0.2, 0.3), (0.34, 0.33, 0.33))
 MANY_EPISODES = 10  # from here on whole episodes are dealt out
 POINTS, ROWS = 100, 300_000  # at most: points that are looked at, and equations of a fit
 DIGITS = 7
-STEPS_OF_ROUNDING = 10  # the motion between frames should have
+STEPS_OF_ROUNDING = 4  # of motion between frames: rounding both ends, step^2 / 6, is then 1 % of its square
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,10 @@ def measure(trajectory: Trajectory) -> Motion:
     split = suggested_split(trajectory.episode)
     errors = {k: e for k in HISTORIES if (e := linear_error(few, k, 1, split)) is not None}
     history = suggested_history(errors)
-    lags = [lag for lag in LAGS if linear_error(few, max(2, history), lag, split) is not None]
+    if not _displacements(few, 1).any():
+        raise ValueError("no point moves between any two frames: there is nothing to predict")
+    longest = np.unique(few.episode, return_counts=True)[1].max()
+    lags = [n for n in LAGS if 2 * n < longest and linear_error(few, max(2, history), n, split) is not None]
     correlation = autocorrelation(few)
     below = np.flatnonzero(correlation < np.exp(-1))
     rounding = rounding_step(few.position)
@@ -62,7 +65,7 @@ def measure(trajectory: Trajectory) -> Motion:
         autoregression={lag: linear_error(few, history, lag, split) for lag in lags},
         errors=errors,
         history=history,
-        lag=visible_lag(few, rounding),
+        lag=visible_lag(few, rounding, lags),
         memory=int(below[0]) if len(below) else None,
         next_correlation=float(correlation[1]) if len(correlation) > 1 else 0.0,
         displacement=_root_mean_square(_displacements(few, 1)),
@@ -163,12 +166,10 @@ def rounding_step(position: np.ndarray) -> float:
     return 0.0
 
 
-def visible_lag(trajectory: Trajectory, rounding: float) -> int:
-    """The shortest lag, a power of two, over which the motion is `STEPS_OF_ROUNDING` steps of rounding."""
-    for lag in LAGS:
-        if _root_mean_square(_displacements(trajectory, lag)) >= STEPS_OF_ROUNDING * rounding:
-            return lag
-    return LAGS[-1]
+def visible_lag(trajectory: Trajectory, rounding: float, lags: list[int]) -> int:
+    """The shortest of `lags` over which the motion is `STEPS_OF_ROUNDING` steps of rounding, 1 where none is."""
+    moved = (_root_mean_square(_displacements(trajectory, lag)) for lag in lags)
+    return next((lag for lag, m in zip(lags, moved, strict=True) if m >= STEPS_OF_ROUNDING * rounding), 1)
 
 
 def velocity_factor(trajectory: Trajectory) -> float | None:
@@ -211,12 +212,12 @@ def _history_words(motion: Motion) -> list[str]:
 
 def _lag_words(motion: Motion) -> list[str]:
     correlated = f"displacements that follow each other have a correlation of {motion.next_correlation:.2f}; it "
-    lasts = "lasts as far as can be seen" if motion.memory is None else f"falls below 1/e {motion.memory} frames on"
+    lasts = "lasts as far as can be seen" if motion.memory is None else f"is below 1/e after {motion.memory} frames"
     ahead = max((lag for lag, e in motion.autoregression.items() if e < 0.5 * motion.no_motion[lag]), default=0)
     if motion.lag > 1:
         reason = (
-            f"{motion.lag}, because coordinates are rounded to {motion.rounding:g}: over fewer frames the motion is "
-            f"less than {STEPS_OF_ROUNDING} times that"
+            f"{motion.lag}, because coordinates are rounded to {motion.rounding:g}, which is more than 1 % of the "
+            "squared motion over fewer frames"
         )
     elif ahead > 1:
         reason = (

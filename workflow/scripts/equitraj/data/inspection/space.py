@@ -16,7 +16,8 @@ REACH = 4.0  # median distances to the nearest neighbour, as far as neighbours a
 BINS = 120
 DEPTH = 0.2  # of the first peak: how far the density of neighbours must rise again after a gap
 MOST_FOR_PAIRS = 2000  # points, for what compares all pairs
-CONSTANT = 0.05  # relative variation of a distance that counts as constant
+CONSTANT = 0.1  # of how much two points move relative to each other: what their distance varies by, if it is kept
+TURNED = 0.25  # of its squared length, by which a vector between points must vary for its length to mean something
 FLAT = 1e-6  # of the extent
 
 
@@ -78,6 +79,8 @@ def _neighbours(frames: np.ndarray, box: np.ndarray | None) -> tuple:
     counts = np.diff(sum(tree.count_neighbors(tree, edges) for tree in trees))
     gap = first_gap(counts, edges, frames.shape[-1])
     within = gap and sum(tree.count_neighbors(tree, gap) for tree in trees) / nearest.size - 1
+    if gap and gap < quantiles[1]:  # of so few neighbours that their density is noise
+        gap = within = None
     return tuple(quantiles.tolist()), gap, within
 
 
@@ -121,11 +124,12 @@ def is_chain(frames: np.ndarray) -> bool:
 
 
 def constant_pairs(frames: np.ndarray) -> int:
-    """Number of pairs of points whose distance varies by less than `CONSTANT` of its mean."""
-    mean = _mean_over_frames(frames, lambda distance: distance)
-    variance = _mean_over_frames(frames, np.square) - mean**2
-    constant = np.sqrt(np.maximum(variance, 0)) < CONSTANT * mean
-    return int(np.triu(constant, 1).sum())
+    """Number of pairs of points that move relative to each other, but keep their distance."""
+    mean, squared = (_mean_over_frames(frames, function) for function in (np.array, np.square))
+    place = frames.mean(0)
+    moved = squared - np.square(np.linalg.norm(place[:, None] - place, axis=-1))
+    kept = squared - mean**2 < CONSTANT**2 * moved
+    return int(np.triu(kept & (moved > TURNED * squared), 1).sum())
 
 
 def _mean_over_frames(frames: np.ndarray, function) -> np.ndarray:
@@ -161,5 +165,5 @@ def described(space: Space) -> list[str]:
     if space.chain:
         lines.append("-> bonds: chain, because the shortest tree through the points runs in the order of their numbers")
     if space.constant:
-        lines.append(f"{space.constant} pairs keep their distance within {CONSTANT:.0%}: bonds, or rigid parts")
+        lines.append(f"{space.constant} pairs turn about each other but keep their distance: bonds, or rigid parts")
     return lines
