@@ -204,6 +204,7 @@ def test_a_table_of_tracks(tmp_path):
     done = run_script(tmp_path / "t.csv", "--source", '{"columns": {"frame": "t", "id": "bead"}}')
     assert done.returncode == 0, done.stderr
     configuration.check(study_of(done.stdout))
+    assert study_of(done.stdout)["study"]["tasks"] == ["t_k1", "t_k2"]  # a walk remembers nothing; baselines need two
     source = study_of(done.stdout)["sources"]["t"]
     assert source["columns"] == {"frame": "t", "id": "bead"} and source["lift"] == "zeros" and source["frames"] == 60
 
@@ -221,6 +222,7 @@ def test_what_is_printed_is_a_study_that_is_valid_and_fetched(tmp_path):
     configuration.check(config)
     source = config["sources"]["my_trial_1"]
     assert source["bonds"] == "chain" and source["frames"] == 200
+    assert config["rollout"]["steps"] == 40  # a fifth of the frames is for the test
     assert config["methods"]["e3nn"]["options"]["max_radius"] == pytest.approx(2.2, abs=0.5)
     assert "Orientation\n#   oriented" in done.stdout
     fetch = [sys.executable, SCRIPTS / "fetch.py", "--source", json.dumps(source), "--output", tmp_path / "raw.h5"]
@@ -243,6 +245,7 @@ def test_what_cannot_be_used_is_told_in_a_line(tmp_path):
 def test_the_chapters_trajectory():
     found = inspection.look({"path": str(MIRROR / "paths.npz")})
     (task,) = found.study["tasks"].values()
+    assert "rollout" not in found.study
     assert task["history"] == 4 and task["lag"] == 1  # K = 3 errs by half as much again, K = 6 by 4 % less
     assert found.study["sources"]["paths"] == {
         "kind": "file", "path": str(MIRROR / "paths.npz"), "frames": 2048, "bonds": "chain", "lift": "zeros",

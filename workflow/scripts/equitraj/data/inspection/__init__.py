@@ -50,7 +50,7 @@ def look(source: dict, name: str | None = None) -> Findings:
     jumped = jumps.measure(trajectory)
     whole = jumps.unwrapped(trajectory, jumped.box)
     moves = motion.measure(lift(whole))  # errors are means over three coordinates, as in all tables
-    room = space.measure(trajectory, jumped.box)
+    room = space.measure(whole, jumped.box)
     said = {
         str(source["path"]): [*about, *_size(trajectory)],
         "Jumps": [*refused, *jumps.described(jumped)],
@@ -91,9 +91,12 @@ def _size(trajectory: Trajectory) -> list[str]:
     episodes = f"{len(lengths)} episodes of {lengths.min()} to {lengths.max()} frames"
     has = [n for n in ("velocity", "species", "mass", "bonds") if getattr(trajectory, n) is not None]
     step = trajectory.time[1] - trajectory.time[0] if frames > 1 else 0
+    low, high = trajectory.position.min((0, 1)), trajectory.position.max((0, 1))
+    ranges = ", ".join(f"{axis} {a:.4g} to {b:.4g}" for axis, a, b in zip("xyz", low, high, strict=False))
     return [
         f"{frames} frames, {points} points, {dimension} dimensions; {episodes if len(lengths) > 1 else 'one episode'}",
         f"lengths in {_unit(trajectory.length_unit)}, a frame every {step:.4g} {_unit(trajectory.time_unit)}",
+        ranges,
         f"beside positions: {', '.join([*has, *trajectory.features]) or 'nothing'}; all values are finite",
     ]
 

@@ -3,11 +3,16 @@
 import re
 from pathlib import Path
 
+import numpy as np
 import yaml
 
 from equitraj.data.inspection.motion import Motion
 from equitraj.data.inspection.space import Space
+from equitraj.data.tasks import split_frames
 from equitraj.data.trajectory import Trajectory
+
+BASELINES = 2  # frames that constant velocity needs, which is to stand beside whatever needs one
+STEPS = 100  # of a rollout, in config.yaml
 
 
 def name_from(path: Path) -> str:
@@ -16,19 +21,29 @@ def name_from(path: Path) -> str:
 
 
 def study(name: str, source: dict, trajectory: Trajectory, motion: Motion, space: Space) -> dict:
-    """A study of one task on one source: what `sources`, `tasks` and, with a cutoff, `methods` add to config.yaml."""
+    """A study of one source, and of the task proposed for it, to be laid over config.yaml."""
     frames, _, dimension = trajectory.position.shape
     source = {"kind": "file"} | source | {"frames": frames}
     if trajectory.bonds is None and space.chain:
         source["bonds"] = "chain"
     if dimension == 2:
         source["lift"] = "zeros"
+    histories = [motion.history] if motion.history > 1 else [1, BASELINES]
     task = {"source": name, "history": motion.history, "lag": motion.lag, "split": motion.split}
-    task_name = f"{name}_k{motion.history}"
-    made = {"sources": {name: source}, "tasks": {task_name: task}}
+    made = {"sources": {name: source}, "tasks": {f"{name}_k{k}": task | {"history": k} for k in histories}}
     if space.gap:
         made["methods"] = {"e3nn": {"options": {"max_radius": float(f"{space.gap:.3g}")}}}
-    return made | {"study": {"title": name, "tasks": [task_name]}}
+    if (steps := longest_rollout(trajectory, task)) < STEPS:
+        made["rollout"] = {"steps": steps}
+    return made | {"study": {"title": name, "tasks": list(made["tasks"])}}
+
+
+def longest_rollout(trajectory: Trajectory, task: dict) -> int:
+    """The most predictions that can be fed back from a test sample and still have a true frame."""
+    episode = trajectory.episode
+    newest = split_frames(episode, task["history"], task["lag"], task["split"])["test"]
+    last = np.searchsorted(episode, episode[newest], side="right") - 1
+    return int((last - newest).max()) // task["lag"]
 
 
 def as_yaml(study: dict) -> str:

@@ -23,14 +23,12 @@ FLAT = 1e-6  # of the extent
 
 @dataclass(frozen=True)
 class Space:
-    """Attributes: low and high, the range of each coordinate; extent, root mean square distance from the centre of the
-    frame; nearest, the 1 %, 50 % and 99 % of distances to the nearest neighbour; gap, the distance at which the density
-    of neighbours has its first minimum, or None; neighbours, their mean number within the gap; chain, whether
-    consecutive points keep together; constant, number of pairs whose distance hardly changes, None where not counted;
-    flat, whether all frames lie in one plane."""
+    """Attributes: extent, root mean square distance from the centre of the frame; nearest, the 1 %, 50 % and 99 % of
+    distances to the nearest neighbour; gap, the distance at which the density of neighbours has its first minimum, or
+    None; neighbours, their mean number within the gap; chain, whether consecutive points keep together; constant,
+    number of pairs that turn but keep their distance, None where not counted; flat, whether all points lie in one
+    plane."""
 
-    low: tuple[float, ...]
-    high: tuple[float, ...]
     extent: float
     nearest: tuple[float, float, float] | None
     gap: float | None
@@ -51,8 +49,6 @@ def measure(trajectory: Trajectory, box: dict[str, float] | None = None) -> Spac
         nearest, gap, neighbours = _neighbours(frames, _box_lengths(box, position.shape[-1]))
     small = 1 < position.shape[1] <= MOST_FOR_PAIRS
     return Space(
-        low=tuple(position.min((0, 1)).tolist()),
-        high=tuple(position.max((0, 1)).tolist()),
         extent=extent,
         nearest=nearest,
         gap=gap,
@@ -146,10 +142,7 @@ def _is_flat(frames: np.ndarray) -> bool:
 
 def described(space: Space) -> list[str]:
     """The measurements and the reason of the cutoff, in words."""
-    ranges = ", ".join(
-        f"{axis} {low:.4g} to {high:.4g}" for axis, low, high in zip("xyz", space.low, space.high, strict=False)
-    )
-    lines = [f"{ranges}; typical distance from the centre of a frame {space.extent:.3g}"]
+    lines = [f"typical distance from the centre of a frame {space.extent:.3g}"]
     if space.flat:
         lines.append("all points lie in one plane of space")
     if space.nearest:
