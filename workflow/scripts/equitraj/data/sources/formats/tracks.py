@@ -97,7 +97,7 @@ def _load(path: Path, columns: dict[str, list[str]], source: dict, name: str):
     if _is_parquet(path):
         table = pd.read_parquet(path, columns=used)
     else:
-        table = pd.read_csv(path, usecols=used, sep=_separator(path), compression=None, low_memory=False)
+        table = pd.read_csv(path, usecols=used, sep=_separator(path), compression=None, float_precision="round_trip")
     for what, keys in columns.items():
         for key in keys if what not in ("id", "episode", "species") else []:
             numbers = pd.to_numeric(table[key], errors="coerce")

@@ -4,6 +4,8 @@ Reference: Larsen et al., J. Phys. Condens. Matter 29, 273002 (2017), and https:
 """
 
 from collections.abc import Iterator
+from io import StringIO
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -52,21 +54,25 @@ def read(path: Path, source: dict, name: str) -> Trajectory:
 
 
 def _frames(path: Path, name: str) -> Iterator:
-    """The frames as ASE's Atoms; its parser raises every kind of error."""
-    from ase.io import iread
+    """The frames as ASE's Atoms, one at a time; its parser raises every kind of error."""
+    from ase.io import read as read_frame
 
-    frames = iread(path, index=":", format="extxyz")
-    while True:
-        try:
-            atoms = next(frames)
-        except StopIteration:
-            return
-        except Exception as error:
-            raise ValueError(
-                f"{name}: ASE cannot read it as extended XYZ ({type(error).__name__}: {error}); expected chemical "
-                "symbols (X for anything else) and the number of atoms before each frame; or say `format: molecules`"
-            ) from error
-        yield atoms
+    # frame by frame, because ASE's search for the last one reads as many lines as the file claims, past its end
+    with path.open(encoding="utf-8") as lines:
+        for line in lines:
+            if not line.strip():
+                continue
+            try:
+                rows = [line, *islice(lines, int(line) + 1)]
+                if len(rows) < int(line) + 2:
+                    raise EOFError(f"{len(rows) - 2} of {line.strip()} atoms before the end")
+                atoms = read_frame(StringIO("".join(rows)), format="extxyz")
+            except Exception as error:
+                raise ValueError(
+                    f"{name}: ASE cannot read it as extended XYZ ({type(error).__name__}: {error}); expected chemical "
+                    "symbols (X for anything else) and the number of atoms before each frame; or `format: molecules`"
+                ) from error
+            yield atoms
 
 
 def _columns(atoms) -> dict[str, np.ndarray]:
