@@ -1,5 +1,6 @@
 """Downloads against a real HTTP server that misbehaves on demand."""
 
+import gzip
 import hashlib
 import http.server
 import json
@@ -8,9 +9,11 @@ import subprocess
 import sys
 import threading
 import time
+import warnings
 from io import BytesIO
 from pathlib import Path
 
+import MDAnalysis
 import numpy as np
 import pytest
 
@@ -33,6 +36,8 @@ SHA256 = hashlib.sha256(CONTENT).hexdigest()
 class Handler(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
         self.server.ranges.append(self.headers.get("Range"))
+        if (name := self.path.rsplit("/", 1)[-1]) in self.server.contents:
+            return self.send(200, self.server.contents[name])
         getattr(self, self.server.script.pop(0) if self.server.script else "good")()
 
     def send(self, status, body, **headers):
@@ -84,6 +89,22 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def busy(self):
         self.send(503, b"later")
 
+    def endless(self):  # no Content-Length, and no end
+        self.send_response(200)
+        self.end_headers()
+        while not self.server.release.is_set():
+            try:
+                self.wfile.write(b"x" * 10_000)
+            except OSError:
+                return
+
+    def announced(self):
+        self.send(200, b"x" * 10, Content_Length=10**15)
+
+    def compressed(self):
+        body = gzip.compress(CONTENT)
+        self.send(200, body, Content_Encoding="gzip", Content_Length=len(body))
+
     def other(self):
         self.send(200, b"other bytes")
 
@@ -96,7 +117,7 @@ def server(monkeypatch):
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     web = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     web.script, web.ranges, web.supports_range, web.release = [], [], True, threading.Event()
-    web.daemon_threads = True
+    web.daemon_threads, web.contents = True, {}
     web.url = f"http://127.0.0.1:{web.server_port}/data/paths.npz"
     threading.Thread(target=web.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
     yield web
@@ -141,6 +162,20 @@ def test_server_that_never_gives_the_file(server, tmp_path, behaviour, expected,
     message = expect_failure(tmp_path, server.url)
     assert expected in message and len(server.ranges) == requests
     assert (hashlib.sha256(PAGE).hexdigest() in message) == (behaviour == "page_200")
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "expected"),
+    [
+        ("endless", "over `max_bytes: 100000`; raise it in the source"),
+        ("announced", "1000000000000000 bytes or more, over `max_bytes: 100000`"),
+        ("compressed", r"the server sends the file compressed (Content-Encoding: gzip)"),
+    ],
+)
+def test_server_that_means_harm(server, tmp_path, behaviour, expected):
+    server.script = [behaviour] * 9
+    assert expected in expect_failure(tmp_path, server.url, max_bytes=100_000)
+    assert len(server.ranges) == 1  # asking again would not help
 
 
 def test_wrong_checksum(server, tmp_path):
@@ -282,6 +317,42 @@ def test_script_reports_one_error(server, tmp_path, changes, expected):
     assert done.returncode == 1 and "Traceback" not in done.stderr
     assert done.stderr.count("error: ") == 1 and expected in done.stderr
     assert names(tmp_path) == []
+
+
+def test_script_downloads_episodes_and_refuses_the_one_that_differs(server, tmp_path):
+    both = {"url": [server.url, server.url], "sha256": [SHA256, SHA256]}
+    subprocess.run(command(tmp_path, **both), check=True)
+    assert names(tmp_path) == [".raw.h5.sha256", "raw.h5"]
+    read = files.read(tmp_path / "raw.h5")
+    np.testing.assert_array_equal(read.position, np.concatenate([POSITION, POSITION]))
+    assert read.episode.tolist() == [0] * 40 + [1] * 40 and read.provenance["address"] == both["url"]
+    wrong = command(tmp_path / "wrong", **both | {"sha256": [SHA256, "0" * 64]})
+    done = subprocess.run(wrong, capture_output=True, text=True)
+    assert done.returncode == 1 and "0" * 64 in done.stderr and names(tmp_path / "wrong") == []
+
+
+def test_script_downloads_a_topology(server, tmp_path):
+    """An XYZ file of MDAnalysis beside a topology, both from the server."""
+    texts = {"a.dcd": b"", "top.xyz": b"2\n\nC 0 0 0\nO 1 0 0\n"}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        universe = MDAnalysis.Universe.empty(2, trajectory=True)
+        with MDAnalysis.Writer(str(tmp_path / "a.dcd"), 2, dt=1) as writer:
+            for i in range(4):
+                universe.atoms.positions = [[i, 0, 0], [0, i, 0]]
+                writer.write(universe.atoms)
+    texts["a.dcd"] = (tmp_path / "a.dcd").read_bytes()
+    server.contents, base = texts, server.url.rsplit("/", 1)[0]
+    checks = {name: hashlib.sha256(text).hexdigest() for name, text in texts.items()}
+    source = {"kind": "download", "url": f"{base}/a.dcd", "sha256": checks["a.dcd"], "selection": "element O"}
+    source |= {"topology_url": f"{base}/top.xyz", "topology_sha256": checks["top.xyz"], "time_step": 2.0}
+    call = [sys.executable, str(SCRIPT), "--source", json.dumps(source), "--output", str(tmp_path / "out/raw.h5")]
+    done = subprocess.run(call, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    read = files.read(tmp_path / "out/raw.h5")
+    np.testing.assert_array_equal(read.position[:, 0], [[0, i, 0] for i in range(4)])
+    assert read.time.tolist() == [0, 2, 4, 6] and names(tmp_path / "out") == [".raw.h5.sha256", "raw.h5"]
+    assert read.provenance["topology"] == {"address": source["topology_url"], "sha256": checks["top.xyz"]}
 
 
 def test_killed_download_is_continued_by_the_next_run(server, tmp_path):

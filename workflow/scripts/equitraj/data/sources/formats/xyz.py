@@ -58,7 +58,7 @@ def _frames(path: Path, name: str) -> Iterator:
     from ase.io import read as read_frame
 
     # frame by frame, because ASE's search for the last one reads as many lines as the file claims, past its end
-    with path.open(encoding="utf-8") as lines:
+    with path.open(encoding="utf-8", errors="replace") as lines:
         for line in lines:
             if not line.strip():
                 continue
