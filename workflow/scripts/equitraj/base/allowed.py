@@ -112,7 +112,8 @@ class Option:
         if kind is float and not abs(value) <= sys.float_info.max:
             raise ValueError(f"{key}: {value!r}; expected a finite number")
         if self.allowed is not None and not self.allowed.allows(value):
-            raise ValueError(f"{key}: {value!r}; {expected}, {self.allowed}")
+            example = f", as in {self.default!r}" if isinstance(self.allowed, Pattern) else ""
+            raise ValueError(f"{key}: {value!r}; {expected}, {self.allowed}{example}")
 
 
 @cache

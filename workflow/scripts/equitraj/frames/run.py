@@ -17,6 +17,11 @@ def run(trajectory_path: Path, task: dict, name: str, alignment: dict, output: P
     trajectory = read(trajectory_path)
     newest = tasks.split_frames(trajectory.episode, task["history"], task["lag"], task["split"])
     aligner = load_alignment(alignment["frames"], alignment["options"])
+    if trajectory.position.shape[1] < aligner.points_needed:
+        raise ValueError(
+            f"alignment {alignment['frames']}: needs {aligner.points_needed} points, but the data have "
+            f"{trajectory.position.shape[1]}; choose another alignment"
+        )
     reference = aligner.fit(trajectory.position[newest["train"]])
     position = tasks.histories(trajectory.position, trajectory.episode, task["history"])
     frames = aligner.training_frames(position, reference)
