@@ -200,12 +200,16 @@ def test_a_file_with_a_box_that_jumps_is_followed(tmp_path):
 def test_a_table_of_tracks(tmp_path):
     position = np.random.default_rng(0).normal(size=(60, 3, 2)).cumsum(0)
     rows = [f"{t},{i},{position[t, i, 0]!r},{position[t, i, 1]!r}" for t in range(60) for i in range(3)]
-    (tmp_path / "t.csv").write_text("t,bead,x,y\n" + "\n".join(rows).replace("np.float64(", "").replace(")", ""))
-    done = run_script(tmp_path / "t.csv", "--source", '{"columns": {"frame": "t", "id": "bead"}}')
+    table = tmp_path / "chain.csv"  # config.yaml has a source of this name, with which it must not be merged
+    table.write_text("t,bead,x,y\n" + "\n".join(rows).replace("np.float64(", "").replace(")", ""))
+    done = run_script(table, "--source", '{"columns": {"frame": "t", "id": "bead"}}')
     assert done.returncode == 0, done.stderr
     configuration.check(study_of(done.stdout))
-    assert study_of(done.stdout)["study"]["tasks"] == ["t_k1", "t_k2"]  # a walk remembers nothing; baselines need two
-    source = study_of(done.stdout)["sources"]["t"]
+    assert study_of(done.stdout)["study"]["tasks"] == [
+        "my_chain_k1",
+        "my_chain_k2",
+    ]  # a walk remembers nothing; baselines need two
+    source = study_of(done.stdout)["sources"]["my_chain"]
     assert source["columns"] == {"frame": "t", "id": "bead"} and source["lift"] == "zeros" and source["frames"] == 60
 
 

@@ -21,6 +21,9 @@ def main() -> None:
     """Look, and print."""
     import argparse
     import json
+    from pathlib import Path
+
+    import yaml
 
     from equitraj.data import inspection
     from equitraj.data.lift import lift
@@ -36,7 +39,8 @@ def main() -> None:
     arguments = vars(parser.parse_args())
     name, path, keys = (arguments.pop(key) for key in ("name", "path", "source"))
     source = {"path": path[0] if len(path) == 1 else path} | {k: v for k, v in arguments.items() if v} | keys
-    found = inspection.look(source, name)
+    config = yaml.safe_load((Path(__file__).parents[2] / "config.yaml").read_text(encoding="utf-8"))
+    found = inspection.look(source, name, taken=config["sources"])  # the study is laid over it
     found.said["Orientation"] = [described(isotropy_test(lift(found.trajectory).position))]
     print(found.text(), end="")
 

@@ -4,6 +4,7 @@ What is measured stands in `jumps`, `motion` and `space`, each with its words; `
 """
 
 import textwrap
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,8 +39,10 @@ class Findings:
         return "\n".join([*lines, "", entry.as_yaml(self.study)])
 
 
-def look(source: dict, name: str | None = None) -> Findings:
+def look(source: dict, name: str | None = None, taken: Collection[str] = ()) -> Findings:
     """Look at the data of `source`, as in a config, with `path`; which array is what is guessed where it is not said.
+
+    Without a `name` the source is called like its first file, unless a source of that name is `taken`.
 
     Raises:
         ValueError: the file cannot be read as a trajectory, or is too short for a task.
@@ -57,7 +60,8 @@ def look(source: dict, name: str | None = None) -> Findings:
         "Motion": motion.described(moves),
         "Arrangement": space.described(room),
     }
-    return Findings(trajectory, said, entry.study(name or entry.name_from(first), source, trajectory, moves, room))
+    name = name or entry.name_from(first, taken)
+    return Findings(trajectory, said, entry.study(name, source, trajectory, moves, room))
 
 
 def _named(source: dict, path: Path) -> tuple[dict, list[str]]:

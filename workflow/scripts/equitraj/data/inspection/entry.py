@@ -1,6 +1,7 @@
 """The entry of a study file for a data set that was looked at."""
 
 import re
+from collections.abc import Collection
 from pathlib import Path
 
 import numpy as np
@@ -15,9 +16,11 @@ BASELINES = 2  # frames that constant velocity needs, which is to stand beside w
 STEPS = 100  # of a rollout, in config.yaml
 
 
-def name_from(path: Path) -> str:
-    """A name made of letters, digits and underscores, from that of a file."""
-    return re.sub(r"\W+", "_", path.stem, flags=re.ASCII).strip("_") or "data"
+def name_from(path: Path, taken: Collection[str] = ()) -> str:
+    """A name made of letters, digits and underscores, from that of a file; another one where it is `taken`, because
+    a study file that is laid over a configuration would merge the two."""
+    name = re.sub(r"\W+", "_", path.stem, flags=re.ASCII).strip("_") or "data"
+    return f"my_{name}" if name in taken else name
 
 
 def study(name: str, source: dict, trajectory: Trajectory, motion: Motion, space: Space) -> dict:
