@@ -4,6 +4,7 @@ import doctest
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 
@@ -87,6 +88,30 @@ def test_arrays_that_do_not_fit_a_run_are_refused(run_folder, positions, said):
         equitraj.load(run_folder).predict(positions)
 
 
+def test_features_of_points_are_asked_for_where_a_run_was_trained_with_them(chain, tmp_path):
+    charged = replace(chain, species=np.array([0, 1, 0, 1, 0]))
+    write(tmp_path / "lifted.h5", charged)
+    align(tmp_path / "lifted.h5", TASK, "none", {"frames": "none", "options": {}}, tmp_path / "none.h5")
+    method = Method("mlp", "mlp", options={"width": 4}, training={"epochs": 1})
+    training.run(TASK, method, "all", [0], tmp_path / "lifted.h5", tmp_path / "none.h5", tmp_path)
+    run, windows = equitraj.load(tmp_path / "seed0"), np.stack([chain.position[:3], chain.position[1:4]])
+    kinds = np.eye(2)[charged.species]
+    from_one = run.predict(windows, scalar=kinds)
+    np.testing.assert_array_equal(from_one, run.predict(windows, scalar=np.stack([kinds, kinds])))
+    assert not np.array_equal(from_one, run.predict(windows, scalar=kinds[::-1] * 0))
+    with pytest.raises(ValueError, match="scalar: .* was trained with 2 features of each point: give them"):
+        run.predict(windows)
+    with pytest.raises(ValueError, match="scalar: 3 samples; positions has 2"):
+        run.predict(windows, scalar=np.stack([kinds] * 3))
+
+
+def test_features_are_refused_where_a_run_was_trained_without(run_folder, chain):
+    with pytest.raises(ValueError, match="scalar: .* was trained without features: leave it out"):
+        equitraj.load(run_folder).predict(chain.position[:3], scalar=np.zeros((5, 2)))
+    with pytest.raises(ValueError, match="steps: 0; expected int, at least 1"):
+        equitraj.load(run_folder).rollout(chain.position[:3], 0)
+
+
 def test_an_alignment_maps_back_and_is_that_of_the_workflow(chain):
     turned = equitraj.align(chain.position, "kabsch_reference", reference=chain.position[:50])
     back = np.einsum("tij,tni->tnj", turned.rotation, turned.position) + turned.origin[:, None]
@@ -168,6 +193,33 @@ def test_a_function_that_cannot_be_audited_is_told(chain, function, error, said)
 def test_an_unknown_claim_is_refused(chain):
     with pytest.raises(ValueError, match="claims: unknown generator 'rotations'; .* Did you mean 'rotation'"):
         equitraj.audit(linear, chain.position, ["rotations"], history=2)
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"history": 0}, "history: 0; expected int, at least 1"),
+        ({"lag": 0}, "lag: 0; expected int, at least 1"),
+        ({"samples": 0}, "samples: 0; expected int, at least 1"),
+        ({"elements": 2.5}, "elements: 2.5; expected int"),
+        ({"precision": "float16"}, "precision: unknown value 'float16'; allowed: .* Did you mean 'float"),
+        ({"history": 120}, "positions: 120 frames; at least 121 of one episode are needed"),
+    ],
+)
+def test_options_of_an_audit_that_make_no_sense_are_refused(chain, options, said):
+    with pytest.raises(ValueError, match=said):
+        equitraj.audit(linear, chain.position, **options)
+
+
+def test_one_claim_needs_no_list(chain):
+    claimed = equitraj.audit(linear, chain.position, "rotation", history=2, elements=2).table
+    assert set(claimed[claimed["claim"] == "exact"]["generator"]) == {"rotation"}
+
+
+@pytest.mark.parametrize("options", [{"weights": "trianed"}, {"precision": "float16"}])
+def test_weights_and_precisions_that_there_are_not_are_refused(run_folder, options):
+    with pytest.raises(ValueError, match=f"{next(iter(options))}: unknown value .* Did you mean"):
+        equitraj.load(run_folder, **options)
 
 
 def test_a_slow_function_is_announced(chain, monkeypatch):

@@ -6,10 +6,14 @@ from pathlib import Path
 
 import numpy as np
 
+from equitraj.base.allowed import Choice, Option, Range
 from equitraj.base.files import read_json
 from equitraj.data.tasks import Sample, directed
 from equitraj.prediction import predictor
 from equitraj.prediction.evaluation import fed_back
+
+COUNT = Option(1, Range(1))
+WEIGHTS, PRECISION = (Option(c[0], Choice(c)) for c in (("trained", "initial"), ("float64", "float32")))
 
 
 @dataclass(frozen=True)
@@ -25,20 +29,29 @@ class Run:
         """Number K of past frames that it sees."""
         return self.record["task"]["history"]
 
-    def predict(self, positions: np.ndarray, velocity: np.ndarray | None = None) -> np.ndarray:
+    def predict(
+        self, positions: np.ndarray, velocity: np.ndarray | None = None, scalar: np.ndarray | None = None
+    ) -> np.ndarray:
         """Positions `lag` frames after the newest: (N, 3) from the last (K, N, 3), or (B, N, 3) from (B, K, N, 3).
 
         Newest frame last, in the units of the data that the method was trained on. `velocity` (N, 3) or (B, N, 3) at
-        the newest frame, for a method that was trained with velocities.
+        the newest frame, for a method that was trained with velocities; `scalar` (N, F) or (B, N, F), the features of
+        the points, for one that was trained with features.
 
         Raises:
-            ValueError: another number of frames or points than in training, or values that are not finite.
+            ValueError: another number of frames, points or features than in training, or values that are not finite.
         """
         single = np.ndim(positions) == 3
-        predicted = self.predictor.predict(self._sample(positions, velocity, single))
+        predicted = self.predictor.predict(self._sample(positions, velocity, scalar, single))
         return predicted[0] if single else predicted
 
-    def rollout(self, positions: np.ndarray, steps: int, velocity: np.ndarray | None = None) -> np.ndarray:
+    def rollout(
+        self,
+        positions: np.ndarray,
+        steps: int,
+        velocity: np.ndarray | None = None,
+        scalar: np.ndarray | None = None,
+    ) -> np.ndarray:
         """`steps` predictions, each fed back: (steps, N, 3) from (K, N, 3), or (B, steps, N, 3) from (B, K, N, 3).
 
         Raises:
@@ -47,19 +60,41 @@ class Run:
         single, lag = np.ndim(positions) == 3, self.record["task"]["lag"]
         if lag > 1 and self.history > 1:
             raise ValueError(f"{self.folder}: a history of {self.history} frames cannot be fed back {lag} frames ahead")
-        made = np.stack(list(self._steps(self._sample(positions, velocity, single), steps)), axis=1)
+        COUNT.check("steps", steps)
+        sample = self._sample(positions, velocity, scalar, single)
+        made = np.stack(list(self._steps(sample, steps)), axis=1)
         return made[0] if single else made
 
     def _steps(self, sample: Sample, steps: int) -> Iterator[np.ndarray]:
         return fed_back(self.predictor, sample, self.record["task"]["lag"], steps)
 
-    def _sample(self, positions: np.ndarray, velocity: np.ndarray | None, single: bool) -> Sample:
-        n_points = self.record["shape"]["n_points"]
-        position = self._checked("positions", positions, single, (self.history, n_points, 3))
-        if velocity is not None:
-            velocity = self._checked("velocity", velocity, single, (n_points, 3))
+    def _sample(
+        self, positions: np.ndarray, velocity: np.ndarray | None, scalar: np.ndarray | None, single: bool
+    ) -> Sample:
+        shape = self.record["shape"]
+        position = self._checked("positions", positions, single, (self.history, shape["n_points"], 3))
         bonds = self.record.get("bonds")
-        return Sample(position, velocity=velocity, edges=None if bonds is None else directed(np.array(bonds)))
+        return Sample(
+            position,
+            velocity=None if velocity is None else self._of_points("velocity", velocity, 3, len(position)),
+            scalar=self._scalar(scalar, shape["n_scalars"], len(position)),
+            edges=None if bonds is None else directed(np.array(bonds)),
+        )
+
+    def _scalar(self, scalar: np.ndarray | None, n_scalars: int, n_samples: int) -> np.ndarray | None:
+        if (scalar is not None) == (n_scalars > 0):
+            return None if scalar is None else self._of_points("scalar", scalar, n_scalars, n_samples)
+        wanted = (
+            f"with {n_scalars} features of each point: give them" if n_scalars else "without features: leave it out"
+        )
+        raise ValueError(f"scalar: {self.folder} was trained {wanted}")
+
+    def _of_points(self, name: str, value: np.ndarray, width: int, n_samples: int) -> np.ndarray:
+        """Checked values (B, N, width), from those of each sample or from one (N, width) for all."""
+        value = self._checked(name, value, np.ndim(value) == 2, (self.record["shape"]["n_points"], width))
+        if len(value) not in (1, n_samples):
+            raise ValueError(f"{name}: {len(value)} samples; positions has {n_samples}")
+        return np.broadcast_to(value, (n_samples, *value.shape[1:]))
 
     def _checked(self, name: str, value: np.ndarray, single: bool, expected: tuple[int, ...]) -> np.ndarray:
         value = np.asarray(value, np.float64)
@@ -82,7 +117,7 @@ def load(run_folder: str | Path, weights: str = "trained", precision: str = "flo
     extra `jax` or `torch` of the package.
 
     Raises:
-        ValueError: no run folder, or a run that failed; the message has its reason.
+        ValueError: no run folder, unknown weights or precision, or a run that failed; the message has its reason.
         ModuleNotFoundError: the framework of the network is not installed; the message names the extra.
 
     >>> import equitraj
@@ -95,6 +130,8 @@ def load(run_folder: str | Path, weights: str = "trained", precision: str = "flo
         raise ValueError(
             f"{folder}: no run folder: it has no run.json; expected results/runs/TASK/METHOD/nSIZE/seedSEED"
         )
+    WEIGHTS.check("weights", weights)
+    PRECISION.check("precision", precision)
     record = read_json(folder / "run.json")
     try:
         return Run(folder, record, predictor.load(folder, weights, precision))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from equitraj import symmetry
+from equitraj.base.allowed import Choice, Option, Range
 from equitraj.base.claims import GENERATORS
 from equitraj.base.files import write_table
 from equitraj.base.registry import nearest
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 Function = Callable[[np.ndarray], np.ndarray]
 SHOWN = "generator verdict claim rel_mean rel_p95 rel_max abs_max loss_percent noise_floor".split()
 ROUNDINGS = 8.0  # last digits of a coordinate that the floor grants a forward pass of unknown depth
+COUNT, PRECISION = Option(1, Range(1)), Option("float64", Choice(tuple(EPSILON)))
 SLOW = 60.0  # seconds beyond which an audit says beforehand how long it will take
 
 
@@ -84,10 +86,14 @@ def audit(
     The function gets copies: one that changes its input is audited all the same, and a note says so.
 
     Raises:
-        ValueError: an unknown claim; a prediction of another shape, of another type than numbers, or not finite; two
-            different answers to the same input; or an audit that would take longer than `time_limit` seconds.
+        ValueError: an unknown claim or precision, or a count below 1; a prediction of another shape, of another type
+            than numbers, or not finite; two different answers to the same input; or an audit that would take longer
+            than `time_limit` seconds.
     """
-    name, claims = name or getattr(function, "__name__", type(function).__name__), tuple(claims)
+    name = name or getattr(function, "__name__", type(function).__name__)
+    claims = (claims,) if isinstance(claims, str) else tuple(claims)
+    COUNT.check("elements", elements)
+    PRECISION.check("precision", precision)
     for claim in claims:
         if claim not in GENERATORS:
             raise ValueError(f"claims: unknown generator {claim!r}; {nearest(claim, list(GENERATORS))}")
@@ -165,8 +171,11 @@ def samples(position: np.ndarray, episode: np.ndarray, history: int, lag: int, c
     """At most `count` samples spread over positions (T, N, 2 or 3) of the episodes (T,).
 
     Raises:
-        ValueError: no positions, or no episode with the frames of one sample; `name` stands in the message.
+        ValueError: no positions, a count below 1, or no episode with the frames of one sample; `name` stands in the
+            message.
     """
+    for what, value in (("history", history), ("lag", lag), ("samples", count)):
+        COUNT.check(what, value)
     position = spatial(position, name)
     ends = np.arange(history - 1, len(position) - lag)
     newest = ends[(episode[ends - history + 1] == episode[ends + lag])]
