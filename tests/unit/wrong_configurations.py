@@ -48,12 +48,12 @@ AT_PARSING = {
     ],
     "pathvars": [("results", "'results'; expected object")],
     "pathvars.results": [
-        ("", "''; expected"),
+        ("", "''; expected a folder below the working directory"),
         (".", "'.'; expected a folder below the working directory"),
         ("/tmp/results", "'/tmp/results'; expected a folder below the working directory"),
         ("../results", "'../results'; expected a folder below the working directory"),
         ("runs/../../results", "'runs/../../results'; expected a folder below the working directory"),
-        ("{task}", "'{task}'; expected"),
+        ("{task}", "'{task}'; expected a name without line breaks and {}<>*?"),
         ("results\n", r"'results\n'; expected"),
         (None, "None; expected string"),
     ],
@@ -200,6 +200,10 @@ AT_PARSING = {
     "methods.mlp.alignment": [("point_0", "unknown name 'point_0'; allowed: "), (None, "None; expected string")],
     "methods.sgd.alignment": [
         ("learned", "'learned' is trained by gradients together with the model, but 'linear_sgd'")
+    ],
+    "methods.sgd.training": [({"epochs": 3}, "{'epochs': 3} has no effect on 'linear_sgd', which is fitted in")],
+    "methods.sgd.augmentation": [
+        ("rotation", "'rotation' has no effect on 'linear_sgd', which is fitted in closed form")
     ],
     "methods.mlp.augmentation": [
         ("rotations", "unknown value 'rotations'; allowed: none, rotation. Did you mean 'rot")

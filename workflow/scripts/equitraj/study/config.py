@@ -10,6 +10,8 @@ from equitraj.study import fits, schema
 from equitraj.study.fits import resolved_alignment
 from equitraj.training.options import TrainingOptions
 
+NOT_IN_FOLDERS = "{}<>*?\"'\\"  # wildcards, path variables and quotes of Snakemake and of the shell
+
 
 def check(config: dict) -> None:
     """Check a whole configuration.
@@ -55,6 +57,8 @@ def check_pathvars(pathvars: dict) -> None:
         place = PurePosixPath(folder)
         if place.is_absolute() or ".." in place.parts or not place.parts:
             raise ValueError(f"pathvars.{key}: {folder!r}; expected a folder below the working directory")
+        if set(folder) & set(NOT_IN_FOLDERS) or not folder.isprintable():
+            raise ValueError(f"pathvars.{key}: {folder!r}; expected a name without line breaks and {NOT_IN_FOLDERS}")
         for other in list(pathvars)[: list(pathvars).index(key)]:
             if PurePosixPath(pathvars[other]) == place:
                 raise ValueError(f"pathvars.{key}: {folder!r} is pathvars.{other} too; expected a folder of its own")
@@ -92,6 +96,12 @@ def check_method(name: str, method: dict, alignments: dict) -> None:
             f"methods.{name}.alignment: {alignment!r} is trained by gradients together with the model, but "
             f"{method['model']!r} is fitted in closed form; choose a network or another alignment"
         )
+    for key in ("training", "augmentation"):
+        if model_spec(method["model"]).closed_form and method.get(key, "none") not in ("none", {}):
+            raise ValueError(
+                f"methods.{name}.{key}: {method[key]!r} has no effect on {method['model']!r}, which is fitted in "
+                "closed form; leave it out"
+            )
     check_values(f"methods.{name}.options", method.get("options", {}), model_spec(method["model"]).hyperparameters)
     check_values(f"methods.{name}.training", method.get("training", {}), options(TrainingOptions))
 
