@@ -7,14 +7,17 @@ from importlib import import_module
 import numpy as np
 import pytest
 import yaml
+from hypothesis import given
+from hypothesis import strategies as st
 from wrong_configurations import AT_PARSING, BASE, IN_THE_FIRST_JOB
 
 from equitraj.base import registry
 from equitraj.base.allowed import Indices, Option, Pattern, Range, options
 from equitraj.data.sources import simulation
+from equitraj.data.tasks import split_frames
 from equitraj.data.trajectory import Trajectory, write
 from equitraj.frames.run import run as align
-from equitraj.study import config, schema
+from equitraj.study import config, fits, schema
 from study import REPOSITORY, TINY, merged
 
 CASES = [(key, *case) for key, cases in AT_PARSING.items() for case in cases]
@@ -104,6 +107,30 @@ def test_what_the_data_tell_is_refused_in_the_first_job(four_points, tmp_path, c
     assert said in str(refused.value) and not (tmp_path / "aligned.h5").exists()
 
 
+@given(
+    frames=st.integers(5, 60),
+    history=st.integers(1, 6),
+    lag=st.integers(1, 6),
+    sizes=st.lists(st.integers(1, 20), min_size=3, max_size=3) | st.lists(st.floats(0.05, 0.5), min_size=3, max_size=3),
+)
+def test_a_split_is_refused_at_parsing_where_and_only_where_its_job_refuses_it(frames, history, lag, sizes):
+    split = dict(zip(("train", "validation", "test"), sizes, strict=True))
+    task = {"source": "s", "history": history, "lag": lag, "split": split}
+
+    def refuses(check, *arguments) -> bool:
+        try:
+            check(*arguments)
+        except ValueError:
+            return True
+        return False
+
+    early = refuses(fits.check_split, "t", task, {"kind": "simulate", "frames": frames})
+    assert early == refuses(split_frames, np.zeros(frames, int), history, lag, split)
+    if not early:
+        known = fits.known_samples(task, {"kind": "simulate", "frames": frames})
+        assert known == {k: len(v) for k, v in split_frames(np.zeros(frames, int), history, lag, split).items()}
+
+
 def test_an_alignment_on_fewer_points_than_it_needs_is_refused(four_points, tmp_path):
     from equitraj.data.trajectory import read
 
@@ -185,9 +212,9 @@ def test_a_plain_default_of_a_user_s_own_model_needs_no_range(tmp_path):
     )
     fields = registry.dataclass_fields(path, "Hyperparameters")
     registry.check_values("methods.m.options", {"width": -5, "way": "b", "rate": 3}, fields)
-    for given, said in (({"width": 2.0}, "width: 2.0; expected int"), ({"way": "c"}, "way: unknown value 'c'")):
+    for value, said in (({"width": 2.0}, "width: 2.0; expected int"), ({"way": "c"}, "way: unknown value 'c'")):
         with pytest.raises(ValueError, match=f"methods.m.options.{said}"):
-            registry.check_values("methods.m.options", given, fields)
+            registry.check_values("methods.m.options", value, fields)
 
 
 def test_indices_are_different_whole_numbers():

@@ -98,7 +98,7 @@ def _cut_times(episode: np.ndarray, history: int, lag: int, sizes: list[float]) 
     counts = split_counts(sizes, int(usable.sum()), "samples")
     parts: list[list[np.ndarray]] = [[], [], []]
     for start, n in zip(first, usable, strict=True):
-        share = [round(count * n / usable.sum()) for count in counts]
+        share = [round(count * n / max(usable.sum(), 1)) for count in counts]
         for part, newest in zip(parts, cut(int(n), share, history, lag), strict=True):
             part.append(start + np.arange(newest.start, newest.stop))
     return [np.concatenate(part) for part in parts]
