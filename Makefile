@@ -1,5 +1,6 @@
 # make        the quickstart study and its report
 # make test   the tests, three at a time: some wait for a cluster
+# make lock   envs/*.lock.txt anew, from PyPI
 # make clean  forget the results (downloads and trained models included)
 PYTHON ?= python3
 CORES ?= $(shell nproc 2>/dev/null || sysctl -n hw.ncpu)
@@ -8,7 +9,7 @@ BIN := .venv/bin
 # jobs run `python`: that of .venv, whatever the shell has
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: report test lint clean
+.PHONY: report test lint lock clean
 
 report: .venv/ready
 	@$(BIN)/snakemake --cores $(CORES) --quiet rules --configfile studies/quickstart.yaml
@@ -22,6 +23,12 @@ lint: .venv/ready-for-tests
 	$(BIN)/ruff format --check .
 	$(BIN)/snakefmt --check Snakefile workflow/rules
 	$(BIN)/snakemake --lint --configfile studies/quickstart.yaml
+
+# uv stays out of the environment that the versions are tested in
+lock: .venv/ready
+	$(PYTHON) -m venv .venv/lock
+	.venv/lock/bin/python -m pip install --quiet --disable-pip-version-check uv
+	PATH="$(CURDIR)/.venv/lock/bin:$$PATH" $(CURDIR)/$(BIN)/python workflow/scripts/lock.py
 
 clean:
 	find results reports -mindepth 1 ! -name .gitkeep -delete

@@ -2,6 +2,10 @@
 
 import shutil
 import subprocess
+import sys
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
 
 import pandas as pd
 import pytest
@@ -40,6 +44,25 @@ def test_another_workflow_imports_it_as_a_module(tmp_path):
     assert (tmp_path / "best.txt").stat().st_size
     summary = pd.read_csv(tmp_path / "ours/results/tables/summary.csv")
     assert set(summary.method) == {"persistence", "autoregression"}
+
+
+def test_an_address_in_place_of_a_folder_is_refused_in_one_line(tmp_path):
+    class Quiet(SimpleHTTPRequestHandler):
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(REPOSITORY))) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        address = f"http://127.0.0.1:{server.server_port}/Snakefile"
+        shutil.copy(REPOSITORY / "config.yaml", tmp_path / "study.yaml")
+        (tmp_path / "Snakefile").write_text(IMPORTING.format(snakefile=address))
+        call = [sys.executable, "-m", "snakemake", "-n", "--cores", "1"]
+        done = subprocess.run(call, cwd=tmp_path, env=environment(), capture_output=True, text=True)
+        server.shutdown()
+    assert done.returncode == 1 and "Traceback" not in done.stderr
+    assert done.stderr.splitlines()[-1].endswith(
+        "equitraj runs from a folder; clone it, and name the Snakefile of the clone"
+    )
 
 
 @pytest.mark.skipif(shutil.which("rsync") is None, reason="the file system's storage plugin needs rsync")

@@ -5,6 +5,10 @@ from pathlib import Path
 SCRIPTS = Path(workflow.current_basedir.get_path_or_uri(secret_free=False)).parent / "scripts"
 sys.path.insert(0, str(SCRIPTS))
 
+if not SCRIPTS.is_dir():  # the address of a file on the web, or in a repository elsewhere
+    address = workflow.current_basedir.get_path_or_uri(secret_free=True)
+    sys.exit(f"{address}: equitraj runs from a folder; clone it, and name the Snakefile of the clone")
+
 if workflow.is_main_process:  # its jobs have what it has checked
     from equitraj.study import schema
 
