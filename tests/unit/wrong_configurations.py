@@ -1,9 +1,10 @@
 """Configurations that are wrong in one place: key, value, and what the message says after the key.
 
-Those of AT_PARSING are refused when the workflow is parsed. What needs the data is in IN_THE_FIRST_JOB, with the job.
+Those of AT_PARSING (alignments and methods stand in wrong_methods.py) are refused when the workflow is parsed. What needs the data is in IN_THE_FIRST_JOB, with the job.
 """
 
-NAN, INFINITY = float("nan"), float("inf")
+from wrong_methods import INFINITY, NAN, WRONG_METHODS
+
 CYCLE: list = []
 CYCLE.append(CYCLE)
 
@@ -28,7 +29,7 @@ BASE = {
     "study": {"methods": ["persistence", "constant_velocity", "mlp"]},
 }
 
-AT_PARSING = {
+AT_PARSING = WRONG_METHODS | {
     # the whole
     "studdy": [({}, "the configuration", "unknown key 'studdy'; allowed: pathvars, mirror, device")],
     "study": [(None, "None; expected object"), ([], "[]; expected object")],
@@ -169,112 +170,6 @@ AT_PARSING = {
         (150, "tasks.tiny_k1.split", "train 150 + validation 30 + test 60 = 240 samples, but the data have 199"),
     ],
     "tasks.tiny_k3.split.validation": [(1, "1 leaves no sample with history 3 and lag 1 in 200 frames; enlarge it")],
-    # alignments
-    "alignments.some.frames": [("gram_schmid", "unknown name 'gram_schmid'; allowed: "), (3, "3; expected string")],
-    "alignments.point0": [({"frames": "none"}, "this is the name of a file in alignments/; choose another name")],
-    "alignments.some.options": [({"point": [0, 1]}, "unknown name 'point'; allowed: points. Did you mean 'points'?")],
-    "alignments.some.options.points": [
-        ([0, 6, 12], "alignments.some", "points [0, 6, 12], but source 'tiny' of tasks.tiny_k1 has 12 points"),
-        ([0, -1], "[0, -1]; expected list, 2 to 3 different indices of points, counted from 0"),
-        ([0, 0, 1], "[0, 0, 1]; expected list, 2 to 3 different indices"),
-        ([0], "[0]; expected list, 2 to 3 different indices"),
-        ([0, 1, 2, 3], "[0, 1, 2, 3]; expected list, 2 to 3 different indices"),
-        ([0, 1.0], "[0, 1.0]; expected list, 2 to 3 different indices"),
-        ([False, True], "[False, True]; expected list, 2 to 3 different indices"),
-        ([0, "1"], "[0, '1']; expected list, 2 to 3 different indices"),
-        ([[0], [1]], "[[0], [1]]; expected list, 2 to 3 different indices"),
-        (3, "3; expected list, as in (0, 1, 2)"),
-    ],
-    "alignments.random.options.rotations": [
-        (0, "0; expected int, 1 to 10000"),
-        (10**9, "1000000000; expected int, 1 to 10000"),
-        (True, "True; expected int, as in 8"),
-    ],
-    "alignments.frame.options.frame": [
-        (-1, "-1; expected int, at least 0"),
-        ("first", "'first'; expected int, as in 0"),
-    ],
-    "alignments.learned.options.width": [(0, "0; expected int, 1 to 16384")],
-    # methods
-    "methods.mlp.model": [("egn", "unknown name 'egn'; allowed: "), ("../mlp", "unknown name '../mlp'; allowed: ")],
-    "methods.mlp.alignment": [("point_0", "unknown name 'point_0'; allowed: "), (None, "None; expected string")],
-    "methods.sgd.alignment": [
-        ("learned", "'learned' is trained by gradients together with the model, but 'linear_sgd'")
-    ],
-    "methods.sgd.training": [({"epochs": 3}, "{'epochs': 3} has no effect on 'linear_sgd', which is fitted in")],
-    "methods.sgd.augmentation": [
-        ("rotation", "'rotation' has no effect on 'linear_sgd', which is fitted in closed form")
-    ],
-    "methods.mlp.augmentation": [
-        ("rotations", "unknown value 'rotations'; allowed: none, rotation. Did you mean 'rot")
-    ],
-    "methods.mlp.options": [({"widht": 3}, "unknown name 'widht'; allowed: width, depth. Did you mean 'width'?")],
-    "methods.mlp.options.width": [
-        (0, "0; expected int, 1 to 16384"),
-        (-4, "-4; expected int, 1 to 16384"),
-        (10**9, "1000000000; expected int, 1 to 16384"),
-        (True, "True; expected int, as in 128"),
-        (12.0, "12.0; expected int, as in 128"),
-        (None, "None; expected int, as in 128"),
-    ],
-    "methods.mlp.options.depth": [(-1, "-1; expected int, 0 to 64"), (INFINITY, "inf; expected a finite number")],
-    "methods.egnn.options.layers": [(0, "0; expected int, 1 to 64")],
-    "methods.egnn.options.identity": [(1, "1; expected bool, as in False"), ("no", "'no'; expected bool, as in False")],
-    "methods.e3nn.options.lmax": [(40, "40; expected int, 1 to 11"), (-1, "-1; expected int, 1 to 11")],
-    "methods.e3nn.options.layers": [(0, "0; expected int, 1 to 64")],
-    "methods.e3nn.options.irreps_hidden": [
-        ("nonsense", "'nonsense'; expected str, irreps of degrees up to 11, as in '5x0e"),
-        ("", "''; expected str, irreps of degrees up to 11"),
-        ("4x0e +", "'4x0e +'; expected str, irreps"),
-        ("4x0e 4x1o", "'4x0e 4x1o'; expected str, irreps"),
-        ("0x0e", "'0x0e'; expected str, irreps"),
-        ("-4x1o", "'-4x1o'; expected str, irreps"),
-        ("4x12o", "'4x12o'; expected str, irreps"),
-        ("4x1g", "'4x1g'; expected str, irreps"),
-    ],
-    "methods.e3nn.options.max_radius": [(-1.0, "-1.0; expected float, at least 0")],
-    "methods.e3nn.options.number_of_basis": [(0, "0; expected int, 1 to 1024")],
-    "methods.sgd.options.learning_rate": [(0.0, "0.0; expected float, above 0")],
-    "methods.mlp.training": [({"epoch": 3}, "unknown name 'epoch'; allowed: epochs"), (None, "None; expected object")],
-    "methods.mlp.training.epochs": [
-        (0, "0; expected int, 1 to 1000000"),
-        (10**12, "1000000000000; expected int, 1 to 1000000"),
-        (True, "True; expected int, as in 100"),
-    ],
-    "methods.mlp.training.batch_size": [(0, "0; expected int, 1 to 1000000"), (-64, "-64; expected int, 1 to 1000000")],
-    "methods.mlp.training.learning_rate": [
-        (NAN, "nan; expected a finite number"),
-        (INFINITY, "inf; expected a finite number"),
-        (0, "0; expected float, above 0"),
-        (-1e-3, "-0.001; expected float, above 0"),
-        ("1e-3", "'1e-3'; expected float, as in 0.001; write 1.0e-3 for 1e-3, which YAML reads as text"),
-        (10**400, "expected a finite number"),
-        (True, "True; expected float, as in 0.001"),
-    ],
-    "methods.mlp.training.warmup": [
-        (5, "5; expected float, at least 0 and below 1"),
-        (-0.1, "-0.1; expected float, at least 0 and below 1"),
-    ],
-    "methods.mlp.training.schedule": [
-        ("linear", "unknown value 'linear'; allowed: cosine, constant"),
-        (None, "unknown value None; allowed: cosine, constant"),
-    ],
-    "methods.mlp.training.weight_decay": [(-0.1, "-0.1; expected float, at least 0")],
-    "methods.mlp.training.clip": [(0.0, "0.0; expected float, above 0")],
-    "methods.mlp.training.huber": [(-1, "-1; expected float, at least 0")],
-    "methods.mlp.training.symmetry_penalty": [(-1.0, "-1.0; expected float, at least 0")],
-    "methods.mlp.training.ema": [
-        (1.5, "1.5; expected float, at least 0 and below 1"),
-        (1, "1; expected float, at least 0 and below 1"),
-    ],
-    "methods.mlp.training.patience": [(-1, "-1; expected int, 0 to 1000000")],
-    "methods.mlp.training.residual": [("velocty", "unknown value 'velocty'; allowed: auto, none, last, velocity")],
-    "methods.mlp.training.precision": [
-        ("float16", "unknown value 'float16'; allowed: float32, float64"),
-        (32, "unknown"),
-    ],
-    "methods.mlp.training.time_limit": [(-1, "-1; expected float, at least 0")],
-    "methods.mlp.training.checkpoint_seconds": [(-30, "-30; expected float, at least 0")],
     # the study
     "study.title": [(2026, "2026; expected string"), (None, "None; expected string"), ("", "''; expected some text")],
     "study.question": [(["a", "b"], "['a', 'b']; expected string")],
