@@ -1,7 +1,7 @@
 """Configurations that are wrong in one place: key, value, and what the message says after the key.
 
-Those of AT_PARSING are refused when the workflow is parsed; alignments and methods stand in wrong_methods.py. What needs
-the data is in IN_THE_FIRST_JOB, with what the job says.
+Those of AT_PARSING are refused when the workflow is parsed; alignments and methods stand in wrong_methods.py. What
+needs the data is in IN_THE_FIRST_JOB, with what the job says.
 """
 
 from wrong_methods import INFINITY, NAN, WRONG_METHODS
