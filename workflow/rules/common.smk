@@ -58,6 +58,13 @@ if IS_LOCAL:
     if config["device"] != "cpu" and devices.found() and workflow.global_resources.get("gpu").value is None:
         workflow.register_resource("gpu", len(devices.found()))
 
+if workflow.is_main_process and not workflow.dryrun:
+    places = [Path(workflow.pathvars.apply(f"<{name}>")) for name in ("results", "reports", "logs", "benchmarks")]
+    try:
+        files.check_writable([Path.cwd(), *places, *(path for path in places[0].glob("*") if path.is_dir())])
+    except files.NotWritten as error:
+        raise WorkflowError(str(error)) from None
+
 os.environ[files.AGAIN] = call()  # the records of what jobs write name the command that makes it again
 
 STUDY = config["study"]

@@ -7,17 +7,18 @@ import h5py
 import numpy as np
 
 from equitraj.base import command, devices
-from equitraj.base.files import atomic, read_json, write_json, write_table
+from equitraj.base.files import atomic, write_json, write_table
 from equitraj.data import tasks
 from equitraj.data.trajectory import Trajectory, read
 from equitraj.prediction import evaluation, predictor
+from equitraj.training.record import read_record
 
 COPIED = ("n_parameters", "train_seconds", "frames_per_second", "peak_memory_mb", "device")
 
 
 def evaluate(folder: Path, trajectory: Trajectory, steps: int, count: int) -> None:
     """Write the results of one run folder; a failed run gets its status, the baselines and no numbers of its own."""
-    record = read_json(folder / "run.json")
+    record = read_record(folder)
     task = record["task"]
     history, lag = task["history"], task["lag"]
     newest = tasks.split_frames(trajectory.episode, history, lag, task["split"])["test"]

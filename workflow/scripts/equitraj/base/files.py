@@ -13,11 +13,14 @@ import json
 import os
 import shlex
 import socket
+import sys
+import traceback
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from types import TracebackType
 
 AGAIN = "EQUITRAJ_AGAIN"  # the workflow puts here how it was called, for the records of what its jobs write
 FORCE = " --force "  # Snakemake's option to make a file that exists
@@ -107,6 +110,8 @@ def atomic(path: str | Path, recorded: bool = True) -> Iterator[Path]:
     """
     path = Path(path)
     temporary = path.with_name(f".{path.name}.{socket.gethostname()}.{os.getpid()}.part")
+    hooks = sys.excepthook, sys.unraisablehook
+    sys.excepthook, sys.unraisablehook = _excepthook, _unraisablehook
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         _remove_leftovers(path)
@@ -121,8 +126,10 @@ def atomic(path: str | Path, recorded: bool = True) -> Iterator[Path]:
         if isinstance(error, NotWritten) or not (number := _reason(error, path)):
             raise
         message = f"{path}: not written, {os.strerror(number)}; {MENDS[number]}, then run the study again"
-        raise NotWritten(message) from error
+        traceback.clear_frames(error.__traceback__)  # HDF5's objects go while nobody listens
+        raise NotWritten(message) from None
     finally:
+        sys.excepthook, sys.unraisablehook = hooks
         _discard(temporary)
 
 
@@ -132,12 +139,31 @@ def _record_of(temporary: Path, path: Path) -> str:
     return f"{_sha256(temporary)}  {path.name}\n# {temporary.stat().st_size} bytes\n{command}"
 
 
-def _reason(error: Exception, path: Path) -> int | None:
+def _unraisablehook(arguments: "sys.UnraisableHookArgs") -> None:
+    """Print what could not be raised, unless it is the full disk, of which HDF5 tells once for each of its objects."""
+    if not _reason(arguments.exc_value):
+        sys.__unraisablehook__(arguments)
+
+
+def _excepthook(kind: type, error: BaseException, trace: TracebackType | None) -> None:
+    if not _reason(error):
+        sys.__excepthook__(kind, error, trace)
+
+
+def _reason(error: BaseException | None, path: Path | None = None) -> int | None:
     """The number of a full disk or a read-only folder; libraries give it in words, whatever class their error has."""
     named = getattr(error, "filename", None)
-    if named and Path(named).parent != path.parent and Path(named) not in path.parents:
+    if path and named and Path(named).parent != path.parent and Path(named) not in path.parents:
         return None  # of another file, one that was read
     return next((n for n in MENDS if getattr(error, "errno", None) == n or os.strerror(n) in str(error)), None)
+
+
+def check_writable(folders: Iterable[Path]) -> None:
+    """Raise NotWritten that names the first folder, or the nearest above it that exists, which cannot be written to."""
+    for folder in folders:
+        there = next(place for place in (folder, *folder.absolute().parents) if place.exists())
+        if not os.access(there, os.W_OK):
+            raise NotWritten(f"{there}: cannot be written to; make it writable, or run the study in another folder")
 
 
 def _discard(temporary: Path) -> None:
@@ -152,11 +178,11 @@ def leftovers(folder: Path, name: str = "*") -> list[Path]:
     return [path for path in sorted(folder.glob(f".{name}.*.part")) if path.suffixes[-2][1:].isdigit()]
 
 
-def is_abandoned(temporary: Path) -> bool:
-    """Whether a temporary file was left by a process of this machine that has ended."""
+def is_abandoned(temporary: Path) -> bool | None:
+    """Whether a temporary file was left by a process of this machine that has ended; None for another machine."""
     *rest, number, _ = temporary.name.split(".")
     if not ".".join(rest).endswith(f".{socket.gethostname()}"):
-        return False
+        return None
     try:
         os.kill(int(number), 0)
     except ProcessLookupError:

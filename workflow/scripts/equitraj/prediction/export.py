@@ -6,10 +6,11 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from equitraj.base.files import checked, read_json
+from equitraj.base.files import checked
 from equitraj.data import tasks, writers
 from equitraj.data.trajectory import Trajectory, at_frames, motion
 from equitraj.prediction import evaluation, predictor
+from equitraj.training.record import read_record
 
 STEPS = 100  # of a rollout, as in config.yaml, where that many have a true frame
 
@@ -24,7 +25,7 @@ class Predicted:
 
 def trajectory_of(folder: Path) -> Path:
     """Where the workflow keeps the trajectory of the run in `folder`: results/data/{source}/lifted.h5."""
-    source = read_json(folder / "run.json")["task"]["source"]
+    source = read_record(folder)["task"]["source"]
     return folder.resolve().parents[4] / "data" / source / "lifted.h5"
 
 
@@ -42,7 +43,7 @@ def predictions(folder: Path, trajectory: Trajectory) -> Predicted:
         prediction, target = file["prediction"][()], file["target"][()]
     if status != "ok":
         raise ValueError(f"{folder}: no predictions; the run ended with: {status}")
-    frame = newest + read_json(folder / "run.json")["task"]["lag"]
+    frame = newest + read_record(folder)["task"]["lag"]
     if frame[-1] >= len(trajectory.position) or not np.array_equal(trajectory.position[frame], target):
         raise ValueError(f"{path}: the predictions of another trajectory; give --trajectory that of the run's task")
     return Predicted(prediction, frame)
@@ -56,7 +57,7 @@ def rollout(folder: Path, trajectory: Trajectory, start: int | None = None, step
     Raises:
         ValueError: the run failed, or `start` and `steps` leave the episode.
     """
-    record = read_json(folder / "run.json")
+    record = read_record(folder)
     task = record["task"]
     history, lag, episode = task["history"], task["lag"], trajectory.episode
     if lag > 1 and history > 1:

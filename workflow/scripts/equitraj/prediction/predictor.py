@@ -12,13 +12,14 @@ from pathlib import Path
 import numpy as np
 from safetensors.numpy import load_file
 
-from equitraj.base.files import checked, read_json
+from equitraj.base.files import checked
 from equitraj.base.registry import model_spec
 from equitraj.data import features
 from equitraj.data.features import Shape, Statistics
 from equitraj.data.tasks import Sample
 from equitraj.frames import Base
 from equitraj.training.method import Method
+from equitraj.training.record import read_record
 
 CHUNK = 64  # samples in a call, smaller batches padded to it, so that a network is compiled once
 CHUNKS = {"torch": 128}  # where nothing is compiled for a shape: larger calls are faster, until they leave the caches
@@ -56,7 +57,7 @@ def read_run(folder: str | Path, weights: str = "trained") -> tuple[Method, Shap
     Raises:
         ValueError: the run failed, so that it has no trained weights.
     """
-    record = read_json(Path(folder) / "run.json")
+    record = read_record(folder)
     arrays = load_file(checked(Path(folder) / "model.safetensors"))
     if weights == "trained" and record["status"] != "ok":
         raise ValueError(f"{folder}: no trained weights; the run ended with: {record['status']}")

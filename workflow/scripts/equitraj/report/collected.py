@@ -10,6 +10,7 @@ from scipy.stats import t as student
 from equitraj.base.files import checked, read_json
 from equitraj.data.tasks import spread
 from equitraj.data.trajectory import Trajectory
+from equitraj.training.record import read_record
 
 METRICS = (
     "task method model alignment augmentation history train_size seed status n_parameters mse rmse mse_persistence "
@@ -34,7 +35,7 @@ def size_of(folder: Path) -> float:
 
 def metrics_row(folder: Path) -> dict:
     """One row of metrics.csv."""
-    record, metrics = read_json(folder / "run.json"), read_json(folder / "metrics.json")
+    record, metrics = read_record(folder), read_json(folder / "metrics.json")
     method = {k: record["method"][k] for k in ("model", "alignment", "augmentation")}
     return run_key(record) | method | {"history": record["task"]["history"]} | metrics
 
@@ -49,7 +50,7 @@ def stacked(folders: list[Path], name: str) -> pd.DataFrame:
     parts = []
     for folder in folders:
         table = pd.read_csv(checked(folder / name))
-        for column, value in reversed(run_key(read_json(folder / "run.json")).items()):
+        for column, value in reversed(run_key(read_record(folder)).items()):
             table.insert(0, column, value)
         parts.append(table)
     return pd.concat([p for p in parts if len(p)] or parts[:1], ignore_index=True)
@@ -85,7 +86,7 @@ def summary_table(metrics: pd.DataFrame) -> pd.DataFrame:
 def splits_table(folders: list[Path]) -> pd.DataFrame:
     """Sizes and boundaries of the splits of every task and training size."""
     rows = []
-    for record in (read_json(f / "run.json") for f in folders):
+    for record in (read_record(f) for f in folders):
         size = {"task": record["task"]["name"], "train_size": record["train_size"]}
         rows += [size | {"split": name} | values for name, values in record["split"].items()]
     return pd.DataFrame(rows).drop_duplicates(ignore_index=True)
@@ -99,7 +100,7 @@ def write_examples(path: Path, folders: list[Path], trajectories: dict[str, Traj
     largest_first = sorted(folders, key=lambda folder: -size_of(folder))
     with h5py.File(path, "w") as file:
         for folder in largest_first:
-            record = read_json(folder / "run.json")
+            record = read_record(folder)
             if f"{record['task']['name']}/{record['method']['name']}" in file:
                 continue
             with h5py.File(checked(folder / "predictions.h5")) as predictions:

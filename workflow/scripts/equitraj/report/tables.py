@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from equitraj.base.files import read_json
 from equitraj.report.figures.alignment_diagnostics import with_degenerate
 from equitraj.report.figures.style import read_table
 from equitraj.report.words import interval, sig, skill
+from equitraj.training.record import read_record
 
 
 @dataclass(frozen=True)
@@ -176,7 +176,7 @@ def version_table(records: list[Path], packages: tuple[str, ...], installed: dic
     """Versions here, and those that the training of each framework recorded in its `run.json`."""
     columns = {"report": installed}
     for path in records:
-        record = read_json(path)
+        record = read_record(path.parent)
         columns.setdefault(f"training, {record.get('framework', 'numpy')}", record.get("versions", {}))
     names = dict.fromkeys([*packages, *(name for versions in columns.values() for name in versions)])
     rows = [[word(name, code=True), *(word(c.get(name, "–")) for c in columns.values())] for name in names]

@@ -9,13 +9,14 @@ from functools import cache
 from pathlib import Path
 
 from equitraj import symmetry
-from equitraj.base.files import read_json, write_table
+from equitraj.base.files import write_table
 from equitraj.data import tasks
 from equitraj.data.tasks import Sample, spread
 from equitraj.data.trajectory import Trajectory
 from equitraj.prediction import predictor
 from equitraj.symmetry import controls, lie, probes
 from equitraj.symmetry.verdict import forward_noise
+from equitraj.training.record import read_record
 
 COLUMNS = {
     "audit": ["weights", *symmetry.COLUMNS],
@@ -47,7 +48,7 @@ class Job:
             return controls.run(self.sample)
         if self.table == "probes":
             return probe_rows(self.folder, self.sample, self.lag, max(self.counts.values()))
-        load, claims = loader(self.folder, self.weights), read_json(self.folder / "run.json")["claims"]
+        load, claims = loader(self.folder, self.weights), read_record(self.folder)["claims"]
         found = symmetry.audit(load, self.sample, claims, self.counts, lag=self.lag, generators=self.generators)
         return [{"weights": self.weights} | row for row in found]
 
@@ -73,7 +74,7 @@ def run(folders: list[Path], trajectory: Trajectory, n_samples: int, n_elements:
 
 def plan(folders: list[Path], trajectory: Trajectory, n_samples: int, n_elements: int) -> list[Job]:
     """The parts of the audit, the longest first."""
-    trained = [folder for folder in folders if read_json(folder / "run.json")["status"] == "ok"]
+    trained = [folder for folder in folders if read_record(folder)["status"] == "ok"]
     few, fewer = (dict.fromkeys(("float64", "float32"), max(1, n_elements // n)) for n in (16, 32))
     jobs = []
     for folder in folders:
@@ -85,7 +86,7 @@ def plan(folders: list[Path], trajectory: Trajectory, n_samples: int, n_elements
             jobs.append(Job(folder, "controls", sample, lag))
         elif folder in trained:
             jobs.append(Job(folder, "audit", sample, lag, "trained", few))
-        if read_json(folder / "run.json")["has_initial"]:
+        if read_record(folder)["has_initial"]:
             jobs.append(Job(folder, "audit", sample, lag, "initial", fewer))
     return jobs
 
@@ -100,7 +101,7 @@ def _results(jobs: list[Job], processes: int) -> Iterable[list[dict]]:
 
 def test_samples(folder: Path, trajectory: Trajectory, n_samples: int) -> tuple[Sample, int]:
     """Samples spread over the test split of a run's task, and its lag."""
-    task = read_json(folder / "run.json")["task"]
+    task = read_record(folder)["task"]
     newest = tasks.split_frames(trajectory.episode, task["history"], task["lag"], task["split"])["test"]
     return tasks.samples(trajectory, newest[spread(len(newest), n_samples)], task["history"], task["lag"]), task["lag"]
 
@@ -124,6 +125,6 @@ def probe_rows(folder: Path, sample: Sample, lag: int, n_elements: int) -> list[
     rows += probes.stabilisers(predict, few, forward) + probes.continuity(predict, few)
     if lag == 1 or few.position.shape[1] == 1:  # predictions can be fed back
         rows += probes.rollout(predict, few)
-    if snapshots := read_json(folder / "run.json").get("snapshots"):
+    if snapshots := read_record(folder).get("snapshots"):
         rows += probes.training(lambda w: predictor.load(folder, w, "float64").predict, snapshots, few)
     return rows + lie.rows(*predictor.read_run(folder), few)

@@ -19,6 +19,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, NullLocator
 
 from equitraj.base.files import atomic, checked
+from equitraj.report.figures._literal import literal
 
 WIDTH = 7.6  # inches, the text width of the report
 LEGEND = 0.35  # inches below the panels
@@ -288,6 +289,7 @@ def log_limits(values: Iterable[float], margin: float = 0.06) -> tuple[float, fl
 def save(figure: Figure, path: str | Path) -> None:
     """Write `figure` as SVG (the same bytes for the same figure) and as PNG beside it, each in one step."""
     path = Path(path)
+    literal(figure)
     with matplotlib.rc_context({"svg.hashsalt": "equitraj", "svg.fonttype": "path"}):
         for suffix, metadata in ((".svg", {"Date": None, "Creator": "equitraj"}), (".png", {"Software": "equitraj"})):
             with atomic(path.with_suffix(suffix)) as temporary:
