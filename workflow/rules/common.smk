@@ -63,7 +63,7 @@ if workflow.is_main_process and not workflow.dryrun:
     try:
         files.check_writable([Path.cwd(), *places, *(path for path in places[0].glob("*") if path.is_dir())])
     except files.NotWritten as error:
-        raise WorkflowError(str(error)) from None
+        sys.exit(str(error))
 
 os.environ[files.AGAIN] = call()  # the records of what jobs write name the command that makes it again
 

@@ -16,6 +16,8 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
+from equitraj.base.files import leftovers
+
 
 def main() -> None:
     arguments = sys.argv[1:]
@@ -29,6 +31,7 @@ def main() -> None:
         )
     cancel_jobs(here)
     end_local_jobs(here)
+    remove_leftovers(here / "results")
     snakemake = [sys.executable, "-m", "snakemake", *arguments]
     if subprocess.run([*snakemake, "--unlock"]).returncode:
         raise SystemExit("error: could not unlock; were these the arguments of the run that was killed?")
@@ -69,6 +72,14 @@ def end_local_jobs(folder: Path) -> None:
             os.kill(number, signal.SIGTERM)
     while left():
         time.sleep(0.2)
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Delete what jobs that were killed left half-written; none runs any more."""
+    for place in [folder, *(path for path in folder.rglob("*") if path.is_dir())]:
+        for path in leftovers(place):
+            print(f"removing {path}, left half-written", file=sys.stderr)
+            path.unlink(missing_ok=True)
 
 
 def left_behind(folder: Path) -> list[str]:

@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 
 from equitraj.base.allowed import Choice, Option, Range
-from equitraj.base.files import read_json
 from equitraj.data.tasks import Sample, directed
 from equitraj.prediction import predictor
 from equitraj.prediction.evaluation import fed_back
+from equitraj.training.record import read_record
 
 COUNT = Option(1, Range(1))
 WEIGHTS, PRECISION = (Option(c[0], Choice(c)) for c in (("trained", "initial"), ("float64", "float32")))
@@ -132,7 +132,7 @@ def load(run_folder: str | Path, weights: str = "trained", precision: str = "flo
         )
     WEIGHTS.check("weights", weights)
     PRECISION.check("precision", precision)
-    record = read_json(folder / "run.json")
+    record = read_record(folder)
     try:
         return Run(folder, record, predictor.load(folder, weights, precision))
     except ModuleNotFoundError as error:
