@@ -1,5 +1,7 @@
 """What the workflow reads from files without importing them agrees with what importing them gives."""
 
+from pathlib import Path
+
 import pytest
 
 from equitraj.base import registry
@@ -19,6 +21,36 @@ def test_a_model_read_as_text_agrees_with_its_module(name):
 def test_an_unknown_model_is_refused_with_the_nearest_name():
     with pytest.raises(ValueError, match="unknown model 'egn'; allowed: .*persistence.* Did you mean 'egnn'"):
         registry.model_spec("egn")
+
+
+MODEL = (Path(__file__).with_name("dense_model.py")).read_text()
+WRONG_MODELS = {
+    "no framework": ('FRAMEWORK = "torch"', "", "FRAMEWORK is None; expected one of 'numpy', 'jax', 'torch'"),
+    "unknown framework": ('"torch"', '"tensorflow"', "FRAMEWORK is 'tensorflow'; expected one of"),
+    "framework by a call": ('"torch"', "chosen()", r"FRAMEWORK = chosen\(\); expected a literal"),
+    "default that is no literal": (
+        "width: int = 8",
+        "width: int = 2 ** 3",
+        r"width = 2 \*\* 3; expected",
+    ),
+    "no default": ("width: int = 8", "width: int", "Hyperparameters.width has no default; expected a literal"),
+    "no hyperparameters": ("class Hyperparameters", "class Options", "no Hyperparameters; expected a frozen dataclass"),
+    "no claims": ("def claims", "def claim", "no claims; expected claims"),
+    "a claim missing": ('"reflection": True, ', "", "claims returns rotation, translation, permutation; expected"),
+    "neither build nor fit": ("def build", "def make", r"no build; expected build\(.*or fit\(...\) and apply"),
+    "fit without apply": ("def build", "def fit", "no apply; expected apply"),
+    "syntax": ("def claims(hyperparameters):", "def claims(hyperparameters)", "line 17: expected ':'"),
+}
+
+
+@pytest.mark.parametrize("case", WRONG_MODELS)
+def test_a_wrong_model_file_is_told_in_one_line(tmp_path, case):
+    right, wrong, message = WRONG_MODELS[case]
+    assert right in MODEL
+    (tmp_path / "mine.py").write_text(MODEL.replace(right, wrong))
+    with pytest.raises(ValueError, match=message) as caught:
+        registry.read_model(tmp_path / "mine.py")
+    assert str(caught.value).startswith(f"{tmp_path}/mine.py") and "\n" not in str(caught.value)
 
 
 def test_imports_are_followed_and_stay_within_the_library():

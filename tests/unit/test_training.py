@@ -174,6 +174,14 @@ def test_values_out_of_range_are_refused_before_anything_is_written(files, tmp_p
     assert not (tmp_path / "run").exists()
 
 
+def test_an_output_of_another_shape_is_a_row_with_both_shapes(files, tmp_path, monkeypatch):
+    network = load_model("mlp").Network
+    whole = network.__call__
+    monkeypatch.setattr(network, "__call__", lambda self, inputs: whole(self, inputs)[:, :-1])
+    status = run_method(files, tmp_path, Method("m", "mlp", "centre_of_mass", training={"batch_size": 16}))["status"]
+    assert "the model returned shape (16, 4, 3); expected (16, 5, 3) (samples, points, 3)" in status
+
+
 def test_a_fit_that_is_not_finite_is_a_row_with_its_reason(files, tmp_path):
     method = Method("m", "linear_sgd", "centre_of_mass", options={"learning_rate": 1e6})
     assert "not finite" in run_method(files, tmp_path, method)["status"]

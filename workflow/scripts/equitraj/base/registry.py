@@ -11,9 +11,18 @@ from functools import cache
 from pathlib import Path
 
 from equitraj.base.allowed import CONSTRAINTS, Choice, Constraint, Option, nearest
+from equitraj.base.claims import GENERATORS
 
 LIBRARY = Path(__file__).parents[1]
 ALIGNMENTS = "frames/alignments"
+FRAMEWORKS = ("numpy", "jax", "torch")
+EXPECTED = {
+    "Hyperparameters": "a frozen dataclass of options with literal defaults",
+    "claims": "claims(hyperparameters), which symmetries it claims",
+    "build": "build(hyperparameters, shape, ...) of a network",
+    "fit": "fit(hyperparameters, ...) of a closed form",
+    "apply": "apply(parameters, ...) beside fit",
+}
 
 
 @dataclass(frozen=True)
@@ -110,21 +119,74 @@ def model_spec(name: str) -> ModelSpec:
     """
     if name not in names("models"):
         raise ValueError(f"unknown model {name!r}; {nearest(name, names('models'))}")
-    path = LIBRARY / "models" / f"{name}.py"
-    constants, functions = {}, set()
-    for node in parsed(path).body:
-        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name) and node.targets[0].id.isupper():
-            constants[node.targets[0].id] = node.value
-        elif isinstance(node, ast.FunctionDef):
-            functions.add(node.name)
-    value = {key: ast.literal_eval(node) for key, node in constants.items() if isinstance(node, ast.Constant)}
+    return read_model(LIBRARY / "models" / f"{name}.py")
+
+
+def read_model(path: Path) -> ModelSpec:
+    """What a model file says of itself.
+
+    Raises:
+        ValueError: it is no Python, or lacks a name or a literal that every model has; one line with file and name.
+    """
+    try:
+        constants, functions = _definitions(parsed(path))
+    except SyntaxError as error:
+        raise ValueError(f"{path}, line {error.lineno}: {error.msg}; expected a Python file") from error
+    value = {n: _literal(path, n, constants[n]) for n in ("FRAMEWORK", "MINIMUM_HISTORY", "GPU") if n in constants}
+    framework, closed_form = value.get("FRAMEWORK"), "fit" in functions
+    if framework not in FRAMEWORKS:
+        raise ValueError(f"{path}: FRAMEWORK is {framework!r}; expected one of {', '.join(map(repr, FRAMEWORKS))}")
+    for wanted in ("Hyperparameters", "claims", *(("fit", "apply") if closed_form else ("build",))):
+        if wanted not in functions:
+            others = "" if closed_form or wanted != "build" else ", or fit(...) and apply(...) of a closed form"
+            raise ValueError(f"{path}: no {wanted}; expected {EXPECTED[wanted]}{others}")
+    _check_claims(path, functions["claims"])
     return ModelSpec(
-        framework=value["FRAMEWORK"],
+        framework=framework,
         minimum_history=value.get("MINIMUM_HISTORY", 1),
-        hyperparameters=dataclass_fields(path, "Hyperparameters"),
-        closed_form="fit" in functions,
+        hyperparameters=_hyperparameters(path),
+        closed_form=closed_form,
         gpu=value.get("GPU", False),
     )
+
+
+def _definitions(tree: ast.Module) -> tuple[dict[str, ast.expr], dict[str, ast.stmt]]:
+    """The constants of a module, and what else it defines or imports, by name."""
+    constants, others = {}, {}
+    for node in tree.body:
+        match node:
+            case ast.Assign([ast.Name(name)], value):
+                constants[name] = value
+            case ast.FunctionDef(name) | ast.ClassDef(name):
+                others[name] = node
+            case ast.ImportFrom(names=imported):
+                others |= {alias.asname or alias.name: node for alias in imported}
+    return constants, others
+
+
+def _literal(path: Path, name: str, node: ast.expr) -> object:
+    try:
+        return ast.literal_eval(node)
+    except ValueError as error:
+        raise ValueError(f"{path}: {name} = {ast.unparse(node)}; expected a literal, as the file is not run") from error
+
+
+def _hyperparameters(path: Path) -> dict[str, Option]:
+    """The fields of Hyperparameters, every default a literal."""
+    for node in _annotated(path, "Hyperparameters"):
+        if node.value is None:
+            raise ValueError(f"{path}: Hyperparameters.{node.target.id} has no default; expected a literal")
+        _literal(path, f"Hyperparameters.{node.target.id}", node.value)
+    return dataclass_fields(path, "Hyperparameters")
+
+
+def _check_claims(path: Path, function: ast.stmt) -> None:
+    """Check that the dictionaries that `claims` returns as they are written have every generator and no other."""
+    for node in ast.walk(function):
+        if isinstance(node, ast.Return) and isinstance(node.value, ast.Dict):
+            found = [key.value for key in node.value.keys if isinstance(key, ast.Constant)]
+            if set(found) != set(GENERATORS) and len(found) == len(node.value.keys):
+                raise ValueError(f"{path}: claims returns {', '.join(found)}; expected {', '.join(GENERATORS)}")
 
 
 def load_model(name: str):

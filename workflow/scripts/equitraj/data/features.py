@@ -94,6 +94,12 @@ def network_inputs(sample: Sample, statistics: Statistics, dtype: str) -> dict[s
     return inputs if sample.scalar is None else inputs | {"scalar": sample.scalar.astype(dtype)}
 
 
+def check_output(found: tuple[int, ...], expected: tuple[int, ...]) -> None:
+    """Raise ValueError unless a model's output has the shape (samples, points, 3) of its input."""
+    if tuple(found) != tuple(expected):
+        raise ValueError(f"the model returned shape {tuple(found)}; expected {tuple(expected)} (samples, points, 3)")
+
+
 def normalised_residual(position: np.ndarray, target: np.ndarray, statistics: Statistics) -> np.ndarray:
     """What a network is trained to return (B, N, 3), in units of `residual_scale`."""
     return (target - extrapolate(position, statistics.residual, statistics.coefficient)) / statistics.residual_scale

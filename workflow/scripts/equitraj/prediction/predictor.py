@@ -95,7 +95,9 @@ def _closed_form(method: Method, arrays: dict[str, np.ndarray], dtype: str) -> C
 
     def predict(sample: Sample) -> np.ndarray:
         newest, past = sample.position[:, -1], np.diff(sample.position, axis=1)
-        return newest + method.module.apply(parameters, newest.astype(dtype), past.astype(dtype)).astype(np.float64)
+        displacement = method.module.apply(parameters, newest.astype(dtype), past.astype(dtype))
+        features.check_output(displacement.shape, newest.shape)
+        return newest + displacement.astype(np.float64)
 
     return predict
 
@@ -146,7 +148,7 @@ def _torch_network(built: str, shape: Shape, dtype: str):
 def _torch(method: Method, shape: Shape, arrays: dict[str, np.ndarray], dtype: str) -> Callable[[dict], np.ndarray]:
     import torch
 
-    from equitraj.training.torch import set_arrays
+    from equitraj.training.torch import outputs, set_arrays
 
     network = _torch_network(_built(method), shape, dtype)
 
@@ -154,6 +156,6 @@ def _torch(method: Method, shape: Shape, arrays: dict[str, np.ndarray], dtype: s
     def run(inputs: dict[str, np.ndarray]) -> np.ndarray:
         torch.set_default_dtype(getattr(torch, dtype))
         set_arrays(network, arrays)  # predictors of one structure share it: a copy for each would take half a second
-        return network(network.batch(inputs)).numpy().reshape(inputs["position"].shape)
+        return outputs(network, inputs).numpy().reshape(inputs["position"].shape)
 
     return run

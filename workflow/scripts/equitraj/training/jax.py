@@ -10,6 +10,7 @@ import numpy as np
 import optax
 from jax.flatten_util import ravel_pytree
 
+from equitraj.data.features import check_output
 from equitraj.training.checkpoint import Checkpoint
 from equitraj.training.options import TrainingOptions
 from equitraj.training.outcome import Arrays, Data, Monitor, Outcome, snapshot_epochs
@@ -97,7 +98,9 @@ def _draw(batch: Samples, key: jax.Array) -> Samples:
 def _apply(network: eqx.Module, inputs: dict[str, jax.Array]) -> jax.Array:
     samples, frames, *shape = inputs["position"].shape
     flat = {k: v.reshape(samples * frames, *v.shape[2:]) for k, v in inputs.items()}
-    return network(flat).reshape(samples, frames, *shape)
+    output = network(flat)
+    check_output(output.shape, flat["position"].shape)
+    return output.reshape(samples, frames, *shape)
 
 
 def _loss(network: eqx.Module, batch: Samples, huber: float = 0.0, average: bool = True) -> jax.Array:

@@ -1,4 +1,4 @@
-"""The training loop for torch, on batches of torch-geometric graphs."""
+"""The training loop for torch, on batches of torch-geometric graphs or of dense arrays, as the network takes them."""
 
 import copy
 import math
@@ -10,6 +10,7 @@ from torch_geometric.data import Batch
 from torch_geometric.data import Data as Graph
 
 from equitraj.training.checkpoint import Checkpoint
+from equitraj.training.dense import Dense, is_dense, points, tensors
 from equitraj.training.options import TrainingOptions
 from equitraj.training.outcome import Arrays, Data, Monitor, Outcome, snapshot_epochs
 
@@ -62,19 +63,51 @@ def _graphs(network: torch.nn.Module, arrays: Arrays, dtype: str) -> list[Graph]
     return graphs
 
 
-def _rotate(batch: Batch, generator: torch.Generator, n_scalars: int) -> torch.Tensor:
-    """Turn each graph by a rotation of its own, in place; the rotations (graphs, 3, 3). The frame turns with it."""
-    turn = haar_rotations(batch.num_graphs, generator, batch.pos.dtype).to(batch.pos.device)
+def _samples(network: torch.nn.Module, arrays: Arrays, dtype: str) -> Dense | list[Graph]:
+    """All samples and frames, as the network takes them."""
+    return Dense.of(arrays, dtype) if is_dense(network) else _graphs(network, arrays, dtype)
+
+
+def _take(samples: Dense | list[Graph], index: torch.Tensor) -> Dense | Batch:
+    """The batch of the samples at `index`."""
+    return (
+        samples.take(index)
+        if isinstance(samples, Dense)
+        else Batch.from_data_list([samples[i] for i in index.tolist()])
+    )
+
+
+def _apply(network: torch.nn.Module, batch: Dense | Batch) -> torch.Tensor:
+    """What the network returns for a batch, (samples * N, 3)."""
+    return points(network(batch.inputs), batch.inputs) if isinstance(batch, Dense) else network(batch)
+
+
+def outputs(network: torch.nn.Module, inputs: dict[str, np.ndarray]) -> torch.Tensor:
+    """(B * N, 3) from the arrays of `equitraj.data.features.network_inputs`."""
+    if is_dense(network):
+        return points(network(given := tensors(inputs)), given)
+    return network(network.batch(inputs))
+
+
+def _rotate(batch: Dense | Batch, generator: torch.Generator, n_scalars: int) -> tuple[Dense | Batch, torch.Tensor]:
+    """Each sample turned by a rotation of its own, and the rotations (B, 3, 3); graphs are turned in place."""
+    turn = haar_rotations(batch.num_graphs, generator, batch.y.dtype).to(batch.y.device)
+    return (batch.turned(turn) if isinstance(batch, Dense) else _turned_graphs(batch, turn, n_scalars)), turn
+
+
+def _turned_graphs(batch: Batch, turn: torch.Tensor, n_scalars: int) -> Batch:
     rotation = turn[batch.batch]
     batch.rotation = turn @ batch.rotation
     batch.pos, batch.y = ((rotation @ v[..., None])[..., 0] for v in (batch.pos, batch.y))
     if batch.x is not None:
         vectors = batch.x[:, n_scalars:].reshape(len(batch.x), -1, 3) @ rotation.mT
         batch.x = torch.cat([batch.x[:, :n_scalars], vectors.flatten(1)], dim=1)
-    return turn
+    return batch
 
 
-def _loss(output: torch.Tensor, batch: Batch, n_frames: int, huber: float = 0.0, average: bool = True) -> torch.Tensor:
+def _loss(
+    output: torch.Tensor, batch: Dense | Batch, n_frames: int, huber: float = 0.0, average: bool = True
+) -> torch.Tensor:
     """Loss of the weighted mean over the frames, taken in world axes, or the weighted mean of the frames' losses."""
     weight = batch.weight.unflatten(0, (-1, n_frames))
     error = (output - batch.y).unflatten(0, (*weight.shape, -1))
@@ -88,11 +121,12 @@ def _loss(output: torch.Tensor, batch: Batch, n_frames: int, huber: float = 0.0,
 
 
 def _asymmetry(
-    network: torch.nn.Module, batch: Batch, output: torch.Tensor, generator: torch.Generator, n_scalars: int
+    network: torch.nn.Module, batch: Dense | Batch, output: torch.Tensor, generator: torch.Generator, n_scalars: int
 ) -> torch.Tensor:
-    """Mean of |R^T f(R x) - f(x)|^2 over the samples, a rotation R for each; turns the batch in place."""
-    turn = _rotate(batch, generator, n_scalars)[batch.batch]
-    back = (turn.mT @ network(batch)[..., None])[..., 0]
+    """Mean of |R^T f(R x) - f(x)|^2 over the samples, a rotation R for each; turns graphs in place."""
+    batch, turn = _rotate(batch, generator, n_scalars)
+    turn = turn.repeat_interleave(len(output) // len(turn), 0)  # every sample has as many points
+    back = (turn.mT @ _apply(network, batch)[..., None])[..., 0]
     return (back - output).square().mean()
 
 
@@ -113,7 +147,7 @@ class Trainer:
         self.device = device_name(self.place)
         n_samples = len(data.train)
         self.frames_per_epoch = max(1, n_samples // options.batch_size) * min(options.batch_size, n_samples)
-        self.graphs = None
+        self.samples = None
 
     def initial(self, seed: int) -> torch.nn.Module:
         """A network with fresh weights in the options' precision."""
@@ -125,19 +159,21 @@ class Trainer:
         """Train the network of one seed and fill in the outcome's weights."""
         network = self.initial(seed)
         outcome.initial = named_arrays(network)
-        if self.graphs is None:
+        if self.samples is None:
             parts = {"train": self.data.train, "validation": self.data.validation}
-            self.graphs = {k: _graphs(network, v, self.options.precision) for k, v in parts.items()}
-        run = Run(network.to(self.place), self.graphs, self.data, self.options, seed)
+            self.samples = {k: _samples(network, v, self.options.precision) for k, v in parts.items()}
+        run = Run(network.to(self.place), self.samples, self.data, self.options, seed)
         outcome.trained, outcome.snapshots = run.train(monitor, checkpoint), run.snapshots
 
 
 class Run:
     """One training: the network, its moving average, the optimiser and where they stand."""
 
-    def __init__(self, network: torch.nn.Module, graphs: dict, data: Data, options: TrainingOptions, seed: int) -> None:
+    def __init__(
+        self, network: torch.nn.Module, samples: dict, data: Data, options: TrainingOptions, seed: int
+    ) -> None:
         self.network, self.average, self.best = network, copy.deepcopy(network), copy.deepcopy(network)
-        self.graphs, self.data, self.options = graphs, data, options
+        self.samples, self.data, self.options = samples, data, options
         self.device = next(network.parameters()).device
         self.n_samples, self.n_frames = data.train.weight.shape
         self.n_batches = max(1, self.n_samples // options.batch_size)
@@ -163,13 +199,13 @@ class Run:
                 checkpoint.save(self._arrays(), monitor.state() | {"step": self.step})
         return named_arrays(self.best)
 
-    def _batch(self, chosen: torch.Tensor) -> tuple[Batch, int]:
-        """Graphs of the chosen samples (B,), and how many frames each has: all, or one drawn by weight."""
+    def _batch(self, chosen: torch.Tensor) -> tuple[Dense | Batch, int]:
+        """A batch of the chosen samples (B,), and how many frames each has: all, or one drawn by weight."""
         index, n_frames = chosen[:, None] * self.n_frames + torch.arange(self.n_frames), self.n_frames
         if self.data.draw:
             weight = torch.as_tensor(self.data.train.weight)[chosen]
             index, n_frames = index.gather(1, torch.multinomial(weight, 1, generator=self.generator)), 1
-        batch = Batch.from_data_list([self.graphs["train"][i] for i in index.flatten().tolist()]).to(self.device)
+        batch = _take(self.samples["train"], index.flatten()).to(self.device)
         if self.data.draw:
             batch.weight = torch.ones_like(batch.weight)
         return batch, n_frames
@@ -177,8 +213,8 @@ class Run:
     def _objective(self, chosen: torch.Tensor) -> torch.Tensor:
         batch, n_frames = self._batch(chosen)
         if self.data.augmentation == "rotation":
-            _rotate(batch, self.generator, self.n_scalars)
-        output = self.network(batch)
+            batch, _ = _rotate(batch, self.generator, self.n_scalars)
+        output = _apply(self.network, batch)
         loss = _loss(output, batch, n_frames, self.options.huber)
         if self.options.symmetry_penalty:
             asymmetry = _asymmetry(self.network, batch, output, self.generator, self.n_scalars)
@@ -204,8 +240,9 @@ class Run:
 
     @torch.no_grad()
     def _validate(self) -> float:
-        batch = Batch.from_data_list(self.graphs["validation"]).to(self.device)
-        return _loss(self.average(batch), batch, self.n_frames, average=not self.data.draw).item()
+        n_samples = self.data.validation.weight.size
+        batch = _take(self.samples["validation"], torch.arange(n_samples)).to(self.device)
+        return _loss(_apply(self.average, batch), batch, self.n_frames, average=not self.data.draw).item()
 
     def _state(self) -> dict[str, torch.nn.Module]:
         return {"network": self.network, "average": self.average, "best": self.best}

@@ -49,10 +49,21 @@ class Canonical(torch.nn.Module):
     def __init__(self, network: torch.nn.Module, width: int, shape: Shape) -> None:
         super().__init__()
         self.network, self.frame, self.shape = network, VectorNetwork(width, shape), shape
-        self.batch, self.graphs = network.batch, network.graphs
+        if hasattr(network, "graphs"):
+            self.batch, self.graphs = network.batch, network.graphs
 
-    def forward(self, data: Data) -> torch.Tensor:
-        """(B * N, 3) from a batch of graphs, back in the axes of the inputs."""
+    def forward(self, data: Data | dict[str, torch.Tensor]) -> torch.Tensor:
+        """(B * N, 3) from a batch of graphs, or (B, N, 3) from a dense one, back in the axes of the inputs."""
+        return self._dense(data) if isinstance(data, dict) else self._on_graphs(data)
+
+    def _dense(self, inputs: dict[str, torch.Tensor]) -> torch.Tensor:
+        position, vectors = inputs["position"], inputs["displacement"].swapaxes(1, 2)
+        rotation = self.frame(position, vectors, inputs.get("scalar", position[..., :0]))
+        names = ("position", "displacement")
+        turned = inputs | {k: torch.einsum("bij,b...j->b...i", rotation, inputs[k]) for k in names}
+        return torch.einsum("bij,bni->bnj", rotation, self.network(turned))
+
+    def _on_graphs(self, data: Data) -> torch.Tensor:
         position = data.pos.unflatten(0, (-1, self.shape.n_points))
         x = data.pos[:, :0] if data.x is None else data.x
         x = x.unflatten(0, position.shape[:2])

@@ -1,5 +1,7 @@
-"""Forward-mode derivatives of torch networks on graphs, whose edges stay as they are: which points are neighbours is
-piecewise constant."""
+"""Forward-mode derivatives of torch networks, dense or on graphs.
+
+The edges of graphs stay as they are: which points are neighbours is piecewise constant.
+"""
 
 import copy
 from collections.abc import Callable
@@ -11,6 +13,7 @@ from torch.utils._pytree import tree_map
 
 from equitraj.data.features import Shape
 from equitraj.prediction import predictor
+from equitraj.training.dense import is_dense, tensors
 from equitraj.training.method import Method
 from equitraj.training.torch import set_arrays
 
@@ -47,7 +50,16 @@ def linearised(
 
 
 def _linearised(network: torch.nn.Module, inputs: dict, tangents: dict, layers: Callable | None) -> tuple:
-    graph, leading = network.batch(inputs), inputs["position"].shape[:2]
+    leading = inputs["position"].shape[:2]
+    run, at, along = (_dense if is_dense(network) else _on_graphs)(network, inputs, tangents, layers)
+    change = torch.vmap(lambda *step: torch.func.jvp(run, at, step)[1])(*along)
+    by_point = lambda n: lambda v: v.numpy().reshape(*v.shape[:n], *leading, *v.shape[n + 1 :])  # noqa: E731
+    return tree_map(by_point(0), run(*at)), tree_map(by_point(1), change)
+
+
+def _on_graphs(network: torch.nn.Module, inputs: dict, tangents: dict, layers: Callable | None) -> tuple:
+    """Output and layers as a function of what moves, where it is, and the directions (G, ...) along which it moves."""
+    graph = network.batch(inputs)
     names = [name for name in ("pos", "x") if getattr(graph, name, None) is not None]
     scalar = {"scalar": np.zeros_like(inputs["scalar"])} if "scalar" in inputs else {}
     # all that a graph holds is linear in its inputs, but for the edges
@@ -57,8 +69,16 @@ def _linearised(network: torch.nn.Module, inputs: dict, tangents: dict, layers: 
         moved = graph.clone().update(dict(zip(names, parts, strict=True)))
         return layers(network, moved) if layers else (network(moved), {})
 
-    at = tuple(graph[k] for k in names)
-    along = tuple(torch.stack([step[k] for step in steps]) for k in names)
-    change = torch.vmap(lambda *step: torch.func.jvp(run, at, step)[1])(*along)
-    by_point = lambda n: lambda v: v.numpy().reshape(*v.shape[:n], *leading, *v.shape[n + 1 :])  # noqa: E731
-    return tree_map(by_point(0), run(*at)), tree_map(by_point(1), change)
+    return run, tuple(graph[k] for k in names), tuple(torch.stack([step[k] for step in steps]) for k in names)
+
+
+def _dense(network: torch.nn.Module, inputs: dict, tangents: dict, layers: Callable | None) -> tuple:
+    """The same for a network that takes dense batches."""
+    given, along = tensors(inputs), tensors(tangents)
+
+    def run(*parts: torch.Tensor) -> tuple:
+        moved = given | dict(zip(along, parts, strict=True))
+        found = layers(network, moved) if layers else (network(moved), {})
+        return tree_map(lambda v: v.flatten(0, 1), found)
+
+    return run, tuple(given[k] for k in along), tuple(along.values())
