@@ -36,7 +36,7 @@ def sample() -> Sample:
 
 def shape() -> Shape:
     s = sample()
-    return Shape(N_POINTS, HISTORY - 1, 0, features.measure(s.position, s.target, "last", 1))
+    return Shape(N_POINTS, HISTORY - 1, 0, features.measure(s, "last", 1))
 
 
 @cache

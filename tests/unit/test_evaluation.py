@@ -9,6 +9,7 @@ from equitraj.data import tasks
 from equitraj.data.trajectory import Trajectory
 from equitraj.prediction import evaluation
 
+TASK = {"history": 2, "lag": 1}
 SPEED = np.array([0.1, -0.2, 0.05])
 
 
@@ -60,9 +61,9 @@ def test_rotating_each_sample_keeps_its_shape_and_turns_the_target_alike(uniform
 def test_a_rollout_feeds_predictions_back(uniform):
     """No motion errs by (step * speed)^2; half the speed falls behind by a geometric series."""
     starts = np.array([10, 20])
-    still = evaluation.rollout(Extrapolation(0.0), uniform, starts, 2, 1, 6)
-    exact = evaluation.rollout(Extrapolation(1.0), uniform, starts, 2, 1, 6)
-    half = evaluation.rollout(Extrapolation(0.5), uniform, starts, 2, 1, 6)
+    still = evaluation.rollout(Extrapolation(0.0), uniform, starts, TASK, 6)
+    exact = evaluation.rollout(Extrapolation(1.0), uniform, starts, TASK, 6)
+    half = evaluation.rollout(Extrapolation(0.5), uniform, starts, TASK, 6)
     square = np.mean(SPEED**2)
     np.testing.assert_allclose([r["mse"] for r in still], square * np.arange(1, 7) ** 2)
     np.testing.assert_allclose([r["skill"] for r in still], 0, atol=1e-12)
@@ -80,5 +81,5 @@ def test_rollouts_start_only_where_the_truth_is_long_enough(uniform):
 
 def test_a_diverging_rollout_ends_where_numbers_end(uniform):
     with np.errstate(over="ignore", invalid="ignore"):
-        rows = evaluation.rollout(Extrapolation(1e100), uniform, np.array([5]), 2, 1, 30)
+        rows = evaluation.rollout(Extrapolation(1e100), uniform, np.array([5]), TASK, 30)
     assert 0 < len(rows) < 30 and np.isfinite([r["mse"] for r in rows]).all()

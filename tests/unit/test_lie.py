@@ -34,7 +34,7 @@ def sample(n_samples: int = 6, seed: int = 0) -> Sample:
 
 def shape_of(s: Sample) -> Shape:
     n_displacements = s.position.shape[1] - 1
-    return Shape(N_POINTS, n_displacements, 0, features.measure(s.position, s.target, "auto", 1))
+    return Shape(N_POINTS, n_displacements, 0, features.measure(s, "auto", 1))
 
 
 @cache

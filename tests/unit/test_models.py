@@ -32,7 +32,7 @@ def sample(chain, history: int):
 def weights(m: Method, shape: Shape, s: tasks.Sample, seed: int) -> dict[str, np.ndarray]:
     """Initial weights of a network, or the fit of a closed form."""
     if m.closed_form:
-        return m.module.fit(m.hyperparameters(), s.position, s.target, 1)
+        return m.module.fit(m.hyperparameters(), features.view(s, 1), s.target)
     if registry.model_spec(m.model).framework == "jax":
         import jax
 
@@ -55,7 +55,7 @@ def load(chain, tmp_path_factory):
     def make(model: str, history: int, **options):
         m, s = method(model, **options), sample(chain, history)
         residual = "last" if m.closed_form else "auto"
-        shape = Shape(5, history - 1, 0, features.measure(s.position, s.target, residual, 1))
+        shape = Shape(5, history - 1, 0, features.measure(s, residual, 1))
         folder = tmp_path_factory.mktemp(model)
         save_file(
             {f"trained/{k}": np.ascontiguousarray(v) for k, v in weights(m, shape, s, 0).items()},
@@ -110,7 +110,7 @@ def test_graphs_with_given_edges_agree_with_the_library_network(chain):
     from e3nn.nn.models.gate_points_2101 import Network
 
     s = sample(chain, 1)
-    statistics = features.measure(s.position, s.target, "last", 1)
+    statistics = features.measure(s, "last", 1)
     m = method("e3nn_network")
     torch.set_default_dtype(torch.float64)
     ours = m.module.build(m.hyperparameters(), Shape(5, 0, 0, statistics))
@@ -134,14 +134,16 @@ def test_autoregression_finds_the_coefficients_of_a_linear_process():
     displacement = rng.normal(size=(50, 2, 4, 3))
     position = np.cumsum(np.concatenate([np.zeros((50, 1, 4, 3)), displacement], axis=1), axis=1)
     target = position[:, -1] - 0.3 * displacement[:, 0] + 1.2 * displacement[:, 1]
-    found = registry.load_model("autoregression").fit(None, position, target, 1)["coefficient"]
+    found = registry.load_model("autoregression").fit(None, features.view(tasks.Sample(position), 1), target)[
+        "coefficient"
+    ]
     np.testing.assert_allclose(found, [-0.3, 1.2], atol=1e-12)  # an exactly solvable problem of 600 equations
 
 
 def test_least_squares_agrees_with_numpy_on_the_stacked_system():
     rng = np.random.default_rng(1)
     x, y = rng.normal(size=(2, 40, 1, 3, 3))
-    fit = registry.load_model("linear_least_squares").fit(None, x, y[:, 0], 1)
+    fit = registry.load_model("linear_least_squares").fit(None, features.view(tasks.Sample(x), 1), y[:, 0])
     rows, b = x.reshape(-1, 3), np.ones((120, 1))
     system = np.block([[rows if i == j else 0 * rows for j in range(3)] + [b] for i in range(3)])
     solution = np.linalg.lstsq(system, y.reshape(-1, 3).T.reshape(-1), rcond=None)[0]
@@ -160,8 +162,8 @@ def test_numbers_of_the_paths_trajectory(paths):
             tasks.samples(paths, i, history, 1)
             for i in (np.concatenate([parts["train"], parts["validation"]]), parts["test"])
         )
-        parameters = m.fit(None, fit.position, fit.target, 1)
-        predicted = test.position[:, -1] + m.apply(parameters, test.position[:, -1], np.diff(test.position, axis=1))
+        parameters = m.fit(None, features.view(fit, 1), fit.target)
+        predicted = test.position[:, -1] + m.apply(parameters, features.view(test, 1))
         return float(np.mean((predicted - test.target) ** 2))
 
     assert mse("persistence", 1) == pytest.approx(2.4315e-5, rel=1e-4)

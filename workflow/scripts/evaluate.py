@@ -23,7 +23,7 @@ def evaluate(folder: Path, trajectory: Trajectory, steps: int, count: int) -> No
     history, lag = task["history"], task["lag"]
     newest = tasks.split_frames(trajectory.episode, history, lag, task["split"])["test"]
     metrics = evaluation.baselines(trajectory, newest, lag)
-    sample = tasks.samples(trajectory, newest, history, lag)
+    sample = tasks.samples(trajectory, newest, history, lag, task.get("inputs", ()))
     prediction, rows = np.empty((0, *sample.target.shape[1:])), []
     status = record["status"]
     if status == "ok":
@@ -31,7 +31,7 @@ def evaluate(folder: Path, trajectory: Trajectory, steps: int, count: int) -> No
         try:
             metrics, prediction = evaluation.one_step(model, sample, metrics)
             starts = evaluation.rollout_starts(newest, trajectory.episode, lag, steps, count)
-            rows = evaluation.rollout(model, trajectory, starts, history, lag, steps)
+            rows = evaluation.rollout(model, trajectory, starts, task, steps)
         except ValueError as error:
             status = f"failed: {error}"
     with atomic(folder / "predictions.h5") as path, h5py.File(path, "w") as file:

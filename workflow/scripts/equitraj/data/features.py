@@ -13,11 +13,12 @@ class Statistics:
 
     Attributes:
         residual: "none", "last", "velocity" or "autoregression", what the network's output is added to.
-        coefficient: (K - 1,) weights of the past displacements in that extrapolation, oldest first.
+        coefficient: (V,) weights of the past (see `Sample.past`) in that extrapolation.
         residual_scale: root mean square of the residual, per coordinate.
-        displacement_scale: root mean square of the displacements between frames, per coordinate.
+        displacement_scale: root mean square of the past, per coordinate.
         position_mean: (3,) mean position; position_scale: root mean square about it, per coordinate.
         extent: root mean square distance of the points from the mean of their frame.
+        scalar_scale: (F,) root mean square of each feature; 1 for those that are zero or one.
     """
 
     residual: str
@@ -27,6 +28,7 @@ class Statistics:
     position_mean: tuple[float, float, float]
     position_scale: float
     extent: float
+    scalar_scale: tuple[float, ...] = ()
 
     @classmethod
     def from_json(cls, record: dict) -> "Statistics":
@@ -34,39 +36,43 @@ class Statistics:
         return cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in record.items()})
 
 
-def extrapolate(position: np.ndarray, residual: str, coefficient: tuple[float, ...] | np.ndarray) -> np.ndarray:
-    """The simple prediction (B, N, 3) from positions (B, K, N, 3): zero, or newest frame plus displacements."""
+def extrapolate(
+    newest: np.ndarray, past: np.ndarray, residual: str, coefficient: tuple[float, ...] | np.ndarray
+) -> np.ndarray:
+    """The simple prediction (B, N, 3): zero, or newest points (B, N, 3) plus their past (B, V, N, 3), weighted."""
     if residual == "none":
-        return np.zeros_like(position[:, -1])
-    return position[:, -1] + np.einsum("k,bknc->bnc", np.asarray(coefficient), np.diff(position, axis=1))
+        return np.zeros_like(newest)
+    return newest + np.einsum("k,bknc->bnc", np.asarray(coefficient), past)
 
 
-def extrapolation_weights(position: np.ndarray, target: np.ndarray, residual: str, lag: int) -> np.ndarray:
-    """Weights (K - 1,) of the displacements: zero, constant velocity, or fitted by least squares."""
-    n_displacements = position.shape[1] - 1
-    if residual in ("none", "last") or n_displacements == 0:
-        return np.zeros(n_displacements)
+def extrapolation_weights(past: np.ndarray, displacement: np.ndarray, residual: str, lag: int) -> np.ndarray:
+    """Weights (V,) of the past: zero, the last one alone (constant velocity), or fitted to `displacement` (B, N, 3)."""
+    count = past.shape[1]
+    if residual in ("none", "last") or count == 0:
+        return np.zeros(count)
     if residual == "velocity":
-        return lag * np.eye(n_displacements)[-1]
-    past = np.moveaxis(np.diff(position, axis=1), 1, -1).reshape(-1, n_displacements)
-    return np.linalg.lstsq(past, (target - position[:, -1]).reshape(-1), rcond=None)[0]
+        return lag * np.eye(count)[-1]
+    vectors = np.moveaxis(past, 1, -1).reshape(-1, count)
+    return np.linalg.lstsq(vectors, displacement.reshape(-1), rcond=None)[0]
 
 
-def measure(position: np.ndarray, target: np.ndarray, residual: str, lag: int) -> Statistics:
-    """Statistics of training samples: position (B, K, N, 3) and target (B, N, 3) in the model's frame."""
+def measure(sample: Sample, residual: str, lag: int) -> Statistics:
+    """Statistics of training samples in the model's frame."""
+    position, target, past = sample.position, sample.target, sample.past
     if residual == "auto":
-        residual = "velocity" if position.shape[1] > 1 else "last"
-    coefficient = extrapolation_weights(position, target, residual, lag)
-    mean = position[:, -1].mean((0, 1))
-    displacement = np.diff(position, axis=1)
+        residual = "velocity" if past.shape[1] else "last"
+    newest = position[:, -1]
+    coefficient = extrapolation_weights(past, target - newest, residual, lag)
+    mean = newest.mean((0, 1))
     return Statistics(
         residual=residual,
         coefficient=tuple(coefficient.tolist()),
-        residual_scale=_scale(target - extrapolate(position, residual, coefficient)),
-        displacement_scale=_scale(displacement) if displacement.size else 1.0,
+        residual_scale=_scale(target - extrapolate(newest, past, residual, coefficient)),
+        displacement_scale=_scale(past) if past.size else 1.0,
         position_mean=tuple(mean.tolist()),
-        position_scale=_scale(position[:, -1] - mean),
-        extent=_scale(position[:, -1] - position[:, -1].mean(1, keepdims=True)) * 3**0.5,
+        position_scale=_scale(newest - mean),
+        extent=_scale(newest - newest.mean(1, keepdims=True)) * 3**0.5,
+        scalar_scale=() if sample.scalar is None else _scalar_scale(sample.scalar),
     )
 
 
@@ -74,13 +80,20 @@ def _scale(value: np.ndarray) -> float:
     return float(np.sqrt(np.mean(np.square(value)))) or 1.0
 
 
+def _scalar_scale(scalar: np.ndarray) -> tuple[float, ...]:
+    """The root mean square of each column of (B, N, F), but 1 for those that are zero or one, as a species is."""
+    columns = np.moveaxis(scalar, -1, 0)
+    return tuple(1.0 if np.isin(column, (0, 1)).all() else _scale(column) for column in columns)
+
+
 def network_inputs(sample: Sample, statistics: Statistics, dtype: str) -> dict[str, np.ndarray]:
     """Arrays for a network, from a sample whose positions are in the network's frame.
 
-    Returns `position` (B, N, 3), the newest frame in the data's units; `displacement` (B, K - 1, N, 3) in units of
-    `displacement_scale`, newest last; `adjacency` (B, N, N), 1 where two points are bonded; `scalar` (B, N, F) where
-    the points have features. Differences are taken in float64, before the cast to `dtype`: in float32 a displacement
-    a thousand times smaller than the coordinates would keep four digits.
+    Returns `position` (B, N, 3), the newest frame in the data's units; `displacement` (B, V, N, 3), `Sample.past` in
+    units of `displacement_scale`; `adjacency` (B, N, N), 1 where two points are bonded; `scalar` (B, N, F) in units of
+    `scalar_scale` where the task shows features, `mass` (B, N) in the data's units where it shows masses.
+    Differences are taken in float64, before the cast to `dtype`: in float32 a displacement a thousand times smaller
+    than the coordinates would keep four digits.
     """
     batch, _, n_points = sample.position.shape[:3]
     adjacency = np.zeros((n_points, n_points), dtype)
@@ -88,10 +101,12 @@ def network_inputs(sample: Sample, statistics: Statistics, dtype: str) -> dict[s
         adjacency[sample.edges[0], sample.edges[1]] = 1
     inputs = {
         "position": sample.position[:, -1].astype(dtype),
-        "displacement": (np.diff(sample.position, axis=1) / statistics.displacement_scale).astype(dtype),
+        "displacement": (sample.past / statistics.displacement_scale).astype(dtype),
         "adjacency": np.broadcast_to(adjacency, (batch, n_points, n_points)),
     }
-    return inputs if sample.scalar is None else inputs | {"scalar": sample.scalar.astype(dtype)}
+    if sample.scalar is not None:
+        inputs["scalar"] = (sample.scalar / (statistics.scalar_scale or 1.0)).astype(dtype)
+    return inputs if sample.mass is None else inputs | {"mass": sample.mass.astype(dtype)}
 
 
 def check_output(found: tuple[int, ...], expected: tuple[int, ...]) -> None:
@@ -100,24 +115,64 @@ def check_output(found: tuple[int, ...], expected: tuple[int, ...]) -> None:
         raise ValueError(f"the model returned shape {tuple(found)}; expected {tuple(expected)} (samples, points, 3)")
 
 
-def normalised_residual(position: np.ndarray, target: np.ndarray, statistics: Statistics) -> np.ndarray:
+def _base(sample: Sample, statistics: Statistics) -> np.ndarray:
+    return extrapolate(sample.position[:, -1], sample.past, statistics.residual, statistics.coefficient)
+
+
+def normalised_residual(sample: Sample, statistics: Statistics) -> np.ndarray:
     """What a network is trained to return (B, N, 3), in units of `residual_scale`."""
-    return (target - extrapolate(position, statistics.residual, statistics.coefficient)) / statistics.residual_scale
+    return (sample.target - _base(sample, statistics)) / statistics.residual_scale
 
 
-def prediction(position: np.ndarray, output: np.ndarray, statistics: Statistics) -> np.ndarray:
+def prediction(sample: Sample, output: np.ndarray, statistics: Statistics) -> np.ndarray:
     """Predicted positions (B, N, 3), float64, from a network's output (B, N, 3)."""
-    base = extrapolate(position, statistics.residual, statistics.coefficient)
-    return base + statistics.residual_scale * output.astype(np.float64)
+    return _base(sample, statistics) + statistics.residual_scale * output.astype(np.float64)
 
 
 @dataclass(frozen=True)
 class Shape:
     """What a model needs to know of its task to be built.
 
-    Attributes: n_points N; n_displacements K - 1; n_scalars F; statistics of the training split."""
+    Attributes:
+        n_points: N.
+        n_displacements: vectors V in `Sample.past`: K - 1, and one more where the task shows velocities.
+        n_scalars: F.
+        statistics: of the training split.
+        lag: frames from the newest to the predicted one.
+        time_step: between two frames, 1 where the task shows neither velocity nor time.
+    """
 
     n_points: int
     n_displacements: int
     n_scalars: int
     statistics: Statistics
+    lag: int = 1
+    time_step: float = 1.0
+
+
+@dataclass(frozen=True)
+class View:
+    """What a closed form sees of B samples, in the model's frame and in the data's own units.
+
+    Attributes:
+        newest: (B, N, 3), the newest points.
+        past: (B, V, N, 3), where they come from: see `Sample.past`.
+        scalar: (B, N, F) features that the task shows, or None.
+        mass: (B, N), or None where the task does not show it.
+        lag: frames from the newest to the predicted one.
+        time_step: between two frames, 1 where the task shows neither velocity nor time.
+    """
+
+    newest: np.ndarray
+    past: np.ndarray
+    scalar: np.ndarray | None = None
+    mass: np.ndarray | None = None
+    lag: int = 1
+    time_step: float = 1.0
+
+
+def view(sample: Sample, lag: int, dtype: str = "float64") -> View:
+    """What a closed form sees of a sample in the model's frame; differences are taken before the cast to `dtype`."""
+    cast = lambda value: None if value is None else value.astype(dtype)  # noqa: E731
+    newest, past = cast(sample.position[:, -1]), cast(sample.past)
+    return View(newest, past, cast(sample.scalar), cast(sample.mass), lag, sample.step)

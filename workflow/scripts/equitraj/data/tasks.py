@@ -1,9 +1,11 @@
 """Tasks: K past frames in, the frame `lag` steps after the newest of them out; splits that share no frame."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
+from equitraj.base.registry import nearest
 from equitraj.data.splits import SPLITS, cut, split_counts
 from equitraj.data.trajectory import Trajectory
 
@@ -15,37 +17,101 @@ class Sample:
     Attributes:
         position: (B, K, N, 3), the last K frames, newest last.
         target: (B, N, 3), the position `lag` frames after the newest, or None where it is to be predicted.
-        velocity: (B, N, 3) at the newest frame, or None.
-        scalar: (B, N, F) features of the points, or None.
+        velocity: (B, N, 3) at the newest frame, or None where the task does not show it.
+        scalar: (B, N, F) features of the points that the task shows, or None.
+        mass: (B, N), or None where the task does not show it.
         edges: (2, E) directed bonds, or None.
+        step: time between two frames, 1 where the task shows neither velocity nor time.
     """
 
     position: np.ndarray
     target: np.ndarray | None = None
     velocity: np.ndarray | None = None
     scalar: np.ndarray | None = None
+    mass: np.ndarray | None = None
     edges: np.ndarray | None = None
+    step: float = 1.0
 
     def __len__(self) -> int:
         return len(self.position)
 
     def take(self, index: np.ndarray | slice) -> "Sample":
         """The samples at `index`."""
-        arrays = ("position", "target", "velocity", "scalar")
-        return replace(self, **{a: getattr(self, a)[index] for a in arrays if getattr(self, a) is not None})
+        return replace(self, **{a: getattr(self, a)[index] for a in ARRAYS if getattr(self, a) is not None})
+
+    @property
+    def past(self) -> np.ndarray:
+        """(B, V, N, 3) where the points come from: the displacements between the frames, oldest first, then velocity
+        times the time between two frames, where the task shows it."""
+        displacement = np.diff(self.position, axis=1)
+        if self.velocity is None:
+            return displacement
+        return np.concatenate([displacement, self.step * self.velocity[:, None]], axis=1)
 
 
-def samples(trajectory: Trajectory, newest: np.ndarray, history: int, lag: int) -> Sample:
-    """The samples whose newest frames are `newest` (B,)."""
+ARRAYS = ("position", "target", "velocity", "scalar", "mass")  # of a sample, with one entry for each of its members
+VECTORS = ("position", "velocity")  # those that a rotation turns and a method sees
+
+
+def samples(trajectory: Trajectory, newest: np.ndarray, history: int, lag: int, inputs: Sequence[str] = ()) -> Sample:
+    """The samples whose newest frames are `newest` (B,), with the `inputs` that a task shows beside positions.
+
+    Raises:
+        ValueError: an input that the trajectory does not have.
+    """
     newest = np.asarray(newest)
+    check_inputs(trajectory, inputs)
     past = newest[:, None] + np.arange(1 - history, 1)
     return Sample(
         position=trajectory.position[past],
         target=trajectory.position[newest + lag],
-        velocity=None if trajectory.velocity is None else trajectory.velocity[newest],
-        scalar=_one_hot(trajectory.species, len(newest)),
+        velocity=trajectory.velocity[newest] if "velocity" in inputs else None,
+        scalar=_scalars(trajectory, newest, inputs),
+        mass=_at(trajectory.mass, newest, 1) if "mass" in inputs else None,
         edges=None if trajectory.bonds is None else directed(trajectory.bonds),
+        step=time_step(trajectory) if {"velocity", "time_step"} & set(inputs) else 1.0,
     )
+
+
+def joined(parts: Sequence[Sample]) -> Sample:
+    """Samples of the same points and bonds, one below the other."""
+    first = parts[0]
+    names = [name for name in ARRAYS if getattr(first, name) is not None]
+    return replace(first, **{name: np.concatenate([getattr(part, name) for part in parts]) for name in names})
+
+
+def check_inputs(trajectory: Trajectory, inputs: Sequence[str]) -> None:
+    """Raise ValueError that names the first of `inputs` that the trajectory does not have, and what it has."""
+    arrays = {name: getattr(trajectory, name) for name in ("velocity", "species", "mass")}
+    has = ["time_step", *(name for name, value in arrays.items() if value is not None), *trajectory.features]
+    for name in inputs:
+        if name not in has:
+            raise ValueError(f"inputs: the data have no {name!r}; {nearest(name, has)}")
+
+
+def time_step(trajectory: Trajectory) -> float:
+    """The time between two frames: the median within episodes, 1 for a single frame."""
+    within = np.diff(trajectory.time)[np.diff(trajectory.episode) == 0]
+    return float(np.median(within)) if len(within) else 1.0
+
+
+def _at(value: np.ndarray, newest: np.ndarray, fixed: int) -> np.ndarray:
+    """What belongs to the points at frames `newest`, of an array that has `fixed` axes where it does not change."""
+    return np.broadcast_to(value, (len(newest), *value.shape)) if value.ndim == fixed else value[newest]
+
+
+def _scalars(trajectory: Trajectory, newest: np.ndarray, inputs: Sequence[str]) -> np.ndarray | None:
+    """(B, N, F): one column for each species, the mass, and the features, in the order of `inputs`."""
+    columns = []
+    for name in inputs:
+        if name == "species":
+            species = _at(trajectory.species, newest, 1)
+            columns.append((species[..., None] == np.unique(trajectory.species)).astype(float))
+        elif name == "mass":
+            columns.append(_at(trajectory.mass, newest, 1)[..., None])
+        elif name in trajectory.features:
+            columns.append(_at(trajectory.features[name], newest, 2))
+    return np.concatenate(columns, axis=-1) if columns else None
 
 
 def directed(bonds: np.ndarray) -> np.ndarray:
@@ -61,13 +127,6 @@ def histories(position: np.ndarray, episode: np.ndarray, history: int) -> np.nda
     first = np.searchsorted(episode, episode)  # episodes are numbered in order
     past = np.arange(len(position))[:, None] + np.arange(1 - history, 1)
     return position[np.maximum(past, first[:, None])]
-
-
-def _one_hot(species: np.ndarray | None, n_samples: int) -> np.ndarray | None:
-    if species is None:
-        return None
-    one_hot = (species[:, None] == np.unique(species)).astype(float)
-    return np.broadcast_to(one_hot, (n_samples, *one_hot.shape))
 
 
 def split_frames(episode: np.ndarray, history: int, lag: int, split: dict) -> dict[str, np.ndarray]:

@@ -53,12 +53,13 @@ class Frames:
     def into_sample(self, sample: Sample) -> Sample:
         """A sample with history and target in the frames: B * F samples."""
         count = self.weight.shape[1]
-        scalar = None if sample.scalar is None else np.repeat(sample.scalar, count, axis=0)
+        each = {k: v for k in ("scalar", "mass") if (v := getattr(sample, k)) is not None}
+        each = {name: np.repeat(value, count, axis=0) for name, value in each.items()}
         target = None if sample.target is None else self.into(sample.target)
         turned = (
             None if sample.velocity is None else replace(self, origin=np.zeros_like(self.origin)).into(sample.velocity)
         )
-        return replace(sample, position=self.into(sample.position), target=target, velocity=turned, scalar=scalar)
+        return replace(sample, position=self.into(sample.position), target=target, velocity=turned, **each)
 
     def back(self, prediction: np.ndarray) -> np.ndarray:
         """Predictions (B * F, ..., 3) in the frames, back in the world and averaged over the frames: (B, ..., 3)."""

@@ -16,6 +16,7 @@ def run(trajectory_path: Path, task: dict, name: str, alignment: dict, output: P
     """
     trajectory = read(trajectory_path)
     newest = tasks.split_frames(trajectory.episode, task["history"], task["lag"], task["split"])
+    tasks.check_inputs(trajectory, task.get("inputs", ()))
     aligner = load_alignment(alignment["frames"], alignment["options"])
     if trajectory.position.shape[1] < aligner.points_needed:
         raise ValueError(

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from equitraj.data.features import extrapolation_weights
+from equitraj.data.features import View, extrapolation_weights
 
 FRAMEWORK = "numpy"
 MINIMUM_HISTORY = 2
@@ -25,11 +25,11 @@ def claims(hyperparameters: Hyperparameters) -> dict[str, bool]:
     return {"rotation": True, "reflection": True, "translation": True, "permutation": True}
 
 
-def fit(hyperparameters: Hyperparameters, position: np.ndarray, target: np.ndarray, lag: int) -> dict[str, np.ndarray]:
-    """Coefficients (K - 1,), oldest first, from positions (B, K, N, 3) and targets (B, N, 3)."""
-    return {"coefficient": extrapolation_weights(position, target, "autoregression", lag)}
+def fit(hyperparameters: Hyperparameters, view: View, target: np.ndarray) -> dict[str, np.ndarray]:
+    """Coefficients (V,) of the past (B, V, N, 3), from targets (B, N, 3)."""
+    return {"coefficient": extrapolation_weights(view.past, target - view.newest, "autoregression", view.lag)}
 
 
-def apply(parameters: dict[str, np.ndarray], newest: np.ndarray, past: np.ndarray) -> np.ndarray:
+def apply(parameters: dict[str, np.ndarray], view: View) -> np.ndarray:
     """Displacement (B, N, 3) after lag frames."""
-    return np.einsum("k,bknc->bnc", parameters["coefficient"], past)
+    return np.einsum("k,bknc->bnc", parameters["coefficient"], view.past)

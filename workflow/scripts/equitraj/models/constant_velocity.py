@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from equitraj.data.features import extrapolation_weights
+from equitraj.data.features import View, extrapolation_weights
 from equitraj.models.autoregression import apply, claims
 
 __all__ = ["Hyperparameters", "apply", "claims", "fit"]
@@ -18,6 +18,6 @@ class Hyperparameters:
     """None."""
 
 
-def fit(hyperparameters: Hyperparameters, position: np.ndarray, target: np.ndarray, lag: int) -> dict[str, np.ndarray]:
-    """The weights (K - 1,) of the displacements: the newest one, lag times."""
-    return {"coefficient": extrapolation_weights(position, target, "velocity", lag)}
+def fit(hyperparameters: Hyperparameters, view: View, target: np.ndarray) -> dict[str, np.ndarray]:
+    """The weights (V,) of the past: the velocity where the task shows it, else the newest displacement; lag times."""
+    return {"coefficient": extrapolation_weights(view.past, target - view.newest, "velocity", view.lag)}

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from equitraj.data.features import View
+
 FRAMEWORK = "numpy"
 
 
@@ -17,12 +19,12 @@ def claims(hyperparameters: Hyperparameters) -> dict[str, bool]:
     return {"rotation": False, "reflection": False, "translation": False, "permutation": True}
 
 
-def fit(hyperparameters: Hyperparameters, position: np.ndarray, target: np.ndarray, lag: int) -> dict[str, np.ndarray]:
-    """W (3, 3) and b () from positions (B, K, N, 3) and targets (B, N, 3).
+def fit(hyperparameters: Hyperparameters, view: View, target: np.ndarray) -> dict[str, np.ndarray]:
+    """W (3, 3) and b () from newest points and targets (B, N, 3).
 
     The scalar b adds the same number to each coordinate, so it couples the three axes into one least-squares problem.
     """
-    x, y = position[:, -1].reshape(-1, 3), target.reshape(-1, 3)
+    x, y = view.newest.reshape(-1, 3), target.reshape(-1, 3)
     gram, moment = np.zeros((10, 10)), np.zeros(10)
     for axis in range(3):
         weights = slice(3 * axis, 3 * axis + 3)
@@ -34,6 +36,6 @@ def fit(hyperparameters: Hyperparameters, position: np.ndarray, target: np.ndarr
     return {"w": solution[:9].reshape(3, 3).T, "b": solution[9]}
 
 
-def apply(parameters: dict[str, np.ndarray], newest: np.ndarray, past: np.ndarray) -> np.ndarray:
+def apply(parameters: dict[str, np.ndarray], view: View) -> np.ndarray:
     """Displacement (B, N, 3) to x W + b."""
-    return newest @ parameters["w"] + parameters["b"] - newest
+    return view.newest @ parameters["w"] + parameters["b"] - view.newest

@@ -6,6 +6,7 @@ from typing import Annotated
 import numpy as np
 
 from equitraj.base.allowed import Checked, Range
+from equitraj.data.features import View
 from equitraj.models.linear_least_squares import apply, claims
 
 __all__ = ["Hyperparameters", "apply", "claims", "fit"]
@@ -21,8 +22,8 @@ class Hyperparameters(Checked):
     learning_rate: Annotated[float, Range(above=0)] = 1e-6
 
 
-def fit(hyperparameters: Hyperparameters, position: np.ndarray, target: np.ndarray, lag: int) -> dict[str, np.ndarray]:
-    """W (3, 3) and b () from positions (B, K, N, 3) and targets (B, N, 3)."""
+def fit(hyperparameters: Hyperparameters, view: View, target: np.ndarray) -> dict[str, np.ndarray]:
+    """W (3, 3) and b () from newest points and targets (B, N, 3)."""
     import jax
     import jax.numpy as jnp
 
@@ -39,5 +40,5 @@ def fit(hyperparameters: Hyperparameters, position: np.ndarray, target: np.ndarr
         epoch = lambda weights, _: jax.lax.scan(step, weights, (x, y))  # noqa: E731
         return jax.lax.scan(epoch, start, length=hyperparameters.epochs)[0]
 
-    w, b = run(jnp.asarray(position[:, -1], jnp.float32), jnp.asarray(target, jnp.float32))
+    w, b = run(jnp.asarray(view.newest, jnp.float32), jnp.asarray(target, jnp.float32))
     return {"w": np.asarray(w, np.float64), "b": np.asarray(b, np.float64)}

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from equitraj.data.features import View
+
 FRAMEWORK = "numpy"
 
 
@@ -17,11 +19,11 @@ def claims(hyperparameters: Hyperparameters) -> dict[str, bool]:
     return {"rotation": True, "reflection": True, "translation": True, "permutation": True}
 
 
-def fit(hyperparameters: Hyperparameters, position: np.ndarray, target: np.ndarray, lag: int) -> dict[str, np.ndarray]:
+def fit(hyperparameters: Hyperparameters, view: View, target: np.ndarray) -> dict[str, np.ndarray]:
     """Nothing to fit."""
     return {}
 
 
-def apply(parameters: dict[str, np.ndarray], newest: np.ndarray, past: np.ndarray) -> np.ndarray:
+def apply(parameters: dict[str, np.ndarray], view: View) -> np.ndarray:
     """No displacement: zeros (B, N, 3)."""
-    return np.zeros_like(newest)
+    return np.zeros_like(view.newest)

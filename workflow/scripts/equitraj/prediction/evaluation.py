@@ -76,22 +76,21 @@ def fed_back(predictor: Predictor, sample: Sample, lag: int, steps: int) -> Iter
     for _ in range(steps):
         prediction = predictor.predict(sample)
         yield prediction
-        velocity = None if sample.velocity is None else (prediction - sample.position[:, -1]) / lag
+        velocity = None if sample.velocity is None else (prediction - sample.position[:, -1]) / (lag * sample.step)
         position = np.concatenate([sample.position[:, 1:], prediction[:, None]], axis=1)
         sample = replace(sample, position=position, velocity=velocity)
 
 
-def rollout(
-    predictor: Predictor, trajectory: Trajectory, starts: np.ndarray, history: int, lag: int, steps: int
-) -> list[dict]:
+def rollout(predictor: Predictor, trajectory: Trajectory, starts: np.ndarray, task: dict, steps: int) -> list[dict]:
     """MSE and skill after each step of feeding predictions back, over the starts.
 
     A history of consecutive frames can only be fed back where the lag is one frame; longer lags are rolled out with
     history 1 only.
     """
+    history, lag = task["history"], task["lag"]
     if not len(starts) or (lag > 1 and history > 1):
         return []
-    sample = tasks.samples(trajectory, starts, history, lag)
+    sample = tasks.samples(trajectory, starts, history, lag, task.get("inputs", ()))
     rows, origin = [], sample.position[:, -1]
     for step, prediction in enumerate(fed_back(predictor, sample, lag, steps), 1):
         truth = trajectory.position[starts + step * lag]

@@ -75,7 +75,7 @@ def rollout(folder: Path, trajectory: Trajectory, start: int | None = None, step
             f"{first[mine] + length[mine] - 1}, of which it needs {history} up to its start; steps: at most {longest}"
         )
     model = predictor.load(folder, dtype=record["precision"])
-    sample = tasks.samples(trajectory, np.array([start]), history, lag)
+    sample = tasks.samples(trajectory, np.array([start]), history, lag, task.get("inputs", ()))
     position = np.concatenate([*evaluation.fed_back(model, sample, lag, steps)])
     if not (finite := np.isfinite(position).all((1, 2))).all():
         raise ValueError(f"{folder}: the rollout diverges; --steps {np.argmin(finite)} is the longest with numbers")

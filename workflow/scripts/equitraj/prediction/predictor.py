@@ -20,6 +20,7 @@ from equitraj.data.tasks import Sample
 from equitraj.frames import Base
 from equitraj.training.method import Method
 from equitraj.training.record import read_record
+from equitraj.training.state import state_of
 
 CHUNK = 64  # samples in a call, smaller batches padded to it, so that a network is compiled once
 CHUNKS = {"torch": 128}  # where nothing is compiled for a shape: larger calls are faster, until they leave the caches
@@ -80,24 +81,25 @@ def shape_from(record: dict) -> Shape:
 def forward(method: Method, shape: Shape, arrays: dict[str, np.ndarray], dtype: str) -> Callable[[Sample], np.ndarray]:
     """The map from a sample in the model's frame to predicted positions in that frame."""
     if method.closed_form:
-        return _closed_form(method, arrays, dtype)
+        return _closed_form(method, shape, arrays, dtype)
     run = {"jax": _jax, "torch": _torch}[model_spec(method.model).framework](method, shape, arrays, dtype)
 
     def predict(sample: Sample) -> np.ndarray:
         inputs = features.network_inputs(sample, shape.statistics, dtype)
-        return features.prediction(sample.position, run(inputs), shape.statistics)
+        return features.prediction(sample, run(inputs), shape.statistics)
 
     return predict
 
 
-def _closed_form(method: Method, arrays: dict[str, np.ndarray], dtype: str) -> Callable[[Sample], np.ndarray]:
-    parameters = {k: v.astype(dtype) for k, v in arrays.items()}
+def _closed_form(
+    method: Method, shape: Shape, arrays: dict[str, np.ndarray], dtype: str
+) -> Callable[[Sample], np.ndarray]:
+    state = state_of(arrays, dtype)
 
     def predict(sample: Sample) -> np.ndarray:
-        newest, past = sample.position[:, -1], np.diff(sample.position, axis=1)
-        displacement = method.module.apply(parameters, newest.astype(dtype), past.astype(dtype))
-        features.check_output(displacement.shape, newest.shape)
-        return newest + displacement.astype(np.float64)
+        displacement = np.asarray(method.module.apply(state, features.view(sample, shape.lag, dtype)), np.float64)
+        features.check_output(displacement.shape, sample.position[:, -1].shape)
+        return sample.position[:, -1] + displacement
 
     return predict
 

@@ -41,6 +41,7 @@ class Element:
             target=turn(sample.target, self.shift),
             velocity=turn(sample.velocity, 0.0),
             scalar=place(sample.scalar),
+            mass=None if sample.mass is None else sample.mass[:, self.order],
             edges=None if sample.edges is None else np.argsort(self.order)[sample.edges],
         )
 

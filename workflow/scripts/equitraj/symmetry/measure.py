@@ -1,11 +1,11 @@
 """How far g^-1 f(g x) is from f(x), element by element, and what that costs in the loss."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import numpy as np
 
-from equitraj.data.tasks import Sample
+from equitraj.data.tasks import Sample, joined
 from equitraj.symmetry.actions import Element
 
 Predict = Callable[[Sample], np.ndarray]
@@ -129,16 +129,9 @@ def measure_by_label(
     for begin in range(0, len(elements), together):
         some = elements[begin : begin + together]
         moved = [g.apply(sample) for g in some]
-        predicted = np.split(predict(stack(moved)), len(some))
+        predicted = np.split(predict(joined(moved)), len(some))
         for g, one, output in zip(some, moved, predicted, strict=True):
             magnitude = np.linalg.norm(one.position[:, -1], axis=(1, 2)) / g.scale
             for label in {"", g.label}:
                 found.setdefault(label, Measurement(sample, prediction)).add(g.undo(output), magnitude)
     return found
-
-
-def stack(samples: list[Sample]) -> Sample:
-    """Samples of the same bonds, one below the other."""
-    first = samples[0]
-    names = [n for n in ("position", "target", "velocity", "scalar") if getattr(first, n) is not None]
-    return replace(first, **{n: np.concatenate([getattr(s, n) for s in samples]) for n in names})

@@ -10,7 +10,7 @@ import numpy as np
 from scipy.optimize import minimize
 from scipy.spatial.transform import Rotation
 
-from equitraj.data.tasks import Sample
+from equitraj.data.tasks import VECTORS, Sample
 from equitraj.frames.axes import extent
 from equitraj.symmetry.actions import Element, direction, draw
 from equitraj.symmetry.measure import Measurement, Predict, displacement_norm, interval, measure
@@ -92,7 +92,7 @@ def rollout(predict: Predict, sample: Sample, steps: tuple[int, ...] = (1, 2, 5,
 
 def _advance(predict: Predict, sample: Sample) -> Sample:
     prediction = predict(sample)
-    velocity = None if sample.velocity is None else prediction - sample.position[:, -1]
+    velocity = None if sample.velocity is None else (prediction - sample.position[:, -1]) / sample.step
     return replace(
         sample, position=np.concatenate([sample.position[:, 1:], prediction[:, None]], axis=1), velocity=velocity
     )
@@ -119,18 +119,24 @@ def stabilisers(predict: Predict, sample: Sample, forward: float, seed: int = 0)
 
 def _symmetrised(sample: Sample, group: list[Element]) -> Sample:
     """Positions averaged over a finite group: the projection on its fixed points."""
-    mean = np.mean([g.apply(sample).position for g in group], axis=0)
-    return replace(sample, position=mean, velocity=None, target=None)
+    images = [g.apply(sample) for g in group]
+    mean = {k: np.mean([getattr(s, k) for s in images], axis=0) for k in VECTORS if getattr(sample, k) is not None}
+    return replace(sample, **mean, target=None)
 
 
 def _cyclic(sample: Sample, turn: np.ndarray, n: int) -> Sample:
     """The first part of the points and its n - 1 turned copies, without bonds; features are copied too."""
     part = sample.position.shape[2] // n
     matrices = np.stack([np.linalg.matrix_power(turn, k) for k in range(n)])
-    copies = np.einsum("pij,bkmj->bkpmi", matrices, sample.position[:, :, :part])
-    scalar = None if sample.scalar is None else np.tile(sample.scalar[:, :part], (1, n, 1))
-    position = copies.reshape(*copies.shape[:2], -1, 3)
-    return replace(sample, position=position, scalar=scalar, velocity=None, target=None, edges=None)
+    made = {}
+    for name in (name for name in VECTORS if getattr(sample, name) is not None):
+        copies = np.einsum("pij,...mj->...pmi", matrices, getattr(sample, name)[..., :part, :])
+        made[name] = copies.reshape(*copies.shape[:-3], -1, 3)
+    if sample.scalar is not None:
+        made["scalar"] = np.tile(sample.scalar[:, :part], (1, n, 1))
+    if sample.mass is not None:
+        made["mass"] = np.tile(sample.mass[:, :part], (1, n))
+    return replace(sample, **made, target=None, edges=None)
 
 
 def _stabiliser(name: str, predict: Predict, sample: Sample, element: Element, forward: float) -> dict:

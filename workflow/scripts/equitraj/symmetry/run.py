@@ -102,8 +102,10 @@ def _results(jobs: list[Job], processes: int) -> Iterable[list[dict]]:
 def test_samples(folder: Path, trajectory: Trajectory, n_samples: int) -> tuple[Sample, int]:
     """Samples spread over the test split of a run's task, and its lag."""
     task = read_record(folder)["task"]
-    newest = tasks.split_frames(trajectory.episode, task["history"], task["lag"], task["split"])["test"]
-    return tasks.samples(trajectory, newest[spread(len(newest), n_samples)], task["history"], task["lag"]), task["lag"]
+    history, lag = task["history"], task["lag"]
+    newest = tasks.split_frames(trajectory.episode, history, lag, task["split"])["test"]
+    few = newest[spread(len(newest), n_samples)]
+    return tasks.samples(trajectory, few, history, lag, task.get("inputs", ())), lag
 
 
 def loader(folder: Path, weights: str) -> Callable[[str], symmetry.Predict]:

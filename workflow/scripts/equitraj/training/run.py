@@ -25,7 +25,8 @@ from equitraj.data.trajectory import Trajectory, read, read_observables
 from equitraj.frames import Frames
 from equitraj.training import checkpoint
 from equitraj.training.method import Method
-from equitraj.training.outcome import Arrays, Data, Diverged, Monitor, Outcome, RunTimeout
+from equitraj.training.outcome import Arrays, Data, Monitor, Outcome, RunTimeout
+from equitraj.training.state import BYTES, arrays_of
 
 Result = tuple[Outcome, Exception | None]
 PACKAGES = {"numpy": [], "jax": ["jax", "equinox", "optax"], "torch": ["torch", "e3nn", "torch-geometric"]}
@@ -50,7 +51,7 @@ def load_splits(
 
     def split(index: np.ndarray) -> Split:
         frames = every_frame.take(index)
-        return Split(frames.into_sample(tasks.samples(trajectory, index, history, lag)), frames)
+        return Split(frames.into_sample(tasks.samples(trajectory, index, history, lag, task.get("inputs", ()))), frames)
 
     record = {
         name: {"samples": len(n), "first_frame": int(n[0] - history + 1), "last_frame": int(n[-1] + lag)}
@@ -61,18 +62,16 @@ def load_splits(
 
 def fit_closed_form(method: Method, splits: dict[str, Split], lag: int, parts: tuple[str, ...]) -> Result:
     """Fit a model that selects nothing on the named splits together."""
-    position, target = (np.concatenate([getattr(splits[p].sample, a) for p in parts]) for a in ("position", "target"))
+    sample = tasks.joined([splits[part].sample for part in parts])
     begin, outcome = time.perf_counter(), Outcome()
     try:
-        fitted = method.module.fit(method.hyperparameters(), position, target, lag)
-        if not all(np.isfinite(v).all() for v in fitted.values()):
-            raise Diverged("fitted weights are not finite")
-        outcome.trained = fitted
+        state = method.module.fit(method.hyperparameters(), features.view(sample, lag), sample.target)
+        outcome.trained = arrays_of(state, method.model)
     except Exception as error:  # recorded as a row: a failed run is a result
         return outcome, error
     finally:
         outcome.seconds = time.perf_counter() - begin
-        outcome.frames_per_second = len(position) / max(outcome.seconds, 1e-9)
+        outcome.frames_per_second = len(sample) / max(outcome.seconds, 1e-9)
     return outcome, None
 
 
@@ -82,7 +81,7 @@ def network_data(method: Method, splits: dict[str, Split], statistics: features.
 
     def arrays(split: Split) -> Arrays:
         inputs = features.network_inputs(split.sample, statistics, precision)
-        target = features.normalised_residual(split.sample.position, split.sample.target, statistics)
+        target = features.normalised_residual(split.sample, statistics)
         return Arrays(inputs, target, split.frames.rotation, split.frames.weight)
 
     draw = method.aligner.training == "draw"
@@ -161,13 +160,18 @@ def write_run(folder: Path, outcome: Outcome, error: Exception | None, reference
             "status": status_of(error),
             "has_initial": bool(outcome.initial),
             "snapshots": sorted(outcome.snapshots),
-            "n_parameters": int(sum(v.size for v in (outcome.initial or outcome.trained).values())),
+            "n_parameters": n_parameters(outcome.initial or outcome.trained),
             "train_seconds": outcome.seconds,
             "frames_per_second": outcome.frames_per_second,
             "peak_memory_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
             "device": outcome.device,
         },
     )
+
+
+def n_parameters(arrays: dict[str, np.ndarray]) -> int:
+    """How many numbers were learned; bytes are not counted."""
+    return sum(int(value.size) for name, value in arrays.items() if not name.startswith(BYTES))
 
 
 def now() -> str:
@@ -194,9 +198,11 @@ def run(
     residual = "last" if method.closed_form else method.training_options().residual
     shape = Shape(
         n_points=train.position.shape[2],
-        n_displacements=train.position.shape[1] - 1,
+        n_displacements=train.past.shape[1],
         n_scalars=0 if train.scalar is None else train.scalar.shape[-1],
-        statistics=features.measure(train.position, train.target, residual, task["lag"]),
+        statistics=features.measure(train, residual, task["lag"]),
+        lag=task["lag"],
+        time_step=train.step,
     )
     # what selects nothing on validation may learn from it, unless the number of training samples is the question
     parts = ("train", "validation") if method.closed_form and str(size) == "all" else ("train",)

@@ -27,7 +27,7 @@ from equitraj import symmetry
 from equitraj.base.registry import model_spec
 from equitraj.data import features
 from equitraj.data.features import Shape
-from equitraj.data.tasks import Sample
+from equitraj.data.tasks import VECTORS, Sample
 from equitraj.frames import UNDETERMINED, Frames
 from equitraj.prediction import predictor
 from equitraj.symmetry.measure import interval
@@ -43,6 +43,7 @@ JUMP = 0.1  # a frame that turns by this much between two points of the stencil 
 ROUNDING = EPSILON["float64"] / STEP
 REST = 16 * ROUNDING  # a frame that moves by less is at rest
 LAYER_ROUNDING = 16 * EPSILON["float64"]  # of a layer's features and their derivatives
+AFFINE = 1e-6  # relative: far above rounding, far below what bends
 OMEGA = np.array(
     [[[0, 0, 0], [0, 0, -1], [0, 1, 0]], [[0, 0, 1], [0, 0, 0], [-1, 0, 0]], [[0, -1, 0], [1, 0, 0], [0] * 3]]
 )
@@ -76,8 +77,13 @@ def derivatives(
     tangent = np.einsum("gbfij,bknj->gbfkni", motion.rotation, relative)
     tangent -= np.einsum("bfij,gbj->gbfi", still.rotation, motion.origin)[..., None, None, :]
     n_generators, batch, count = tangent.shape[:3]
-    tangent = tangent.reshape(n_generators, batch * count, *sample.position.shape[1:])
-    value, change = _linearised(method, shape, arrays, still.into_sample(sample), np.nan_to_num(tangent))
+    inside = replace(still.into_sample(sample), target=None)
+    moved = {"position": tangent.reshape(n_generators, *inside.position.shape)}
+    if sample.velocity is not None:  # turned like a difference of positions: an origin does not move it
+        turned = np.einsum("gbfij,bnj->gbfni", motion.rotation, sample.velocity)
+        moved["velocity"] = turned.reshape(n_generators, *inside.velocity.shape)
+    steps = [replace(inside, **{k: np.nan_to_num(v[g]) for k, v in moved.items()}) for g in range(n_generators)]
+    value, change = _linearised(method, shape, arrays, inside, steps)
     value = value.reshape(batch, count, *value.shape[1:])
     change = change.reshape(n_generators, batch, count, *change.shape[2:])
     result = np.einsum("gbf,bfij,bfni->gbnj", motion.weight, still.rotation, value)
@@ -140,23 +146,27 @@ def _tangent(rotation: np.ndarray, change: np.ndarray) -> np.ndarray:
 
 
 def _linearised(
-    method: Method, shape: Shape, arrays: dict[str, np.ndarray], sample: Sample, tangent: np.ndarray
+    method: Method, shape: Shape, arrays: dict[str, np.ndarray], sample: Sample, steps: list[Sample]
 ) -> tuple[np.ndarray, np.ndarray]:
-    """m (B, N, 3) at a sample in the model's frame, and m's derivatives (G, B, N, 3) along tangents (G, B, K, N, 3)."""
+    """m (B, N, 3) at a sample in the model's frame, and m's derivatives (G, B, N, 3) along G tangents."""
     if method.closed_form:
-        return _affine(method, arrays, sample.position, tangent)
+        return _affine(method, shape, arrays, sample, steps)
     framework, network = _network(method, shape, arrays)
     inputs = features.network_inputs(sample, shape.statistics, "float64")
-    moves = tangent.any((1, 2, 3, 4)) | (np.arange(len(tangent)) == 0)  # one at least, for the value
-    steps = [replace(sample, position=one) for one in tangent[moves]]
-    steps = [_moving(features.network_inputs(step, shape.statistics, "float64")) for step in steps]
-    tangents = {k: np.stack([step[k] for step in steps]) for k in steps[0]}
+    moves = [i == 0 or _moves(step) for i, step in enumerate(steps)]  # one at least, for the value
+    chosen = [step for step, does in zip(steps, moves, strict=True) if does]
+    along = [_moving(features.network_inputs(step, shape.statistics, "float64")) for step in chosen]
+    tangents = {k: np.stack([one[k] for one in along]) for k in along[0]}
     layers = getattr(method.module, "layers", None)
     (value, _), (along, _) = framework.linearised(network, inputs, tangents, None if method.aligner.learned else layers)
-    change = np.zeros((len(tangent), *value.shape))
+    change = np.zeros((len(steps), *value.shape))
     change[moves] = along
-    moved = [features.prediction(one, c, shape.statistics) for one, c in zip(tangent, change, strict=True)]
-    return features.prediction(sample.position, value, shape.statistics), np.stack(moved)
+    moved = [features.prediction(one, c, shape.statistics) for one, c in zip(steps, change, strict=True)]
+    return features.prediction(sample, value, shape.statistics), np.stack(moved)
+
+
+def _moves(step: Sample) -> bool:
+    return bool(step.position.any() or (step.velocity is not None and step.velocity.any()))
 
 
 def _moving(inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
@@ -165,12 +175,22 @@ def _moving(inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
 
 
 def _affine(
-    method: Method, arrays: dict[str, np.ndarray], position: np.ndarray, tangent: np.ndarray
+    method: Method, shape: Shape, arrays: dict[str, np.ndarray], sample: Sample, steps: list[Sample]
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Closed forms are affine in positions: the derivative is the difference of two evaluations, exact to rounding."""
-    apply = lambda p: p[:, -1] + method.module.apply(arrays, p[:, -1], np.diff(p, axis=1))  # noqa: E731
-    base = apply(np.zeros_like(position))
-    return apply(position), np.stack([apply(one) - base for one in tangent])
+    """Closed forms that are affine in positions: the difference of two evaluations is exact to rounding.
+
+    Others, of which nothing is known that could be differentiated, get no derivative but NaN.
+    """
+    apply, names = predictor.forward(method, shape, arrays, "float64"), _vectors(sample)
+    base, value = apply(replace(sample, **{k: np.zeros_like(getattr(sample, k)) for k in names})), apply(sample)
+    change = np.stack([apply(one) - base for one in steps])
+    there = apply(replace(sample, **{k: getattr(sample, k) + getattr(steps[0], k) for k in names}))
+    affine = np.allclose(there, value + change[0], rtol=AFFINE, atol=AFFINE * np.abs(value).max())
+    return value, change if affine else np.full_like(change, np.nan)
+
+
+def _vectors(sample: Sample) -> list[str]:
+    return [name for name in VECTORS if getattr(sample, name) is not None]
 
 
 def _network(method: Method, shape: Shape, arrays: dict[str, np.ndarray]) -> tuple:
