@@ -10,7 +10,8 @@ from equitraj.base import devices
 from equitraj.base import files
 from equitraj.base import registry
 from equitraj.data.sources import entry as source_entry
-from equitraj.study.fits import resolved_alignment
+from equitraj.study import fits
+
 from snakemake_interface_executor_plugins.settings import DeploymentMethod
 
 if workflow.is_main_process:  # its jobs have what it has checked
@@ -159,7 +160,7 @@ def alignment_of(method):
 
 def alignment_spec(name):
     """File and options of an alignment."""
-    return resolved_alignment(name, config["alignments"])
+    return fits.resolved_alignment(name, config["alignments"])
 
 
 def alignment_code(name):
@@ -180,8 +181,8 @@ def method_code(wildcards):
 
 
 def is_applicable(task, method):
-    """Whether a task has the history that a method's model needs."""
-    return config["tasks"][task]["history"] >= spec(method).minimum_history
+    """Whether a task shows the past that a method's model needs."""
+    return fits.is_applicable(config["tasks"][task], config["methods"][method]["model"])
 
 
 BATCHES = [

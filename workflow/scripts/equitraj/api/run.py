@@ -36,7 +36,7 @@ class Run:
 
         Newest frame last, in the units of the data that the method was trained on. `velocity` (N, 3) or (B, N, 3) at
         the newest frame, for a method that was trained with velocities; `scalar` (N, F) or (B, N, F), the features of
-        the points, for one that was trained with features.
+        the points, for one that was trained with features: the mass first, then in the order of the task's `inputs`.
 
         Raises:
             ValueError: another number of frames, points or features than in training, or values that are not finite.
@@ -73,24 +73,24 @@ class Run:
     ) -> Sample:
         shape = self.record["shape"]
         position = self._checked("positions", positions, single, (self.history, shape["n_points"], 3))
-        bonds = self.record.get("bonds")
+        bonds, inputs = self.record.get("bonds"), self.record["task"].get("inputs", [])
+        scalars = self._of_points("scalar", scalar, shape["n_scalars"], len(position))
         return Sample(
             position,
-            velocity=None if velocity is None else self._of_points("velocity", velocity, 3, len(position)),
-            scalar=self._scalar(scalar, shape["n_scalars"], len(position)),
+            velocity=self._of_points("velocity", velocity, 3 * ("velocity" in inputs), len(position)),
+            scalar=scalars,
+            mass=scalars[..., 0] if "mass" in inputs else None,
             edges=None if bonds is None else directed(np.array(bonds)),
+            step=shape["time_step"],
         )
 
-    def _scalar(self, scalar: np.ndarray | None, n_scalars: int, n_samples: int) -> np.ndarray | None:
-        if (scalar is not None) == (n_scalars > 0):
-            return None if scalar is None else self._of_points("scalar", scalar, n_scalars, n_samples)
-        wanted = (
-            f"with {n_scalars} features of each point: give them" if n_scalars else "without features: leave it out"
-        )
-        raise ValueError(f"scalar: {self.folder} was trained {wanted}")
-
-    def _of_points(self, name: str, value: np.ndarray, width: int, n_samples: int) -> np.ndarray:
-        """Checked values (B, N, width), from those of each sample or from one (N, width) for all."""
+    def _of_points(self, name: str, value: np.ndarray | None, width: int, n_samples: int) -> np.ndarray | None:
+        """Checked values (B, N, width), from those of each sample or from one (N, width) for all; None for width 0."""
+        if (value is None) != (width == 0):
+            wanted = f"with {width} numbers of each point: give them" if width else "without: leave it out"
+            raise ValueError(f"{name}: {self.folder} was trained {wanted}")
+        if value is None:
+            return None
         value = self._checked(name, value, np.ndim(value) == 2, (self.record["shape"]["n_points"], width))
         if len(value) not in (1, n_samples):
             raise ValueError(f"{name}: {len(value)} samples; positions has {n_samples}")

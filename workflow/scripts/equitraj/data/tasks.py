@@ -101,9 +101,9 @@ def _at(value: np.ndarray, newest: np.ndarray, fixed: int) -> np.ndarray:
 
 
 def _scalars(trajectory: Trajectory, newest: np.ndarray, inputs: Sequence[str]) -> np.ndarray | None:
-    """(B, N, F): one column for each species, the mass, and the features, in the order of `inputs`."""
+    """(B, N, F): the mass first, then a column for each species, and the features, in the order of `inputs`."""
     columns = []
-    for name in inputs:
+    for name in sorted(inputs, key=lambda name: name != "mass"):
         if name == "species":
             species = _at(trajectory.species, newest, 1)
             columns.append((species[..., None] == np.unique(trajectory.species)).astype(float))

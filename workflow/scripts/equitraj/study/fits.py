@@ -55,12 +55,17 @@ def check_split(name: str, task: dict, source: dict) -> None:
             )
 
 
+def is_applicable(task: dict, model: str) -> bool:
+    """Whether a task shows the past that a model needs: frames, of which a velocity stands for one."""
+    return task["history"] + ("velocity" in task.get("inputs", [])) >= model_spec(model).minimum_history
+
+
 def check_study(config: dict) -> None:
     """Check the study's tasks, methods, sizes and rollouts against each other."""
     study = config["study"]
     for name in study["methods"]:
         needed = model_spec(config["methods"][name]["model"]).minimum_history
-        if all(config["tasks"][task]["history"] < needed for task in study["tasks"]):
+        if not any(is_applicable(config["tasks"][task], config["methods"][name]["model"]) for task in study["tasks"]):
             raise ValueError(
                 f"study.methods: {name!r} needs a history of {needed} frames, which none of study.tasks has; add a "
                 "task with that history or leave the method out"
