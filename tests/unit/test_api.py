@@ -93,20 +93,22 @@ def test_features_of_points_are_asked_for_where_a_run_was_trained_with_them(chai
     write(tmp_path / "lifted.h5", charged)
     align(tmp_path / "lifted.h5", TASK, "none", {"frames": "none", "options": {}}, tmp_path / "none.h5")
     method = Method("mlp", "mlp", options={"width": 4}, training={"epochs": 1})
-    training.run(TASK, method, "all", [0], tmp_path / "lifted.h5", tmp_path / "none.h5", tmp_path)
+    training.run(
+        TASK | {"inputs": ["species"]}, method, "all", [0], tmp_path / "lifted.h5", tmp_path / "none.h5", tmp_path
+    )
     run, windows = equitraj.load(tmp_path / "seed0"), np.stack([chain.position[:3], chain.position[1:4]])
     kinds = np.eye(2)[charged.species]
     from_one = run.predict(windows, scalar=kinds)
     np.testing.assert_array_equal(from_one, run.predict(windows, scalar=np.stack([kinds, kinds])))
     assert not np.array_equal(from_one, run.predict(windows, scalar=kinds[::-1] * 0))
-    with pytest.raises(ValueError, match="scalar: .* was trained with 2 features of each point: give them"):
+    with pytest.raises(ValueError, match="scalar: .* was trained with 2 numbers of each point: give them"):
         run.predict(windows)
     with pytest.raises(ValueError, match="scalar: 3 samples; positions has 2"):
         run.predict(windows, scalar=np.stack([kinds] * 3))
 
 
 def test_features_are_refused_where_a_run_was_trained_without(run_folder, chain):
-    with pytest.raises(ValueError, match="scalar: .* was trained without features: leave it out"):
+    with pytest.raises(ValueError, match="scalar: .* was trained without: leave it out"):
         equitraj.load(run_folder).predict(chain.position[:3], scalar=np.zeros((5, 2)))
     with pytest.raises(ValueError, match="steps: 0; expected int, at least 1"):
         equitraj.load(run_folder).rollout(chain.position[:3], 0)

@@ -27,7 +27,7 @@ NETWORKS = {
 
 @pytest.fixture(scope="module")
 def rich(chain) -> Trajectory:
-    """The chain with velocities, masses, species and charges that change, a quarter of a unit of time between frames."""
+    """The chain with velocities, masses, species and charges that change, 0.25 units of time between frames."""
     rng = np.random.default_rng(5)
     velocity = np.gradient(chain.position, STEP, axis=0)
     charge = rng.normal(size=(120, 5, 1))
