@@ -169,7 +169,7 @@ def test_a_failed_run_has_nothing_to_export(run_folder, nanometres, tmp_path):
     failed = run_folder.parent / "seed1"
     failed.mkdir(exist_ok=True)
     shutil.copy(run_folder / "model.safetensors", failed)
-    write_json(failed / "run.json", record | {"status": "failed: the loss is not finite"})
+    write_json(failed / "run.json", record | {"status": "failed: the loss is not finite", "seed": 1})
     evaluate.evaluate(failed, nanometres, 10, 4)
     for what in ("predictions", "rollout"):
         done = run_script(failed, "--what", what, "--output", tmp_path / "a.xtc")

@@ -61,8 +61,18 @@ def load(chain, tmp_path_factory):
             {f"trained/{k}": np.ascontiguousarray(v) for k, v in weights(m, shape, s, 0).items()},
             folder / "model.safetensors",
         )
-        record = {"method": asdict(m), "shape": asdict(shape), "status": "ok", "claims": m.claims()}
-        write_json(folder / "run.json", record)
+        task = {"name": "chain", "source": "chain", "history": history, "lag": 1, "split": {}}
+        record = {
+            "task": task,
+            "method": asdict(m),
+            "shape": asdict(shape),
+            "claims": m.claims(),
+            "split": {},
+            "seed": 0,
+        }
+        record |= {"status": "ok", "train_size": "all", "precision": "float32", "device": "cpu", "has_initial": False}
+        costs = dict.fromkeys(("n_parameters", "train_seconds", "frames_per_second", "peak_memory_mb"), 0)
+        write_json(folder / "run.json", record | costs)
         return lambda dtype: predictor.load(folder, "trained", dtype).predict
 
     return make

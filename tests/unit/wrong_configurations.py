@@ -135,7 +135,9 @@ AT_PARSING = WRONG_METHODS | {
     "sources.new": [({"url": "https://host/walk.npz"}, "the key 'kind' is missing; How the data are obtained")],
     # tasks
     "tasks.tiny_k1.source": [("tinny", "unknown name 'tinny'; allowed: "), (None, "None; expected string")],
-    "tasks.tiny_k1.histroy": [(2, "tasks.tiny_k1", "unknown key 'histroy'; allowed: source, history, lag, split")],
+    "tasks.tiny_k1.histroy": [
+        (2, "tasks.tiny_k1", "unknown key 'histroy'; allowed: source, history, lag, inputs, split")
+    ],
     "tasks.tiny_k1.history": [
         (0, "0; expected at least 1"),
         (-1, "-1; expected at least 1"),
