@@ -71,8 +71,8 @@ WRONG_METHODS = {
     "methods.sgd.options.learning_rate": [(0.0, "0.0; expected float, above 0")],
     "methods.mlp.training": [({"epoch": 3}, "unknown name 'epoch'; allowed: epochs"), (None, "None; expected object")],
     "methods.mlp.training.epochs": [
-        (0, "0; expected int, 1 to 1000000"),
-        (10**12, "1000000000000; expected int, 1 to 1000000"),
+        (-1, "-1; expected int, 0 to 1000000"),
+        (10**12, "1000000000000; expected int, 0 to 1000000"),
         (True, "True; expected int, as in 100"),
     ],
     "methods.mlp.training.batch_size": [(0, "0; expected int, 1 to 1000000"), (-64, "-64; expected int, 1 to 1000000")],

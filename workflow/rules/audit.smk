@@ -20,7 +20,7 @@ rule audit_numpy:
     group:
         "runs"
     conda:
-        "../../envs/data.yaml"
+        environment("../../envs/data.yaml")
     params:
         folders=run_folders,
         samples=lookup(within=config, dpath="audit/samples"),
@@ -42,7 +42,7 @@ use rule audit_numpy as audit_jax with:
     wildcard_constraints:
         method=methods_of_framework("jax"),
     conda:
-        "../../envs/jax.yaml"
+        environment("../../envs/jax.yaml")
 
 
 use rule audit_numpy as audit_torch with:
@@ -55,7 +55,7 @@ use rule audit_numpy as audit_torch with:
     wildcard_constraints:
         method=methods_of_framework("torch"),
     conda:
-        "../../envs/torch.yaml"
+        environment("../../envs/torch.yaml")
 
 
 rule check_claims:

@@ -180,6 +180,20 @@ def method_code(wildcards):
     return code(f"models/{config['methods'][wildcards.method]['model']}.py", f"frames/alignments/{frames}.py", *learned)
 
 
+def weights(wildcards):
+    """The file of a pretrained method, if it is one."""
+    return config["methods"][wildcards.method].get("pretrained", {}).get("path", [])
+
+
+def environment(path):
+    """The environment of a rule: that of its framework, but for methods whose model file names its own."""
+    own = {m: spec(m).environment for m in config["methods"] if spec(m).environment}
+    if not own:
+        return path
+    folder = SCRIPTS.parent.parent / "envs"
+    return lambda wildcards: str(folder / f"{own.get(wildcards.method, Path(path).stem)}.yaml")
+
+
 def is_applicable(task, method):
     """Whether a task shows the past that a method's model needs."""
     return fits.is_applicable(config["tasks"][task], config["methods"][method]["model"])

@@ -20,7 +20,7 @@ rule evaluate_numpy:
     group:
         "runs"
     conda:
-        "../../envs/data.yaml"
+        environment("../../envs/data.yaml")
     params:
         folders=run_folders,
         steps=lookup(within=config, dpath="rollout/steps"),
@@ -36,14 +36,14 @@ use rule evaluate_numpy as evaluate_jax with:
     wildcard_constraints:
         method=methods_of_framework("jax"),
     conda:
-        "../../envs/jax.yaml"
+        environment("../../envs/jax.yaml")
 
 
 use rule evaluate_numpy as evaluate_torch with:
     wildcard_constraints:
         method=methods_of_framework("torch"),
     conda:
-        "../../envs/torch.yaml"
+        environment("../../envs/torch.yaml")
 
 
 rule collect:

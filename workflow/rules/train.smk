@@ -8,6 +8,7 @@ rule train_numpy:
         script=script("train.py"),
         code=code("train.py"),
         method=method_code,
+        weights=weights,
         trajectory=lifted,
         aligned=aligned,
     output:
@@ -19,7 +20,7 @@ rule train_numpy:
     wildcard_constraints:
         method=methods_of_framework("numpy"),
     conda:
-        "../../envs/data.yaml"
+        environment("../../envs/data.yaml")
     params:
         task=task_json,
         method=method_json,
@@ -40,12 +41,13 @@ use rule train_numpy as train_jax with:
         script=script("train.py"),
         code=code("train.py", "training/jax.py"),
         method=method_code,
+        weights=weights,
         trajectory=lifted,
         aligned=aligned,
     wildcard_constraints:
         method=methods_of_framework("jax", gpu=False),
     conda:
-        "../../envs/jax.yaml"
+        environment("../../envs/jax.yaml")
     message:
         "Training {wildcards.method} on {wildcards.task} (n={wildcards.size})"
 
@@ -62,12 +64,13 @@ use rule train_numpy as train_torch with:
         script=script("train.py"),
         code=code("train.py", "training/torch.py"),
         method=method_code,
+        weights=weights,
         trajectory=lifted,
         aligned=aligned,
     wildcard_constraints:
         method=methods_of_framework("torch", gpu=False),
     conda:
-        "../../envs/torch.yaml"
+        environment("../../envs/torch.yaml")
     message:
         "Training {wildcards.method} on {wildcards.task} (n={wildcards.size})"
 

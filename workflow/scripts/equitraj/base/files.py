@@ -54,15 +54,16 @@ class Record:
         return "" if same else "other content than was written"
 
 
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
+def file_sha256(path: str | Path) -> str:
+    """The sha256 of a file, in hexadecimal."""
+    with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 @cache
 def _sha256_once(path: Path, *_: int) -> str:
     """The digest of a file that is read again and again, as long as size, time of change and inode stay the same."""
-    return _sha256(path)
+    return file_sha256(path)
 
 
 def record_path(path: Path) -> Path:
@@ -136,7 +137,7 @@ def atomic(path: str | Path, recorded: bool = True) -> Iterator[Path]:
 def _record_of(temporary: Path, path: Path) -> str:
     again = os.environ.get(AGAIN, "")
     command = f"# {again}{FORCE}{shlex.quote(str(path))}\n" if again else ""
-    return f"{_sha256(temporary)}  {path.name}\n# {temporary.stat().st_size} bytes\n{command}"
+    return f"{file_sha256(temporary)}  {path.name}\n# {temporary.stat().st_size} bytes\n{command}"
 
 
 def _unraisablehook(arguments: "sys.UnraisableHookArgs") -> None:

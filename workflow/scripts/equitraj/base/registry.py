@@ -16,6 +16,8 @@ from equitraj.base.claims import GENERATORS
 LIBRARY = Path(__file__).parents[1]
 ALIGNMENTS = "frames/alignments"
 FRAMEWORKS = ("numpy", "jax", "torch")
+PREDICTIONS = ("residual", "displacement", "velocity", "acceleration")
+CONSTANTS = ("FRAMEWORK", "MINIMUM_HISTORY", "GPU", "PREDICTS", "ENVIRONMENT")  # of a model file
 EXPECTED = {
     "Hyperparameters": "a frozen dataclass of options with literal defaults",
     "claims": "claims(hyperparameters), which symmetries it claims",
@@ -28,13 +30,16 @@ EXPECTED = {
 @dataclass(frozen=True)
 class ModelSpec:
     """Attributes: framework ("numpy", "jax" or "torch"), minimum_history (frames), hyperparameters (by name),
-    closed_form (it has `fit` and `apply` in place of `build`), gpu (its training profits from one)."""
+    closed_form (it has `fit` and `apply` in place of `build`), gpu (its training profits from one), predicts (what a
+    network's output is: one of `PREDICTIONS`), environment (the name of a file in envs/, None for the framework's)."""
 
     framework: str
     minimum_history: int
     hyperparameters: dict[str, Option]
     closed_form: bool
     gpu: bool
+    predicts: str = "residual"
+    environment: str | None = None
 
 
 @cache
@@ -132,10 +137,13 @@ def read_model(path: Path) -> ModelSpec:
         constants, functions = _definitions(parsed(path))
     except SyntaxError as error:
         raise ValueError(f"{path}, line {error.lineno}: {error.msg}; expected a Python file") from error
-    value = {n: _literal(path, n, constants[n]) for n in ("FRAMEWORK", "MINIMUM_HISTORY", "GPU") if n in constants}
+    value = {n: _literal(path, n, constants[n]) for n in CONSTANTS if n in constants}
     framework, closed_form = value.get("FRAMEWORK"), "fit" in functions
     if framework not in FRAMEWORKS:
         raise ValueError(f"{path}: FRAMEWORK is {framework!r}; expected one of {', '.join(map(repr, FRAMEWORKS))}")
+    if (predicts := value.get("PREDICTS", "residual")) not in PREDICTIONS or (closed_form and "PREDICTS" in value):
+        wanted = "no such constant in a closed form" if closed_form else f"one of {', '.join(map(repr, PREDICTIONS))}"
+        raise ValueError(f"{path}: PREDICTS is {predicts!r}; expected {wanted}")
     for wanted in ("Hyperparameters", "claims", *(("fit", "apply") if closed_form else ("build",))):
         if wanted not in functions:
             others = "" if closed_form or wanted != "build" else ", or fit(...) and apply(...) of a closed form"
@@ -147,6 +155,8 @@ def read_model(path: Path) -> ModelSpec:
         hyperparameters=_hyperparameters(path),
         closed_form=closed_form,
         gpu=value.get("GPU", False),
+        predicts=predicts,
+        environment=value.get("ENVIRONMENT"),
     )
 
 
@@ -193,8 +203,16 @@ def load_model(name: str):
     """The module `models/{name}.py`, imported."""
     from importlib import import_module
 
-    model_spec(name)
-    return import_module(f"equitraj.models.{name}")
+    spec = model_spec(name)
+    try:
+        return import_module(f"equitraj.models.{name}")
+    except ModuleNotFoundError as error:
+        if spec.environment is None:
+            raise
+        raise ValueError(
+            f"models/{name}.py needs {error.name}, which is not installed here; install the packages of "
+            f"envs/{spec.environment}.yaml, or run with --sdm conda"
+        ) from error
 
 
 @cache

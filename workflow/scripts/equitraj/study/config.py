@@ -3,7 +3,7 @@
 from pathlib import Path, PurePosixPath
 
 from equitraj.base.allowed import nearest, options
-from equitraj.base.registry import ALIGNMENTS, alignment_options, check_values, is_learned, model_spec, names
+from equitraj.base.registry import ALIGNMENTS, LIBRARY, alignment_options, check_values, is_learned, model_spec, names
 from equitraj.data.sources import entry
 from equitraj.report import figures
 from equitraj.study import fits, schema
@@ -11,6 +11,8 @@ from equitraj.study.fits import resolved_alignment
 from equitraj.training.options import TrainingOptions
 
 NOT_IN_FOLDERS = "{}<>*?\"'\\"  # wildcards, path variables and quotes of Snakemake and of the shell
+
+ENVS = LIBRARY.parents[2] / "envs"
 
 
 def check(config: dict) -> None:
@@ -102,8 +104,28 @@ def check_method(name: str, method: dict, alignments: dict) -> None:
                 f"methods.{name}.{key}: {method[key]!r} has no effect on {method['model']!r}, which is fitted in "
                 "closed form; leave it out"
             )
+    check_model(name, method)
     check_values(f"methods.{name}.options", method.get("options", {}), model_spec(method["model"]).hyperparameters)
     check_values(f"methods.{name}.training", method.get("training", {}), options(TrainingOptions))
+
+
+def check_model(name: str, method: dict) -> None:
+    """Check that what a model file and a method say fit each other, and that the files they name are there."""
+    spec = model_spec(method["model"])
+    if spec.environment is not None and not (ENVS / f"{spec.environment}.yaml").is_file():
+        raise ValueError(
+            f"methods.{name}.model: models/{method['model']}.py has ENVIRONMENT {spec.environment!r}, but there is no "
+            f"envs/{spec.environment}.yaml; add that file"
+        )
+    if spec.predicts != "residual" and "residual" in method.get("training", {}):
+        raise ValueError(
+            f"methods.{name}.training.residual: {method['training']['residual']!r} has no effect on "
+            f"{method['model']!r}, whose file says what it predicts ({spec.predicts}); leave it out"
+        )
+    if (given := method.get("pretrained")) and not Path(given["path"]).is_file():
+        raise ValueError(
+            f"methods.{name}.pretrained.path: no file {given['path']!r}; paths are relative to the working directory"
+        )
 
 
 def check_task(name: str, task: dict, sources: dict) -> None:

@@ -14,6 +14,7 @@ from equitraj.data.features import check_output
 from equitraj.training.checkpoint import Checkpoint
 from equitraj.training.options import TrainingOptions
 from equitraj.training.outcome import Arrays, Data, Monitor, Outcome, snapshot_epochs
+from equitraj.training.state import check_names
 
 jax.config.update("jax_enable_x64", True)
 # Networks this small compile for longer than these passes save: 4 s in place of 7 s, at the same speed afterwards.
@@ -177,10 +178,13 @@ def _samples(arrays: Arrays, dtype: str) -> Samples:
 
 
 class Trainer:
-    """Trains one network per seed; what seeds share is made once. `build(key)` gives a network."""
+    """Trains one network per seed; what seeds share is made once. `build(key)` gives it, `weights` replace its own."""
 
-    def __init__(self, build, data: Data, options: TrainingOptions, device: str = "auto") -> None:
+    def __init__(
+        self, build, data: Data, options: TrainingOptions, device: str = "auto", weights: dict | None = None
+    ) -> None:
         select_device(device)
+        self.weights = weights
         self.build = eqx.filter_jit(build)  # one compilation in place of one for each shape of weights
         self.data, self.options, self.device = data, options, device_name()
         self.train_arrays, self.validation_arrays = (
@@ -192,10 +196,14 @@ class Trainer:
         self.epoch = None
 
     def initial(self, seed: int) -> tuple[eqx.Module, jax.Array]:
-        """A network with fresh weights in the options' precision, and the key that is left for training."""
+        """A network with its first weights in the options' precision, and the key that is left for training."""
         build_key, key = jax.random.split(jax.random.key(seed))
         network = self.build(build_key)
-        return with_arrays(network, named_arrays(network), self.options.precision), key
+        arrays = named_arrays(network)
+        if self.weights is not None:
+            check_names(self.weights, arrays)
+            arrays = self.weights
+        return with_arrays(network, arrays, self.options.precision), key
 
     def train(self, seed: int, monitor: Monitor, checkpoint: Checkpoint, outcome: Outcome) -> None:
         """Train the network of one seed and fill in the outcome's weights."""

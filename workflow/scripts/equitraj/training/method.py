@@ -1,12 +1,13 @@
 """A method: model, alignment, augmentation and hyperparameters under one short name, and what it claims."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from importlib import import_module
 from types import ModuleType
 
 from equitraj.base import allowed
 from equitraj.base.claims import GENERATORS, LEVELS
-from equitraj.base.registry import check_values, load_model, model_spec
+from equitraj.base.registry import ModelSpec, check_values, load_model, model_spec
 from equitraj.data.features import Shape
 from equitraj.frames import Base, load_alignment
 from equitraj.training.options import TrainingOptions
@@ -16,7 +17,7 @@ from equitraj.training.options import TrainingOptions
 class Method:
     """Attributes: name; model, name of a file; alignment, its name; augmentation, "none" or "rotation"; options, the
     model's hyperparameters; training, the options of the training loop; frames, the file of the alignment (that of its
-    name where it is empty), and frame_options, its options."""
+    name where it is empty), and frame_options, its options; pretrained, `path` and `sha256` of first weights."""
 
     name: str
     model: str
@@ -26,6 +27,7 @@ class Method:
     training: dict = field(default_factory=dict)
     frames: str = ""
     frame_options: dict = field(default_factory=dict)
+    pretrained: dict = field(default_factory=dict)
 
     @property
     def module(self) -> ModuleType:
@@ -38,9 +40,37 @@ class Method:
         return load_alignment(self.frames or self.alignment, self.frame_options)
 
     @property
+    def spec(self) -> ModelSpec:
+        """What the model's file says of itself."""
+        return model_spec(self.model)
+
+    @property
     def closed_form(self) -> bool:
         """Whether the model has its own `fit` in place of a training loop."""
-        return model_spec(self.model).closed_form
+        return self.spec.closed_form
+
+    @property
+    def residual(self) -> str:
+        """What the output is added to: what the model's file says, else the option of the training loop."""
+        fixed = {"displacement": "last", "velocity": "last", "acceleration": "velocity"}
+        if self.closed_form:
+            return "last"
+        return fixed.get(self.spec.predicts) or self.training_options().residual
+
+    @property
+    def layers(self) -> Callable | None:
+        """The model's `layers`, where it has them and its network stands alone."""
+        alone = not self.aligner.learned and self.spec.predicts == "residual"
+        return getattr(self.module, "layers", None) if alone else None
+
+    def unit(self, shape: Shape) -> float:
+        """What one unit of the network's own output is as a displacement, in units of `residual_scale`.
+
+        A displacement d, a velocity v or an acceleration a is d, t v or t^2 a / 2 after the time t = lag x time step.
+        """
+        time = shape.lag * shape.time_step
+        length = {"displacement": 1.0, "velocity": time, "acceleration": time**2 / 2}[self.spec.predicts]
+        return length / shape.statistics.residual_scale
 
     def hyperparameters(self) -> object:
         """The model's hyperparameters, defaults filled in."""
@@ -48,10 +78,12 @@ class Method:
 
     def build(self, shape: Shape, *key: object) -> object:
         """The network for samples of this shape, in its learned frame if it has one; `key` for JAX, none for torch."""
-        network, aligner = self.module.build(self.hyperparameters(), shape, *key), self.aligner
+        network, aligner, spec = self.module.build(self.hyperparameters(), shape, *key), self.aligner, self.spec
+        if spec.predicts != "residual":
+            network = import_module(f"equitraj.training.units.{spec.framework}").wrap(network, self.unit(shape))
         if not aligner.learned:
             return network
-        canonical = import_module(f"equitraj.frames.canonical.{model_spec(self.model).framework}")
+        canonical = import_module(f"equitraj.frames.canonical.{spec.framework}")
         return canonical.wrap(network, aligner.width, shape, *key)
 
     def training_options(self) -> TrainingOptions:

@@ -11,7 +11,7 @@ class TrainingOptions(Checked):
     """How a network is trained, whatever its framework.
 
     Attributes:
-        epochs: passes over the training samples, at most.
+        epochs: passes over the training samples, at most; 0 keeps the first weights, as for a pretrained model.
         batch_size: samples in a step; the last, incomplete batch of an epoch is left out.
         learning_rate: of AdamW at the end of the warm-up; it then falls to zero along a cosine.
         warmup: fraction of all steps during which the learning rate rises from zero.
@@ -31,7 +31,7 @@ class TrainingOptions(Checked):
         checkpoint_seconds: seconds between two checkpoints, from which a killed training resumes.
     """
 
-    epochs: Annotated[int, Range(1, 1_000_000)] = 100
+    epochs: Annotated[int, Range(0, 1_000_000)] = 100
     batch_size: Annotated[int, Range(1, 1_000_000)] = 64
     learning_rate: Annotated[float, Range(above=0)] = 1e-3
     warmup: Annotated[float, Range(0, below=1)] = 0.05

@@ -67,7 +67,7 @@ class Outcome:
 
 def snapshot_epochs(epochs: int, count: int = 6) -> set[int]:
     """Epochs, counted from 1, after which weights are kept: evenly spaced in the logarithm, the last left out."""
-    return set(np.geomspace(1, epochs, count).round().astype(int).tolist()) - {epochs}
+    return set(np.geomspace(1, max(epochs, 1), count).round().astype(int).tolist()) - {epochs}
 
 
 class Monitor:

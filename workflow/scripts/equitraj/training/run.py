@@ -26,7 +26,7 @@ from equitraj.frames import Frames
 from equitraj.training import checkpoint
 from equitraj.training.method import Method
 from equitraj.training.outcome import Arrays, Data, Monitor, Outcome, RunTimeout
-from equitraj.training.state import BYTES, arrays_of
+from equitraj.training.state import BYTES, arrays_of, pretrained
 
 Result = tuple[Outcome, Exception | None]
 PACKAGES = {"numpy": [], "jax": ["jax", "equinox", "optax"], "torch": ["torch", "e3nn", "torch-geometric"]}
@@ -65,8 +65,11 @@ def fit_closed_form(method: Method, splits: dict[str, Split], lag: int, parts: t
     sample = tasks.joined([splits[part].sample for part in parts])
     begin, outcome = time.perf_counter(), Outcome()
     try:
-        state = method.module.fit(method.hyperparameters(), features.view(sample, lag), sample.target)
-        outcome.trained = arrays_of(state, method.model)
+        if method.pretrained:
+            outcome.trained = pretrained(**method.pretrained)
+        else:
+            state = method.module.fit(method.hyperparameters(), features.view(sample, lag), sample.target)
+            outcome.trained = arrays_of(state, method.model)
     except Exception as error:  # recorded as a row: a failed run is a result
         return outcome, error
     finally:
@@ -92,7 +95,8 @@ def train_networks(
     method: Method, shape: Shape, data: Data, seeds: list[int], folder: Path, task: dict, place: Place
 ) -> list[Result]:
     """Train one network per seed with the loop of its framework; whatever ends a run is handed back with it."""
-    framework, options, trainer = model_spec(method.model).framework, method.training_options(), None
+    framework, options, trainer = method.spec.framework, method.training_options(), None
+    weights = pretrained(**method.pretrained) if method.pretrained else None
     parts = (data.train, data.validation)
     everything = [array for part in parts for array in (*part.inputs.values(), part.target, part.weight)]
     mark, results = checkpoint.fingerprint(task, asdict(method), *everything), []
@@ -104,7 +108,7 @@ def train_networks(
         saved = checkpoint.Checkpoint(path, checkpoint.fingerprint(mark, seed), options.checkpoint_seconds)
         try:
             trainer = trainer or import_module(f"equitraj.training.{framework}").Trainer(
-                builder(method, shape), data, options, place.wanted
+                builder(method, shape), data, options, place.wanted, weights
             )
             trainer.train(seed, monitor, saved, outcome)
             outcome.device = trainer.device
@@ -195,12 +199,11 @@ def run(
     whole = read(trajectory)
     splits, split_record = load_splits(whole, observed, task, size)
     train = splits["train"].sample
-    residual = "last" if method.closed_form else method.training_options().residual
     shape = Shape(
         n_points=train.position.shape[2],
         n_displacements=train.past.shape[1],
         n_scalars=0 if train.scalar is None else train.scalar.shape[-1],
-        statistics=features.measure(train, residual, task["lag"]),
+        statistics=features.measure(train, method.residual, task["lag"]),
         lag=task["lag"],
         time_step=train.step,
     )

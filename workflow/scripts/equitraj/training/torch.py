@@ -13,6 +13,7 @@ from equitraj.training.checkpoint import Checkpoint
 from equitraj.training.dense import Dense, is_dense, points, tensors
 from equitraj.training.options import TrainingOptions
 from equitraj.training.outcome import Arrays, Data, Monitor, Outcome, snapshot_epochs
+from equitraj.training.state import check_names
 
 torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "1")))
 
@@ -141,8 +142,10 @@ def _schedule(options: TrainingOptions, n_steps: int):
 class Trainer:
     """Trains one network per seed; what seeds share is made once. `build()` draws weights from torch's random state."""
 
-    def __init__(self, build, data: Data, options: TrainingOptions, device: str = "auto") -> None:
-        self.build, self.data, self.options = build, data, options
+    def __init__(
+        self, build, data: Data, options: TrainingOptions, device: str = "auto", weights: dict | None = None
+    ) -> None:
+        self.build, self.data, self.options, self.weights = build, data, options, weights
         self.place = select_device(device)
         self.device = device_name(self.place)
         n_samples = len(data.train)
@@ -150,10 +153,14 @@ class Trainer:
         self.samples = None
 
     def initial(self, seed: int) -> torch.nn.Module:
-        """A network with fresh weights in the options' precision."""
+        """A network with its first weights, fresh or given, in the options' precision."""
         torch.set_default_dtype(getattr(torch, self.options.precision))
         torch.manual_seed(seed)
-        return self.build()
+        network = self.build()
+        if self.weights is not None:
+            check_names(self.weights, named_arrays(network))
+            set_arrays(network, self.weights)
+        return network
 
     def train(self, seed: int, monitor: Monitor, checkpoint: Checkpoint, outcome: Outcome) -> None:
         """Train the network of one seed and fill in the outcome's weights."""

@@ -4,7 +4,6 @@ An interrupted download leaves `{destination}.part`, which the next call continu
 A download that ends with an error leaves nothing.
 """
 
-import hashlib
 import shutil
 import sys
 import time
@@ -15,7 +14,7 @@ from urllib.parse import unquote, urlsplit
 import requests
 import urllib3
 
-from equitraj.base.files import atomic
+from equitraj.base.files import atomic, file_sha256
 from equitraj.data.sources.limits import MAX_BYTES
 
 BLOCK_BYTES = 1 << 16
@@ -97,12 +96,6 @@ def addresses(url: str, mirror: str | None) -> list[str]:
     if not mirror:
         return [url]
     return [f"{mirror.rstrip('/')}/{name}" if _is_web(mirror) else str(Path(mirror) / name), url]
-
-
-def file_sha256(path: str | Path) -> str:
-    """The sha256 of a file, in hexadecimal."""
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _is_web(address: str) -> bool:

@@ -157,8 +157,7 @@ def _linearised(
     chosen = [step for step, does in zip(steps, moves, strict=True) if does]
     along = [_moving(features.network_inputs(step, shape.statistics, "float64")) for step in chosen]
     tangents = {k: np.stack([one[k] for one in along]) for k in along[0]}
-    layers = getattr(method.module, "layers", None)
-    (value, _), (along, _) = framework.linearised(network, inputs, tangents, None if method.aligner.learned else layers)
+    (value, _), (along, _) = framework.linearised(network, inputs, tangents, method.layers)
     change = np.zeros((len(steps), *value.shape))
     change[moves] = along
     moved = [features.prediction(one, c, shape.statistics) for one, c in zip(steps, change, strict=True)]
@@ -218,13 +217,13 @@ def layer_errors(
     the features of each layer by name and by degree l, (B, N, C, 2 l + 1) or (B * N, C, 2 l + 1), in the basis of
     e3nn's irreps. A model without that function, or in a learned frame, has none.
     """
-    if not hasattr(method.module, "layers") or method.aligner.learned:
+    if method.layers is None:
         return {}
     frames = method.aligner.frames(sample.position, reference, np.random.default_rng(0))
     first = Frames(frames.rotation[:, :1], frames.origin, frames.weight[:, :1])
     inputs = features.network_inputs(first.into_sample(sample), shape.statistics, "float64")
     framework, network = _network(method, shape, arrays)
-    return network_layer_errors(framework, network, method.module.layers, inputs)
+    return network_layer_errors(framework, network, method.layers, inputs)
 
 
 def network_layer_errors(
