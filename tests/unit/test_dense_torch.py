@@ -16,6 +16,7 @@ from equitraj.prediction import predictor
 from equitraj.symmetry import lie
 from equitraj.training import run as train_run
 from equitraj.training.method import Method
+from study import REPOSITORY
 
 TASK = {"name": "chain_k3", "source": "chain", "history": 3, "lag": 1}
 TASK["split"] = {"by": "time", "train": 60, "validation": 20, "test": 30}
@@ -29,7 +30,7 @@ def model(tmp_path_factory):
 
     folder = tmp_path_factory.mktemp("library")
     shutil.copytree(registry.LIBRARY / "models", folder / "models")
-    shutil.copy(Path(__file__).with_name("dense_model.py"), folder / "models" / "dense_model.py")
+    shutil.copy(REPOSITORY / "tests/models/dense.py", folder / "models" / "dense_model.py")
     patch = pytest.MonkeyPatch()
     patch.setattr(registry, "LIBRARY", folder)
     patch.setattr(equitraj.models, "__path__", [str(folder / "models"), *equitraj.models.__path__])

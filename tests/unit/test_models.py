@@ -38,14 +38,14 @@ def weights(m: Method, shape: Shape, s: tasks.Sample, seed: int) -> dict[str, np
 
         from equitraj.training.jax import named_arrays
 
-        return named_arrays(m.module.build(m.hyperparameters(), shape, jax.random.key(seed)))
+        return named_arrays(m.build(shape, jax.random.key(seed)))
     import torch
 
     from equitraj.training.torch import named_arrays
 
     torch.set_default_dtype(torch.float32)
     torch.manual_seed(seed)
-    return named_arrays(m.module.build(m.hyperparameters(), shape))
+    return named_arrays(m.build(shape))
 
 
 @pytest.fixture(scope="module")
@@ -54,8 +54,7 @@ def load(chain, tmp_path_factory):
 
     def make(model: str, history: int, **options):
         m, s = method(model, **options), sample(chain, history)
-        residual = "last" if m.closed_form else "auto"
-        shape = Shape(5, history - 1, 0, features.measure(s, residual, 1))
+        shape = Shape(5, history - 1, 0, features.measure(s, m.residual, 1))
         folder = tmp_path_factory.mktemp(model)
         save_file(
             {f"trained/{k}": np.ascontiguousarray(v) for k, v in weights(m, shape, s, 0).items()},

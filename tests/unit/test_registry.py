@@ -1,12 +1,11 @@
 """What the workflow reads from files without importing them agrees with what importing them gives."""
 
-from pathlib import Path
-
 import pytest
 
 from equitraj.base import registry
 from equitraj.base.allowed import options
 from equitraj.base.registry import LIBRARY
+from study import REPOSITORY
 
 
 @pytest.mark.parametrize("name", registry.names("models"))
@@ -23,7 +22,7 @@ def test_an_unknown_model_is_refused_with_the_nearest_name():
         registry.model_spec("egn")
 
 
-MODEL = (Path(__file__).with_name("dense_model.py")).read_text()
+MODEL = (REPOSITORY / "tests/models/dense.py").read_text()
 WRONG_MODELS = {
     "no framework": ('FRAMEWORK = "torch"', "", "FRAMEWORK is None; expected one of 'numpy', 'jax', 'torch'"),
     "unknown framework": ('"torch"', '"tensorflow"', "FRAMEWORK is 'tensorflow'; expected one of"),
