@@ -20,17 +20,19 @@ import pytest
 from packaging.version import Version
 
 from environments import ENVIRONMENTS, IMPORT_NAME, pins
-from study import SMALL, checkout, snakemake, table
+from study import REPOSITORY, SMALL, checkout, snakemake, table
 
 SNAKEMAKE_TAKES = Version("24.7.1")  # the oldest conda
 # what one environment is there for and no package of another one needs
 OWN = {
-    "data": ["openmm", "MDAnalysis"],
+    "data": ["openmm", "MDAnalysis", "ase", "pyarrow"],
     "jax": ["jax", "jaxlib", "equinox", "optax"],
     "torch": ["torch", "torch_geometric", "e3nn"],
-    "report": ["pandas"],
+    "report": ["yaml"],
 }
 FRAMEWORK = {"numpy": "data", "jax": "jax", "torch": "torch"}  # in the name of a rule, and its environment
+FOREST = REPOSITORY / "tests/models/forest.py"  # a model with an environment of its own
+SCIKIT = REPOSITORY / "tests/models/scikit.yaml"
 INTRUDER = "import sys\nwith open({log!r}, 'a') as log:\n    print({way!r}, sys.prefix, file=log)\n"
 
 
@@ -77,7 +79,7 @@ def stand_in(folder: Path) -> dict[str, str]:
     if reason := why_no_channel():
         pytest.skip(f"no conda >= {SNAKEMAKE_TAKES} on PATH, and no stand-in: {reason}")
     try:
-        built = channel.build(folder, ENVIRONMENTS.values())
+        built = channel.build(folder, [*ENVIRONMENTS.values(), SCIKIT])
     except channel.Unavailable as error:
         pytest.skip(f"no conda >= {SNAKEMAKE_TAKES} on PATH, and no stand-in: {error}")
     return {
@@ -203,6 +205,27 @@ def test_no_job_sees_packages_on_pythonpath_or_of_the_user(study):
     python(study, "data", "", PYTHONNOUSERSITE="", PYTHONUSERBASE=study.variables["PYTHONUSERBASE"])
     assert f"sitecustomize {sys.prefix}" in by_jobs
     assert f"usercustomize {prefixes(study)['data']}" in seen.read_text().splitlines()
+
+
+def test_a_model_with_an_environment_of_its_own_runs_in_it(study, tmp_path):
+    folder = checkout(tmp_path / "own")
+    shutil.copy(FOREST, folder / "workflow/scripts/equitraj/models")
+    shutil.copy(SCIKIT, folder / "envs")
+    (tmp_path / "own.yaml").write_text(
+        "methods: { forest: { model: forest } }\nstudy: { tasks: [tiny_k3], methods: [forest], seeds: [0] }"
+    )
+    kept = study.folder / ".snakemake/conda"  # the other environments are those of the study
+    target = "results/runs/tiny_k3/forest/nall/seed0/metrics.json"
+    result = snakemake(
+        folder, target, "--conda-prefix", str(kept), "--sdm", "conda", also=tmp_path / "own.yaml", **study.variables
+    )
+    assert result.returncode == 0, result.stdout[-4000:]
+    assert json.loads((folder / target).read_text())["status"] == "ok"
+    (made,) = (copy.with_suffix("") for copy in kept.glob("*_.yaml") if copy.read_text() == SCIKIT.read_text())
+    for step in ("train", "evaluate"):
+        prefix = re.match(r"# (\S+) python 3", (folder / f"results/logs/{step}/tiny_k3/forest/nall.log").read_text())
+        assert prefix and Path(prefix[1]) == made
+    assert importable(study, "data", ["sklearn"]) == set()
 
 
 def test_a_second_run_has_nothing_to_do_and_makes_no_environment(study):

@@ -226,6 +226,7 @@ def test_what_is_printed_is_a_study_that_is_valid_and_fetched(tmp_path):
     configuration.check(config)
     source = config["sources"]["my_trial_1"]
     assert source["bonds"] == "chain" and source["frames"] == 200
+    assert all(config["tasks"][name]["inputs"] == ["velocity"] for name in config["study"]["tasks"])
     assert config["rollout"]["steps"] == 40  # a fifth of the frames is for the test
     assert config["methods"]["e3nn"]["options"]["max_radius"] == pytest.approx(2.2, abs=0.5)
     assert "Orientation\n#   oriented" in done.stdout

@@ -33,12 +33,21 @@ def study(name: str, source: dict, trajectory: Trajectory, motion: Motion, space
         source["lift"] = "zeros"
     histories = [motion.history] if motion.history > 1 else [1, BASELINES]
     task = {"source": name, "history": motion.history, "lag": motion.lag, "split": motion.split}
+    if inputs := worth_showing(trajectory):
+        task["inputs"] = inputs
     made = {"sources": {name: source}, "tasks": {f"{name}_k{k}": task | {"history": k} for k in histories}}
     if space.gap:
         made["methods"] = {"e3nn": {"options": {"max_radius": float(f"{space.gap:.3g}")}}}
     if (steps := longest_rollout(trajectory, task)) < STEPS:
         made["rollout"] = {"steps": steps}
     return made | {"study": {"title": name, "tasks": list(made["tasks"])}}
+
+
+def worth_showing(trajectory: Trajectory) -> list[str]:
+    """What a method could see beside positions: velocities, features, and species and masses where points differ."""
+    kinds = {name: getattr(trajectory, name) for name in ("species", "mass")}
+    differing = [name for name, value in kinds.items() if value is not None and len(np.unique(value)) > 1]
+    return ["velocity"] * (trajectory.velocity is not None) + differing + list(trajectory.features)
 
 
 def longest_rollout(trajectory: Trajectory, task: dict) -> int:
