@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from filelock import FileLock
 
-from study import REPOSITORY, checkout, snakemake
+from study import MIRROR, MIRROR_MISSING, REPOSITORY, checkout, snakemake
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("NPROC", "1")
@@ -15,9 +15,6 @@ os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")  # the same numbers on machine
 # The studies and tests train the same few networks again and again: the first process compiles each for all.
 os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(REPOSITORY / ".pytest_cache" / "jax"))
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
-
-MIRROR = REPOSITORY.parent / "shared" / "data"
-MIRROR_MISSING = not (MIRROR / "paths.npz").is_file()
 
 
 @pytest.fixture(scope="session")

@@ -9,6 +9,8 @@ from pathlib import Path
 import pandas as pd
 
 REPOSITORY = Path(__file__).parents[1]
+MIRROR = REPOSITORY.parent / "shared" / "data"  # the chapters' data, where somebody put them
+MIRROR_MISSING = not (MIRROR / "paths.npz").is_file()
 PARTS = ("Snakefile", "config.yaml", "workflow", "profiles", "envs", "studies")
 TINY = REPOSITORY / "tests/workflow/tiny.yaml"
 SMALL = REPOSITORY / "tests/workflow/small.yaml"  # a part of the tiny study, for what runs beside it

@@ -11,13 +11,12 @@ import numpy as np
 import pytest
 import yaml
 
-from conftest import MIRROR, MIRROR_MISSING
 from equitraj.data import inspection
 from equitraj.data import trajectory as files
 from equitraj.data.inspection import contents, jumps, motion, space
 from equitraj.data.trajectory import Trajectory
 from equitraj.study import config as configuration
-from study import REPOSITORY, merged
+from study import MIRROR, MIRROR_MISSING, REPOSITORY, merged
 
 SCRIPTS = REPOSITORY / "workflow/scripts"
 
