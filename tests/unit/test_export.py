@@ -199,3 +199,15 @@ def test_xtc_is_refused_where_single_precision_would_show_no_motion(tmp_path):
     with pytest.raises(ValueError, match="keeps coordinates of 27 Angstrom in single precision.*write .xyz"):
         writers.write_xtc(tmp_path / "a.xtc", moving(5e-5), np.arange(40), 5e-5)
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")  # of elements that beads do not have
+def test_the_examples_of_the_page_run(run_folder, tmp_path, monkeypatch):
+    page = (REPOSITORY / "docs/export.md").read_text()
+    monkeypatch.chdir(tmp_path)
+    for words in (["--output", "egnn.xtc"], ["--what", "rollout", "--steps", "5", "--output", "rollout.xyz"]):
+        assert run_script(run_folder, *words).returncode == 0
+    found = {}
+    for code in re.findall(r"```python\n(.*?)```", page, re.S):
+        exec(code, found)
+    assert len(found["errors"]) == 5 and found["errors"][0].shape == (5,)
