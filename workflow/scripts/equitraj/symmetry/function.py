@@ -53,7 +53,11 @@ class FunctionAudit:
         """The matrix of the report, with one line (needs pandas and matplotlib: the extra `report`)."""
         from importlib import import_module  # a later room, and only where a figure is asked for
 
-        return import_module("equitraj.report.figures.audit_matrix").of_table(self.table.assign(method=self.name))
+        import matplotlib
+
+        matrix, style = (import_module(f"equitraj.report.figures.{name}") for name in ("audit_matrix", "style"))
+        with matplotlib.rc_context(style.RC):
+            return matrix.of_table(self.table.assign(method=self.name))
 
     def write(self, path: str) -> None:
         """Write the rows as CSV."""
