@@ -1,0 +1,281 @@
+"""The gated equivariant convolutions of `e3nn_network` (e3nn.nn.models.gate_points_2101; Geiger and Smidt,
+arXiv:2207.09453), the same function of the same weights, built to train fast.
+
+Three things make it fast. What depends on positions alone is computed once (`prepare`). The radial networks are
+functions of one number: in training each is evaluated at Chebyshev nodes, and the weights of all pairs are one matrix
+product of its coefficients with Chebyshev polynomials of their distances; predictions evaluate it directly. Pairs are
+dense, or a list of neighbours, with the batch as the last axis, so that every operation is a long contiguous loop.
+"""
+
+from dataclasses import dataclass
+from typing import Annotated, NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from equitraj.base.allowed import Checked, Pattern, Range
+from equitraj.data.features import Shape
+from equitraj.models import _radial
+from equitraj.models._convolution import Convolution, Gate, Matrix, gate
+from equitraj.models._irreps import Irreps, harmonics_step, parse, wigner_3j
+from equitraj.models._pairs import Dense, Listed, undirected, vectors
+
+FRAMEWORK = "jax"
+GPU = True  # its training profits from one
+
+# e3nn's `normalize2mom` of each activation: the inverse root of its mean square over a fixed normal sample
+SILU, TANH, SIGMOID = 1.6791767923989418, 1.5937334472592695, 1.8467055342154763
+
+
+@dataclass(frozen=True)
+class Hyperparameters(Checked):
+    """Attributes: irreps_hidden, features of the hidden layers, of degrees up to 2; lmax of the spherical harmonics of
+    an edge; layers, number of gated convolutions; max_radius, cutoff in the data's units (0 for 3.5 times the points'
+    extent); number_of_basis radial functions; radial_layers and radial_neurons of the radial networks; nodes, at which
+    these are evaluated in training (0 to evaluate them at every distance); num_neighbors, by the root of which sums
+    over neighbours are divided (0 for all other points)."""
+
+    irreps_hidden: Annotated[
+        str,
+        Pattern(
+            r"(\s*([1-9]\d{0,3}x)?[0-2][eoy]\s*(\+(?!\s*$)|$))+", "irreps of degrees up to 2 (higher: e3nn_network)"
+        ),
+    ] = "5x0e + 5x0o + 5x1e + 5x1o"
+    lmax: Annotated[int, Range(1, 11)] = 3
+    layers: Annotated[int, Range(1, 64)] = 3
+    max_radius: Annotated[float, Range(0)] = 0.0
+    number_of_basis: Annotated[int, Range(1, 1024)] = 10
+    radial_layers: Annotated[int, Range(0, 64)] = 1
+    radial_neurons: Annotated[int, Range(1, 16_384)] = 128
+    nodes: Annotated[int, Range(0, 1024)] = 64
+    num_neighbors: Annotated[float, Range(0)] = 0.0
+
+
+def claims(hyperparameters: Hyperparameters) -> dict[str, bool]:
+    """All of E(3) and permutations."""
+    return {"rotation": True, "reflection": True, "translation": True, "permutation": True}
+
+
+class Layer(NamedTuple):
+    """What is static of a layer. Attributes: name of its weights, convolution, gate (None for the last)."""
+
+    name: str
+    convolution: Convolution
+    gate: Gate | None
+
+
+def static_layers(irreps: Irreps, hidden: Irreps, lmax: int, count: int) -> tuple[Layer, ...]:
+    """`count` gated convolutions, and one to a vector."""
+    layers = []
+    for i in range(count):
+        gates = gate(irreps, hidden, lmax)
+        layers.append(Layer(f"layers.{i}.first", Convolution(irreps, lmax, gates.irreps_in), gates))
+        irreps = gates.irreps_out
+    return (*layers, Layer(f"layers.{count}", Convolution(irreps, lmax, ((1, 1, -1),)), None))
+
+
+def weight_shapes(layers: tuple[Layer, ...], h: Hyperparameters) -> dict[str, tuple[int, ...]]:
+    """The shapes of all weights, by e3nn's names and in its order."""
+    found = {}
+    for name, convolution, _ in layers:
+        sizes = [h.number_of_basis, *[h.radial_neurons] * h.radial_layers, convolution.n_radial]
+        radial = {f"fc.layer{i}.weight": shape for i, shape in enumerate(zip(sizes, sizes[1:], strict=False))}
+        maps = {"sc.weight": convolution.own, "lin1.weight": convolution.inner, "lin2.weight": convolution.outer}
+        flat = {key: (count,) for key, (_, count) in maps.items() if count}
+        found |= {f"{name}.{key}": shape for key, shape in (flat | radial).items()}
+    return found
+
+
+def linear(matrices: dict[int, Matrix], weight: jax.Array | None, x: dict[int, jax.Array]) -> dict[int, jax.Array]:
+    """Features by degree (C, 2 l + 1, ...), their channels mixed."""
+    dense = lambda m: weight[m.index.T] * jnp.asarray(m.factor.T, weight.dtype)  # noqa: E731
+    return {d: jnp.tensordot(dense(m), x[d], 1) for d, m in matrices.items() if d in x}
+
+
+def product(degrees: tuple[int, int, int], harmonic: list, x: list[jax.Array], n: int) -> jax.Array:
+    """Component n of the tensor product of senders' features, components (C, pairs), and harmonics, as (C, pairs).
+
+    The sum over the few entries of the Wigner 3j tensor that are not zero: one loop, and nothing else in memory.
+    """
+    l1, l2, l3 = degrees
+    tensor = (2 * l3 + 1) ** 0.5 * wigner_3j(l1, l2, l3)[..., n]
+    terms = [(float(tensor[m, k]), m, k) for m, k in np.argwhere(np.abs(tensor) > 1e-12)]
+    return sum(factor * (harmonic[l2][k] * x[m] if l2 else x[m]) for factor, m, k in terms)
+
+
+def messages(convolution: Convolution, weight: jax.Array, x: dict, harmonic: list, pairs: Dense | Listed) -> dict:
+    """What each point receives, (C, 2 l + 1, N, B) by degree, from its senders' features `x` of that shape.
+
+    `weight` (C, pairs, B) has the radial networks' outputs in the order of `convolution.groups`, `harmonic` by degree
+    the components (pairs, B).
+    """
+    parts = jnp.split(weight, np.cumsum([len(w) for _, w in convolution.groups.values()])[:-1])
+    component = {d: [c[:, 0] for c in jnp.split(v, 2 * d + 1, 1)] for d, v in x.items()}
+    received: dict[int, list[jax.Array]] = {}
+    for ((l1, l2, l3), (channels, _)), part in zip(convolution.groups.items(), parts, strict=True):
+        sent = [pairs.send(chosen(c, channels)) for c in component[l1]]
+        part = pairs.directed(part)
+        found = [pairs.receive(part * product((l1, l2, l3), harmonic, sent, n)) for n in range(2 * l3 + 1)]
+        received.setdefault(l3, []).append(jnp.stack(found, 1))
+    return {degree: jnp.concatenate(found) for degree, found in received.items()}
+
+
+def chosen(x: jax.Array, channels: list[int]) -> jax.Array:
+    """Those channels of (C, ...); a slice where they follow each other, which is faster."""
+    first, last = channels[0], channels[-1] + 1
+    return x[first:last] if channels == list(range(first, last)) else x[np.array(channels)]
+
+
+def activated(gates: Gate, x: dict[int, jax.Array]) -> dict[int, jax.Array]:
+    """Features by degree (C, 2 l + 1, N, B) through a gate: scalars, and the gated ones in their order."""
+    found, parity = {}, [p for mul, _, p in gates.scalars for _ in range(mul)]
+    if parity:
+        scalars, even = chosen(x[0], gates.channels(0, 0)), np.array(parity).reshape(-1, 1, 1, 1) > 0
+        found[0] = jnp.where(even, SILU * jax.nn.silu(scalars), TANH * jnp.tanh(scalars))
+    if gates.gates:
+        factor = chosen(x[0], gates.channels(1, 0))
+        even = gates.gates[0][2] > 0
+        factor = SIGMOID * jax.nn.sigmoid(factor) if even else TANH * jnp.tanh(factor)
+        order = [degree for mul, degree, _ in gates.gated for _ in range(mul)]
+        for degree in set(order):
+            own = chosen(factor, [i for i, d in enumerate(order) if d == degree])
+            found[degree] = own * chosen(x[degree], gates.channels(2, degree))
+    return found
+
+
+class Network(eqx.Module):
+    """Attributes: weights, by e3nn's names; radius, the cutoff; the rest is static."""
+
+    weights: dict[str, jax.Array]
+    radius: np.ndarray
+    layers: tuple[Layer, ...] = eqx.field(static=True)
+    hyperparameters: Hyperparameters = eqx.field(static=True)
+    num_neighbors: float = eqx.field(static=True)
+
+    def prepare(self, inputs: dict[str, jax.Array], direct: bool = False) -> dict[str, jax.Array]:
+        """What does not depend on weights, from the arrays of `equitraj.data.features.network_inputs`.
+
+        `harmonic1`... (B, 2 l + 1, pairs) and `radial` (B, nodes, pairs), polynomials times the cutoff; with `direct`
+        (or without nodes) `basis` (B, functions, pairs) and `cutoff` (B, pairs) in place of it.
+        """
+        vector = vectors(inputs)
+        squared = jnp.sum(vector**2, -1)
+        apart = squared > 0
+        distance = jnp.sqrt(jnp.where(apart, squared, 1))
+        unit = jnp.where(apart[..., None], vector / distance[..., None], 0)
+        r, reach = undirected(jnp.where(apart, distance, 0)), undirected(apart)
+        share = jnp.where(reach, _radial.cutoff(r, self._radius(r)), 0) / self.num_neighbors**0.5
+        features = {k: inputs[k] for k in ("scalar", "displacement", "senders", "receivers") if k in inputs}
+        return features | self._harmonics(unit) | self._distances(r, share, direct)
+
+    def _radius(self, like: jax.Array) -> jax.Array:
+        return jnp.asarray(self.radius, like.dtype)
+
+    def _harmonics(self, unit: jax.Array) -> dict[str, jax.Array]:
+        found, y = {}, jnp.ones_like(unit[..., :1])
+        for degree in range(max(l2 for layer in self.layers for _, l2, _ in layer.convolution.groups)):
+            y = jnp.einsum("...i,...k,ikn->...n", unit, y, jnp.asarray(harmonics_step(degree), unit.dtype))
+            found[f"harmonic{degree + 1}"] = jnp.moveaxis(y, -1, 1)
+        return found
+
+    def _distances(self, r: jax.Array, share: jax.Array, direct: bool) -> dict[str, jax.Array]:
+        h, radius = self.hyperparameters, self._radius(r)
+        if direct or not h.nodes:
+            basis = _radial.gaussians(r, radius, h.number_of_basis)
+            return {"basis": jnp.moveaxis(basis, 0, 1), "cutoff": share}
+        return {"radial": jnp.moveaxis(_radial.polynomials(r, radius, h.nodes) * share, 0, 1)}
+
+    def radial_network(self, name: str, x: jax.Array) -> jax.Array:
+        """(outputs, ...) of a layer's radial network, from its basis functions (functions, ...)."""
+        for i in range(self.hyperparameters.radial_layers + 1):
+            weight = self.weights[f"{name}.fc.layer{i}.weight"]
+            x = jnp.tensordot(weight.T / weight.shape[0] ** 0.5, SILU * jax.nn.silu(x) if i else x, 1)
+        return x
+
+    def coefficients(self, name: str, dtype: jnp.dtype) -> jax.Array:
+        """(outputs, nodes) of the interpolant of a layer's radial network."""
+        at, matrix = (jnp.asarray(v, dtype) for v in _radial.nodes(self.hyperparameters.nodes))
+        basis = _radial.gaussians(at, jnp.ones((), dtype), self.hyperparameters.number_of_basis)
+        return self.radial_network(name, basis) @ matrix
+
+    def _weights_of_pairs(self, layer: Layer, p: dict[str, jax.Array]) -> jax.Array:
+        order = np.concatenate([weights for _, weights in layer.convolution.groups.values()])
+        if "basis" in p:
+            return self.radial_network(layer.name, p["basis"])[order] * p["cutoff"]
+        return jnp.tensordot(self.coefficients(layer.name, p["radial"].dtype)[order], p["radial"], 1)
+
+    def _first(self, p: dict[str, jax.Array]) -> dict[int, jax.Array]:
+        """The features that a point comes with: scalars, past displacements, or a one where it has none."""
+        found, (_, _, n_points, batch) = {}, p["displacement"].swapaxes(1, 2).shape
+        if "scalar" in p:
+            found[0] = p["scalar"].swapaxes(0, 1)[:, None]
+        if len(p["displacement"]):
+            found[1] = p["displacement"].swapaxes(1, 2)
+        return found or {0: jnp.ones((1, 1, n_points, batch), p["displacement"].dtype)}
+
+    def outputs(self, prepared: dict[str, jax.Array]) -> list[dict[int, jax.Array]]:
+        """What each layer hands on, (C, 2 l + 1, N, B) by degree."""
+        p = {k: jnp.moveaxis(v, 0, -1) for k, v in prepared.items()}
+        x = self._first(p)
+        n_points = next(iter(x.values())).shape[2]
+        pairs = Listed(p["senders"], p["receivers"], n_points) if "senders" in p else Dense(n_points)
+        harmonic = [None, *(p[name] for name in sorted(p) if name.startswith("harmonic"))]
+        found = []
+        for layer in self.layers:
+            x = self._convolved(layer, x, self._weights_of_pairs(layer, p), harmonic, pairs)
+            found.append(x)
+        return found
+
+    def _convolved(self, layer: Layer, x: dict, weight: jax.Array, harmonic: list, pairs: Dense | Listed) -> dict:
+        weights = {k: self.weights.get(f"{layer.name}.{k}.weight") for k in ("sc", "lin1", "lin2")}
+        convolution = layer.convolution
+        sent = linear(convolution.inner[0], weights["lin1"], x)
+        received = messages(convolution, weight, sent, harmonic, pairs)
+        outer = linear(convolution.outer[0], weights["lin2"], received)
+        own = linear(convolution.own[0], weights["sc"], x)
+        total = {d: outer.get(d, 0) + own.get(d, 0) for d in sorted({*outer, *own})}
+        return activated(layer.gate, total) if layer.gate else total
+
+    def apply(self, prepared: dict[str, jax.Array]) -> jax.Array:
+        """(B, N, 3) from what `prepare` returned."""
+        return jnp.transpose(self.outputs(prepared)[-1][1][0], (2, 1, 0))
+
+    def __call__(self, inputs: dict[str, jax.Array]) -> jax.Array:
+        """(B, N, 3) from the arrays of `equitraj.data.features.network_inputs`; radial networks are evaluated directly."""
+        return self.apply(self.prepare(inputs, direct=True))
+
+
+def interpolation_error(network: Network) -> float:
+    """The largest error of a layer's interpolated radial network, relative to its largest value, in float64."""
+    h, errors = network.hyperparameters, []
+    if not h.nodes:
+        return 0.0
+    double = eqx.tree_at(lambda n: n.weights, network, {k: v.astype("float64") for k, v in network.weights.items()})
+    at, one = jnp.linspace(0, 1, 2048), jnp.ones(())
+    for layer in network.layers:
+        exact = double.radial_network(layer.name, _radial.gaussians(at, one, h.number_of_basis))
+        found = double.coefficients(layer.name, at.dtype) @ _radial.polynomials(at, one, h.nodes)
+        errors.append(float(jnp.abs(found - exact).max() / jnp.abs(exact).max()))
+    return max(errors)
+
+
+def layers(network: Network, inputs: dict[str, jax.Array]) -> tuple[jax.Array, dict[str, dict[int, jax.Array]]]:
+    """The output (B, N, 3), and what each layer hands on by degree, (B, N, C, 2 l + 1) in e3nn's basis."""
+    outputs = network.outputs(network.prepare(inputs, direct=True))
+    names = [*(f"layer {i + 1}" for i in range(len(outputs) - 1)), "output"]
+    by_point = [{d: jnp.transpose(v, (3, 2, 0, 1)) for d, v in out.items()} for out in outputs]
+    return by_point[-1][1][:, :, 0], dict(zip(names, by_point, strict=True))
+
+
+def build(hyperparameters: Hyperparameters, shape: Shape, key: jax.Array) -> Network:
+    """A network for samples of this shape, with weights drawn from `key`."""
+    h = hyperparameters
+    given = tuple(block for block in ((shape.n_scalars, 0, 1), (shape.n_displacements, 1, -1)) if block[0])
+    static = static_layers(given or ((1, 0, 1),), parse(h.irreps_hidden), h.lmax, h.layers)
+    shapes = weight_shapes(static, h)
+    keys = jax.random.split(key, len(shapes))
+    weights = {name: jax.random.normal(k, shapes[name]) for k, name in zip(keys, sorted(shapes), strict=True)}
+    radius = np.asarray(h.max_radius or 3.5 * shape.statistics.extent)
+    return Network(weights, radius, static, h, h.num_neighbors or max(shape.n_points - 1, 1))
