@@ -40,7 +40,7 @@ class Follower:
         """
         if box is None or not box.any() or self.unwrap is False:
             return position
-        box, periodic = _filled(box)
+        box, periodic = filled(box)
         fractional = position @ np.linalg.inv(box)
         if self.fractional is None:
             self.shift = np.zeros_like(position)
@@ -58,7 +58,7 @@ class Follower:
         return position + self.shift @ box
 
 
-def _filled(box: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def filled(box: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Box vectors with unit vectors where there is no box, and which of them (3,) are periodic."""
     periodic = box.any(axis=1)
     if periodic.all():

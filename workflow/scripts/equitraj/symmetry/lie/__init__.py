@@ -152,10 +152,10 @@ def _linearised(
     if method.closed_form:
         return _affine(method, shape, arrays, sample, steps)
     framework, network = _network(method, shape, arrays)
-    inputs = features.network_inputs(sample, shape.statistics, "float64")
+    inputs = features.network_inputs(sample, shape.statistics, "float64", method.cutoff(shape))
     moves = [i == 0 or _moves(step) for i, step in enumerate(steps)]  # one at least, for the value
     chosen = [step for step, does in zip(steps, moves, strict=True) if does]
-    along = [_moving(features.network_inputs(step, shape.statistics, "float64")) for step in chosen]
+    along = [features.vectors(step, shape.statistics, "float64") for step in chosen]
     tangents = {k: np.stack([one[k] for one in along]) for k in along[0]}
     (value, _), (along, _) = framework.linearised(network, inputs, tangents, method.layers)
     change = np.zeros((len(steps), *value.shape))
@@ -170,7 +170,7 @@ def _moves(step: Sample) -> bool:
 
 def _moving(inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     """The inputs that a motion of the points changes; all of them are linear in the positions."""
-    return {k: inputs[k] for k in ("position", "displacement")}
+    return {k: inputs[k] for k in features.TURNED if k in inputs}
 
 
 def _affine(
@@ -221,7 +221,7 @@ def layer_errors(
         return {}
     frames = method.aligner.frames(sample.position, reference, np.random.default_rng(0))
     first = Frames(frames.rotation[:, :1], frames.origin, frames.weight[:, :1])
-    inputs = features.network_inputs(first.into_sample(sample), shape.statistics, "float64")
+    inputs = features.network_inputs(first.into_sample(sample), shape.statistics, "float64", method.cutoff(shape))
     framework, network = _network(method, shape, arrays)
     return network_layer_errors(framework, network, method.layers, inputs)
 
