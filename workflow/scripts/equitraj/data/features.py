@@ -115,6 +115,16 @@ def vectors(sample: Sample, statistics: Statistics, dtype: str) -> dict[str, np.
     return {"position": sample.position[:, -1].astype(dtype), "displacement": displacement}
 
 
+def tangent(
+    inputs: dict[str, np.ndarray], sample: Sample, change: Sample, statistics: Statistics
+) -> dict[str, np.ndarray]:
+    """How the vectors among `inputs` of a sample move with `change`, its derivative; the pairs stay as they are."""
+    moved = vectors(change, statistics, "float64")
+    if "shift" not in inputs or sample.box is None:
+        return moved
+    return moved | {"shift": inputs["shift"] @ np.linalg.pinv(sample.box) @ change.box}
+
+
 def _all_pairs(sample: Sample, dtype: str) -> dict[str, np.ndarray]:
     batch, _, n_points = sample.position.shape[:3]
     adjacency = np.zeros((n_points, n_points), dtype)
@@ -124,7 +134,7 @@ def _all_pairs(sample: Sample, dtype: str) -> dict[str, np.ndarray]:
 
 
 def _near_pairs(sample: Sample, dtype: str, cutoff: float) -> dict[str, np.ndarray]:
-    lists = neighbours.neighbour_lists(sample.position[:, -1], cutoff)
+    lists = neighbours.neighbour_lists(sample.position[:, -1], cutoff, sample.box)
     bonded = neighbours.bonded(lists, sample.edges, sample.position.shape[2])
     return lists | {"shift": lists["shift"].astype(dtype), "bonded": bonded.astype(dtype)}
 
