@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 
 FRAMEWORK = "jax"
+ALL_PAIRS = "max_radius"  # where this is 0
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,7 @@ def claims(hyperparameters):
 
 def cutoff(hyperparameters, shape):
     """The distance within which points are listed."""
-    return hyperparameters.max_radius
+    return hyperparameters.max_radius or None
 
 
 class Network(eqx.Module):

@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 from safetensors.numpy import save_file
 
+from equitraj.base import memory
 from equitraj.base.devices import CPU, Place
 from equitraj.base.files import NotWritten, atomic, write_json, write_table
 from equitraj.base.registry import model_spec
@@ -209,6 +210,7 @@ def run(
         lag=task["lag"],
         time_step=train.step,
     )
+    memory.check(method.name, method.model, method.spec, asdict(method), shape.n_points)
     # what selects nothing on validation may learn from it, unless the number of training samples is the question
     parts = ("train", "validation") if method.closed_form and str(size) == "all" else ("train",)
     if method.closed_form:
