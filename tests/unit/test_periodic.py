@@ -13,20 +13,25 @@ import pytest
 import equitraj.models
 from equitraj import symmetry
 from equitraj.base import registry
+from equitraj.base.files import read_json
 from equitraj.data import features, tasks
 from equitraj.data import trajectory as files
 from equitraj.data.features import Shape
 from equitraj.data.lift import lift
 from equitraj.data.sources.reading import read_file
+from equitraj.data.sources.systems import lennard_jones
+from equitraj.data.sources.systems.lennard_jones import Options
 from equitraj.data.tasks import Sample
 from equitraj.data.trajectory import Trajectory
 from equitraj.frames import Frames
+from equitraj.frames.run import run as align
 from equitraj.prediction import predictor
 from equitraj.prediction.evaluation import rotate_each
 from equitraj.symmetry import actions, lie
 from equitraj.symmetry.verdict import EPSILON
 from equitraj.training.jax import named_arrays
 from equitraj.training.method import Method
+from equitraj.training.run import run as train
 from study import REPOSITORY
 
 N_POINTS, CUTOFF = 7, 1.3
@@ -163,6 +168,42 @@ def test_a_network_in_a_box_is_equivariant(near, alignment):
     g = actions.draw("rotation", 1, N_POINTS, 1.0, rng)[0]
     broken = g.undo(f.predict(replace(g.apply(s), box=s.box))) - f.predict(s)
     assert np.abs(broken).max() > 1e-3  # of distances of order 1: with the box left behind it is another system
+
+
+TASK = {
+    "name": "t",
+    "source": "s",
+    "history": 2,
+    "lag": 1,
+    "split": {"by": "time", "train": 12, "validation": 4, "test": 4},
+}
+
+
+@pytest.mark.parametrize(("alignment", "augmentation"), [("centre_of_mass", "rotation"), ("frame_averaging", "none")])
+def test_it_is_trained_evaluated_and_audited_in_its_box(near, tmp_path, alignment, augmentation):
+    made = lennard_jones.simulate(Options(points=8, cutoff=0.35, equilibration_steps=200, stride=20), 30)
+    files.write(tmp_path / "a.h5", made)
+    align(tmp_path / "a.h5", TASK, alignment, {"frames": alignment, "options": {}}, tmp_path / "b.h5")
+    training = {"epochs": 8, "batch_size": 4, "learning_rate": 0.01, "ema": 0.0, "symmetry_penalty": 0.1}
+    method = replace(near(alignment, max_radius=0.5), augmentation=augmentation, training=training)
+    train(TASK, method, "all", [0], tmp_path / "a.h5", tmp_path / "b.h5", tmp_path)
+    record = read_json(tmp_path / "seed0/run.json")
+    assert record["status"] == "ok", record["status"]
+    history = np.genfromtxt(tmp_path / "seed0/history.csv", delimiter=",", names=True)["validation_mse"]
+    assert history.min() < history[0]
+    s = tasks.samples(made, np.arange(20, 28), 2, 1)
+    load = lambda dtype: predictor.load(tmp_path / "seed0", "trained", dtype).predict  # noqa: E731
+    rows = symmetry.audit(load, s, method.claims(), {"float64": 4, "float32": 2})
+    assert all(row["agrees"] == "yes" for row in rows)
+    rotated = rotate_each(s, 0)
+    error = [load("float64")(x) - x.target for x in (s, rotated)]
+    np.testing.assert_allclose(*[np.linalg.norm(e, axis=(1, 2)) for e in error], rtol=1e3 * ROUNDING)
+
+
+def test_fewer_samples_go_into_a_call_where_each_has_many_pairs():
+    assert predictor.samples_in_call(12, dense=True) == predictor.samples_in_call(256, dense=False) == predictor.CHUNK
+    assert predictor.samples_in_call(4096, dense=False) == predictor.CALL_PAIRS // (4096 * predictor.NEIGHBOURS)
+    assert predictor.samples_in_call(4096, dense=True) == 1 and predictor.samples_in_call(12, True, 128) == 128
 
 
 @pytest.mark.parametrize("alignment", ["none", "principal_axes"])
