@@ -12,6 +12,7 @@ import pytest
 
 import equitraj.models
 from equitraj import symmetry
+from equitraj.api.run import load as load_run
 from equitraj.base import registry
 from equitraj.base.files import read_json
 from equitraj.data import features, tasks
@@ -195,6 +196,10 @@ def test_it_is_trained_evaluated_and_audited_in_its_box(near, tmp_path, alignmen
     load = lambda dtype: predictor.load(tmp_path / "seed0", "trained", dtype).predict  # noqa: E731
     rows = symmetry.audit(load, s, method.claims(), {"float64": 4, "float32": 2})
     assert all(row["agrees"] == "yes" for row in rows)
+    run = load_run(tmp_path / "seed0")
+    np.testing.assert_array_equal(run.predict(s.position, box=made.box[0]), load("float64")(s))
+    with pytest.raises(ValueError, match=r"box: shape \(3,\); expected finite \(3, 3\) or \(8, 3, 3\)"):
+        run.predict(s.position, box=np.ones(3))
     rotated = rotate_each(s, 0)
     error = [load("float64")(x) - x.target for x in (s, rotated)]
     np.testing.assert_allclose(*[np.linalg.norm(e, axis=(1, 2)) for e in error], rtol=1e3 * ROUNDING)
