@@ -11,7 +11,7 @@ from study import REPOSITORY
 ENVIRONMENTS = {path.stem: path for path in sorted((REPOSITORY / "envs").glob("*.yaml"))}
 CONDA_NAME = {pypi: conda for conda, pypi in PYPI_NAME.items()}
 IMPORT_NAME = {"pytorch": "torch", "pytorch_geometric": "torch_geometric", "matplotlib-base": "matplotlib"}
-IMPORT_NAME |= {"mdanalysis": "MDAnalysis", "pyyaml": "yaml", "pillow": "PIL"}
+IMPORT_NAME |= {"mdanalysis": "MDAnalysis", "pyyaml": "yaml", "pillow": "PIL", "python-vesin": "vesin"}
 
 
 def pins(environment: Path) -> dict[str, str]:

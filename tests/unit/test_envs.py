@@ -60,8 +60,13 @@ def add_what_rules_name() -> None:
 
 
 add_what_rules_name()
-# predictor.py imports the framework of the run that it loads, and no other
-LOADED_ON_DEMAND = {"data": {"jax", "equinox", "torch"}, "jax": {"torch"}, "torch": {"jax", "equinox"}, "report": set()}
+# predictor.py imports the framework of the run that it loads, and no other; neighbours.py finds pairs for networks
+LOADED_ON_DEMAND = {
+    "data": {"jax", "equinox", "torch", "vesin"},
+    "jax": {"torch"},
+    "torch": {"jax", "equinox"},
+    "report": set(),
+}
 OTHER_FRAMEWORK = {"data": {"jax", "torch"}, "jax": {"torch"}, "torch": {"jax"}, "report": set()}
 
 

@@ -50,6 +50,8 @@ def test_a_lattice_is_followed(tmp_path):
         read_file({"path": str(tmp_path / "a.xyz")})
     read = read_file({"path": str(tmp_path / "a.xyz"), "unwrap": True, "stride": 2})
     np.testing.assert_allclose(read.position, path[::2], atol=1e-7)
+    assert (read.box == np.diag([4.0, 5, 0])).all() and len(read.box) == 5  # nothing is periodic along z
+    assert read_file({"path": str(tmp_path / "a.xyz"), "unwrap": False}).box is None
     assert read.time.tolist() == [0, 2, 4, 6, 8]
 
 

@@ -77,6 +77,7 @@ def test_unwrapping_gives_the_true_motion_and_whole_molecules(periodic):
     )
     shift = (read.position[0] - truth[0]) @ np.linalg.inv(vectors)
     np.testing.assert_allclose(shift, np.round(shift), atol=2e-3)
+    np.testing.assert_allclose(read.box, np.broadcast_to(vectors, (FRAMES, 3, 3)), atol=2e-5)  # of float32
 
 
 def test_unwrapping_is_that_of_mdanalysis(periodic):
@@ -95,7 +96,9 @@ def test_positions_as_they_are(periodic):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         raw = MDAnalysis.Universe(source["topology"], source["path"]).trajectory.timeseries(order="fac")
-    np.testing.assert_array_equal(read_file(source | {"unwrap": False}).position, raw)
+    read = read_file(source | {"unwrap": False})
+    np.testing.assert_array_equal(read.position, raw)
+    assert read.box is None
 
 
 def test_frames_and_atoms_are_chosen_and_followed_through_the_frames_between(periodic):

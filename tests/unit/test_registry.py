@@ -38,6 +38,11 @@ WRONG_MODELS = {
     "a claim missing": ('"reflection": True, ', "", "claims returns rotation, translation, permutation; expected"),
     "neither build nor fit": ("def build", "def make", r"no build; expected build\(.*or fit\(...\) and apply"),
     "fit without apply": ("def build", "def fit", "no apply; expected apply"),
+    "pairs by an unknown option": (
+        'FRAMEWORK = "torch"',
+        'FRAMEWORK = "torch"\nALL_PAIRS = "radius"',
+        "ALL_PAIRS is 'radius'; expected True, or an option: width",
+    ),
     "syntax": ("def claims(hyperparameters):", "def claims(hyperparameters)", "line 17: expected ':'"),
 }
 

@@ -78,7 +78,7 @@ def test_good_entries(here, source):
         ({"kind": "file", "path": "c*.npz"}, "path: no file matches 'c.*npz'"),
         ({"kind": "file", "path": []}, "path: no value"),
         ({"kind": "file", "path": "a.xtc", "topology": "b.gro"}, "topology: no file 'b.gro'"),
-        ({"kind": "file", "path": "a.npz", "unwrap": True}, r"unwrap: has no effect on kind file, format arrays"),
+        ({"kind": "file", "path": "a.npz", "unwrap": True}, r"unwrap: has no effect without a `box:`"),
         ({"kind": "file", "path": "a.npz", "gaps": "drop"}, "gaps: has no effect"),
         ({"kind": "file", "path": "a.csv", "arrays": {"x": "y"}}, "arrays: has no effect on kind file, format tracks"),
         ({"kind": "file", "path": "a.npz", "sha256": SHA256}, "sha256: has no effect"),

@@ -19,6 +19,7 @@ from equitraj.base.files import atomic
 
 ENVS = Path(__file__).parents[2] / "envs"
 PYPI_NAME = {"matplotlib-base": "matplotlib", "pytorch": "torch", "pytorch_geometric": "torch-geometric"}
+PYPI_NAME |= {"python-vesin": "vesin"}
 
 
 def requirements(environment: Path) -> tuple[str, list[str]]:

@@ -8,6 +8,7 @@ import numpy as np
 
 from equitraj.base.allowed import Choice, Option, Range
 from equitraj.data.tasks import Sample, directed
+from equitraj.data.trajectory import check_box
 from equitraj.prediction import predictor
 from equitraj.prediction.evaluation import fed_back
 from equitraj.training.record import read_record
@@ -30,19 +31,24 @@ class Run:
         return self.record["task"]["history"]
 
     def predict(
-        self, positions: np.ndarray, velocity: np.ndarray | None = None, scalar: np.ndarray | None = None
+        self,
+        positions: np.ndarray,
+        velocity: np.ndarray | None = None,
+        scalar: np.ndarray | None = None,
+        box: np.ndarray | None = None,
     ) -> np.ndarray:
         """Positions `lag` frames after the newest: (N, 3) from the last (K, N, 3), or (B, N, 3) from (B, K, N, 3).
 
         Newest frame last, in the units of the data that the method was trained on. `velocity` (N, 3) or (B, N, 3) at
         the newest frame, for a method that was trained with velocities; `scalar` (N, F) or (B, N, F), the features of
         the points, for one that was trained with features: the mass first, then in the order of the task's `inputs`.
+        `box` (3, 3) or (B, 3, 3), the vectors of a periodic box as rows, for a network with a cutoff.
 
         Raises:
             ValueError: another number of frames, points or features than in training, or values that are not finite.
         """
         single = np.ndim(positions) == 3
-        predicted = self.predictor.predict(self._sample(positions, velocity, scalar, single))
+        predicted = self.predictor.predict(self._sample(positions, velocity, scalar, box, single))
         return predicted[0] if single else predicted
 
     def rollout(
@@ -51,6 +57,7 @@ class Run:
         steps: int,
         velocity: np.ndarray | None = None,
         scalar: np.ndarray | None = None,
+        box: np.ndarray | None = None,
     ) -> np.ndarray:
         """`steps` predictions, each fed back: (steps, N, 3) from (K, N, 3), or (B, steps, N, 3) from (B, K, N, 3).
 
@@ -61,7 +68,7 @@ class Run:
         if lag > 1 and self.history > 1:
             raise ValueError(f"{self.folder}: a history of {self.history} frames cannot be fed back {lag} frames ahead")
         COUNT.check("steps", steps)
-        sample = self._sample(positions, velocity, scalar, single)
+        sample = self._sample(positions, velocity, scalar, box, single)
         made = np.stack(list(self._steps(sample, steps)), axis=1)
         return made[0] if single else made
 
@@ -69,7 +76,12 @@ class Run:
         return fed_back(self.predictor, sample, self.record["task"]["lag"], steps)
 
     def _sample(
-        self, positions: np.ndarray, velocity: np.ndarray | None, scalar: np.ndarray | None, single: bool
+        self,
+        positions: np.ndarray,
+        velocity: np.ndarray | None,
+        scalar: np.ndarray | None,
+        box: np.ndarray | None,
+        single: bool,
     ) -> Sample:
         shape = self.record["shape"]
         position = self._checked("positions", positions, single, (self.history, shape["n_points"], 3))
@@ -81,8 +93,18 @@ class Run:
             scalar=scalars,
             mass=scalars[..., 0] if "mass" in inputs else None,
             edges=None if bonds is None else directed(np.array(bonds)),
+            box=self._box(box, len(position)),
             step=shape["time_step"],
         )
+
+    def _box(self, box: np.ndarray | None, n_samples: int) -> np.ndarray | None:
+        if box is None:
+            return None
+        box = np.asarray(box, np.float64)
+        if box.shape not in ((3, 3), (n_samples, 3, 3)) or not np.isfinite(box).all():
+            raise ValueError(f"box: shape {box.shape}; expected finite (3, 3) or ({n_samples}, 3, 3), vectors as rows")
+        check_box("box", box)
+        return np.broadcast_to(box, (n_samples, 3, 3))
 
     def _of_points(self, name: str, value: np.ndarray | None, width: int, n_samples: int) -> np.ndarray | None:
         """Checked values (B, N, width), from those of each sample or from one (N, width) for all; None for width 0."""

@@ -17,7 +17,7 @@ LIBRARY = Path(__file__).parents[1]
 ALIGNMENTS = "frames/alignments"
 FRAMEWORKS = ("numpy", "jax", "torch")
 PREDICTIONS = ("residual", "displacement", "velocity", "acceleration")
-CONSTANTS = ("FRAMEWORK", "MINIMUM_HISTORY", "GPU", "PREDICTS", "ENVIRONMENT")  # of a model file
+CONSTANTS = ("FRAMEWORK", "MINIMUM_HISTORY", "GPU", "PREDICTS", "ENVIRONMENT", "ALL_PAIRS")  # of a model file
 EXPECTED = {
     "Hyperparameters": "a frozen dataclass of options with literal defaults",
     "claims": "claims(hyperparameters), which symmetries it claims",
@@ -31,7 +31,8 @@ EXPECTED = {
 class ModelSpec:
     """Attributes: framework ("numpy", "jax" or "torch"), minimum_history (frames), hyperparameters (by name),
     closed_form (it has `fit` and `apply` in place of `build`), gpu (its training profits from one), predicts (what a
-    network's output is: one of `PREDICTIONS`), environment (the name of a file in envs/, None for the framework's)."""
+    network's output is: one of `PREDICTIONS`), environment (the name of a file in envs/, None for the framework's),
+    all_pairs (whether it compares all pairs of points, or the name of the option that is 0 where it does)."""
 
     framework: str
     minimum_history: int
@@ -40,6 +41,7 @@ class ModelSpec:
     gpu: bool
     predicts: str = "residual"
     environment: str | None = None
+    all_pairs: bool | str = False
 
 
 @cache
@@ -149,14 +151,18 @@ def read_model(path: Path) -> ModelSpec:
             others = "" if closed_form or wanted != "build" else ", or fit(...) and apply(...) of a closed form"
             raise ValueError(f"{path}: no {wanted}; expected {EXPECTED[wanted]}{others}")
     _check_claims(path, functions["claims"])
+    options, all_pairs = _hyperparameters(path), value.get("ALL_PAIRS", False)
+    if not isinstance(all_pairs, bool) and all_pairs not in options:
+        raise ValueError(f"{path}: ALL_PAIRS is {all_pairs!r}; expected True, or an option: {', '.join(options)}")
     return ModelSpec(
         framework=framework,
         minimum_history=value.get("MINIMUM_HISTORY", 1),
-        hyperparameters=_hyperparameters(path),
+        hyperparameters=options,
         closed_form=closed_form,
         gpu=value.get("GPU", False),
         predicts=predicts,
         environment=value.get("ENVIRONMENT"),
+        all_pairs=all_pairs,
     )
 
 

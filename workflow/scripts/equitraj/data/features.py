@@ -4,7 +4,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from equitraj.data import neighbours
 from equitraj.data.tasks import Sample
+
+TURNED = ("position", "displacement", "shift")  # the inputs of a network that turn with the axes, of those it gets
 
 
 @dataclass(frozen=True)
@@ -86,27 +89,54 @@ def _scalar_scale(scalar: np.ndarray) -> tuple[float, ...]:
     return tuple(1.0 if np.isin(column, (0, 1)).all() else _scale(column) for column in columns)
 
 
-def network_inputs(sample: Sample, statistics: Statistics, dtype: str) -> dict[str, np.ndarray]:
+def network_inputs(
+    sample: Sample, statistics: Statistics, dtype: str, cutoff: float | None = None
+) -> dict[str, np.ndarray]:
     """Arrays for a network, from a sample whose positions are in the network's frame.
 
     Returns `position` (B, N, 3), the newest frame in the data's units; `displacement` (B, V, N, 3), `Sample.past` in
-    units of `displacement_scale`; `adjacency` (B, N, N), 1 where two points are bonded; `scalar` (B, N, F) in units of
-    `scalar_scale` where the task shows features, `mass` (B, N) in the data's units where it shows masses.
+    units of `displacement_scale`; `scalar` (B, N, F) in units of `scalar_scale` where the task shows features, `mass`
+    (B, N) in the data's units where it shows masses. Without a cutoff also `adjacency` (B, N, N), 1 where two points
+    are bonded. With one, the pairs closer than `cutoff`, in the data's units: `receivers`, `senders` and `shift` of
+    `neighbours.neighbour_lists`, and `bonded` (B, E), 1 where the two points are.
     Differences are taken in float64, before the cast to `dtype`: in float32 a displacement a thousand times smaller
     than the coordinates would keep four digits.
     """
+    pairs = _all_pairs(sample, dtype) if cutoff is None else _near_pairs(sample, dtype, cutoff)
+    inputs = vectors(sample, statistics, dtype) | pairs
+    if sample.scalar is not None:
+        inputs["scalar"] = (sample.scalar / (statistics.scalar_scale or 1.0)).astype(dtype)
+    return inputs if sample.mass is None else inputs | {"mass": sample.mass.astype(dtype)}
+
+
+def vectors(sample: Sample, statistics: Statistics, dtype: str) -> dict[str, np.ndarray]:
+    """`position` and `displacement` of `network_inputs`: what is linear in the positions."""
+    displacement = (sample.past / statistics.displacement_scale).astype(dtype)
+    return {"position": sample.position[:, -1].astype(dtype), "displacement": displacement}
+
+
+def tangent(
+    inputs: dict[str, np.ndarray], sample: Sample, change: Sample, statistics: Statistics
+) -> dict[str, np.ndarray]:
+    """How the vectors among `inputs` of a sample move with `change`, its derivative; the pairs stay as they are."""
+    moved = vectors(change, statistics, "float64")
+    if "shift" not in inputs or sample.box is None:
+        return moved
+    return moved | {"shift": inputs["shift"] @ np.linalg.pinv(sample.box) @ change.box}
+
+
+def _all_pairs(sample: Sample, dtype: str) -> dict[str, np.ndarray]:
     batch, _, n_points = sample.position.shape[:3]
     adjacency = np.zeros((n_points, n_points), dtype)
     if sample.edges is not None:
         adjacency[sample.edges[0], sample.edges[1]] = 1
-    inputs = {
-        "position": sample.position[:, -1].astype(dtype),
-        "displacement": (sample.past / statistics.displacement_scale).astype(dtype),
-        "adjacency": np.broadcast_to(adjacency, (batch, n_points, n_points)),
-    }
-    if sample.scalar is not None:
-        inputs["scalar"] = (sample.scalar / (statistics.scalar_scale or 1.0)).astype(dtype)
-    return inputs if sample.mass is None else inputs | {"mass": sample.mass.astype(dtype)}
+    return {"adjacency": np.broadcast_to(adjacency, (batch, n_points, n_points))}
+
+
+def _near_pairs(sample: Sample, dtype: str, cutoff: float) -> dict[str, np.ndarray]:
+    lists = neighbours.neighbour_lists(sample.position[:, -1], cutoff, sample.box)
+    bonded = neighbours.bonded(lists, sample.edges, sample.position.shape[2])
+    return lists | {"shift": lists["shift"].astype(dtype), "bonded": bonded.astype(dtype)}
 
 
 def check_output(found: tuple[int, ...], expected: tuple[int, ...]) -> None:

@@ -47,5 +47,6 @@ def lift(trajectory: Trajectory, how: str = "zeros", seed: int = 0) -> Trajector
         trajectory,
         position=lift_array(trajectory.position, rotation),
         velocity=None if velocity is None else lift_array(velocity, rotation),
+        box=None if trajectory.box is None else trajectory.box @ rotation.T,
         provenance=trajectory.provenance | {"lift": made},
     )

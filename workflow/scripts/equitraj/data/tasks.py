@@ -21,6 +21,7 @@ class Sample:
         scalar: (B, N, F) features of the points that the task shows, or None.
         mass: (B, N), or None where the task does not show it.
         edges: (2, E) directed bonds, or None.
+        box: (B, 3, 3) vectors of the periodic box as rows (see `Trajectory`), or None. It turns with the points.
         step: time between two frames, 1 where the task shows neither velocity nor time.
     """
 
@@ -30,6 +31,7 @@ class Sample:
     scalar: np.ndarray | None = None
     mass: np.ndarray | None = None
     edges: np.ndarray | None = None
+    box: np.ndarray | None = None
     step: float = 1.0
 
     def __len__(self) -> int:
@@ -49,7 +51,14 @@ class Sample:
         return np.concatenate([displacement, self.step * self.velocity[:, None]], axis=1)
 
 
-ARRAYS = ("position", "target", "velocity", "scalar", "mass")  # of a sample, with one entry for each of its members
+ARRAYS = (
+    "position",
+    "target",
+    "velocity",
+    "scalar",
+    "mass",
+    "box",
+)  # of a sample, with an entry for each member
 VECTORS = ("position", "velocity")  # those that a rotation turns and a method sees
 
 
@@ -69,6 +78,7 @@ def samples(trajectory: Trajectory, newest: np.ndarray, history: int, lag: int, 
         scalar=_scalars(trajectory, newest, inputs),
         mass=_at(trajectory.mass, newest, 1) if "mass" in inputs else None,
         edges=None if trajectory.bonds is None else directed(trajectory.bonds),
+        box=None if trajectory.box is None else trajectory.box[newest],
         step=time_step(trajectory) if {"velocity", "time_step"} & set(inputs) else 1.0,
     )
 

@@ -1,12 +1,13 @@
 """Trajectory files: HDF5 in the H5MD layout (de Buyl, Colberg, Hoefling, Comput. Phys. Commun. 185, 1546 (2014)).
 
-`/particles/all/position/{value,step,time}` with units, `box` without boundaries, optional `velocity`, `species`,
-`mass`, `charge`, `/connectivity/bonds`; beside them `/particles/all/episode` (one index per frame), other features of
-the points in `/particles/all/feature/{name}`, and the provenance as attributes of `/parameters`. What may change with
-time (species, mass, charge, features) is a dataset where it is fixed and a time series `{value,step,time}` where it
-changes. MDAnalysis opens these files: `MDAnalysis.Universe(topology, path, format="H5MD")`, with
-`convert_units=False` where the units are reduced ones. It reads three coordinates only, so planar data are stored with
-z = 0, and `/parameters` says how many coordinates count (`dimension`).
+`/particles/all/position/{value,step,time}` with units, `box` with its `edges` where it is periodic, optional
+`velocity`, `species`, `mass`, `charge`, `/connectivity/bonds`; beside them `/particles/all/episode` (one index per
+frame), other features of the points in `/particles/all/feature/{name}`, and the provenance as attributes of
+`/parameters`. What may change with time (species, mass, charge, features) is a dataset where it is fixed and a time
+series `{value,step,time}` where it changes. MDAnalysis opens these files:
+`MDAnalysis.Universe(topology, path, format="H5MD")`, with `convert_units=False` where the units are reduced ones. It
+reads three coordinates only, so planar data are stored with z = 0, and `/parameters` says how many coordinates count
+(`dimension`).
 """
 
 import json
@@ -41,6 +42,8 @@ class Trajectory:
         species: (N,) integers, or (T, N) where they change, or None.
         mass: (N,), or (T, N) where they change, or None.
         bonds: (M, 2) pairs of point indices, or None.
+        box: (T, 3, 3) box vectors as rows, in `length_unit`, zeros where nothing is periodic along one, or None. The
+            positions are continuous: a point that crosses a face goes on outside of the box.
         features: numbers of each point by name, (N, F), or (T, N, F) where they change. `charge` has F = 1.
         provenance: where the data came from: source, address, sha256, generator settings, seed.
     """
@@ -52,6 +55,7 @@ class Trajectory:
     species: np.ndarray | None = None
     mass: np.ndarray | None = None
     bonds: np.ndarray | None = None
+    box: np.ndarray | None = None
     features: dict[str, np.ndarray] = field(default_factory=dict)
     length_unit: str = "reduced"
     time_unit: str = "reduced"
@@ -70,6 +74,8 @@ def check(trajectory: Trajectory, name: str) -> None:
     changing = {"frame": frames, "point": points}
     _check_array(name, "positions", position, vectors)
     _check_array(name, "times", trajectory.time, {"frame": frames})
+    _check_array(name, "box", trajectory.box, {"frame": frames, "vector": 3, "axis": 3})
+    check_box(name, trajectory.box)
     _check_array(name, "velocities", trajectory.velocity, vectors)
     _check_array(name, "species", trajectory.species, fixed, changing, kinds="iu")
     _check_array(name, "mass", trajectory.mass, fixed, changing)
@@ -102,6 +108,15 @@ def _check_array(name: str, what: str, value: np.ndarray | None, *allowed: dict[
         )
 
 
+def check_box(name: str, box: np.ndarray | None) -> None:
+    """Raise ValueError unless the vectors of a box (..., 3, 3) that are not zero span as many directions."""
+    if box is not None and (flat := np.linalg.matrix_rank(box) < np.any(box, axis=-1).sum(-1)).any():
+        raise ValueError(
+            f"{name}: box vectors {np.asarray(box)[flat][0].tolist()}; expected rows of which none lies in the plane "
+            "of the others, zeros where nothing is periodic"
+        )
+
+
 def _check_bonds(name: str, bonds: np.ndarray, points: int) -> None:
     if bonds.ndim != 2 or bonds.shape[1] != 2 or bonds.dtype.kind not in "iu":
         raise ValueError(f"{name}: bonds of shape {bonds.shape}, type {bonds.dtype}; expected integers (bonds, 2)")
@@ -115,8 +130,9 @@ def _check_bonds(name: str, bonds: np.ndarray, points: int) -> None:
 def at_frames(trajectory: Trajectory, frames: np.ndarray) -> Trajectory:
     """The trajectory at `frames`, with all that belongs to them."""
     framed = {k: getattr(trajectory, k)[frames] for k in ("position", "episode", "time")}
-    if trajectory.velocity is not None:
-        framed["velocity"] = trajectory.velocity[frames]
+    for what in ("velocity", "box"):
+        if (value := getattr(trajectory, what)) is not None:
+            framed[what] = value[frames]
     for what in CHANGING:
         if (value := getattr(trajectory, what)) is not None and value.ndim == 2:
             framed[what] = value[frames]
@@ -177,7 +193,9 @@ def write(path: str | Path, trajectory: Trajectory, **extra: np.ndarray) -> None
 
 def _write_points(group: h5py.Group, trajectory: Trajectory) -> None:
     box = group.create_group("box")
-    box.attrs.update({"dimension": STORED_DIMENSION, "boundary": np.array(["none"] * STORED_DIMENSION, dtype="S4")})
+    box.attrs.update({"dimension": STORED_DIMENSION, "boundary": np.array(_boundary(trajectory.box), dtype="S")})
+    if trajectory.box is not None:
+        _series(box, "edges", trajectory.box, trajectory, trajectory.length_unit)
     _vectors(group, "position", trajectory.position, trajectory, trajectory.length_unit)
     if trajectory.velocity is not None:
         unit = f"{trajectory.length_unit} {trajectory.time_unit}-1"
@@ -191,6 +209,12 @@ def _write_points(group: h5py.Group, trajectory: Trajectory) -> None:
         else:
             _element(group, f"feature/{name}", np.asarray(value, np.float64), trajectory, changes=value.ndim == 3)
     group["episode"] = trajectory.episode
+
+
+def _boundary(box: np.ndarray | None) -> list[str]:
+    """What H5MD calls the boundary along each box vector."""
+    periodic = [False] * STORED_DIMENSION if box is None else np.any(box, axis=(0, 2))
+    return ["periodic" if along else "none" for along in periodic]
 
 
 def _parameters(trajectory: Trajectory) -> dict:
@@ -215,6 +239,7 @@ def read(path: str | Path) -> Trajectory:
             species=_value(group, "species"),
             mass=_value(group, "mass"),
             bonds=file["connectivity/bonds"][()] if "connectivity" in file else None,
+            box=_value(group["box"], "edges"),
             features=dict(_features(group)),
             length_unit=parameters["length_unit"],
             time_unit=parameters["time_unit"],

@@ -55,11 +55,10 @@ class Frames:
         count = self.weight.shape[1]
         each = {k: v for k in ("scalar", "mass") if (v := getattr(sample, k)) is not None}
         each = {name: np.repeat(value, count, axis=0) for name, value in each.items()}
+        turn = replace(self, origin=np.zeros_like(self.origin)).into
+        each |= {k: turn(v) for k in ("velocity", "box") if (v := getattr(sample, k)) is not None}
         target = None if sample.target is None else self.into(sample.target)
-        turned = (
-            None if sample.velocity is None else replace(self, origin=np.zeros_like(self.origin)).into(sample.velocity)
-        )
-        return replace(sample, position=self.into(sample.position), target=target, velocity=turned, **each)
+        return replace(sample, position=self.into(sample.position), target=target, **each)
 
     def back(self, prediction: np.ndarray) -> np.ndarray:
         """Predictions (B * F, ..., 3) in the frames, back in the world and averaged over the frames: (B, ..., 3)."""

@@ -31,6 +31,7 @@ def run(trajectory_path: Path, task: dict, name: str, alignment: dict, output: P
         trajectory,
         position=first.into(trajectory.position),
         velocity=None,
+        box=None,
         provenance=trajectory.provenance | {"alignment": name, "task": task["name"]},
     )
     extra = {} if reference is None else {"reference": reference}

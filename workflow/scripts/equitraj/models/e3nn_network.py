@@ -20,6 +20,7 @@ from equitraj.base.allowed import Checked, Pattern, Range
 from equitraj.data.features import Shape
 
 FRAMEWORK = "torch"
+ALL_PAIRS = True
 GPU = True  # its training profits from one
 
 

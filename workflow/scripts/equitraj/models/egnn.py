@@ -18,6 +18,7 @@ from equitraj.base.allowed import Checked, Range
 from equitraj.data.features import Shape
 
 FRAMEWORK = "jax"
+ALL_PAIRS = True
 GPU = True  # its training profits from one
 
 

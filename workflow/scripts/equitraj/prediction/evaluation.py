@@ -36,7 +36,8 @@ def rotate_each(sample: Sample, seed: int) -> Sample:
     def turn(value: np.ndarray | None) -> np.ndarray | None:
         return None if value is None else np.einsum("bij,b...j->b...i", matrix, value)
 
-    return replace(sample, position=turn(sample.position), target=turn(sample.target), velocity=turn(sample.velocity))
+    turned = {name: turn(getattr(sample, name)) for name in ("position", "target", "velocity", "box")}
+    return replace(sample, **turned)
 
 
 def one_step(predictor: Predictor, sample: Sample, reference: dict[str, float | None]) -> tuple[dict, np.ndarray]:

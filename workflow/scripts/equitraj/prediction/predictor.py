@@ -24,6 +24,13 @@ from equitraj.training.state import state_of
 
 CHUNK = 64  # samples in a call, smaller batches padded to it, so that a network is compiled once
 CHUNKS = {"torch": 128}  # where nothing is compiled for a shape: larger calls are faster, until they leave the caches
+CALL_PAIRS = 2**20  # fewer samples in a call where they have more pairs of points than this, to bound its memory
+NEIGHBOURS = 64  # that a point is expected to have within a cutoff
+
+
+def samples_in_call(n_points: int, dense: bool, most: int = CHUNK) -> int:
+    """Samples in a call, `most` or as few as hold about `CALL_PAIRS` pairs: all of them, or those within a cutoff."""
+    return int(np.clip(CALL_PAIRS // (n_points * (n_points if dense else NEIGHBOURS)), 1, most))
 
 
 class Predictor:
@@ -69,7 +76,8 @@ def read_run(folder: str | Path, weights: str = "trained") -> tuple[Method, Shap
 def load(folder: str | Path, weights: str = "trained", dtype: str = "float32") -> Predictor:
     """The predictor of a run folder with these weights, computing in `dtype`; see `read_run`."""
     method, shape, arrays, reference = read_run(folder, weights)
-    chunk = CHUNKS.get(model_spec(method.model).framework, CHUNK)
+    most = CHUNKS.get(model_spec(method.model).framework, CHUNK)
+    chunk = samples_in_call(shape.n_points, method.cutoff(shape) is None, most)
     return Predictor(method.aligner, forward(method, shape, arrays, dtype), reference, chunk)
 
 
@@ -84,8 +92,10 @@ def forward(method: Method, shape: Shape, arrays: dict[str, np.ndarray], dtype: 
         return _closed_form(method, shape, arrays, dtype)
     run = {"jax": _jax, "torch": _torch}[model_spec(method.model).framework](method, shape, arrays, dtype)
 
+    cutoff = method.cutoff(shape)
+
     def predict(sample: Sample) -> np.ndarray:
-        inputs = features.network_inputs(sample, shape.statistics, dtype)
+        inputs = features.network_inputs(sample, shape.statistics, dtype, cutoff)
         return features.prediction(sample, run(inputs), shape.statistics)
 
     return predict
@@ -131,8 +141,8 @@ def _jax(method: Method, shape: Shape, arrays: dict[str, np.ndarray], dtype: str
     network = with_arrays(_jax_network(_built(method), shape), arrays, dtype)
 
     def run(inputs: dict[str, np.ndarray]) -> np.ndarray:
-        n_samples = len(inputs["position"])
-        padding = -n_samples % CHUNK
+        n_samples, n_points = inputs["position"].shape[:2]
+        padding = -n_samples % samples_in_call(n_points, "adjacency" in inputs)
         padded = {k: np.concatenate([v, np.repeat(v[-1:], padding, axis=0)]) for k, v in inputs.items()}
         return np.asarray(_jax_apply()(network, padded))[:n_samples]
 

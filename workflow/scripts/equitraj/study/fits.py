@@ -4,6 +4,7 @@ Checked when the workflow is parsed, as far as the configuration says how many f
 job that reads the data checks the rest.
 """
 
+from equitraj.base import memory
 from equitraj.base.allowed import Indices
 from equitraj.base.registry import alignment_options, model_spec
 from equitraj.data.sources import simulation
@@ -77,6 +78,15 @@ def check_study(config: dict) -> None:
         check_rollout(name, config["rollout"]["steps"], task, source)
         for method in study["methods"]:
             check_points(method, config, known_points(source), f"source {task['source']!r} of tasks.{name}")
+            check_memory(method, config, known_points(source))
+
+
+def check_memory(name: str, config: dict, points: int | None) -> None:
+    """Check that a method which compares all pairs of known points has the memory for it."""
+    if points is not None:
+        method, limit = config["methods"][name], config.get("memory_gb")
+        spec = model_spec(method["model"])
+        memory.check(name, method["model"], spec, method, points, None if limit is None else limit * memory.GB)
 
 
 def check_sizes(name: str, sizes: list, task: dict, source: dict) -> None:

@@ -20,6 +20,7 @@ WORDS = {
     "maximum": "at most {}",
     "exclusiveMinimum": "a number above {}",
     "minItems": "at least {} of them",
+    "maxItems": "at most {} of them",
     "uniqueItems": "each only once",
     "minLength": "some text",
     "maxLength": "at most {} characters",

@@ -27,7 +27,7 @@ class Element:
     label: str = ""
 
     def apply(self, sample: Sample) -> Sample:
-        """g x: positions, velocities, features and bonds of a sample transformed together."""
+        """g x: positions, velocities, box, features and bonds of a sample transformed together."""
 
         def place(value: np.ndarray | None) -> np.ndarray | None:
             return None if value is None else value[..., self.order, :]
@@ -40,6 +40,7 @@ class Element:
             position=turn(sample.position, self.shift),
             target=turn(sample.target, self.shift),
             velocity=turn(sample.velocity, 0.0),
+            box=None if sample.box is None else self.scale * (sample.box @ self.matrix.T),
             scalar=place(sample.scalar),
             mass=None if sample.mass is None else sample.mass[:, self.order],
             edges=None if sample.edges is None else np.argsort(self.order)[sample.edges],

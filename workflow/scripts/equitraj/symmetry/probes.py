@@ -121,7 +121,7 @@ def _symmetrised(sample: Sample, group: list[Element]) -> Sample:
     """Positions averaged over a finite group: the projection on its fixed points."""
     images = [g.apply(sample) for g in group]
     mean = {k: np.mean([getattr(s, k) for s in images], axis=0) for k in VECTORS if getattr(sample, k) is not None}
-    return replace(sample, **mean, target=None)
+    return replace(sample, **mean, target=None, box=None)  # a box has not the symmetry of its points
 
 
 def _cyclic(sample: Sample, turn: np.ndarray, n: int) -> Sample:
@@ -136,7 +136,7 @@ def _cyclic(sample: Sample, turn: np.ndarray, n: int) -> Sample:
         made["scalar"] = np.tile(sample.scalar[:, :part], (1, n, 1))
     if sample.mass is not None:
         made["mass"] = np.tile(sample.mass[:, :part], (1, n))
-    return replace(sample, **made, target=None, edges=None)
+    return replace(sample, **made, target=None, edges=None, box=None)
 
 
 def _stabiliser(name: str, predict: Predict, sample: Sample, element: Element, forward: float) -> dict:
@@ -164,7 +164,7 @@ def continuity(predict: Predict, sample: Sample, seed: int = 0) -> list[dict]:
         stretch = np.ones_like(values)
         stretch[:, 1] = np.sqrt(values[:, 2] / (1 + gap) / np.maximum(values[:, 1], np.finfo(float).tiny))
         matrix = (axes * stretch[:, None]) @ axes.swapaxes(1, 2)
-        near = replace(sample, position=np.einsum("bij,bknj->bkni", matrix, position), target=None)
+        near = replace(sample, position=np.einsum("bij,bknj->bkni", matrix, position), target=None, box=None)
         change = predict(replace(near, position=near.position + step[:, None])) - predict(near)
         gain = np.linalg.norm(change, axis=(1, 2)) / size
         low, high = interval(gain[None])

@@ -8,10 +8,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 
-from equitraj.data.features import check_output
+from equitraj.data.features import TURNED, check_output
 from equitraj.training.outcome import Arrays
-
-VECTORS = ("position", "displacement")  # the inputs that turn with the axes
 
 
 def is_dense(network: torch.nn.Module) -> bool:
@@ -49,7 +47,7 @@ class Dense:
     @classmethod
     def of(cls, arrays: Arrays, dtype: str) -> "Dense":
         """All samples and frames of `arrays`, side by side."""
-        inputs = tensors({k: v.astype(dtype) for k, v in arrays.inputs.items()})
+        inputs = tensors({k: v.astype(dtype if v.dtype.kind == "f" else v.dtype) for k, v in arrays.inputs.items()})
         y, rotation, weight = (torch.tensor(v.astype(dtype)) for v in (arrays.target, arrays.rotation, arrays.weight))
         return cls(inputs, y.flatten(0, 1), rotation.flatten(0, 1), weight.flatten())
 
@@ -76,4 +74,4 @@ class Dense:
 
 def turned(turn: torch.Tensor, inputs: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     """The inputs with their vectors turned by rotations (B, 3, 3)."""
-    return inputs | {k: torch.einsum("bij,b...j->b...i", turn, inputs[k]) for k in VECTORS}
+    return inputs | {k: torch.einsum("bij,b...j->b...i", turn, inputs[k]) for k in TURNED if k in inputs}

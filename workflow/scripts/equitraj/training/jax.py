@@ -10,7 +10,7 @@ import numpy as np
 import optax
 from jax.flatten_util import ravel_pytree
 
-from equitraj.data.features import check_output
+from equitraj.data.features import TURNED, check_output
 from equitraj.training.checkpoint import Checkpoint
 from equitraj.training.options import TrainingOptions
 from equitraj.training.outcome import Arrays, Data, Monitor, Outcome, snapshot_epochs
@@ -76,9 +76,9 @@ class Samples(NamedTuple):
 
 
 def _turn(rotation: jax.Array, inputs: dict[str, jax.Array]) -> dict[str, jax.Array]:
-    position = jnp.einsum("...ij,...nj->...ni", rotation, inputs["position"])
-    displacement = jnp.einsum("...ij,...knj->...kni", rotation, inputs["displacement"])
-    return inputs | {"position": position, "displacement": displacement}
+    """The inputs (S, F, ...) with their vectors turned by rotations (S, F, 3, 3)."""
+    names = [name for name in TURNED if name in inputs]
+    return inputs | {k: jnp.einsum("sfij,sf...j->sf...i", rotation, inputs[k]) for k in names}
 
 
 def _rotate(batch: Samples, key: jax.Array) -> Samples:
@@ -174,7 +174,8 @@ def _samples(arrays: Arrays, dtype: str) -> Samples:
     shape = arrays.weight.shape
     apart = {k: v.reshape(*shape, *v.shape[1:]) for k, v in arrays.inputs.items()}
     target = arrays.target.reshape(*shape, *arrays.target.shape[1:])
-    return jax.tree.map(lambda a: jnp.asarray(a, dtype), Samples(apart, target, arrays.rotation, arrays.weight))
+    cast = lambda a: jnp.asarray(a, dtype if a.dtype.kind == "f" else None)  # noqa: E731  indices stay integers
+    return jax.tree.map(cast, Samples(apart, target, arrays.rotation, arrays.weight))
 
 
 class Trainer:

@@ -86,6 +86,14 @@ class Method:
         canonical = import_module(f"equitraj.frames.canonical.{spec.framework}")
         return canonical.wrap(network, aligner.width, shape, *key)
 
+    def cutoff(self, shape: Shape) -> float | None:
+        """The distance, in the data's units, within which the network compares points; None where it takes all pairs.
+
+        A model file says it by `cutoff(hyperparameters, shape)`, and gets neighbour lists then.
+        """
+        asked = getattr(self.module, "cutoff", None)
+        return asked(self.hyperparameters(), shape) if asked else None
+
     def training_options(self) -> TrainingOptions:
         """The options of the training loop, defaults filled in.
 

@@ -15,11 +15,13 @@ from pathlib import Path
 import numpy as np
 from safetensors.numpy import save_file
 
+from equitraj.base import memory
 from equitraj.base.devices import CPU, Place
 from equitraj.base.files import NotWritten, atomic, write_json, write_table
 from equitraj.base.registry import model_spec
 from equitraj.data import features, tasks
 from equitraj.data.features import Shape
+from equitraj.data.neighbours import of_one_length
 from equitraj.data.tasks import Sample
 from equitraj.data.trajectory import Trajectory, read, read_observables
 from equitraj.frames import Frames
@@ -78,17 +80,18 @@ def fit_closed_form(method: Method, splits: dict[str, Split], lag: int, parts: t
     return outcome, None
 
 
-def network_data(method: Method, splits: dict[str, Split], statistics: features.Statistics) -> Data:
+def network_data(method: Method, splits: dict[str, Split], shape: Shape) -> Data:
     """Training and validation samples as a network sees them."""
-    precision = method.training_options().precision
+    precision, cutoff, statistics = method.training_options().precision, method.cutoff(shape), shape.statistics
+    parts = [splits[name] for name in ("train", "validation")]
+    inputs = of_one_length([features.network_inputs(part.sample, statistics, precision, cutoff) for part in parts])
 
-    def arrays(split: Split) -> Arrays:
-        inputs = features.network_inputs(split.sample, statistics, precision)
+    def arrays(split: Split, inputs: dict[str, np.ndarray]) -> Arrays:
         target = features.normalised_residual(split.sample, statistics)
         return Arrays(inputs, target, split.frames.rotation, split.frames.weight)
 
     draw = method.aligner.training == "draw"
-    return Data(arrays(splits["train"]), arrays(splits["validation"]), statistics, method.augmentation, draw)
+    return Data(*map(arrays, parts, inputs), statistics, method.augmentation, draw)
 
 
 def train_networks(
@@ -207,12 +210,13 @@ def run(
         lag=task["lag"],
         time_step=train.step,
     )
+    memory.check(method.name, method.model, method.spec, asdict(method), shape.n_points)
     # what selects nothing on validation may learn from it, unless the number of training samples is the question
     parts = ("train", "validation") if method.closed_form and str(size) == "all" else ("train",)
     if method.closed_form:
         results = [fit_closed_form(method, splits, task["lag"], parts)] * len(seeds)
     else:
-        data = network_data(method, splits, shape.statistics)
+        data = network_data(method, splits, shape)
         results = train_networks(method, shape, data, seeds, folder, task | {"train_size": str(size)}, place)
     framework = model_spec(method.model).framework
     record = {

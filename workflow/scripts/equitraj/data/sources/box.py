@@ -1,4 +1,4 @@
-"""Removal of a periodic box: points followed from frame to frame across its faces, in its fractional coordinates.
+"""Points followed from frame to frame across the faces of a periodic box, in its fractional coordinates.
 
 A point that moved by more than half a box vector between two frames has crossed a face, and gets that vector back.
 With the shifts counted in whole box vectors, a wrapped trajectory in a box that changes keeps its lattice (Kulke and
@@ -8,6 +8,8 @@ Vermaas, J. Chem. Theory Comput. 18, 6161 (2022)), as `NoJump` of MDAnalysis doe
 from collections.abc import Iterator
 
 import numpy as np
+
+from equitraj.data.trajectory import check_box
 
 MEND = (
     "set `unwrap: true` in the source to follow the points across the box, or `unwrap: false` to take them as they are"
@@ -40,7 +42,7 @@ class Follower:
         """
         if box is None or not box.any() or self.unwrap is False:
             return position
-        box, periodic = _filled(box)
+        box, periodic = filled(box)
         fractional = position @ np.linalg.inv(box)
         if self.fractional is None:
             self.shift = np.zeros_like(position)
@@ -58,7 +60,32 @@ class Follower:
         return position + self.shift @ box
 
 
-def _filled(box: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def followed_box(boxes: list | np.ndarray, source: dict) -> np.ndarray | None:
+    """The boxes (T, 3, 3) of a trajectory whose points were followed; None where there is none, or `unwrap: false`."""
+    boxes = np.asarray(boxes)
+    return boxes if boxes.any() and source.get("unwrap") is not False else None
+
+
+def follow(position: np.ndarray, episode: np.ndarray, name: str, source: dict) -> tuple[np.ndarray, np.ndarray | None]:
+    """Positions (T, N, 3) followed through the `box` of a source, episode by episode, and the box (T, 3, 3).
+
+    Raises:
+        ValueError: a box without volume, planar positions, or a jump that the source does not say to follow.
+    """
+    box = np.array(source["box"], np.float64)
+    box = np.diag(box) if box.ndim == 1 else box
+    if position.shape[-1] != 3:
+        raise ValueError(f"{name}: a periodic box needs points in 3-D, not in {position.shape[-1]}-D; leave `box:` out")
+    check_box(name, box)
+    followed = np.empty_like(position)
+    for number in np.unique(episode):
+        follower = Follower(name, source.get("unwrap"))
+        for frame in np.flatnonzero(episode == number):
+            followed[frame] = follower(position[frame], box, frame)
+    return followed, followed_box(np.broadcast_to(box, (len(position), 3, 3)), source)
+
+
+def filled(box: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Box vectors with unit vectors where there is no box, and which of them (3,) are periodic."""
     periodic = box.any(axis=1)
     if periodic.all():

@@ -126,6 +126,8 @@ def _check_values(source: dict) -> None:
         raise ValueError(
             "gap_frames: the longest gap that is bridged; it goes with `gaps: interpolate` and only with it"
         )
+    if "unwrap" in source and "box" not in source and "box" in format_constant(format_of(source), "KEYS"):
+        raise ValueError("unwrap: has no effect without a `box:`; give it, or leave `unwrap:` out")
     if "arrays" in source and "position" not in source["arrays"] and "array" not in source and _named(source):
         raise ValueError("arrays: no position; give the name of the array that holds the positions")
 

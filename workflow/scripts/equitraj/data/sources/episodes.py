@@ -40,8 +40,9 @@ def join(parts: list[Trajectory], names: list[str]) -> Trajectory:
     if len(parts) == 1:
         return replace(parts[0], episode=np.unique(parts[0].episode, return_inverse=True)[1])
     joined = {k: np.concatenate([getattr(p, k) for p in parts]) for k in ("position", "time")}
-    if parts[0].velocity is not None:
-        joined["velocity"] = np.concatenate([p.velocity for p in parts])
+    for what in ("velocity", "box"):
+        if getattr(parts[0], what) is not None:
+            joined[what] = np.concatenate([getattr(p, what) for p in parts])
     frames = [len(p.position) for p in parts]
     for what in CHANGING:
         joined[what] = _joined([getattr(p, what) for p in parts], frames, 1)
@@ -75,7 +76,7 @@ def _check_same(part: Trajectory, name: str, first: Trajectory, first_name: str)
     def facts(of: Trajectory) -> dict[str, object]:
         bonds = None if of.bonds is None else of.bonds.tolist()
         what = {"points": of.position.shape[1], "dimensions": of.position.shape[2]}
-        what |= {k: "yes" if getattr(of, k) is not None else "no" for k in ("velocity", *CHANGING)}
+        what |= {k: "yes" if getattr(of, k) is not None else "no" for k in ("velocity", "box", *CHANGING)}
         what |= {"features": {k: v.shape[-1] for k, v in sorted(of.features.items())}, "bonds": bonds}
         return what | {"length_unit": of.length_unit, "time_unit": of.time_unit}
 

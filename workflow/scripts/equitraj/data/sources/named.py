@@ -4,11 +4,12 @@ from dataclasses import replace
 
 import numpy as np
 
+from equitraj.data.sources.box import follow
 from equitraj.data.trajectory import Trajectory
 
 POSITIONS = "(frames, points, 2 or 3) or (episodes, frames, points, 2 or 3)"
 RESERVED = ("position", "velocity", "mass", "species", "episode", "bonds", "time")  # other names are features
-KEYS = ("array", "arrays", "time_step", "length_unit", "time_unit")
+KEYS = ("array", "arrays", "box", "unwrap", "time_step", "length_unit", "time_unit")
 PER_POINT = ("mass", "species", "charge")  # one number per point
 # The shapes of what belongs to points, by how many axes the positions have: E episodes, T frames, N points, F numbers.
 SHAPES = {3: ("N", "NF", "TN", "TNF", "EN", "ENF"), 4: ("N", "NF", "EN", "ENF", "ETN", "ETNF")}
@@ -27,8 +28,9 @@ def from_arrays(arrays: dict[str, np.ndarray], name: str, source: dict) -> Traje
     `position` is (T, N, D) or (E, T, N, D); `velocity` has the same shape; `episode` (T,) cuts the frames of the first
     into episodes; `time` is (T,) or (E, T); `bonds` (M, 2); all others belong to the points: fixed (N[, F]), per
     episode (E, N[, F]) or per frame ([E, ]T, N[, F]), where an array with more than one reading is refused. `source`
-    may give `time_step` (time between frames, default 1), `length_unit` and `time_unit` (default `reduced`). `name`
-    stands in the messages.
+    may give `time_step` (time between frames, default 1), `length_unit` and `time_unit` (default `reduced`), and a
+    periodic `box` (three lengths, or three vectors) through which the points are followed, with `unwrap`. `name` stands
+    in the messages.
 
     Raises:
         ValueError: no numbers, or a shape that does not fit.
@@ -54,6 +56,9 @@ def from_arrays(arrays: dict[str, np.ndarray], name: str, source: dict) -> Traje
         length_unit=source.get("length_unit", "reduced"),
         time_unit=source.get("time_unit", "reduced"),
     )
+    if "box" in source:
+        followed, box = follow(trajectory.position, episode, name, source)
+        trajectory = replace(trajectory, position=followed, box=box)
     points = {k: per_point(name, k, v, sizes, episode, position.ndim) for k, v in arrays.items() if k not in RESERVED}
     own = {
         k: per_point(name, k, arrays[k], sizes, episode, position.ndim)[..., 0] for k in PER_POINT[:2] if k in arrays

@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from equitraj.data.features import Shape
+from equitraj.data.features import TURNED, Shape
 from equitraj.frames import UNDETERMINED
 
 
@@ -56,7 +56,7 @@ class Canonical(eqx.Module):
     def __call__(self, inputs: dict[str, jax.Array]) -> jax.Array:
         """(B, N, 3) from the arrays of `equitraj.data.features.network_inputs`, back in the axes of the inputs."""
         rotation = self.frame(inputs)
-        names = ("position", "displacement")
+        names = [name for name in TURNED if name in inputs]
         turned = inputs | {k: jnp.einsum("bij,b...j->b...i", rotation, inputs[k]) for k in names}
         return jnp.einsum("bij,bni->bnj", rotation, self.network(turned))
 

@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from torch_geometric.data import Data
 
-from equitraj.data.features import Shape
+from equitraj.data.features import TURNED, Shape
 from equitraj.frames import UNDETERMINED
 
 
@@ -59,7 +59,7 @@ class Canonical(torch.nn.Module):
     def _dense(self, inputs: dict[str, torch.Tensor]) -> torch.Tensor:
         position, vectors = inputs["position"], inputs["displacement"].swapaxes(1, 2)
         rotation = self.frame(position, vectors, inputs.get("scalar", position[..., :0]))
-        names = ("position", "displacement")
+        names = [name for name in TURNED if name in inputs]
         turned = inputs | {k: torch.einsum("bij,b...j->b...i", rotation, inputs[k]) for k in names}
         return torch.einsum("bij,bni->bnj", rotation, self.network(turned))
 

@@ -79,9 +79,10 @@ def derivatives(
     n_generators, batch, count = tangent.shape[:3]
     inside = replace(still.into_sample(sample), target=None)
     moved = {"position": tangent.reshape(n_generators, *inside.position.shape)}
-    if sample.velocity is not None:  # turned like a difference of positions: an origin does not move it
-        turned = np.einsum("gbfij,bnj->gbfni", motion.rotation, sample.velocity)
-        moved["velocity"] = turned.reshape(n_generators, *inside.velocity.shape)
+    for name in ("velocity", "box"):  # turned like differences of positions: an origin does not move them
+        if (value := getattr(sample, name)) is not None:
+            turned = np.einsum("gbfij,bnj->gbfni", motion.rotation, value)
+            moved[name] = turned.reshape(n_generators, *getattr(inside, name).shape)
     steps = [replace(inside, **{k: np.nan_to_num(v[g]) for k, v in moved.items()}) for g in range(n_generators)]
     value, change = _linearised(method, shape, arrays, inside, steps)
     value = value.reshape(batch, count, *value.shape[1:])
@@ -152,10 +153,10 @@ def _linearised(
     if method.closed_form:
         return _affine(method, shape, arrays, sample, steps)
     framework, network = _network(method, shape, arrays)
-    inputs = features.network_inputs(sample, shape.statistics, "float64")
+    inputs = features.network_inputs(sample, shape.statistics, "float64", method.cutoff(shape))
     moves = [i == 0 or _moves(step) for i, step in enumerate(steps)]  # one at least, for the value
     chosen = [step for step, does in zip(steps, moves, strict=True) if does]
-    along = [_moving(features.network_inputs(step, shape.statistics, "float64")) for step in chosen]
+    along = [features.tangent(inputs, sample, step, shape.statistics) for step in chosen]
     tangents = {k: np.stack([one[k] for one in along]) for k in along[0]}
     (value, _), (along, _) = framework.linearised(network, inputs, tangents, method.layers)
     change = np.zeros((len(steps), *value.shape))
@@ -170,7 +171,7 @@ def _moves(step: Sample) -> bool:
 
 def _moving(inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     """The inputs that a motion of the points changes; all of them are linear in the positions."""
-    return {k: inputs[k] for k in ("position", "displacement")}
+    return {k: inputs[k] for k in features.TURNED if k in inputs}
 
 
 def _affine(
@@ -221,7 +222,7 @@ def layer_errors(
         return {}
     frames = method.aligner.frames(sample.position, reference, np.random.default_rng(0))
     first = Frames(frames.rotation[:, :1], frames.origin, frames.weight[:, :1])
-    inputs = features.network_inputs(first.into_sample(sample), shape.statistics, "float64")
+    inputs = features.network_inputs(first.into_sample(sample), shape.statistics, "float64", method.cutoff(shape))
     framework, network = _network(method, shape, arrays)
     return network_layer_errors(framework, network, method.layers, inputs)
 

@@ -33,11 +33,11 @@ def linearised(
 
     The values (B, ...) are those at the inputs (B, ...), the derivatives (G, B, ...) along tangents (G, B, ...).
     """
-    n_samples = len(inputs["position"])
-    parts = []
-    for start in range(0, n_samples, predictor.CHUNK):
+    n_samples, n_points = inputs["position"].shape[:2]
+    parts, size = [], predictor.samples_in_call(n_points, "adjacency" in inputs)
+    for start in range(0, n_samples, size):
         # every chunk has the same size, so that it is compiled once
-        index = np.minimum(np.arange(start, start + predictor.CHUNK), n_samples - 1)
+        index = np.minimum(np.arange(start, start + size), n_samples - 1)
         chunk, moved = {k: v[index] for k, v in inputs.items()}, {k: v[:, index] for k, v in tangents.items()}
         along = range(len(tangents["position"]))
         parts.append([_compiled(network, chunk, {k: v[g] for k, v in moved.items()}, layers) for g in along])

@@ -40,9 +40,10 @@ def linearised(
     The values (B, ...) are those at the inputs (B, ...), the derivatives (G, B, ...) along tangents (G, B, ...).
     """
     torch.set_default_dtype(torch.float64)
-    parts = []
-    for start in range(0, len(inputs["position"]), predictor.CHUNK):
-        chunk = slice(start, start + predictor.CHUNK)
+    n_samples, n_points = inputs["position"].shape[:2]
+    parts, size = [], predictor.samples_in_call(n_points, "adjacency" in inputs)
+    for start in range(0, n_samples, size):
+        chunk = slice(start, start + size)
         moved = {k: v[:, chunk] for k, v in tangents.items()}
         parts.append(_linearised(network, {k: v[chunk] for k, v in inputs.items()}, moved, layers))
     value, change = zip(*parts, strict=True)

@@ -12,7 +12,7 @@ from equitraj.data.sources.named import from_arrays, mapping
 from equitraj.data.trajectory import Trajectory
 
 SUFFIXES = (".h5", ".hdf5", ".h5md")
-KEYS = ("array", "arrays", "time_step", "length_unit", "time_unit")
+KEYS = ("array", "arrays", "box", "unwrap", "time_step", "length_unit", "time_unit")
 
 
 def read(path: Path, source: dict, name: str) -> Trajectory:

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from equitraj.data.sources import spacing
-from equitraj.data.sources.box import Follower, frame_range
+from equitraj.data.sources.box import Follower, followed_box, frame_range
 from equitraj.data.sources.formats import hdf5
 from equitraj.data.sources.limits import check_self_contained
 from equitraj.data.trajectory import Trajectory
@@ -73,17 +73,16 @@ def _follow(atoms, source: dict, name: str) -> Trajectory:
     kept = {number: i for i, number in enumerate(numbers[::stride])}
     if not kept:
         raise ValueError(f"{name}: no frames from `start: {start}` to `stop: {stop}`; the file has {len(frames)}")
-    position, time = np.empty((len(kept), len(atoms), 3)), np.empty(len(kept))
+    position, time, boxes = np.empty((len(kept), len(atoms), 3)), np.empty(len(kept)), np.zeros((len(kept), 3, 3))
     velocity = np.empty_like(position) if frames[numbers[0]].has_velocities else None
     follow = Follower(name, source.get("unwrap"))
     whole = _whole(atoms) if source.get("unwrap") and frames.ts.dimensions is not None else None
     for frame in frames[start : numbers[-1] + 1 : 1 if frames.ts.dimensions is not None else stride]:
         box = frame.triclinic_dimensions
-        now = follow(
-            atoms.positions.astype(np.float64), None if box is None else box.astype(np.float64), frame.frame, whole
-        )
+        box = np.zeros((3, 3)) if box is None else box.astype(np.float64)
+        now = follow(atoms.positions.astype(np.float64), box, frame.frame, whole)
         if (i := kept.get(frame.frame)) is not None:
-            position[i], time[i] = now, frame.time
+            position[i], time[i], boxes[i] = now, frame.time, box
             if velocity is not None:
                 velocity[i] = atoms.velocities
     return Trajectory(
@@ -91,6 +90,7 @@ def _follow(atoms, source: dict, name: str) -> Trajectory:
         episode=np.zeros(len(kept), dtype=np.int64),
         time=_times(time, source, name),
         velocity=velocity,
+        box=followed_box(boxes, source),
         length_unit="Angstrom",
         time_unit="ps",
         **_topology(atoms),

@@ -4,6 +4,7 @@ Reference: Larsen et al., J. Phys. Condens. Matter 29, 273002 (2017), and https:
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
 from io import StringIO
 from itertools import islice
 from pathlib import Path
@@ -11,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from equitraj.base.registry import nearest
-from equitraj.data.sources.box import Follower, strided
+from equitraj.data.sources.box import Follower, followed_box, strided
 from equitraj.data.sources.named import from_arrays
 from equitraj.data.trajectory import Trajectory
 
@@ -33,13 +34,15 @@ def read(path: Path, source: dict, name: str) -> Trajectory:
     Raises:
         ValueError: not such a file, no such column, or atoms that change.
     """
-    follow, frames = Follower(name, source.get("unwrap")), []
+    follow, frames, boxes = Follower(name, source.get("unwrap")), [], []
     for number, atoms, kept in strided(_frames(path, name), source):
         columns = _columns(atoms)
         _check_same(name, number, columns, frames)
-        columns["position"] = follow(columns["position"], np.asarray(atoms.cell) * atoms.pbc[:, None], number)
+        box = np.asarray(atoms.cell) * atoms.pbc[:, None]
+        columns["position"] = follow(columns["position"], box, number)
         if kept:
             frames.append(columns)
+            boxes.append(box)
     if not frames:
         raise ValueError(f"{name}: no frames from `start` to `stop`; expected extended XYZ with at least 2")
     chosen = _chosen(name, source, frames[0])
@@ -50,7 +53,7 @@ def read(path: Path, source: dict, name: str) -> Trajectory:
     }
     units = {"length_unit": "Angstrom", "time_unit": "ps", "time_step": 1.0} | source
     units["time_step"] *= source.get("stride", 1)
-    return from_arrays(arrays, name, units)
+    return replace(from_arrays(arrays, name, units), box=followed_box(boxes, source))
 
 
 def _frames(path: Path, name: str) -> Iterator:

@@ -1,0 +1,130 @@
+"""A simple liquid in a periodic box: N points with Lennard-Jones forces, at first the parameters of argon.
+
+    U = sum_{i < j} 4 e ((s / r_ij)^12 - (s / r_ij)^6), switched to zero between 0.9 and 1 of the cutoff
+
+with r_ij to the nearest image of point j. Parameters: Rahman, Phys. Rev. 136, A405 (1964): s = 0.34 nm,
+e / k = 120 K, at 94.4 K and 1.374 g/cm^3 (0.02071 atoms in a cube of 0.1 nm). A bath brings the liquid from a lattice
+to its temperature; its friction is weak while frames are recorded, so that motion from frame to frame is inertial.
+Units: nm, ps, g/mol, kJ/mol.
+
+Integrator: OpenMM's LangevinMiddleIntegrator (Zhang et al., J. Phys. Chem. A 123, 6056 (2019)). Engine: OpenMM, CPU
+platform with deterministic forces and one thread: its neighbour list makes 4,096 points a matter of seconds. Positions
+are those that OpenMM integrates, which go on outside of the box.
+"""
+
+from dataclasses import dataclass
+from typing import Annotated
+
+import numpy as np
+
+from equitraj.base.allowed import Checked, Range
+from equitraj.data.trajectory import Trajectory
+
+EQUILIBRATION_FRICTION = 1.0  # 1/ps
+SWITCH = 0.9  # of the cutoff, from where the potential is brought to zero
+POINTS = "points"  # the option that gives the number of points
+
+
+@dataclass(frozen=True)
+class Options(Checked):
+    """Attributes:
+    seed: of first velocities and thermal noise (OpenMM takes 0 as "choose one").
+    points: number of points.
+    density: points per nm^3.
+    sigma: s, nm.
+    epsilon: e, kJ/mol.
+    cutoff: of the forces, nm, below half of the box.
+    mass: of a point, g/mol.
+    temperature: K.
+    friction: of the bath while frames are recorded, 1/ps.
+    time_step: of the integrator, ps.
+    stride: integrator steps from frame to frame.
+    equilibration_steps: integrator steps before the first frame, from a cubic lattice.
+    """
+
+    seed: Annotated[int, Range(1, 2147483647)] = 1
+    points: Annotated[int, Range(2, 100_000)] = 256
+    density: Annotated[float, Range(above=0)] = 20.71
+    sigma: Annotated[float, Range(above=0)] = 0.34
+    epsilon: Annotated[float, Range(0)] = 0.9977
+    cutoff: Annotated[float, Range(above=0)] = 0.85
+    mass: Annotated[float, Range(above=0)] = 39.95
+    temperature: Annotated[float, Range(above=0)] = 94.4
+    friction: Annotated[float, Range(0)] = 0.001
+    time_step: Annotated[float, Range(above=0)] = 0.005
+    stride: Annotated[int, Range(1, 1_000_000)] = 10
+    equilibration_steps: Annotated[int, Range(0, 1_000_000_000)] = 2000
+
+
+def simulate(options: Options, frames: int) -> Trajectory:
+    """Positions (frames, points, 3) in nm and velocities in nm/ps, every `stride` steps, with their box.
+
+    Raises:
+        ValueError: a cutoff of half the box or more, or points that flew apart (a time step too long).
+    """
+    length = (options.points / options.density) ** (1 / 3)
+    if options.cutoff >= length / 2:
+        raise ValueError(
+            f"lennard_jones: cutoff {options.cutoff} nm in a box of {length:.3g} nm; expected less than half of it: "
+            "shorten it, or take more points"
+        )
+    position, velocity = _run(options, length, frames)
+    if not np.isfinite(position).all():
+        raise ValueError(f"lennard_jones: positions are no longer finite; time_step {options.time_step} ps is too long")
+    return Trajectory(
+        position=position,
+        velocity=velocity,
+        episode=np.zeros(frames, dtype=np.int64),
+        time=np.arange(frames) * options.stride * options.time_step,
+        mass=np.full(options.points, options.mass),
+        box=np.broadcast_to(length * np.eye(3), (frames, 3, 3)),
+        length_unit="nm",
+        time_unit="ps",
+    )
+
+
+def _run(options: Options, length: float, frames: int) -> tuple[np.ndarray, np.ndarray]:
+    """Positions and velocities as OpenMM has them, each (frames, points, 3)."""
+    import openmm
+
+    integrator = openmm.LangevinMiddleIntegrator(options.temperature, EQUILIBRATION_FRICTION, options.time_step)
+    integrator.setRandomNumberSeed(options.seed)
+    platform = openmm.Platform.getPlatformByName("CPU")
+    settings = {"Threads": "1", "DeterministicForces": "true"}
+    context = openmm.Context(_system(options, length), integrator, platform, settings)
+    context.setPositions(lattice(options.points, length))
+    context.setVelocitiesToTemperature(options.temperature, options.seed)
+    integrator.step(options.equilibration_steps)
+    integrator.setFriction(options.friction)
+    states = np.empty((2, frames, options.points, 3))
+    for frame in range(frames):
+        integrator.step(options.stride)
+        state = context.getState(getPositions=True, getVelocities=True)
+        states[0, frame] = state.getPositions(asNumpy=True)._value
+        states[1, frame] = state.getVelocities(asNumpy=True)._value
+    return states[0], states[1]
+
+
+def lattice(n_points: int, length: float) -> np.ndarray:
+    """Points (N, 3) of the smallest cubic lattice in a box that has enough, the empty places spread evenly."""
+    side = int(np.ceil(round(n_points ** (1 / 3), 9)))
+    places = np.linspace(0, side**3, n_points, endpoint=False).astype(int)
+    return (np.stack(np.unravel_index(places, (side, side, side)), 1) + 0.5) * length / side
+
+
+def _system(options: Options, length: float):
+    import openmm
+
+    system = openmm.System()
+    system.setDefaultPeriodicBoxVectors(*(openmm.Vec3(*row) for row in length * np.eye(3)))
+    force = openmm.NonbondedForce()
+    force.setNonbondedMethod(openmm.NonbondedForce.CutoffPeriodic)
+    force.setCutoffDistance(options.cutoff)
+    force.setUseSwitchingFunction(True)
+    force.setSwitchingDistance(SWITCH * options.cutoff)
+    force.setUseDispersionCorrection(False)
+    for _ in range(options.points):
+        system.addParticle(options.mass)
+        force.addParticle(0.0, options.sigma, options.epsilon)
+    system.addForce(force)
+    return system
