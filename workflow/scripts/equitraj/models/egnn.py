@@ -21,6 +21,7 @@ import numpy as np
 
 from equitraj.base.allowed import Checked, Range
 from equitraj.data.features import Shape
+from equitraj.models._pairs import AllPairs, Neighbours
 
 FRAMEWORK = "jax"
 GPU = True  # its training profits from one
@@ -86,70 +87,6 @@ def _scaled(linear: eqx.nn.Linear, factor: float) -> eqx.nn.Linear:
     return jax.tree.map(lambda w: factor * w, linear)
 
 
-class AllPairs:
-    """Columns of points (..., N, B) and of pairs (..., N - 1, N, B): row k of the pairs holds point i and i + k + 1."""
-
-    @staticmethod
-    def index(n_points: int) -> tuple[np.ndarray, np.ndarray]:
-        """Senders and receivers (N - 1, N)."""
-        receiver = np.broadcast_to(np.arange(n_points), (n_points - 1, n_points))
-        return (receiver + np.arange(1, n_points)[:, None]) % n_points, receiver
-
-    def columns(self, x: jax.Array) -> jax.Array:
-        """The batch (B, ...) as the last axis, so that every operation is a long loop over contiguous numbers."""
-        return jnp.moveaxis(x, 0, -1)
-
-    def samples(self, x: jax.Array) -> jax.Array:
-        """The reverse of `columns` for points."""
-        return jnp.moveaxis(x, -1, 0)
-
-    def receivers(self, x: jax.Array) -> jax.Array:
-        """Points' values at the pairs' receivers."""
-        return x[..., None, :, :]
-
-    def senders(self, x: jax.Array) -> jax.Array:
-        """Points' values at the pairs' senders, without a gather: a ring of them is one longer than its rows."""
-        *first, n, batch = x.shape
-        ring = jnp.broadcast_to(x[..., None, :, :], (*first, n + 1, n, batch))
-        return ring.reshape(*first, n, n + 1, batch)[..., 1:, :n, :]
-
-    def sum(self, x: jax.Array) -> jax.Array:
-        """Pairs' values summed over the senders."""
-        return x.sum(-3)
-
-
-class Neighbours:
-    """Columns of points (..., B N) and of pairs (..., B E), from `senders` and `receivers` (B, E), padded with N."""
-
-    def __init__(self, senders: jax.Array, receivers: jax.Array, n_points: int) -> None:
-        self.batch, self.n = len(senders), len(senders) * n_points
-        start = n_points * jnp.arange(self.batch, dtype=senders.dtype)[:, None]
-        flat = [jnp.where(index < n_points, index + start, self.n).ravel() for index in (senders, receivers)]
-        self.sender, self.receiver = flat
-
-    def columns(self, x: jax.Array) -> jax.Array:
-        """The batch (B, ..., P) in one axis with the last."""
-        x = jnp.moveaxis(x, 0, -2)
-        return x.reshape(*x.shape[:-2], -1)
-
-    def samples(self, x: jax.Array) -> jax.Array:
-        """The reverse of `columns` for points."""
-        return jnp.moveaxis(x.reshape(*x.shape[:-1], self.batch, -1), -2, 0)
-
-    def receivers(self, x: jax.Array) -> jax.Array:
-        """Points' values at the pairs' receivers; the last point's at those that fill up."""
-        return jnp.take(x, self.receiver, axis=-1, mode="clip")
-
-    def senders(self, x: jax.Array) -> jax.Array:
-        """Points' values at the pairs' senders; the last point's at those that fill up."""
-        return jnp.take(x, self.sender, axis=-1, mode="clip")
-
-    def sum(self, x: jax.Array) -> jax.Array:
-        """Pairs' values summed over the senders; those that fill up belong to no receiver."""
-        rows = x.reshape(-1, x.shape[-1]).T
-        return jax.ops.segment_sum(rows, self.receiver, self.n).T.reshape(*x.shape[:-1], self.n)
-
-
 class Layer(eqx.Module):
     """One message passing: points' features and vector to new ones."""
 
@@ -212,7 +149,7 @@ class Network(eqx.Module):
 
     embed: eqx.nn.Linear
     layers: Layer
-    extent: np.ndarray
+    extent: float = eqx.field(static=True)
     identity: bool = eqx.field(static=True)
     max_radius: float = eqx.field(static=True)
 
@@ -222,20 +159,22 @@ class Network(eqx.Module):
         `vectors` (B, 1 + V, 3, P), relative position and displacements; `invariant` (B, 2 + 3 V, P); `factor` (B, P),
         falling to zero at a cutoff; `past` (B, V, 3, N); `point` (B, F, N), features; `senders`, `receivers`.
         """
-        scale = jnp.asarray(self.extent, inputs["position"].dtype)
-        position, past = jnp.swapaxes(inputs["position"], 1, 2) / scale, jnp.swapaxes(inputs["displacement"], 2, 3)
+        position, past = (
+            jnp.swapaxes(inputs["position"], 1, 2) / self.extent,
+            jnp.swapaxes(inputs["displacement"], 2, 3),
+        )
         listed = "senders" in inputs
         sender, receiver = _pair_index(inputs)
         relative = _at(position, receiver, listed) - _at(position, sender, listed)
         if listed:
-            relative -= jnp.swapaxes(inputs["shift"], 1, 2) / scale
+            relative -= jnp.swapaxes(inputs["shift"], 1, 2) / self.extent
             bonded, kept = inputs["bonded"], {k: inputs[k] for k in ("senders", "receivers")}
         else:
             bonded, kept = inputs["adjacency"][:, receiver, sender], {}
         own, other = _at(past, receiver, listed), _at(past, sender, listed)
         if self.max_radius:
             # a polynomial of the squared distance: zero with its first derivative at the cutoff, smooth at distance 0
-            squared = jnp.sum(relative**2, axis=1) * (scale / self.max_radius) ** 2
+            squared = jnp.sum(relative**2, axis=1) * (self.extent / self.max_radius) ** 2
             kept |= {"factor": jnp.maximum(1 - squared, 0) ** 2}
         return kept | {
             "vectors": jnp.concatenate([relative[:, None], other - own], axis=1),
@@ -319,5 +258,4 @@ def build(hyperparameters: Hyperparameters, shape: Shape, key: jax.Array) -> Net
     make_layer = eqx.filter_vmap(lambda k: Layer(hyperparameters.width, n_past + 1, k))
     layers = make_layer(jax.random.split(layer_key, hyperparameters.layers))
     embed = eqx.nn.Linear(n_features, hyperparameters.width, key=embed_key)
-    extent = np.asarray(shape.statistics.extent)
-    return Network(embed, layers, extent, hyperparameters.identity, hyperparameters.max_radius)
+    return Network(embed, layers, shape.statistics.extent, hyperparameters.identity, hyperparameters.max_radius)
