@@ -60,6 +60,9 @@ def listed(inputs: dict, radius: float, box: np.ndarray | None = None, spare: in
     return {k: v for k, v in inputs.items() if k != "adjacency"} | index | others
 
 
+apply = eqx.filter_jit(lambda network, inputs: network(inputs))
+
+
 def loss(network: egnn.Network, output, inputs: dict) -> jax.Array:
     return jnp.sum(jnp.sin(output(network, inputs)))  # each output has a weight of its own
 
@@ -70,7 +73,7 @@ def loss(network: egnn.Network, output, inputs: dict) -> jax.Array:
 def test_outputs_and_gradients_are_those_of_the_equations(past, options):
     """In float64: sums of a hundred terms of order one in another order differ by 1e-14."""
     net, inputs = network(6, past, 2, width=8, **options), dense(6, past, 2)
-    found, expected = net(inputs), egnn_reference.output(net, inputs)
+    found, expected = apply(net, inputs), eqx.filter_jit(egnn_reference.output)(net, inputs)
     assert np.abs(expected).max() > 0.1
     np.testing.assert_allclose(found, expected, rtol=0, atol=1e-12 * np.abs(expected).max())
     fast, reference = (
@@ -102,8 +105,8 @@ def test_the_weights_keep_their_names():
 @pytest.mark.parametrize("past", [0, 2])
 def test_lists_of_all_neighbours_agree_with_all_pairs(past):
     net, inputs = network(6, past, 1, width=8, max_radius=50.0), dense(6, past, 1)
-    expected = net(inputs)
-    found = net(listed(inputs, 50.0))
+    expected = apply(net, inputs)
+    found = apply(net, listed(inputs, 50.0))
     np.testing.assert_allclose(found, expected, rtol=0, atol=1e-12 * np.abs(expected).max())  # sums in another order
 
 
@@ -112,8 +115,8 @@ def test_points_beyond_the_cutoff_are_not_missed():
     net, inputs = network(40, 1, width=8, max_radius=1.5), dense(40, 1)
     lists = listed(inputs, 1.5)
     assert 1.5 < lists["senders"].shape[1] / 40 < 30
-    expected = net(inputs)
-    np.testing.assert_allclose(net(lists), expected, rtol=0, atol=1e-12 * np.abs(expected).max())
+    expected = apply(net, inputs)
+    np.testing.assert_allclose(apply(net, lists), expected, rtol=0, atol=1e-12 * np.abs(expected).max())
 
 
 def test_the_output_is_continuous_when_a_pair_leaves():
@@ -122,7 +125,7 @@ def test_the_output_is_continuous_when_a_pair_leaves():
     inputs["position"][:, 2, 1] += [-1e-6, 1e-6]
     lists = listed(inputs, 1.5)
     assert (lists["senders"] < 3).sum(1).tolist() == [4, 2]  # 0 and 2 have parted; 1 and 2 are far apart
-    inside, outside = net(lists)
+    inside, outside = apply(net, lists)
     assert np.abs(inside - outside).max() < 1e-9  # the factor is the square of 1 - r^2/R^2: 1e-11 there
 
 
@@ -136,7 +139,7 @@ def test_a_periodic_box_moves_like_two_of_them_side_by_side():
         "adjacency": np.zeros((2, 80, 80)),
     }
     one, two = (network(n, 1, width=8, max_radius=0.9) for n in (40, 80))
-    expected, found = one(listed(inputs, 0.9, box)), two(listed(double, 0.9, box * [2, 1, 1]))
+    expected, found = apply(one, listed(inputs, 0.9, box)), apply(two, listed(double, 0.9, box * [2, 1, 1]))
     tolerance = {"rtol": 0, "atol": 1e-12 * np.abs(expected).max()}  # float64: positions up to 4, sums in another order
     np.testing.assert_allclose(found[:, :40], expected, **tolerance)
     np.testing.assert_allclose(found[:, 40:], expected, **tolerance)
