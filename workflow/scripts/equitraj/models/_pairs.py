@@ -49,11 +49,11 @@ class Neighbours:
     def columns(self, x: jax.Array) -> jax.Array:
         """The batch (B, ..., P) in one axis with the last."""
         x = jnp.moveaxis(x, 0, -2)
-        return x.reshape(*x.shape[:-2], -1)
+        return x.reshape(*x.shape[:-2], x.shape[-2] * x.shape[-1])  # spelt out: there may be no channels
 
     def samples(self, x: jax.Array) -> jax.Array:
         """The reverse of `columns` for points."""
-        return jnp.moveaxis(x.reshape(*x.shape[:-1], self.batch, -1), -2, 0)
+        return jnp.moveaxis(x.reshape(*x.shape[:-1], self.batch, self.n // self.batch), -2, 0)
 
     def receivers(self, x: jax.Array) -> jax.Array:
         """Points' values at the pairs' receivers; the last point's at those that fill up."""

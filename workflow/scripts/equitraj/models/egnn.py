@@ -203,7 +203,7 @@ class Network(eqx.Module):
         index = [prepared[k] for k in ("senders", "receivers") if k in prepared]
         pairs = Neighbours(*index, n_points) if index else AllPairs()
         data = {k: pairs.columns(v) for k, v in prepared.items() if k not in ("senders", "receivers")}
-        count = min(n_points - 1, NEIGHBOURS) if self.max_radius else n_points - 1
+        count = max(1, min(n_points - 1, NEIGHBOURS if self.max_radius else n_points))  # a single point has none
         weights, static = eqx.partition(self.layers, eqx.is_array)
         first, rest = (jax.tree.map(lambda w, part=part: w[part], weights) for part in (0, slice(1, None)))
 
