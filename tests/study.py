@@ -15,7 +15,7 @@ PARTS = ("Snakefile", "config.yaml", "workflow", "profiles", "envs", "studies")
 TINY = REPOSITORY / "tests/workflow/tiny.yaml"
 SMALL = REPOSITORY / "tests/workflow/small.yaml"  # a part of the tiny study, for what runs beside it
 TABLES = ("metrics", "summary", "audit", "probes", "controls", "rollout", "history", "splits", "alignment")
-MEASURED_COSTS = ["train_seconds", "frames_per_second", "peak_memory_mb", "train_seconds_mean"]
+MEASURED_COSTS = ["train_seconds", "compile_seconds", "frames_per_second", "peak_memory_mb", "train_seconds_mean"]
 
 
 def checkout(folder: Path) -> Path:

@@ -70,7 +70,9 @@ def load(chain, tmp_path_factory):
             "seed": 0,
         }
         record |= {"status": "ok", "train_size": "all", "precision": "float32", "device": "cpu", "has_initial": False}
-        costs = dict.fromkeys(("n_parameters", "train_seconds", "frames_per_second", "peak_memory_mb"), 0)
+        costs = dict.fromkeys(
+            ("n_parameters", "train_seconds", "compile_seconds", "frames_per_second", "peak_memory_mb"), 0
+        )
         write_json(folder / "run.json", record | costs)
         return lambda dtype: predictor.load(folder, "trained", dtype).predict
 

@@ -53,6 +53,7 @@ WRONG_METHODS = {
     ],
     "methods.mlp.options.depth": [(-1, "-1; expected int, 0 to 64"), (INFINITY, "inf; expected a finite number")],
     "methods.egnn.options.layers": [(0, "0; expected int, 1 to 64")],
+    "methods.egnn.options.max_radius": [(-1.0, "-1.0; expected float, at least 0")],
     "methods.egnn.options.identity": [(1, "1; expected bool, as in False"), ("no", "'no'; expected bool, as in False")],
     "methods.e3nn.options.lmax": [(40, "40; expected int, 1 to 11"), (-1, "-1; expected int, 1 to 11")],
     "methods.e3nn.options.layers": [(0, "0; expected int, 1 to 64")],

@@ -13,7 +13,7 @@ from equitraj.data.trajectory import Trajectory, read
 from equitraj.prediction import evaluation, predictor
 from equitraj.training.record import read_record
 
-COPIED = ("n_parameters", "train_seconds", "frames_per_second", "peak_memory_mb", "device")
+COPIED = ("n_parameters", "train_seconds", "compile_seconds", "frames_per_second", "peak_memory_mb", "device")
 
 
 def evaluate(folder: Path, trajectory: Trajectory, steps: int, count: int) -> None:

@@ -1,11 +1,16 @@
-"""EGNN: an E(n) equivariant graph network on all pairs of points (Satorras et al., ICML 2021, eqs. 3 to 7).
+"""EGNN: an E(n) equivariant graph network on pairs of points (Satorras et al., ICML 2021, eqs. 3 to 7).
 
 The K - 1 past displacements enter as vectors of each point: their inner products among themselves and with the
 relative positions feed the messages (eq. 3), and the update of a point's vector (eq. 7) mixes relative positions, its
 own displacements and the differences to its neighbours' displacements. The geometry itself is kept from layer to
 layer, because a step is a thousandth of a distance: the updates add up in one vector per point, the output.
+
+So the vectors and invariants of the pairs are data but for those of that one vector, which is zero before the first
+layer: `prepare` computes them, and no gradient flows into them. `apply` works on columns, channels first and a row for
+each feature, over all pairs of two points, in rings (`AllPairs`), or over lists of neighbours (`Neighbours`).
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -16,20 +21,24 @@ import numpy as np
 
 from equitraj.base.allowed import Checked, Range
 from equitraj.data.features import Shape
+from equitraj.models._pairs import AllPairs, Neighbours
 
 FRAMEWORK = "jax"
-ALL_PAIRS = True
+ALL_PAIRS = "max_radius"
 GPU = True  # its training profits from one
+NEIGHBOURS = 32  # by which sums over the neighbours within a cutoff are divided: two shells of a liquid
 
 
 @dataclass(frozen=True)
 class Hyperparameters(Checked):
     """Attributes: width, features of points and messages; layers, number of message passings; identity, whether a point
-    knows its index (in a chain, which bead it is), which gives up equivariance under permutations."""
+    knows its index (in a chain, which bead it is), which gives up equivariance under permutations; max_radius, distance
+    in the data's units beyond which two points send no messages, 0 for all pairs."""
 
     width: Annotated[int, Range(1, 16_384)] = 32
     layers: Annotated[int, Range(1, 64)] = 2
     identity: bool = False
+    max_radius: Annotated[float, Range(0)] = 0.0
 
 
 def claims(hyperparameters: Hyperparameters) -> dict[str, bool]:
@@ -37,13 +46,42 @@ def claims(hyperparameters: Hyperparameters) -> dict[str, bool]:
     return {"rotation": True, "reflection": True, "translation": True, "permutation": not hyperparameters.identity}
 
 
+def cutoff(hyperparameters: Hyperparameters, shape: Shape) -> float | None:
+    """The distance up to which the network needs neighbours, in the data's units; None for all pairs."""
+    return hyperparameters.max_radius or None
+
+
+def _inner(a: jax.Array, b: jax.Array) -> jax.Array:
+    """Inner products of vectors (3, ...), written out: a reduction over three rows is not vectorised."""
+    return a[0] * b[0] + a[1] * b[1] + a[2] * b[2]
+
+
 def _invariants(a: jax.Array, b: jax.Array) -> jax.Array:
-    """Inner products of vectors (..., C, 3) and (..., C, 3), channel by channel: (..., C).
+    """Inner products of vectors (..., 3, P) and (..., 3, P), channel by channel: (..., P).
 
     Their inverse hyperbolic sine grows like a logarithm: inner products of long vectors, which a rollout meets, would
     otherwise grow with the square of what they then make longer.
     """
-    return jnp.arcsinh(jnp.sum(a * b, axis=-1))
+    return jnp.arcsinh(_inner(jnp.moveaxis(a, -2, 0), jnp.moveaxis(b, -2, 0)))
+
+
+def _silu(x: jax.Array) -> jax.Array:
+    return x * (0.5 + 0.5 * jnp.tanh(0.5 * x))  # the hyperbolic tangent is the cheapest way to it
+
+
+def _product(weight: jax.Array, x: jax.Array) -> jax.Array:
+    """`weight` (V, W) times columns (W, ...), as one matrix product: with more axes XLA would transpose the columns."""
+    return (weight @ x.reshape(len(x), -1)).reshape(len(weight), *x.shape[1:])
+
+
+def _rows(x: jax.Array) -> list[jax.Array]:
+    """The rows of columns, apart: the transpose of this joins them, that of taking slices fills each up with zeros."""
+    return [row[0] for row in jax.lax.split(x, (1,) * len(x))]
+
+
+def _linear(layer: eqx.nn.Linear, x: jax.Array) -> jax.Array:
+    y = _product(layer.weight, x)
+    return y if layer.bias is None else y + layer.bias.reshape(-1, *(1,) * (x.ndim - 1))
 
 
 def _scaled(linear: eqx.nn.Linear, factor: float) -> eqx.nn.Linear:
@@ -51,7 +89,7 @@ def _scaled(linear: eqx.nn.Linear, factor: float) -> eqx.nn.Linear:
 
 
 class Layer(eqx.Module):
-    """One message passing: point features (N, W) and vectors (N, C, 3) to new point features and one vector (N, 3)."""
+    """One message passing: points' features and vector to new ones."""
 
     receiver: eqx.nn.Linear
     sender: eqx.nn.Linear
@@ -73,83 +111,144 @@ class Layer(eqx.Module):
         self.pair_weight, self.point_weight = _scaled(self.pair_weight, 0.1), _scaled(self.point_weight, 0.1)
         self.update = eqx.nn.MLP(2 * width, width, width, 1, jax.nn.silu, key=keys[6])
 
-    def __call__(self, h: jax.Array, vectors: jax.Array, relative: jax.Array, pair: jax.Array) -> tuple:
-        """`relative` (N, N, 3) holds x_i - x_j and `pair` (N, N, 2) the squared distance and the bond."""
-        n_points = len(h)
-        r, own, other = relative[:, :, None], vectors[:, None], vectors[None]
-        invariant = [pair, _invariants(r, own), _invariants(r, other), _invariants(own, other)]
-        edge = jnp.concatenate(invariant, -1) @ self.edge.weight.T
-        m = jax.nn.silu(jax.vmap(self.receiver)(h)[:, None] + h[None] @ self.sender.weight.T + edge)
-        m = jax.nn.silu(m @ self.message.weight.T + self.message.bias)
-        m = m * (1 - jnp.eye(n_points, dtype=m.dtype))[..., None]
-        weight = (m @ self.pair_weight.weight.T) / (n_points - 1)
-        moved = jnp.einsum("ij,ijc->ic", weight[..., 0], relative)
-        moved += jnp.einsum("ijk,ijkc->ic", weight[..., 1:], other - own)
-        moved += jnp.einsum("ik,ikc->ic", jax.vmap(self.point_weight)(h), vectors)
-        h = h + jax.vmap(self.update)(jnp.concatenate([h, m.mean(1)], -1))
+    def __call__(self, h: jax.Array, vector: jax.Array | None, data: dict, pairs, count: int) -> tuple:
+        """Features (W, points) and vector (3, points), None for zero, to new ones; sums are divided by `count`.
+
+        `data` are the columns of `Network.prepare`.
+        """
+        past, invariant, vectors = data["past"], data["invariant"], list(data["vectors"])
+        n_past = len(past)
+        # the weights of an edge: distance, bond, and for relative x own, relative x other and own x other all vectors
+        moving = 2 + n_past + (n_past + 1) * np.arange(3)
+        edge, pair, point = self.edge.weight, self.pair_weight.weight, _linear(self.point_weight, h)
+        moved = sum((point[k] * past[k] for k in range(n_past)), jnp.zeros_like(point, shape=(3, *h.shape[1:])))
+        if vector is None:
+            edge, pair = jnp.delete(edge, moving, axis=1), pair[: 1 + n_past]
+        else:
+            own, other = _rows(pairs.receivers(vector)), _rows(pairs.senders(vector))
+            products = (_inner(vectors[0], own), _inner(vectors[0], other), _inner(own, other))
+            order = np.concatenate([np.delete(np.arange(edge.shape[1]), moving), moving])
+            edge, invariant = edge[:, order], jnp.concatenate([invariant, jnp.arcsinh(jnp.stack(products))])
+            vectors.append([b - a for a, b in zip(own, other, strict=True)])
+            moved += vector + point[-1] * vector
+        at_points = pairs.receivers(_linear(self.receiver, h)) + pairs.senders(_linear(self.sender, h))
+        m = _silu(_linear(self.message, _silu(_product(edge, invariant) + at_points)))
+        m = m * data["factor"] if "factor" in data else m
+        weight = _rows(_product(pair / count, m))
+        terms = [sum(w * v[axis] for w, v in zip(weight, vectors, strict=True)) for axis in range(3)]
+        moved += jnp.stack([pairs.sum(term) for term in terms])
+        first, second = self.update.layers
+        h = h + _linear(second, _silu(_linear(first, jnp.concatenate([h, pairs.sum(m) / (count + 1)]))))
         return h, moved
 
 
 class Network(eqx.Module):
-    """Message passing on all pairs; the geometry in units of the points' extent.
+    """Message passing on pairs; the geometry in units of the points' extent.
 
     `layers` holds the weights of all layers along a first axis, so that one compiled layer is scanned.
     """
 
     embed: eqx.nn.Linear
     layers: Layer
-    extent: float = eqx.field(static=True)
+    extent: float
     identity: bool = eqx.field(static=True)
+    max_radius: float = eqx.field(static=True)
 
-    def single(
-        self,
-        position: jax.Array,
-        displacement: jax.Array,
-        scalar: jax.Array,
-        adjacency: jax.Array,
-        every_layer: bool = False,
-    ) -> jax.Array | tuple[jax.Array, jax.Array]:
-        """(N, 3) from `position` (N, 3), `displacement` (K - 1, N, 3), `scalar` (N, F), `adjacency` (N, N).
+    def prepare(self, inputs: dict[str, jax.Array]) -> dict[str, jax.Array]:
+        """What does not depend on weights, for V past displacements and pairs P: (N - 1, N), or (E,) of neighbours.
 
-        With `every_layer` the features (L, N, W) and vectors (L, N, 3) after each of the L layers.
+        `vectors` (B, 1 + V, 3, P), relative position and displacements; `invariant` (B, 2 + 3 V, P); `factor` (B, P),
+        falling to zero at a cutoff; `past` (B, V, 3, N); `point` (B, F, N), features; `senders`, `receivers`.
         """
-        relative = (position[:, None] - position[None]) / self.extent
-        pair = jnp.stack([_invariants(relative, relative), adjacency], -1)
-        past = jnp.moveaxis(displacement, 0, 1)
-        upper = np.triu_indices(past.shape[1])
-        h = [_invariants(past[:, upper[0]], past[:, upper[1]]), scalar, jnp.ones_like(position[:, :1])]
-        if self.identity:
-            h.append(jnp.eye(len(position), dtype=position.dtype))
-        h, total = jax.vmap(self.embed)(jnp.concatenate(h, -1)), jnp.zeros_like(position)
-        weights, static = eqx.partition(self.layers, eqx.is_array)
+        position, past = (
+            jnp.swapaxes(inputs["position"], 1, 2) / self.extent,
+            jnp.swapaxes(inputs["displacement"], 2, 3),
+        )
+        listed = "senders" in inputs
+        sender, receiver = _pair_index(inputs)
+        relative = _at(position, receiver, listed) - _at(position, sender, listed)
+        if listed:
+            relative -= jnp.swapaxes(inputs["shift"], 1, 2) / self.extent
+            bonded, kept = inputs["bonded"], {k: inputs[k] for k in ("senders", "receivers")}
+        else:
+            bonded, kept = inputs["adjacency"][:, receiver, sender], {}
+        own, other = _at(past, receiver, listed), _at(past, sender, listed)
+        if self.max_radius:
+            # a polynomial of the squared distance: zero with its first derivative at the cutoff, smooth at distance 0
+            squared = jnp.sum(relative**2, axis=1) * (self.extent / self.max_radius) ** 2
+            kept |= {"factor": jnp.maximum(1 - squared, 0) ** 2}
+        return kept | {
+            "vectors": jnp.concatenate([relative[:, None], other - own], axis=1),
+            "invariant": _pair_invariants(relative[:, None], own, other, bonded[:, None]),
+            "past": past,
+            "point": self._point_features(past, inputs.get("scalar")),
+        }
 
-        def step(state: tuple, layer_weights: Layer) -> tuple:
-            h, total = state
-            vectors = jnp.concatenate([past, total[:, None]], axis=1)
-            h, moved = eqx.combine(layer_weights, static)(h, vectors, relative, pair)
-            state = (h, total + moved)
+    def _point_features(self, past: jax.Array, scalar: jax.Array | None) -> jax.Array:
+        """(B, F, N): invariants of the past (B, V, 3, N), the task's features (B, N, F), and the point's index."""
+        upper = np.triu_indices(past.shape[1])
+        products = _inner(*(jnp.moveaxis(past[:, index], 2, 0) for index in upper))
+        h = [jnp.arcsinh(products), *([] if scalar is None else [jnp.swapaxes(scalar, 1, 2)])]
+        h.append(jnp.ones_like(past, shape=(len(past), 1, past.shape[3])))
+        if self.identity:
+            h.append(jnp.broadcast_to(jnp.eye(past.shape[3], dtype=past.dtype), (len(past), *2 * past.shape[3:])))
+        return jnp.concatenate(h, axis=1)
+
+    def apply(self, prepared: dict[str, jax.Array]) -> jax.Array:
+        """(B, N, 3) from the arrays of `prepare`."""
+        return self.run(prepared)[1]
+
+    def run(self, prepared: dict[str, jax.Array], every_layer: bool = False) -> tuple[jax.Array, jax.Array]:
+        """Features (B, N, W) and vectors (B, N, 3) after the last layer, or with a first axis after each of them."""
+        n_points = prepared["point"].shape[2]
+        index = [prepared[k] for k in ("senders", "receivers") if k in prepared]
+        pairs = Neighbours(*index, n_points) if index else AllPairs()
+        data = {k: pairs.columns(v) for k, v in prepared.items() if k not in ("senders", "receivers")}
+        count = max(1, min(n_points - 1, NEIGHBOURS if self.max_radius else n_points))  # a single point has none
+        weights, static = eqx.partition(self.layers, eqx.is_array)
+        first, rest = (jax.tree.map(lambda w, part=part: w[part], weights) for part in (0, slice(1, None)))
+
+        def step(state: tuple, layer: Layer) -> tuple:
+            state = eqx.combine(layer, static)(*state, data, pairs, count)
             return state, state if every_layer else None
 
-        last, states = jax.lax.scan(step, (h, total), weights)
-        return states if every_layer else last[1]
+        state = step((_linear(self.embed, data["point"]), None), first)[0]
+        last, states = jax.lax.scan(step, state, rest)
+        whole = jax.tree.map(lambda a, b: jnp.concatenate([a[None], b]), state, states) if every_layer else last
+        export: Callable = lambda x: jnp.moveaxis(pairs.samples(x), 1, 2)  # noqa: E731
+        return jax.tree.map(jax.vmap(export) if every_layer else export, whole)
 
     def __call__(self, inputs: dict[str, jax.Array]) -> jax.Array:
         """(B, N, 3) from the arrays of `equitraj.data.features.network_inputs`."""
-        return self.batched(inputs)
+        return self.apply(self.prepare(inputs))
 
-    def batched(self, inputs: dict[str, jax.Array], every_layer: bool = False) -> jax.Array | tuple:
-        """`single` for a batch."""
-        position = inputs["position"]
-        scalar = inputs.get("scalar", position[:, :, :0])
-        single = lambda *sample: self.single(*sample, every_layer)  # noqa: E731
-        return jax.vmap(single)(position, inputs["displacement"], scalar, inputs["adjacency"])
+
+def _pair_index(inputs: dict[str, jax.Array]) -> tuple:
+    if "senders" in inputs:
+        return inputs["senders"], inputs["receivers"]
+    return AllPairs.index(inputs["position"].shape[1])
+
+
+def _at(x: jax.Array, index: jax.Array | np.ndarray, listed: bool) -> jax.Array:
+    """Values (B, ..., N) at the index of all pairs, or at that of each sample (B, E)."""
+    if not listed:
+        return x[..., index]
+    return jax.vmap(lambda one, at: jnp.take(one, at, axis=-1, mode="clip"))(x, index)
+
+
+def _pair_invariants(relative: jax.Array, own: jax.Array, other: jax.Array, bonded: jax.Array) -> jax.Array:
+    """(B, 2 + 3 V, P) of relative positions (B, 1, 3, P) and displacements (B, V, 3, P)."""
+    axis = lambda x: jnp.moveaxis(x, 2, 0)  # noqa: E731
+    r, own, other = axis(relative), axis(own), axis(other)
+    found = [jnp.arcsinh(_inner(a, b)) for a, b in ((r, r), (r, own), (r, other), (own, other))]
+    return jnp.concatenate([found[0], bonded.astype(found[0].dtype), *found[1:]], axis=1)
 
 
 def layers(network: Network, inputs: dict[str, jax.Array]) -> tuple[jax.Array, dict[str, dict[int, jax.Array]]]:
     """The output (B, N, 3), and by layer and degree its features: 0, (B, N, W, 1); 1, vectors (B, N, 1, 3)."""
-    h, vector = network.batched(inputs, every_layer=True)
-    found = {f"layer {i + 1}": {0: h[:, i, ..., None], 1: vector[:, i, :, None]} for i in range(h.shape[1])}
-    return vector[:, -1], found
+    features, vectors = network.run(network.prepare(inputs), every_layer=True)
+    pairs = enumerate(zip(features, vectors, strict=True))
+    return vectors[-1], {f"layer {i + 1}": {0: h[..., None], 1: v[:, :, None]} for i, (h, v) in pairs}
 
 
 def build(hyperparameters: Hyperparameters, shape: Shape, key: jax.Array) -> Network:
@@ -160,4 +259,4 @@ def build(hyperparameters: Hyperparameters, shape: Shape, key: jax.Array) -> Net
     make_layer = eqx.filter_vmap(lambda k: Layer(hyperparameters.width, n_past + 1, k))
     layers = make_layer(jax.random.split(layer_key, hyperparameters.layers))
     embed = eqx.nn.Linear(n_features, hyperparameters.width, key=embed_key)
-    return Network(embed, layers, shape.statistics.extent, hyperparameters.identity)
+    return Network(embed, layers, shape.statistics.extent, hyperparameters.identity, hyperparameters.max_radius)

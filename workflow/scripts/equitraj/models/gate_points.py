@@ -18,12 +18,15 @@ import numpy as np
 from equitraj.base.allowed import Checked, Pattern, Range
 from equitraj.data.features import Shape
 from equitraj.models import _radial
+from equitraj.models._block import Block, undirected
 from equitraj.models._convolution import Convolution, Gate, Matrix, gate
 from equitraj.models._irreps import Irreps, harmonics_step, parse, wigner_3j
-from equitraj.models._pairs import Dense, Listed, undirected, vectors
+from equitraj.models._pairs import Neighbours
 
 FRAMEWORK = "jax"
 GPU = True  # its training profits from one
+ALL_PAIRS = "max_radius"
+BLOCK = 32  # points up to which all pairs are a block, whatever the cutoff
 
 # e3nn's `normalize2mom` of each activation: the inverse root of its mean square over a fixed normal sample
 SILU, TANH, SIGMOID = 1.6791767923989418, 1.5937334472592695, 1.8467055342154763
@@ -88,6 +91,11 @@ def weight_shapes(layers: tuple[Layer, ...], h: Hyperparameters) -> dict[str, tu
     return found
 
 
+def cutoff(hyperparameters: Hyperparameters, shape: Shape) -> float | None:
+    """The cutoff in the data's units where there are so many points that lists of neighbours pay; None for all pairs."""
+    return (hyperparameters.max_radius or None) if shape.n_points > BLOCK else None
+
+
 def linear(matrices: dict[int, Matrix], weight: jax.Array | None, x: dict[int, jax.Array]) -> dict[int, jax.Array]:
     """Features by degree (C, 2 l + 1, ...), their channels mixed."""
     dense = lambda m: weight[m.index.T] * jnp.asarray(m.factor.T, weight.dtype)  # noqa: E731
@@ -105,7 +113,7 @@ def product(degrees: tuple[int, int, int], harmonic: list, x: list[jax.Array], n
     return sum(factor * (harmonic[l2][k] * x[m] if l2 else x[m]) for factor, m, k in terms)
 
 
-def messages(convolution: Convolution, weight: jax.Array, x: dict, harmonic: list, pairs: Dense | Listed) -> dict:
+def messages(convolution: Convolution, weight: jax.Array, x: dict, harmonic: list, pairs: Block | Neighbours) -> dict:
     """What each point receives, (C, 2 l + 1, N, B) by degree, from its senders' features `x` of that shape.
 
     `weight` (C, pairs, B) has the radial networks' outputs in the order of `convolution.groups`, `harmonic` by degree
@@ -115,9 +123,9 @@ def messages(convolution: Convolution, weight: jax.Array, x: dict, harmonic: lis
     component = {d: [c[:, 0] for c in jnp.split(v, 2 * d + 1, 1)] for d, v in x.items()}
     received: dict[int, list[jax.Array]] = {}
     for ((l1, l2, l3), (channels, _)), part in zip(convolution.groups.items(), parts, strict=True):
-        sent = [pairs.send(chosen(c, channels)) for c in component[l1]]
-        part = pairs.directed(part)
-        found = [pairs.receive(part * product((l1, l2, l3), harmonic, sent, n)) for n in range(2 * l3 + 1)]
+        sent = [pairs.senders(chosen(c, channels)) for c in component[l1]]
+        part = pairs.directed(part) if isinstance(pairs, Block) else part
+        found = [pairs.sum(part * product((l1, l2, l3), harmonic, sent, n)) for n in range(2 * l3 + 1)]
         received.setdefault(l3, []).append(jnp.stack(found, 1))
     return {degree: jnp.concatenate(found) for degree, found in received.items()}
 
@@ -132,7 +140,8 @@ def activated(gates: Gate, x: dict[int, jax.Array]) -> dict[int, jax.Array]:
     """Features by degree (C, 2 l + 1, N, B) through a gate: scalars, and the gated ones in their order."""
     found, parity = {}, [p for mul, _, p in gates.scalars for _ in range(mul)]
     if parity:
-        scalars, even = chosen(x[0], gates.channels(0, 0)), np.array(parity).reshape(-1, 1, 1, 1) > 0
+        scalars = chosen(x[0], gates.channels(0, 0))
+        even = np.array(parity).reshape(-1, *[1] * (scalars.ndim - 1)) > 0
         found[0] = jnp.where(even, SILU * jax.nn.silu(scalars), TANH * jnp.tanh(scalars))
     if gates.gates:
         factor = chosen(x[0], gates.channels(1, 0))
@@ -145,11 +154,21 @@ def activated(gates: Gate, x: dict[int, jax.Array]) -> dict[int, jax.Array]:
     return found
 
 
+def pair_vectors(inputs: dict[str, jax.Array]) -> jax.Array:
+    """From the receiver to the sender of each pair: (B, N, N, 3), or (B, E, 3) within lists, zero for their padding."""
+    position = inputs["position"]
+    if "senders" not in inputs:
+        return position[:, :, None] - position[:, None]
+    at = lambda index: jnp.take_along_axis(position, index[..., None], 1, mode="clip")  # noqa: E731
+    vector = at(inputs["senders"]) - at(inputs["receivers"]) + inputs["shift"]
+    return jnp.where((inputs["receivers"] < position.shape[1])[..., None], vector, 0)
+
+
 class Network(eqx.Module):
     """Attributes: weights, by e3nn's names; radius, the cutoff; the rest is static."""
 
     weights: dict[str, jax.Array]
-    radius: np.ndarray
+    radius: float
     layers: tuple[Layer, ...] = eqx.field(static=True)
     hyperparameters: Hyperparameters = eqx.field(static=True)
     num_neighbors: float = eqx.field(static=True)
@@ -160,15 +179,16 @@ class Network(eqx.Module):
         `harmonic1`... (B, 2 l + 1, pairs) and `radial` (B, nodes, pairs), polynomials times the cutoff; with `direct`
         (or without nodes) `basis` (B, functions, pairs) and `cutoff` (B, pairs) in place of it.
         """
-        vector = vectors(inputs)
+        vector = pair_vectors(inputs)
         squared = jnp.sum(vector**2, -1)
         apart = squared > 0
         distance = jnp.sqrt(jnp.where(apart, squared, 1))
         unit = jnp.where(apart[..., None], vector / distance[..., None], 0)
-        r, reach = undirected(jnp.where(apart, distance, 0)), undirected(apart)
-        share = jnp.where(reach, _radial.cutoff(r, self._radius(r)), 0) / self.num_neighbors**0.5
+        share = jnp.where(apart, _radial.cutoff(distance, self._radius(distance)), 0) / self.num_neighbors**0.5
+        if "senders" not in inputs:
+            distance, share = undirected(distance), undirected(share)
         features = {k: inputs[k] for k in ("scalar", "displacement", "senders", "receivers") if k in inputs}
-        return features | self._harmonics(unit) | self._distances(r, share, direct)
+        return features | self._harmonics(unit) | self._distances(distance, share, direct)
 
     def _radius(self, like: jax.Array) -> jax.Array:
         return jnp.asarray(self.radius, like.dtype)
@@ -206,29 +226,24 @@ class Network(eqx.Module):
             return self.radial_network(layer.name, p["basis"])[order] * p["cutoff"]
         return jnp.tensordot(self.coefficients(layer.name, p["radial"].dtype)[order], p["radial"], 1)
 
-    def _first(self, p: dict[str, jax.Array]) -> dict[int, jax.Array]:
-        """The features that a point comes with: scalars, past displacements, or a one where it has none."""
-        found, (_, _, n_points, batch) = {}, p["displacement"].swapaxes(1, 2).shape
-        if "scalar" in p:
-            found[0] = p["scalar"].swapaxes(0, 1)[:, None]
-        if len(p["displacement"]):
-            found[1] = p["displacement"].swapaxes(1, 2)
-        return found or {0: jnp.ones((1, 1, n_points, batch), p["displacement"].dtype)}
-
-    def outputs(self, prepared: dict[str, jax.Array]) -> list[dict[int, jax.Array]]:
-        """What each layer hands on, (C, 2 l + 1, N, B) by degree."""
-        p = {k: jnp.moveaxis(v, 0, -1) for k, v in prepared.items()}
-        x = self._first(p)
-        n_points = next(iter(x.values())).shape[2]
-        pairs = Listed(p["senders"], p["receivers"], n_points) if "senders" in p else Dense(n_points)
+    def outputs(self, prepared: dict[str, jax.Array]) -> tuple[list[dict[int, jax.Array]], Block | Neighbours]:
+        """What each layer hands on, (C, 2 l + 1, points) by degree, and the pairs, which know these columns."""
+        n_points, index = prepared["displacement"].shape[2], [prepared.get(k) for k in ("senders", "receivers")]
+        pairs = Block(n_points) if index[0] is None else Neighbours(*index, n_points)
+        p = {k: pairs.columns(v) for k, v in prepared.items() if k not in ("senders", "receivers", "scalar")}
+        past = jnp.moveaxis(prepared["displacement"], 2, 3)  # (B, V, 3, N)
+        x = {1: pairs.columns(past)} if past.shape[1] else {}
+        if "scalar" in prepared:
+            x[0] = pairs.columns(prepared["scalar"].swapaxes(1, 2))[:, None]
+        x = x or {0: pairs.columns(jnp.ones_like(past, shape=(len(past), 1, 1, n_points)))}
         harmonic = [None, *(p[name] for name in sorted(p) if name.startswith("harmonic"))]
         found = []
         for layer in self.layers:
             x = self._convolved(layer, x, self._weights_of_pairs(layer, p), harmonic, pairs)
             found.append(x)
-        return found
+        return found, pairs
 
-    def _convolved(self, layer: Layer, x: dict, weight: jax.Array, harmonic: list, pairs: Dense | Listed) -> dict:
+    def _convolved(self, layer: Layer, x: dict, weight: jax.Array, harmonic: list, pairs: Block | Neighbours) -> dict:
         weights = {k: self.weights.get(f"{layer.name}.{k}.weight") for k in ("sc", "lin1", "lin2")}
         convolution = layer.convolution
         sent = linear(convolution.inner[0], weights["lin1"], x)
@@ -240,10 +255,11 @@ class Network(eqx.Module):
 
     def apply(self, prepared: dict[str, jax.Array]) -> jax.Array:
         """(B, N, 3) from what `prepare` returned."""
-        return jnp.transpose(self.outputs(prepared)[-1][1][0], (2, 1, 0))
+        found, pairs = self.outputs(prepared)
+        return pairs.samples(found[-1][1][0]).swapaxes(1, 2)
 
     def __call__(self, inputs: dict[str, jax.Array]) -> jax.Array:
-        """(B, N, 3) from the arrays of `equitraj.data.features.network_inputs`; radial networks are evaluated directly."""
+        """(B, N, 3) from the arrays of `equitraj.data.features.network_inputs`; radial networks evaluated directly."""
         return self.apply(self.prepare(inputs, direct=True))
 
 
@@ -263,9 +279,9 @@ def interpolation_error(network: Network) -> float:
 
 def layers(network: Network, inputs: dict[str, jax.Array]) -> tuple[jax.Array, dict[str, dict[int, jax.Array]]]:
     """The output (B, N, 3), and what each layer hands on by degree, (B, N, C, 2 l + 1) in e3nn's basis."""
-    outputs = network.outputs(network.prepare(inputs, direct=True))
+    outputs, pairs = network.outputs(network.prepare(inputs, direct=True))
     names = [*(f"layer {i + 1}" for i in range(len(outputs) - 1)), "output"]
-    by_point = [{d: jnp.transpose(v, (3, 2, 0, 1)) for d, v in out.items()} for out in outputs]
+    by_point = [{d: jnp.moveaxis(pairs.samples(v), 3, 1) for d, v in out.items()} for out in outputs]
     return by_point[-1][1][:, :, 0], dict(zip(names, by_point, strict=True))
 
 
@@ -277,5 +293,5 @@ def build(hyperparameters: Hyperparameters, shape: Shape, key: jax.Array) -> Net
     shapes = weight_shapes(static, h)
     keys = jax.random.split(key, len(shapes))
     weights = {name: jax.random.normal(k, shapes[name]) for k, name in zip(keys, sorted(shapes), strict=True)}
-    radius = np.asarray(h.max_radius or 3.5 * shape.statistics.extent)
+    radius = h.max_radius or 3.5 * shape.statistics.extent
     return Network(weights, radius, static, h, h.num_neighbors or max(shape.n_points - 1, 1))

@@ -30,12 +30,14 @@ class Network(eqx.Module):
     """Standardised positions and displacements of all points in, residuals of all points out."""
 
     mlp: eqx.nn.MLP
-    mean: tuple = eqx.field(static=True)
-    scale: float = eqx.field(static=True)
+    mean: tuple[float, ...]
+    scale: float
 
     def __call__(self, inputs: dict[str, jax.Array]) -> jax.Array:
         """(B, N, 3) from `position` (B, N, 3), `displacement` (B, K - 1, N, 3) and `scalar` (B, N, F) if any."""
-        position = (inputs["position"] - jnp.asarray(self.mean, inputs["position"].dtype)) / self.scale
+        position = (
+            inputs["position"] - jnp.stack([jnp.asarray(m, inputs["position"].dtype) for m in self.mean])
+        ) / self.scale
         parts = [position, inputs["displacement"], *([inputs["scalar"]] if "scalar" in inputs else [])]
         flat = jnp.concatenate([part.reshape(len(position), -1) for part in parts], axis=1)
         return jax.vmap(self.mlp)(flat).reshape(position.shape)

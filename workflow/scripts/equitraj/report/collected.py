@@ -14,7 +14,7 @@ from equitraj.training.record import read_record
 
 METRICS = (
     "task method model alignment augmentation history train_size seed status n_parameters mse rmse mse_persistence "
-    "mse_velocity skill skill_velocity r2 mse_rotated train_seconds frames_per_second peak_memory_mb device"
+    "mse_velocity skill skill_velocity r2 mse_rotated train_seconds compile_seconds frames_per_second peak_memory_mb device"
 ).split()
 KEYS = ["task", "method", "train_size"]
 INTERVALS = ("mse", "skill", "skill_velocity", "mse_rotated")

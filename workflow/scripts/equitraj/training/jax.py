@@ -1,7 +1,11 @@
-"""The training loop for JAX: an epoch is one compiled scan, and all seeds of a method share the compilation."""
+"""The training loop for JAX: an epoch is one compiled program, and all runs of a method share it.
+
+Seeds and training sizes do, on every task of one shape: arrays are filled up to the whole training split, how many of
+its samples count is an argument, and so are the constants of the data (Python floats that are leaves of a network).
+What does not depend on weights is computed once (`prepare`), where nothing turns the samples and it fits into memory.
+"""
 
 import os
-from typing import NamedTuple
 
 import equinox as eqx
 import jax
@@ -10,15 +14,17 @@ import numpy as np
 import optax
 from jax.flatten_util import ravel_pytree
 
-from equitraj.data.features import TURNED, check_output
 from equitraj.training.checkpoint import Checkpoint
+from equitraj.training.jax_samples import Samples, asymmetry, drawn, flat, loss, rotated
 from equitraj.training.options import TrainingOptions
 from equitraj.training.outcome import Arrays, Data, Monitor, Outcome, snapshot_epochs
 from equitraj.training.state import check_names
 
 jax.config.update("jax_enable_x64", True)
 # Networks this small compile for longer than these passes save: 4 s in place of 7 s, at the same speed afterwards.
-os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=1 --xla_llvm_disable_expensive_passes=true")
+os.environ.setdefault("XLA_FLAGS", "--xla_llvm_disable_expensive_passes=true")
+PART = 256  # samples that are validated or prepared at a time
+PREPARED_BYTES = 1 << 30  # of what is prepared once; more is prepared in each step
 
 
 def named_arrays(tree: object) -> dict[str, np.ndarray]:
@@ -54,128 +60,92 @@ def select_device(wanted: str) -> None:
         jax.config.update("jax_default_device", jax.devices("gpu" if wanted == "cuda" else "cpu")[0])
 
 
-def haar_rotations(key: jax.Array, n: int, dtype: jnp.dtype) -> jax.Array:
-    """Random rotations (n, 3, 3), uniform on SO(3): normalised Gaussian quaternions (Shoemake, 1992)."""
-    q = jax.random.normal(key, (n, 4), dtype)
-    w, x, y, z = (q / jnp.linalg.norm(q, axis=1, keepdims=True)).T
-    rows = [
-        [1 - 2 * (y * y + z * z), 2 * (x * y - z * w), 2 * (x * z + y * w)],
-        [2 * (x * y + z * w), 1 - 2 * (x * x + z * z), 2 * (y * z - x * w)],
-        [2 * (x * z - y * w), 2 * (y * z + x * w), 1 - 2 * (x * x + y * y)],
-    ]
-    return jnp.stack([jnp.stack(row, -1) for row in rows], -2)
+def schedule(options: TrainingOptions, n_steps: jax.Array):
+    """The learning rate at a step: up during the warm-up, then along a cosine to zero at `n_steps`."""
+    warm = jnp.maximum(1, jnp.round(options.warmup * n_steps))
+    fall = lambda step: 0.5 * (1 + jnp.cos(jnp.pi * jnp.clip((step - warm) / jnp.maximum(1, n_steps - warm), 0, 1)))  # noqa: E731
+    if options.schedule == "constant":
+        return lambda step: options.learning_rate
+    return lambda step: options.learning_rate * jnp.where(step < warm, step / warm, fall(step))
 
 
-class Samples(NamedTuple):
-    """Attributes: inputs (S, F, ...) by name, target (S, F, N, 3), rotation (S, F, 3, 3) and weight (S, F)."""
-
-    inputs: dict[str, jax.Array]
-    target: jax.Array
-    rotation: jax.Array
-    weight: jax.Array
-
-
-def _turn(rotation: jax.Array, inputs: dict[str, jax.Array]) -> dict[str, jax.Array]:
-    """The inputs (S, F, ...) with their vectors turned by rotations (S, F, 3, 3)."""
-    names = [name for name in TURNED if name in inputs]
-    return inputs | {k: jnp.einsum("sfij,sf...j->sf...i", rotation, inputs[k]) for k in names}
-
-
-def _rotate(batch: Samples, key: jax.Array) -> Samples:
-    """Each frame of each sample turned by a rotation of its own: the frame turns with it."""
-    shape = batch.weight.shape
-    turn = haar_rotations(key, batch.weight.size, batch.target.dtype).reshape(*shape, 3, 3)
-    target = jnp.einsum("...ij,...nj->...ni", turn, batch.target)
-    return Samples(_turn(turn, batch.inputs), target, turn @ batch.rotation, batch.weight)
-
-
-def _draw(batch: Samples, key: jax.Array) -> Samples:
-    """One frame of each sample, drawn with the frames' weights."""
-    chosen = jax.random.categorical(key, jnp.log(batch.weight))
-    one = jax.tree.map(lambda a: a[jnp.arange(len(a)), chosen][:, None], batch)
-    return one._replace(weight=jnp.ones_like(one.weight))
-
-
-def _apply(network: eqx.Module, inputs: dict[str, jax.Array]) -> jax.Array:
-    samples, frames, *shape = inputs["position"].shape
-    flat = {k: v.reshape(samples * frames, *v.shape[2:]) for k, v in inputs.items()}
-    output = network(flat)
-    check_output(output.shape, flat["position"].shape)
-    return output.reshape(samples, frames, *shape)
-
-
-def _loss(network: eqx.Module, batch: Samples, huber: float = 0.0, average: bool = True) -> jax.Array:
-    """Loss of the weighted mean over the frames, taken in world axes, or the weighted mean of the frames' losses."""
-    error, weight = _apply(network, batch.inputs) - batch.target, batch.weight
-    if average and weight.shape[1] > 1:
-        error = jnp.einsum("bf,bfij,bfni->bnj", weight, batch.rotation, error)[:, None]
-        weight = jnp.ones_like(weight[:, :1])
-    loss = 2 * optax.huber_loss(error, delta=huber) if huber else error**2
-    return jnp.mean(jnp.sum(weight * jnp.mean(loss, axis=(2, 3)), axis=1))
-
-
-def _asymmetry(network: eqx.Module, batch: Samples, key: jax.Array) -> jax.Array:
-    """Mean of |R^T f(R x) - f(x)|^2 over the samples, a rotation R for each."""
-    turn = haar_rotations(key, batch.weight.size, batch.target.dtype).reshape(*batch.weight.shape, 3, 3)
-    back = jnp.einsum("...ij,...ni->...nj", turn, _apply(network, _turn(turn, batch.inputs)))
-    return jnp.mean((back - _apply(network, batch.inputs)) ** 2)
-
-
-def optimiser(options: TrainingOptions, n_steps: int) -> optax.GradientTransformation:
+def optimiser(options: TrainingOptions, n_steps: jax.Array | int) -> optax.GradientTransformation:
     """AdamW with clipped gradients and the options' learning-rate schedule over `n_steps`."""
-    rate = options.learning_rate
-    warm = max(1, round(options.warmup * n_steps))
-    if options.schedule == "cosine":
-        rate = optax.warmup_cosine_decay_schedule(0.0, rate, warm, max(n_steps, warm + 1))
-    return optax.chain(optax.clip_by_global_norm(options.clip), optax.adamw(rate, weight_decay=options.weight_decay))
+    adamw = optax.adamw(schedule(options, jnp.asarray(n_steps)), weight_decay=options.weight_decay)
+    return optax.chain(optax.clip_by_global_norm(options.clip), adamw)
 
 
-def make_epoch(unravel, data: Data, options: TrainingOptions, optimise: optax.GradientTransformation):
-    """A compiled function: one epoch of the state (weights, average, optimiser, key), with its two losses.
+def batches(count: jax.Array | int, options: TrainingOptions) -> jax.Array:
+    """Number of batches in an epoch of `count` samples."""
+    return jnp.maximum(1, count // options.batch_size)
 
-    The weights are one vector, so that the optimiser and the average cost a handful of operations; `unravel` makes a
-    network of it.
+
+def make_epoch(rebuild, options: TrainingOptions, augmentation: str, draw: bool):
+    """An epoch of the state (weights, average, optimiser, key), with its two losses, as a function to be compiled.
+
+    The weights are one vector, so that the optimiser and the average cost a handful of operations; `rebuild` makes a
+    network of it and the data's constants.
     """
-    n_batches = max(1, len(data.train) // options.batch_size)
-    size = min(options.batch_size, len(data.train))
 
-    def objective(weights: jax.Array, batch: Samples, key: jax.Array) -> jax.Array:
-        loss = _loss(unravel(weights), batch, options.huber)
+    def objective(weights: jax.Array, constants: tuple, batch: Samples, key: jax.Array) -> jax.Array:
+        network = rebuild(weights, constants)
+        total = loss(network, batch, options.huber)
         if options.symmetry_penalty:
-            loss += options.symmetry_penalty * _asymmetry(unravel(weights), batch, key)
-        return loss
+            total += options.symmetry_penalty * asymmetry(network, batch, key)
+        return total / batch.counted.sum()
 
-    def step(state: tuple, batch: Samples) -> tuple:
-        weights, average, moments, key = state
-        key, turn, choice, twin = jax.random.split(key, 4)
-        if data.draw:
-            batch = _draw(batch, choice)
-        if data.augmentation == "rotation":
-            batch = _rotate(batch, turn)
-        loss, gradient = jax.value_and_grad(objective)(weights, batch, twin)
-        change, moments = optimise.update(gradient, moments, weights)
-        weights = optax.apply_updates(weights, change)
-        average = options.ema * average + (1 - options.ema) * weights
-        return (weights, average, moments, key), loss
+    def batch_at(train: Samples, index: jax.Array, choice: jax.Array, turning: jax.Array) -> Samples:
+        batch = jax.tree.map(lambda a: a[index], train)
+        if draw:
+            batch = drawn(batch, choice)
+        return rotated(batch, turning) if augmentation == "rotation" else batch
 
-    @jax.jit
-    def epoch(state: tuple, train: Samples, validation: Samples) -> tuple:
+    def epoch(state: tuple, constants: tuple, train: Samples, validation: Samples) -> tuple:
+        count, capacity = train.counted.sum().astype(int), len(train.counted)
+        n_batches, size = batches(count, options), min(options.batch_size, capacity)
+        optimise = optimiser(options, options.epochs * n_batches)
         weights, average, moments, key = state
         key, order_key = jax.random.split(key)
-        order = jax.random.permutation(order_key, len(train.weight))[: n_batches * size].reshape(n_batches, size)
-        batches = jax.tree.map(lambda a: a[order], train)
-        state, losses = jax.lax.scan(step, (weights, average, moments, key), batches)
-        return state, losses.mean(), _loss(unravel(state[1]), validation, average=not data.draw)
+        # samples that count in random order, then the others
+        order = jnp.argsort(jnp.where(train.counted > 0, jax.random.uniform(order_key, (capacity,)), 2.0))
+
+        def step(i: jax.Array, carry: tuple) -> tuple:
+            (weights, average, moments, key), total = carry
+            key, turning, choice, twin = jax.random.split(key, 4)
+            batch = batch_at(train, jax.lax.dynamic_slice(order, (i * size,), (size,)), choice, turning)
+            found, gradient = jax.value_and_grad(objective)(weights, constants, batch, twin)
+            change, moments = optimise.update(gradient, moments, weights)
+            weights = optax.apply_updates(weights, change)
+            average = options.ema * average + (1 - options.ema) * weights
+            return (weights, average, moments, key), total + found
+
+        begin = (weights, average, moments, key), jnp.zeros((), weights.dtype)
+        state, total = jax.lax.fori_loop(0, n_batches, step, begin)
+        return state, total / n_batches, validated(rebuild(state[1], constants), validation, not draw)
 
     return epoch
 
 
-def _samples(arrays: Arrays, dtype: str) -> Samples:
-    shape = arrays.weight.shape
+def validated(network: eqx.Module, validation: Samples, average: bool) -> jax.Array:
+    """The loss on validation samples, `PART` at a time."""
+    parts = jax.tree.map(lambda a: a.reshape(-1, min(len(a), PART), *a.shape[1:]), validation)
+    losses = jax.lax.map(lambda part: loss(network, part, average=average), parts)
+    return losses.sum() / validation.counted.sum()
+
+
+def _filled(array: np.ndarray, length: int) -> np.ndarray:
+    """The array up to a length, its last entry repeated."""
+    return array if len(array) == length else array[np.minimum(np.arange(length), len(array) - 1)]
+
+
+def _samples(arrays: Arrays, dtype: str, length: int) -> Samples:
+    """The samples on the device, filled up to `length`."""
+    shape, kind = arrays.weight.shape, lambda a: dtype if a.dtype.kind == "f" else a.dtype
     apart = {k: v.reshape(*shape, *v.shape[1:]) for k, v in arrays.inputs.items()}
     target = arrays.target.reshape(*shape, *arrays.target.shape[1:])
-    cast = lambda a: jnp.asarray(a, dtype if a.dtype.kind == "f" else None)  # noqa: E731  indices stay integers
-    return jax.tree.map(cast, Samples(apart, target, arrays.rotation, arrays.weight))
+    counted = (np.arange(length) < len(arrays)).astype(dtype)
+    given = (apart, target, arrays.rotation, arrays.weight)
+    return Samples(*jax.tree.map(lambda a: jnp.asarray(_filled(np.asarray(a, kind(a)), length)), given), counted)
 
 
 class Trainer:
@@ -188,13 +158,24 @@ class Trainer:
         self.weights = weights
         self.build = eqx.filter_jit(build)  # one compilation in place of one for each shape of weights
         self.data, self.options, self.device = data, options, device_name()
-        self.train_arrays, self.validation_arrays = (
-            _samples(a, options.precision) for a in (data.train, data.validation)
-        )
-        n_batches = max(1, len(data.train) // options.batch_size)
+        n_batches = int(batches(len(data.train), options))
         self.frames_per_epoch = n_batches * min(options.batch_size, len(data.train))
         self.optimise = optimiser(options, options.epochs * n_batches)
-        self.epoch = None
+        self.samples = self.epoch = None
+
+    @property
+    def still(self) -> bool:
+        """Whether nothing turns the samples or chooses among their frames."""
+        return not (self.data.augmentation == "rotation" or self.options.symmetry_penalty or self.data.draw)
+
+    def _load(self, network: eqx.Module) -> tuple[Samples, Samples]:
+        """Training and validation samples on the device, prepared where they can be."""
+        train, validation = self.data.train, self.data.validation
+        lengths = max(self.data.capacity, len(train)), len(validation) + -len(validation) % min(len(validation), PART)
+        parts = [_samples(a, self.options.precision, n) for a, n in zip((train, validation), lengths, strict=True)]
+        if self.still and hasattr(network, "prepare") and _fits(network, parts):
+            parts = [part._replace(inputs=_prepared(network, part.inputs)) for part in parts]
+        return tuple(parts)
 
     def initial(self, seed: int) -> tuple[eqx.Module, jax.Array]:
         """A network with its first weights in the options' precision, and the key that is left for training."""
@@ -208,27 +189,33 @@ class Trainer:
 
     def train(self, seed: int, monitor: Monitor, checkpoint: Checkpoint, outcome: Outcome) -> None:
         """Train the network of one seed and fill in the outcome's weights."""
-        network, key = self.initial(seed)
-        outcome.initial = named_arrays(network)
-        dynamic, static = eqx.partition(network, eqx.is_array)
-        weights, unravel_arrays = ravel_pytree(dynamic)
-
-        def unravel(vector: jax.Array) -> object:
-            return eqx.combine(unravel_arrays(vector), static)
-
-        self.epoch = self.epoch or make_epoch(unravel, self.data, self.options, self.optimise)
-        state = (weights, weights, self.optimise.init(weights), key)
-        best, snapshots = self._run(state, monitor, checkpoint)
+        with monitor.compiling():
+            network, key = self.initial(seed)
+            outcome.initial = named_arrays(network)
+            dynamic, rest = eqx.partition(network, eqx.is_array)
+            constants, static = eqx.partition(rest, lambda leaf: isinstance(leaf, float))
+            constants = jax.tree.map(lambda c: jnp.asarray(c, self.options.precision), constants)
+            weights, unravel = ravel_pytree(dynamic)
+            rebuild = lambda vector, constants: eqx.combine(unravel(vector), constants, static)  # noqa: E731
+            state = (weights, weights, self.optimise.init(weights), key)
+            self.samples = self.samples or self._load(network)
+            self.epoch = self.epoch or self._compiled(rebuild, state, constants)
+        best, snapshots = self._run(state, constants, monitor, checkpoint)
         outcome.trained = named_arrays(unravel(best))
         outcome.snapshots = {int(n): named_arrays(unravel(jnp.asarray(v))) for n, v in snapshots.items()}
 
-    def _run(self, state: tuple, monitor: Monitor, checkpoint: Checkpoint) -> tuple[jax.Array, dict[str, np.ndarray]]:
+    def _compiled(self, rebuild, state: tuple, constants: object):
+        epoch = make_epoch(rebuild, self.options, self.data.augmentation, self.data.draw)
+        return jax.jit(epoch, donate_argnums=()).lower(state, constants, *self.samples).compile()
+
+    def _run(self, state: tuple, constants: object, monitor: Monitor, checkpoint: Checkpoint) -> tuple:
+        """The weights of the best epoch, and those on the way."""
         first, best, snapshots, keep = 0, state[1], {}, snapshot_epochs(self.options.epochs)
         if (saved := checkpoint.load()) is not None:
             (state, best), first = _from_numpy((state, best), saved[0]), monitor.restore(saved[1])
             snapshots = {k.split("/")[1]: v for k, v in saved[0].items() if k.startswith("snapshot/")}
         for epoch in range(first, self.options.epochs):
-            state, train_loss, validation_loss = self.epoch(state, self.train_arrays, self.validation_arrays)
+            state, train_loss, validation_loss = self.epoch(state, constants, *self.samples)
             if monitor.record(epoch, float(train_loss), float(validation_loss)):
                 best = state[1]
             if epoch + 1 in keep:
@@ -239,6 +226,28 @@ class Trainer:
                 kept = {f"snapshot/{k}": v for k, v in snapshots.items()}
                 checkpoint.save(_to_numpy((state, best)) | kept, monitor.state())
         return best, snapshots
+
+
+def _fits(network: eqx.Module, parts: list[Samples]) -> bool:
+    """Whether what the network prepares of all samples stays within `PREPARED_BYTES`."""
+    one = jax.tree.map(lambda a: jax.ShapeDtypeStruct((1, *a.shape[2:]), a.dtype), parts[0].inputs)
+    leaves = jax.tree.leaves(jax.eval_shape(network.prepare, one))
+    each = sum(int(np.prod(leaf.shape)) * leaf.dtype.itemsize for leaf in leaves)
+    return each * sum(part.weight.size for part in parts) <= PREPARED_BYTES
+
+
+def _prepared(network: eqx.Module, inputs: dict[str, jax.Array]) -> dict[str, jax.Array]:
+    """What the network prepares of inputs (S, F, ...), computed `PART` samples at a time."""
+    (length, frames), given = inputs["position"].shape[:2], flat(inputs)
+    prepare = eqx.filter_jit(lambda network, part: network.prepare(part))
+    found: dict[str, np.ndarray] = {}
+    size = min(PART, length * frames)
+    for start in range(0, length * frames, size):
+        index = np.minimum(np.arange(start, start + size), length * frames - 1)
+        for name, value in prepare(network, {k: v[index] for k, v in given.items()}).items():
+            whole = found.setdefault(name, np.empty((length * frames, *value.shape[1:]), value.dtype))
+            whole[start : start + size] = np.asarray(value)[: len(whole) - start]
+    return {k: jnp.asarray(v.reshape(length, frames, *v.shape[1:])) for k, v in found.items()}
 
 
 def _is_key(leaf: jax.Array) -> bool:

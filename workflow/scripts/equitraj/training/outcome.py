@@ -2,6 +2,8 @@
 
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -41,28 +43,32 @@ class Arrays:
 @dataclass(frozen=True)
 class Data:
     """Attributes: training and validation samples; statistics of the training split; augmentation, none or rotation;
-    draw, whether each step takes one frame of a sample, drawn by weight, in place of the mean over all."""
+    draw, whether each step takes one frame of a sample, drawn by weight, in place of the mean over all; capacity, the
+    samples of the whole training split, of which `train` may have fewer."""
 
     train: Arrays
     validation: Arrays
     statistics: Statistics
     augmentation: str
     draw: bool = False
+    capacity: int = 0
 
 
 @dataclass
 class Outcome:
     """Attributes: initial and trained weights by name, the latter empty for a run that failed; snapshots, epoch to
-    weights on the way; history, one row per epoch; seconds spent in training, before an interruption included; samples
-    seen per second; name of the device."""
+    weights on the way; history, one row per epoch; seconds spent in training, before an interruption included, and in
+    making the program for it; samples seen per second; name of the device; what the network says of itself."""
 
     initial: dict[str, np.ndarray] = field(default_factory=dict)
     trained: dict[str, np.ndarray] = field(default_factory=dict)
     snapshots: dict[int, dict[str, np.ndarray]] = field(default_factory=dict)
     history: list[dict] = field(default_factory=list)
     seconds: float = 0.0
+    compile_seconds: float = 0.0
     frames_per_second: float = 0.0
     device: str = "cpu"
+    diagnostics: dict[str, float] = field(default_factory=dict)
 
     def arrays(self) -> dict[str, np.ndarray]:
         """All weights by name, below `initial/`, `trained/` and, after epoch N, `epochN/`."""
@@ -97,13 +103,24 @@ class Monitor:
         self.options, self.scale, self.name = options, scale, name
         self.history: list[dict] = []
         self.durations: list[float] = []
-        self.best, self.best_epoch, self.seconds_before = float("inf"), -1, 0.0
+        self.best, self.best_epoch, self.seconds_before, self.compile_seconds = float("inf"), -1, 0.0, 0.0
         self.start = self.last_record = self.last_print = time.perf_counter()
 
     @property
     def seconds(self) -> float:
         """Seconds of training so far, those before an interruption included."""
         return self.seconds_before + time.perf_counter() - self.start
+
+    @contextmanager
+    def compiling(self) -> Iterator[None]:
+        """What is done within is no training: it counts as making the program."""
+        begin = time.perf_counter()
+        try:
+            yield
+        finally:
+            spent = time.perf_counter() - begin
+            self.compile_seconds += spent
+            self.start, self.last_record = self.start + spent, self.last_record + spent
 
     def record(self, epoch: int, train_loss: float, validation_loss: float) -> bool:
         """Take note of an epoch (losses in normalised units); True where it is the best so far.

@@ -27,6 +27,7 @@ KEYS: dict[str, type | tuple[type, ...]] = {
     "has_initial": bool,
     "n_parameters": int,
     "train_seconds": (int, float),
+    "compile_seconds": (int, float),
     "frames_per_second": (int, float),
     "peak_memory_mb": (int, float),
     "device": str,

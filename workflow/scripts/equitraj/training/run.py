@@ -139,7 +139,7 @@ def train_networks(
             raise
         except Exception as caught:  # recorded as a row: a failed run is a result
             error = caught
-        outcome.seconds = monitor.seconds
+        outcome.seconds, outcome.compile_seconds = monitor.seconds, monitor.compile_seconds
         results.append((outcome, status_of(error)))
         saved.finish(*results[-1])
     return results
@@ -185,6 +185,8 @@ def write_run(folder: Path, outcome: Outcome, status: str, reference: dict, reco
             "snapshots": sorted(outcome.snapshots),
             "n_parameters": n_parameters(outcome.initial or outcome.trained),
             "train_seconds": outcome.seconds,
+            "compile_seconds": outcome.compile_seconds,
+            "diagnostics": outcome.diagnostics,
             "frames_per_second": outcome.frames_per_second,
             "peak_memory_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
             "device": outcome.device,

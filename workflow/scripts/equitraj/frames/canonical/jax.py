@@ -18,7 +18,7 @@ class VectorNetwork(eqx.Module):
     """Rotations (B, 3, 3) that turn with the input."""
 
     mlp: eqx.nn.MLP
-    extent: float = eqx.field(static=True)
+    extent: float
 
     def single(self, position: jax.Array, displacement: jax.Array, scalar: jax.Array) -> jax.Array:
         """(3, 3) from `position` (N, 3) about the origin, `displacement` (K - 1, N, 3) and `scalar` (N, F)."""

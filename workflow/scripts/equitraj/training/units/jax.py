@@ -8,7 +8,7 @@ class InUnits(eqx.Module):
     """A network times a factor."""
 
     network: eqx.Module
-    factor: float = eqx.field(static=True)
+    factor: float
 
     def __call__(self, inputs: dict[str, jax.Array]) -> jax.Array:
         """(B, N, 3) from the arrays of `equitraj.data.features.network_inputs`."""

@@ -1,0 +1,77 @@
+"""All pairs of points as a block (N, N) of senders and receivers, for what is the same both ways.
+
+A function of the distance is evaluated once for each unordered pair. As in `_pairs`, columns have the batch last.
+"""
+
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+
+def triangle(n_points: int) -> tuple[np.ndarray, np.ndarray]:
+    """The two points of each unordered pair of different points."""
+    return np.triu_indices(n_points, 1)
+
+
+def table(n_points: int) -> np.ndarray:
+    """(N, N), the place of each pair in `triangle`; one more for that of a point with itself."""
+    first, second = triangle(n_points)
+    place = np.full((n_points, n_points), len(first))
+    place[first, second] = place[second, first] = np.arange(len(first))
+    return place
+
+
+@partial(jax.custom_vjp, nondiff_argnums=(1,))
+def _both_ways(value: jax.Array, n_points: int) -> jax.Array:
+    return value[:, table(n_points)]
+
+
+def _both_ways_forward(value: jax.Array, n_points: int) -> tuple[jax.Array, None]:
+    return _both_ways(value, n_points), None
+
+
+def _both_ways_back(n_points: int, _: None, gradient: jax.Array) -> tuple[jax.Array]:
+    """Two gathers in place of the scatter that the derivative of a gather would be."""
+    first, second = triangle(n_points)
+    # all of it first: the compiler would otherwise compute each entry twice, where it is gathered
+    flat = jax.lax.optimization_barrier(gradient).reshape(len(gradient), n_points**2, -1)
+    both = flat[:, first * n_points + second] + flat[:, second * n_points + first]
+    return (jnp.pad(both, ((0, 0), (0, 1), (0, 0))),)
+
+
+_both_ways.defvjp(_both_ways_forward, _both_ways_back)
+
+
+class Block:
+    """Columns of points (..., N, B) and of pairs (..., N, N, B), the sender's axis before the receiver's."""
+
+    def __init__(self, n_points: int) -> None:
+        self.n_points = n_points
+
+    def columns(self, x: jax.Array) -> jax.Array:
+        """The batch (B, ...) as the last axis, so that every operation is a long loop over contiguous numbers."""
+        return jnp.moveaxis(x, 0, -1)
+
+    def samples(self, x: jax.Array) -> jax.Array:
+        """The reverse of `columns`."""
+        return jnp.moveaxis(x, -1, 0)
+
+    def directed(self, value: jax.Array) -> jax.Array:
+        """(C, P + 1, B), of the unordered pairs and of none, as (C, N, N, B)."""
+        return _both_ways(value, self.n_points)
+
+    def senders(self, x: jax.Array) -> jax.Array:
+        """Points' values at the pairs' senders, (..., N, 1, B)."""
+        return x[..., None, :]
+
+    def sum(self, x: jax.Array) -> jax.Array:
+        """Pairs' values summed over the senders."""
+        return x.sum(-3)
+
+
+def undirected(value: jax.Array) -> jax.Array:
+    """What is the same both ways, (B, N, N), as (B, P + 1) with a zero for none."""
+    first, second = triangle(value.shape[1])
+    return jnp.pad(value[:, first, second], ((0, 0), (0, 1)))
