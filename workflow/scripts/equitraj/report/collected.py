@@ -107,9 +107,10 @@ def write_examples(path: Path, folders: list[Path], trajectories: dict[str, Traj
                 if predictions.attrs["status"] != "ok":
                     continue
                 chosen = spread(len(predictions["newest"]), N_EXAMPLES)
-                newest, target = predictions["newest"][()][chosen], predictions["target"][()][chosen]
+                newest, target = predictions["newest"][chosen], predictions["target"][chosen]
                 group = file.require_group(record["task"]["name"])
                 if "truth" not in group:
                     group["truth"] = target
+                    group.attrs["test_samples"] = len(predictions["newest"])
                     group["newest"] = trajectories[record["task"]["source"]].position[newest]
-                group[record["method"]["name"]] = predictions["prediction"][()][chosen]
+                group[record["method"]["name"]] = predictions["prediction"][chosen]
