@@ -13,7 +13,7 @@ from equitraj.frames import axes
 from equitraj.frames.alignments._kabsch import ToReference
 
 ITERATIONS = 100
-MOST = 100_000  # training frames that the mean is taken over, spread evenly where there are more
+MOST = 20_000  # training frames that the mean is taken over, spread evenly where there are more
 CONVERGED = 1e-9  # change of the mean shape, relative to its size
 
 
@@ -25,7 +25,7 @@ class Alignment(ToReference):
         """The mean shape (N, 3) of training positions (T, N, 3), turned as the frame it starts from.
 
         It starts from the frame that spreads furthest along its second axis: points on a line would fix no turn. Of
-        more than 100,000 frames as many are taken, spread evenly.
+        more than 20,000 frames as many are taken, spread evenly.
         """
         offset, _ = axes.centred(position[spread(len(position), MOST)] if len(position) > MOST else position)
         widths = np.linalg.svd(offset, compute_uv=False)
