@@ -148,6 +148,7 @@ def examples(path: Path, runs: pd.DataFrame, rng: np.random.Generator, samples: 
             newest[..., 2] = 0
             step = 5e-3 * rng.normal(size=newest.shape) * [1, 1, 0]
             file[f"{task}/newest"], file[f"{task}/truth"] = newest, newest + step
+            file[task].attrs["test_samples"] = 408
             for run in group.itertuples():
                 noise = rng.normal(scale=run.mse**0.5, size=newest.shape)
                 file[f"{task}/{run.method}"] = newest if run.method == "persistence" else newest + step + noise

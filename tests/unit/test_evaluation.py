@@ -19,7 +19,7 @@ class Extrapolation:
     def __init__(self, factor: float):
         self.factor = factor
 
-    def predict(self, sample: tasks.Sample) -> np.ndarray:
+    def predict(self, sample: tasks.Sample, draw: int = 0) -> np.ndarray:
         return sample.position[:, -1] + self.factor * (sample.position[:, -1] - sample.position[:, -2])
 
 
@@ -35,7 +35,7 @@ def test_metrics_of_half_the_motion(uniform):
     newest = np.arange(30, 48)
     sample = tasks.samples(uniform, newest, 2, 1)
     reference = evaluation.baselines(uniform, newest, 1)
-    metrics, _ = evaluation.one_step(Extrapolation(0.5), sample, reference)
+    metrics = evaluation.one_step(Extrapolation(0.5), [sample], reference)
     square = np.mean(SPEED**2)
     assert reference["mse_persistence"] == pytest.approx(square)
     assert metrics["mse"] == pytest.approx(square / 4) and metrics["skill"] == pytest.approx(0.75)

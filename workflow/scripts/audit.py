@@ -53,10 +53,11 @@ def main() -> None:
     args = arguments()
     devices.hide()  # every framework predicts on the CPU, so that every method gets the identical test
     if args.runs:
-        from equitraj.data.trajectory import read
+        from equitraj.data.trajectory import opened
         from equitraj.symmetry import run as audit_run
 
-        audit_run.run(args.runs, read(args.trajectory), args.samples, args.elements, args.processes)
+        with opened(args.trajectory) as trajectory:
+            audit_run.run(args.runs, trajectory, args.samples, args.elements, args.processes)
     else:
         # by name: its environment is the user's own, and no rule needs what reads foreign formats
         audit_function(args, import_module("equitraj.symmetry.function"), import_module("equitraj.api.reading"))

@@ -1,11 +1,12 @@
 """Collect the tables of a study from its run folders."""
 
 import argparse
+from contextlib import ExitStack
 from pathlib import Path
 
 from equitraj.base import command
 from equitraj.base.files import atomic
-from equitraj.data.trajectory import read
+from equitraj.data.trajectory import opened
 from equitraj.report import collected as tables
 
 STACKED = ("audit", "probes", "controls", "rollout", "history")
@@ -23,8 +24,8 @@ def main() -> None:
     for name, table in made.items():
         with atomic(args.output / f"{name}.csv") as path:
             table.to_csv(path, index=False)
-    trajectories = {path.parent.name: read(path) for path in args.trajectories}
-    with atomic(args.output / "examples.h5") as path:
+    with ExitStack() as files, atomic(args.output / "examples.h5") as path:
+        trajectories = {path.parent.name: files.enter_context(opened(path)) for path in args.trajectories}
         tables.write_examples(path, args.runs, trajectories)
 
 

@@ -5,6 +5,7 @@ Writes alignment.csv, perturbation.csv, eigengap.csv and isotropy.csv into one f
 
 import argparse
 import json
+from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,8 @@ import numpy as np
 from equitraj.base import command
 from equitraj.base.files import write_table
 from equitraj.data import tasks
-from equitraj.data.trajectory import Trajectory, read, read_observables
+from equitraj.data.tasks import Histories, spread
+from equitraj.data.trajectory import Trajectory, opened, opened_observables
 from equitraj.frames import diagnostics, load_alignment
 from equitraj.symmetry import isotropy
 
@@ -35,37 +37,40 @@ def main() -> None:
     parser.add_argument("--trajectories", type=Path, nargs="+", required=True, help="SOURCE/lifted.h5 files")
     parser.add_argument("--output", type=Path, required=True, help="the folder of the four tables")
     args = parser.parse_args()
-    trajectories = {path.parent.name: read(path) for path in args.trajectories}
     rows: dict[str, list[dict]] = {name: [] for name in COLUMNS}
-    for name, task in args.tasks.items():
-        trajectory = trajectories[task["source"]]
-        data_rows(rows, name, task, trajectory)
-        aligned = [path for path in args.aligned if path.parent.name == name]
-        alignment_rows(rows, name, task["history"], trajectory, args.alignments, aligned)
+    with ExitStack() as files:
+        trajectories = {path.parent.name: files.enter_context(opened(path)) for path in args.trajectories}
+        for name, task in args.tasks.items():
+            trajectory = trajectories[task["source"]]
+            data_rows(rows, name, task, trajectory)
+            aligned = [path for path in args.aligned if path.parent.name == name]
+            alignment_rows(rows, name, task["history"], trajectory, args.alignments, aligned)
     for name, columns in COLUMNS.items():
         write_table(args.output / f"{name}.csv", columns.split(), rows[name])
 
 
 def data_rows(rows: dict[str, list[dict]], name: str, task: dict, trajectory: Trajectory) -> None:
     """Add what is a matter of the data: the gaps of all frames, and the test of the training frames."""
-    gaps = np.quantile(diagnostics.eigengap(trajectory.position), diagnostics.QUANTILES)
+    histories = Histories(trajectory.position, trajectory.episode, 1)
+    gaps = np.quantile(diagnostics.eigengaps(histories), diagnostics.QUANTILES)
     pairs = zip(diagnostics.QUANTILES.tolist(), gaps.tolist(), strict=True)
     rows["eigengap"] += [{"task": name, "quantile": quantile, "gap": gap} for quantile, gap in pairs]
     newest = tasks.split_frames(trajectory.episode, task["history"], task["lag"], task["split"])
-    rows["isotropy"].append({"task": name} | isotropy.isotropy_test(trajectory.position[newest["train"]]))
+    few = newest["train"][spread(len(newest["train"]), isotropy.N_FRAMES)]
+    rows["isotropy"].append({"task": name} | isotropy.isotropy_test(trajectory.position[few]))
 
 
 def alignment_rows(
     rows: dict[str, list[dict]], name: str, history: int, trajectory: Trajectory, alignments: dict, aligned: list[Path]
 ) -> None:
     """Add what each alignment does to the histories of all frames; a learned one belongs to a trained method."""
-    histories = tasks.histories(trajectory.position, trajectory.episode, history)
+    histories = Histories(trajectory.position, trajectory.episode, history)
     for path in aligned:
         chosen = alignments[path.stem]
         alignment = load_alignment(chosen["frames"], chosen["options"])
         if alignment.learned:
             continue
-        aligner = diagnostics.Aligner(alignment, read_observables(path).get("reference"))
+        aligner = diagnostics.Aligner(alignment, reference_of(path))
         row, gains = diagnostics.diagnose(aligner, histories, trajectory.episode)
         head = {"task": name, "alignment": path.stem}
         rows["alignment"].append(head | row)
@@ -74,6 +79,12 @@ def alignment_rows(
             for moved, line in enumerate(gains.tolist())
             for point, gain in enumerate(line)
         ]
+
+
+def reference_of(path: Path) -> np.ndarray | None:
+    """What an alignment was fitted to, if it was."""
+    with opened_observables(path) as observables:
+        return observables["reference"][:] if "reference" in observables else None
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """Evaluate all seeds of a method on a task: metrics.json, predictions.h5 and rollout.csv in each run folder."""
 
 import argparse
+from functools import partial
 from pathlib import Path
 
 import h5py
@@ -9,7 +10,8 @@ import numpy as np
 from equitraj.base import command, devices
 from equitraj.base.files import atomic, write_json, write_table
 from equitraj.data import tasks
-from equitraj.data.trajectory import Trajectory, read
+from equitraj.data.tasks import SampleParts
+from equitraj.data.trajectory import CHUNK_FRAMES, Trajectory, opened
 from equitraj.prediction import evaluation, predictor
 from equitraj.training.record import read_record
 
@@ -23,22 +25,36 @@ def evaluate(folder: Path, trajectory: Trajectory, steps: int, count: int) -> No
     history, lag = task["history"], task["lag"]
     newest = tasks.split_frames(trajectory.episode, history, lag, task["split"])["test"]
     metrics = evaluation.baselines(trajectory, newest, lag)
-    sample = tasks.samples(trajectory, newest, history, lag, task.get("inputs", ()))
-    prediction, rows = np.empty((0, *sample.target.shape[1:])), []
-    status = record["status"]
-    if status == "ok":
-        model = predictor.load(folder, dtype=record["precision"])
-        try:
-            metrics, prediction = evaluation.one_step(model, sample, metrics)
-            starts = evaluation.rollout_starts(newest, trajectory.episode, lag, steps, count)
-            rows = evaluation.rollout(model, trajectory, starts, task, steps)
-        except ValueError as error:
-            status = f"failed: {error}"
+    samples, rows, status = SampleParts(trajectory, newest, task), [], record["status"]
     with atomic(folder / "predictions.h5") as path, h5py.File(path, "w") as file:
+        file["newest"] = newest
+        target, prediction = (growing(file, name, trajectory.position.shape[1:]) for name in ("target", "prediction"))
+        for sample in samples:
+            append(target, sample.target)
+        if status == "ok":
+            model = predictor.load(folder, dtype=record["precision"])
+            try:
+                metrics = evaluation.one_step(model, samples, metrics, partial(append, prediction))
+                starts = evaluation.rollout_starts(newest, trajectory.episode, lag, steps, count)
+                rows = evaluation.rollout(model, trajectory, starts, task, steps)
+            except ValueError as error:
+                status = f"failed: {error}"
+                prediction.resize(0, axis=0)
         file.attrs["status"] = status
-        file["newest"], file["target"], file["prediction"] = newest, sample.target, prediction
     write_table(folder / "rollout.csv", ["step", "mse", "skill"], rows)
     write_json(folder / "metrics.json", metrics | {key: record[key] for key in COPIED} | {"status": status})
+
+
+def growing(file: h5py.File, name: str, shape: tuple[int, ...]) -> h5py.Dataset:
+    """A data set without rows yet, of `shape` each."""
+    return file.create_dataset(name, (0, *shape), "f8", maxshape=(None, *shape), chunks=(CHUNK_FRAMES, *shape))
+
+
+def append(dataset: h5py.Dataset, rows: np.ndarray) -> None:
+    """Add rows to a data set."""
+    before = len(dataset)
+    dataset.resize(before + len(rows), axis=0)
+    dataset[before:] = rows
 
 
 def main() -> None:
@@ -49,9 +65,9 @@ def main() -> None:
     parser.add_argument("--rollout-starts", type=int, default=32)
     args = parser.parse_args()
     devices.hide()  # every framework predicts on the CPU, so that every method gets the identical test
-    trajectory = read(args.trajectory)
-    for folder in args.runs:
-        evaluate(folder, trajectory, args.rollout_steps, args.rollout_starts)
+    with opened(args.trajectory) as trajectory:
+        for folder in args.runs:
+            evaluate(folder, trajectory, args.rollout_steps, args.rollout_starts)
 
 
 if __name__ == "__main__":

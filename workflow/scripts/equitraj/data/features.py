@@ -1,10 +1,13 @@
 """What a network sees and predicts: displacements in, a normalised residual to a simple extrapolation out."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import chain
 
 import numpy as np
 
 from equitraj.data import neighbours
+from equitraj.data.parts import Mean, least_squares
 from equitraj.data.tasks import Sample
 
 TURNED = ("position", "displacement", "shift")  # the inputs of a network that turn with the axes, of those it gets
@@ -48,45 +51,82 @@ def extrapolate(
     return newest + np.einsum("k,bknc->bnc", np.asarray(coefficient), past)
 
 
-def extrapolation_weights(past: np.ndarray, displacement: np.ndarray, residual: str, lag: int) -> np.ndarray:
-    """Weights (V,) of the past: zero, the last one alone (constant velocity), or fitted to `displacement` (B, N, 3)."""
-    count = past.shape[1]
+def extrapolation_weights(parts: Iterable[tuple[np.ndarray, np.ndarray]], residual: str, lag: int) -> np.ndarray:
+    """Weights (V,) of the past: zero, the last one alone (constant velocity), or fitted to displacements.
+
+    Each part has the past (B, V, N, 3) and the displacement (B, N, 3) of some samples.
+    """
+    parts = iter(parts)
+    first = next(parts)
+    count = first[0].shape[1]
     if residual in ("none", "last") or count == 0:
         return np.zeros(count)
     if residual == "velocity":
         return lag * np.eye(count)[-1]
-    vectors = np.moveaxis(past, 1, -1).reshape(-1, count)
-    return np.linalg.lstsq(vectors, displacement.reshape(-1), rcond=None)[0]
+    return least_squares((np.moveaxis(p, 1, -1).reshape(-1, count), d.reshape(-1)) for p, d in chain([first], parts))
 
 
 def measure(sample: Sample, residual: str, lag: int) -> Statistics:
     """Statistics of training samples in the model's frame."""
-    position, target, past = sample.position, sample.target, sample.past
+    return measure_parts([sample], residual, lag)
+
+
+def measure_parts(parts: Iterable[Sample], residual: str, lag: int) -> Statistics:
+    """Statistics of training samples in the model's frame that come in parts, again and again.
+
+    Those of the positions need their mean and those of the residual its coefficients: that takes two rounds or three.
+    """
+    n_past = next(iter(parts)).past.shape[1]
     if residual == "auto":
-        residual = "velocity" if past.shape[1] else "last"
-    newest = position[:, -1]
-    coefficient = extrapolation_weights(past, target - newest, residual, lag)
-    mean = newest.mean((0, 1))
+        residual = "velocity" if n_past else "last"
+    displacements = ((s.past, s.target - s.position[:, -1]) for s in parts)
+    coefficient = extrapolation_weights(displacements, residual, lag)
+    mean, past, around, scalars = Mean(kept=1), Mean(), Mean(), None
+    for sample in parts:
+        newest = sample.position[:, -1]
+        mean.add(newest)
+        past.add(np.square(sample.past))
+        around.add(np.square(newest - newest.mean(1, keepdims=True)))
+        if sample.scalar is not None:
+            scalars = scalars or [Column() for _ in range(sample.scalar.shape[-1])]
+            for column, value in zip(scalars, np.moveaxis(sample.scalar, -1, 0), strict=True):
+                column.add(value)
+    residuals, position = Mean(), Mean()
+    for sample in parts:
+        newest = sample.position[:, -1]
+        residuals.add(np.square(sample.target - extrapolate(newest, sample.past, residual, coefficient)))
+        position.add(np.square(newest - mean.value))
     return Statistics(
         residual=residual,
         coefficient=tuple(coefficient.tolist()),
-        residual_scale=_scale(target - extrapolate(newest, past, residual, coefficient)),
-        displacement_scale=_scale(past) if past.size else 1.0,
-        position_mean=tuple(mean.tolist()),
-        position_scale=_scale(newest - mean),
-        extent=_scale(newest - newest.mean(1, keepdims=True)) * 3**0.5,
-        scalar_scale=() if sample.scalar is None else _scalar_scale(sample.scalar),
+        residual_scale=_root(residuals),
+        displacement_scale=_root(past) if n_past else 1.0,
+        position_mean=tuple(mean.value.tolist()),
+        position_scale=_root(position),
+        extent=_root(around) * 3**0.5,
+        scalar_scale=tuple(column.scale for column in scalars or ()),
     )
 
 
-def _scale(value: np.ndarray) -> float:
-    return float(np.sqrt(np.mean(np.square(value)))) or 1.0
+def _root(square: Mean) -> float:
+    return float(np.sqrt(square.value)) or 1.0
 
 
-def _scalar_scale(scalar: np.ndarray) -> tuple[float, ...]:
-    """The root mean square of each column of (B, N, F), but 1 for those that are zero or one, as a species is."""
-    columns = np.moveaxis(scalar, -1, 0)
-    return tuple(1.0 if np.isin(column, (0, 1)).all() else _scale(column) for column in columns)
+class Column(Mean):
+    """One feature of the points, (B, N) at a time. Attributes: scale, its root mean square, or 1 if all values are zero
+    or one, as those of a species are."""
+
+    binary = True
+
+    def add(self, value: np.ndarray) -> None:
+        """Take in some samples."""
+        super().add(np.square(value))
+        self.binary = self.binary and bool(np.isin(value, (0, 1)).all())
+
+    @property
+    def scale(self) -> float:
+        """See the class."""
+        return 1.0 if self.binary else _root(self)
 
 
 def network_inputs(

@@ -1,11 +1,12 @@
 """Tasks: K past frames in, the frame `lag` steps after the newest of them out; splits that share no frame."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from equitraj.base.registry import nearest
+from equitraj.data.parts import Stored, parts
 from equitraj.data.splits import SPLITS, cut, split_counts
 from equitraj.data.trajectory import Trajectory
 
@@ -83,10 +84,41 @@ def samples(trajectory: Trajectory, newest: np.ndarray, history: int, lag: int, 
     )
 
 
+@dataclass(frozen=True)
+class SampleParts:
+    """The samples of a task with newest frames `newest` (B,), made a part at a time by whoever iterates over them.
+
+    Attributes: trajectory; newest; task, its history, lag and inputs; copies, frames of reference F that each sample is
+    to be seen in, for which its part leaves room.
+    """
+
+    trajectory: Trajectory
+    newest: np.ndarray
+    task: dict
+    copies: int = 1
+
+    def __len__(self) -> int:
+        return len(self.newest)
+
+    def slices(self) -> list[slice]:
+        """The parts, as slices of `newest`."""
+        n_points = self.trajectory.position.shape[1]
+        return parts(len(self), 3 * n_points * self.task["history"] * self.copies)
+
+    def __iter__(self) -> Iterator[Sample]:
+        for part in self.slices():
+            yield self.at(self.newest[part])
+
+    def at(self, newest: np.ndarray) -> Sample:
+        """The samples of the same task with these newest frames."""
+        task = self.task
+        return samples(self.trajectory, newest, task["history"], task["lag"], task.get("inputs", ()))
+
+
 def joined(parts: Sequence[Sample]) -> Sample:
-    """Samples of the same points and bonds, one below the other."""
-    first = parts[0]
-    names = [name for name in ARRAYS if getattr(first, name) is not None]
+    """Samples of the same points and bonds, one below the other; one part is handed back as it is."""
+    first, *others = parts
+    names = [name for name in ARRAYS if others and getattr(first, name) is not None]
     return replace(first, **{name: np.concatenate([getattr(part, name) for part in parts]) for name in names})
 
 
@@ -129,14 +161,29 @@ def directed(bonds: np.ndarray) -> np.ndarray:
     return np.concatenate([bonds, bonds[:, ::-1]]).T
 
 
-def histories(position: np.ndarray, episode: np.ndarray, history: int) -> np.ndarray:
-    """The last `history` frames before and at each frame: (T, K, N, 3) from positions (T, N, 3).
+@dataclass(frozen=True)
+class Histories:
+    """The last `history` frames before and at each frame, (T, K, N, 3) of positions (T, N, 3), made where indexed.
 
     Where an episode has just begun its first frame is repeated.
     """
-    first = np.searchsorted(episode, episode)  # episodes are numbered in order
-    past = np.arange(len(position))[:, None] + np.arange(1 - history, 1)
-    return position[np.maximum(past, first[:, None])]
+
+    position: np.ndarray | Stored
+    episode: np.ndarray
+    history: int
+
+    def __len__(self) -> int:
+        return len(self.episode)
+
+    @property
+    def shape(self) -> tuple[int, int, int, int]:
+        """(T, K, N, 3)."""
+        return len(self), self.history, *self.position.shape[1:]
+
+    def __getitem__(self, frames: np.ndarray | slice) -> np.ndarray:
+        first = np.searchsorted(self.episode, self.episode[frames])  # episodes are numbered in order
+        past = np.arange(len(self))[frames][:, None] + np.arange(1 - self.history, 1)
+        return self.position[np.maximum(past, first[:, None])]
 
 
 def split_frames(episode: np.ndarray, history: int, lag: int, split: dict) -> dict[str, np.ndarray]:

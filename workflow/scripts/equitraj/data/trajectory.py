@@ -12,7 +12,8 @@ reads three coordinates only, so planar data are stored with z = 0, and `/parame
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -20,6 +21,7 @@ import h5py
 import numpy as np
 
 from equitraj.base.files import atomic, checked
+from equitraj.data.parts import Stored, parts_of
 
 CHUNK_FRAMES = 256
 STORED_DIMENSION = 3
@@ -33,6 +35,8 @@ VELOCITY_UNITS = ("Angstrom ps-1", "Angstrom fs-1", "nm ps-1", "nm ns-1", "pm ps
 @dataclass(frozen=True)
 class Trajectory:
     """Positions of N points over T frames of one or many episodes.
+
+    Of a file that is `opened`, what has a value for each frame is `Stored`: an array that is read where it is indexed.
 
     Attributes:
         position: (T, N, D) in `length_unit`; D is 2 or 3 in a raw file and 3 in a lifted one.
@@ -98,8 +102,8 @@ def _check_array(name: str, what: str, value: np.ndarray | None, *allowed: dict[
         shapes = " or ".join("(" + ", ".join(f"{n} {axis}s" for axis, n in axes.items()) + ")" for axes in allowed)
         numbers = "integers" if kinds == "iu" else "numbers"
         raise ValueError(f"{name}: {what} of shape {value.shape}, type {value.dtype}; expected {numbers}, {shapes}")
-    bad = np.argwhere(~np.isfinite(value))
-    if len(bad):
+    if not all(np.isfinite(value[part]).all() for part in parts_of(value)):
+        bad = np.argwhere(~np.isfinite(value))
         first = tuple(bad[0].tolist())
         place = ", ".join(f"{axis} {i}" for axis, i in zip(axes, first, strict=True))
         raise ValueError(
@@ -127,8 +131,8 @@ def _check_bonds(name: str, bonds: np.ndarray, points: int) -> None:
         )
 
 
-def at_frames(trajectory: Trajectory, frames: np.ndarray) -> Trajectory:
-    """The trajectory at `frames`, with all that belongs to them."""
+def at_frames(trajectory: Trajectory, frames: np.ndarray | slice) -> Trajectory:
+    """The trajectory at `frames`, with all that belongs to them, in memory."""
     framed = {k: getattr(trajectory, k)[frames] for k in ("position", "episode", "time")}
     for what in ("velocity", "box"):
         if (value := getattr(trajectory, what)) is not None:
@@ -147,68 +151,102 @@ def motion(trajectory: Trajectory) -> float:
     return float(np.sqrt(np.mean(np.square(step)))) if step.size else 0.0
 
 
-def _set_unit(dataset: h5py.Dataset, unit: str) -> None:
-    if unit in LENGTH_UNITS + TIME_UNITS + VELOCITY_UNITS:
-        dataset.attrs["unit"] = unit
-
-
-def _series(group: h5py.Group, name: str, value: np.ndarray, trajectory: Trajectory, unit: str = "") -> None:
-    element = group.create_group(name)
-    chunks = (min(CHUNK_FRAMES, len(value)), *value.shape[1:])
-    _set_unit(element.create_dataset("value", data=value, chunks=chunks), unit)
-    element["step"] = np.arange(len(value))
-    element["time"] = trajectory.time
-    _set_unit(element["time"], trajectory.time_unit)
-
-
-def _vectors(group: h5py.Group, name: str, value: np.ndarray, trajectory: Trajectory, unit: str) -> None:
-    padded = np.pad(value, [(0, 0), (0, 0), (0, STORED_DIMENSION - value.shape[-1])])
-    _series(group, name, np.asarray(padded, np.float64), trajectory, unit)
-
-
-def _element(group: h5py.Group, name: str, value: np.ndarray, trajectory: Trajectory, changes: bool) -> None:
-    """What is fixed as a dataset, what changes as a time series."""
-    if changes:
-        _series(group, name, value, trajectory)
-    else:
-        group[name] = value
-
-
 def write(path: str | Path, trajectory: Trajectory, **extra: np.ndarray) -> None:
     """Write `trajectory` to `path`; arrays in `extra` (one row per frame) go to `/observables/{name}/value`."""
-    check(trajectory, str(path))
+    write_parts(path, [(trajectory, extra)], len(trajectory.position))
+
+
+def write_parts(
+    path: str | Path, parts: Iterable[tuple[Trajectory, dict[str, np.ndarray]]], n_frames: int, **fixed: np.ndarray
+) -> None:
+    """Write parts of a trajectory, each with its `extra` of `write`, one after another: `n_frames` in all.
+
+    What does not change with time is taken from the first part; arrays in `fixed` are observables without an axis of
+    frames.
+    """
     with atomic(path) as temporary, h5py.File(temporary, "w") as file:
-        head = file.create_group("h5md")
-        head.attrs["version"] = np.array([1, 1])
-        head.create_group("author").attrs["name"] = "equitraj"
-        head.create_group("creator").attrs.update({"name": "equitraj", "version": "1"})
-        _write_points(file.create_group("particles/all"), trajectory)
-        if trajectory.bonds is not None:
-            file["connectivity/bonds"] = np.asarray(trajectory.bonds, dtype="i8")
-        file.create_group("parameters").attrs.update(_parameters(trajectory))
-        for name, value in extra.items():
+        done = 0
+        for trajectory, extra in parts:
+            check(trajectory, str(path))
+            if not done:
+                _lay_out(file, trajectory, extra, n_frames)
+            now = slice(done, done := done + len(trajectory.position))
+            _fill(file, trajectory, extra, now)
+        for name, value in fixed.items():
             file[f"observables/{name}/value"] = value
             file[f"observables/{name}/step"] = np.arange(len(value))
 
 
-def _write_points(group: h5py.Group, trajectory: Trajectory) -> None:
+def _series(trajectory: Trajectory) -> Iterator[tuple[str, np.ndarray, str]]:
+    """What has a value for each frame: its place, its values and their unit."""
+    yield "position", trajectory.position, trajectory.length_unit
+    if trajectory.velocity is not None:
+        yield "velocity", trajectory.velocity, f"{trajectory.length_unit} {trajectory.time_unit}-1"
+    if trajectory.box is not None:
+        yield "box/edges", trajectory.box, trajectory.length_unit
+    for place, value, changes in _elements(trajectory):
+        if changes:
+            yield place, value, ""
+
+
+def _elements(trajectory: Trajectory) -> Iterator[tuple[str, np.ndarray, bool]]:
+    """What belongs to points: its place, its values, and whether they change with time."""
+    for name in CHANGING:
+        if (value := getattr(trajectory, name)) is not None:
+            yield name, value, np.ndim(value) == 2
+    for name, value in trajectory.features.items():
+        value = np.asarray(value, np.float64)
+        if name == "charge":  # H5MD has a place for it, of one number per point
+            yield name, value[..., 0], value.ndim == 3
+        else:
+            yield f"feature/{name}", value, value.ndim == 3
+
+
+def _lay_out(file: h5py.File, trajectory: Trajectory, extra: dict[str, np.ndarray], n_frames: int) -> None:
+    """Write all that does not change with time, and make room for the rest, which is zero until it is filled."""
+    head = file.create_group("h5md")
+    head.attrs["version"] = np.array([1, 1])
+    head.create_group("author").attrs["name"] = "equitraj"
+    head.create_group("creator").attrs.update({"name": "equitraj", "version": "1"})
+    group, step = file.create_group("particles/all"), np.arange(n_frames)
     box = group.create_group("box")
     box.attrs.update({"dimension": STORED_DIMENSION, "boundary": np.array(_boundary(trajectory.box), dtype="S")})
-    if trajectory.box is not None:
-        _series(box, "edges", trajectory.box, trajectory, trajectory.length_unit)
-    _vectors(group, "position", trajectory.position, trajectory, trajectory.length_unit)
-    if trajectory.velocity is not None:
-        unit = f"{trajectory.length_unit} {trajectory.time_unit}-1"
-        _vectors(group, "velocity", trajectory.velocity, trajectory, unit)
-    for name in ("species", "mass"):
-        if (value := getattr(trajectory, name)) is not None:
-            _element(group, name, value, trajectory, changes=np.ndim(value) == 2)
-    for name, value in trajectory.features.items():
-        if name == "charge":  # H5MD has a place for it, of one number per point
-            _element(group, name, np.asarray(value[..., 0], np.float64), trajectory, changes=value.ndim == 3)
-        else:
-            _element(group, f"feature/{name}", np.asarray(value, np.float64), trajectory, changes=value.ndim == 3)
-    group["episode"] = trajectory.episode
+    for place, value, unit in _series(trajectory):
+        is_vector = place in ("position", "velocity")
+        shape = (*value.shape[1:-1], STORED_DIMENSION) if is_vector else value.shape[1:]
+        chunks = (min(CHUNK_FRAMES, n_frames), *shape)
+        dtype = np.float64 if is_vector else value.dtype
+        _set_unit(group.create_dataset(f"{place}/value", (n_frames, *shape), dtype, chunks=chunks), unit)
+        group[f"{place}/step"] = step
+        time = group.create_dataset(f"{place}/time", (n_frames,), trajectory.time.dtype)
+        _set_unit(time, trajectory.time_unit)
+    for place, value, changes in _elements(trajectory):
+        if not changes:
+            group[place] = value
+    group.create_dataset("episode", (n_frames,), trajectory.episode.dtype)
+    if trajectory.bonds is not None:
+        file["connectivity/bonds"] = np.asarray(trajectory.bonds, dtype="i8")
+    file.create_group("parameters").attrs.update(_parameters(trajectory))
+    for name, value in extra.items():
+        file.create_dataset(f"observables/{name}/value", (n_frames, *value.shape[1:]), value.dtype)
+        file[f"observables/{name}/step"] = step
+
+
+def _fill(file: h5py.File, trajectory: Trajectory, extra: dict[str, np.ndarray], now: slice) -> None:
+    """Write what belongs to the frames `now`."""
+    group = file["particles/all"]
+    for place, value, _ in _series(trajectory):
+        used = (now, ..., slice(value.shape[-1])) if value.ndim > 1 else now
+        group[f"{place}/value"][used] = value
+        group[f"{place}/time"][now] = trajectory.time
+    group["episode"][now] = trajectory.episode
+    for name, value in extra.items():
+        file[f"observables/{name}/value"][now] = value
+
+
+def _set_unit(dataset: h5py.Dataset, unit: str) -> None:
+    if unit in LENGTH_UNITS + TIME_UNITS + VELOCITY_UNITS:
+        dataset.attrs["unit"] = unit
 
 
 def _boundary(box: np.ndarray | None) -> list[str]:
@@ -226,16 +264,17 @@ def _parameters(trajectory: Trajectory) -> dict:
     }
 
 
-def read(path: str | Path) -> Trajectory:
-    """Read a trajectory file written by `write`."""
+@contextmanager
+def opened(path: str | Path) -> Iterator[Trajectory]:
+    """A trajectory file written by `write`, of which positions and all else that is `Stored` are read when needed."""
     with h5py.File(checked(path), "r") as file:
         group, parameters = file["particles/all"], file["parameters"].attrs
-        used = (..., slice(int(parameters["dimension"])))
-        return Trajectory(
-            position=group["position/value"][used],
+        width = int(parameters["dimension"])
+        yield Trajectory(
+            position=Stored(group["position/value"], width),
             episode=group["episode"][()],
             time=group["position/time"][()],
-            velocity=group["velocity/value"][used] if "velocity" in group else None,
+            velocity=Stored(group["velocity/value"], width) if "velocity" in group else None,
             species=_value(group, "species"),
             mass=_value(group, "mass"),
             bonds=file["connectivity/bonds"][()] if "connectivity" in file else None,
@@ -247,22 +286,35 @@ def read(path: str | Path) -> Trajectory:
         )
 
 
-def _value(group: h5py.Group, name: str) -> np.ndarray | None:
+def read(path: str | Path) -> Trajectory:
+    """Read a trajectory file written by `write`, all of it."""
+    with opened(path) as trajectory:
+        return at_frames(trajectory, slice(None))
+
+
+def _value(group: h5py.Group, name: str) -> np.ndarray | Stored | None:
     """A fixed element or the values of a changing one."""
     if name not in group:
         return None
     element = group[name]
-    return (element["value"] if isinstance(element, h5py.Group) else element)[()]
+    return Stored(element["value"]) if isinstance(element, h5py.Group) else element[()]
 
 
-def _features(group: h5py.Group) -> Iterator[tuple[str, np.ndarray]]:
+def _features(group: h5py.Group) -> Iterator[tuple[str, np.ndarray | Stored]]:
     if (charge := _value(group, "charge")) is not None:
-        yield "charge", charge[..., None]
+        yield "charge", np.asarray(charge)[..., None]
     for name in group.get("feature", {}):
         yield name, _value(group["feature"], name)
 
 
+@contextmanager
+def opened_observables(path: str | Path) -> Iterator[dict[str, Stored]]:
+    """The arrays that `write` stored beside the trajectory, read when needed."""
+    with h5py.File(checked(path), "r") as file:
+        yield {name: Stored(group["value"]) for name, group in file.get("observables", {}).items()}
+
+
 def read_observables(path: str | Path) -> dict[str, np.ndarray]:
     """Read the arrays that `write` stored beside the trajectory."""
-    with h5py.File(checked(path), "r") as file:
-        return {name: group["value"][()] for name, group in file.get("observables", {}).items()}
+    with opened_observables(path) as observables:
+        return {name: value[:] for name, value in observables.items()}

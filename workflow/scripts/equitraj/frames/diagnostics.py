@@ -9,7 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.spatial.transform import Rotation
 
-from equitraj.data.tasks import spread
+from equitraj.data.parts import parts_of
+from equitraj.data.tasks import Histories, spread
 from equitraj.frames import Base, Frames
 from equitraj.frames.axes import centred, extent
 
@@ -58,13 +59,18 @@ def jumps(before: Frames, after: Frames) -> np.ndarray:
     return (np.linalg.norm(other - first, ord=2, axis=(1, 2)) > JUMP) | (np.abs(rank) > 0.5)
 
 
-def jump_rate(aligner: Aligner, history: np.ndarray, episode: np.ndarray) -> float:
+def jump_rate(aligner: Aligner, history: np.ndarray | Histories, episode: np.ndarray) -> float:
     """Fraction of consecutive frames of an episode between which the frame jumps, for histories (T, K, N, 3)."""
     step = np.flatnonzero(episode[1:] == episode[:-1])
     rng, found = np.random.default_rng(0), []
     for part in np.array_split(step, max(1, -(-len(step) // N_AT_ONCE))):
         found.append(jumps(aligner.frames(history[part], rng), aligner.frames(history[part + 1], rng)))
     return float(np.concatenate(found).mean()) if len(step) else 0.0
+
+
+def eigengaps(history: np.ndarray | Histories) -> np.ndarray:
+    """(T,) `eigengap` of the newest points of histories (T, K, N, 3)."""
+    return np.concatenate([eigengap(history[part][:, -1]) for part in parts_of(history)])
 
 
 def eigengap(position: np.ndarray) -> np.ndarray:
@@ -139,7 +145,9 @@ def degenerate(history: np.ndarray) -> dict[str, np.ndarray]:
     return {kind: points @ axis[:, None] + origin[:, None, None] for kind, points in made.items()}
 
 
-def diagnose(aligner: Aligner, history: np.ndarray, episode: np.ndarray) -> tuple[dict[str, float], np.ndarray]:
+def diagnose(
+    aligner: Aligner, history: np.ndarray | Histories, episode: np.ndarray
+) -> tuple[dict[str, float], np.ndarray]:
     """One row of alignment.csv, and the (N, N) gains of perturbation.csv, moved point by point.
 
     `history` (T, K, N, 3) are the histories of all frames of a trajectory, `episode` (T,) their episodes. Perturbation
@@ -149,7 +157,7 @@ def diagnose(aligner: Aligner, history: np.ndarray, episode: np.ndarray) -> tupl
     gains, size = response(aligner, few), extent(few[:, -1])
     row = {
         "jump_rate": jump_rate(aligner, history, episode),
-        "eigengap_p01": float(np.quantile(eigengap(history[:, -1]), 0.01)),
+        "eigengap_p01": float(np.quantile(eigengaps(history), 0.01)),
         "perturbation_gain": perturbation_gain(gains),
         "far_share": far_share(gains, few[:, -1]),
         "rotation_error": motion_error(aligner, few, size),

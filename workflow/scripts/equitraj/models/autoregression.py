@@ -5,6 +5,7 @@ that commutes with every rotation, reflection and permutation and treats the poi
 Series Analysis, 1994, chapter 8, for the estimator).
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -27,7 +28,13 @@ def claims(hyperparameters: Hyperparameters) -> dict[str, bool]:
 
 def fit(hyperparameters: Hyperparameters, view: View, target: np.ndarray) -> dict[str, np.ndarray]:
     """Coefficients (V,) of the past (B, V, N, 3), from targets (B, N, 3)."""
-    return {"coefficient": extrapolation_weights(view.past, target - view.newest, "autoregression", view.lag)}
+    return fit_in_parts(hyperparameters, [(view, target)])
+
+
+def fit_in_parts(hyperparameters: Hyperparameters, parts: Iterable[tuple[View, np.ndarray]]) -> dict[str, np.ndarray]:
+    """`fit`, of samples and their targets that come in parts."""
+    motion = ((view.past, target - view.newest) for view, target in parts)
+    return {"coefficient": extrapolation_weights(motion, "autoregression", lag=1)}
 
 
 def apply(parameters: dict[str, np.ndarray], view: View) -> np.ndarray:

@@ -92,7 +92,7 @@ def weight_shapes(layers: tuple[Layer, ...], h: Hyperparameters) -> dict[str, tu
 
 
 def cutoff(hyperparameters: Hyperparameters, shape: Shape) -> float | None:
-    """The cutoff in the data's units where there are so many points that lists of neighbours pay; None for all pairs."""
+    """The cutoff in the data's units where there are so many points that neighbour lists pay; None for all pairs."""
     return (hyperparameters.max_radius or None) if shape.n_points > BLOCK else None
 
 

@@ -1,5 +1,6 @@
 """The chapter's linear map y = x W + b, one 3 x 3 matrix and one scalar for all points, fitted by least squares."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,14 +25,22 @@ def fit(hyperparameters: Hyperparameters, view: View, target: np.ndarray) -> dic
 
     The scalar b adds the same number to each coordinate, so it couples the three axes into one least-squares problem.
     """
-    x, y = view.newest.reshape(-1, 3), target.reshape(-1, 3)
+    return fit_in_parts(hyperparameters, [(view, target)])
+
+
+def fit_in_parts(hyperparameters: Hyperparameters, parts: Iterable[tuple[View, np.ndarray]]) -> dict[str, np.ndarray]:
+    """`fit`, of samples and their targets that come in parts."""
     gram, moment = np.zeros((10, 10)), np.zeros(10)
-    for axis in range(3):
-        weights = slice(3 * axis, 3 * axis + 3)
-        gram[weights, weights] = x.T @ x
-        gram[weights, 9] = gram[9, weights] = x.sum(0)
-        moment[weights] = x.T @ y[:, axis]
-    gram[9, 9], moment[9] = 3 * len(x), y.sum()
+    for view, target in parts:
+        x, y = view.newest.reshape(-1, 3), target.reshape(-1, 3)
+        for axis in range(3):
+            weights = slice(3 * axis, 3 * axis + 3)
+            gram[weights, weights] += x.T @ x
+            gram[weights, 9] += x.sum(0)
+            moment[weights] += x.T @ y[:, axis]
+        gram[9, 9] += 3 * len(x)
+        moment[9] += y.sum()
+    gram[9, :9] = gram[:9, 9]
     solution = np.linalg.lstsq(gram, moment, rcond=None)[0]
     return {"w": solution[:9].reshape(3, 3).T, "b": solution[9]}
 

@@ -1,5 +1,6 @@
 """No motion: the next frame is the last one."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,6 +21,11 @@ def claims(hyperparameters: Hyperparameters) -> dict[str, bool]:
 
 
 def fit(hyperparameters: Hyperparameters, view: View, target: np.ndarray) -> dict[str, np.ndarray]:
+    """Nothing to fit."""
+    return {}
+
+
+def fit_in_parts(hyperparameters: Hyperparameters, parts: Iterable[tuple[View, np.ndarray]]) -> dict[str, np.ndarray]:
     """Nothing to fit."""
     return {}
 

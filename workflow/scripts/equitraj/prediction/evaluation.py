@@ -1,12 +1,13 @@
 """Errors of a predictor on the test split: one step, the same split rotated, and rollouts."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 
 import numpy as np
 from scipy.spatial.transform import Rotation
 
 from equitraj.data import tasks
+from equitraj.data.parts import Mean, parts
 from equitraj.data.tasks import Sample, spread
 from equitraj.data.trajectory import Trajectory
 from equitraj.prediction.predictor import Predictor
@@ -17,19 +18,36 @@ def mean_square(error: np.ndarray) -> float:
     return float(np.mean(np.square(error)))
 
 
+class MeanSquare(Mean):
+    """`mean_square` of errors that come in parts."""
+
+    def add(self, error: np.ndarray) -> None:
+        """Take in one more part."""
+        super().add(np.square(error))
+
+    @property
+    def value(self) -> float | None:
+        """The mean so far, None where there is nothing."""
+        return float(super().value) if self.count else None
+
+
 def baselines(trajectory: Trajectory, newest: np.ndarray, lag: int) -> dict[str, float | None]:
     """MSE of no motion and of constant velocity on the samples `newest`; the latter None without an earlier frame."""
-    episode = trajectory.episode
-    has_past = (newest > 0) & (episode[newest] == episode[newest - 1])
-    displacement = trajectory.position[newest + lag] - trajectory.position[newest]
-    velocity = lag * (trajectory.position[newest] - trajectory.position[newest - 1])
-    return {
-        "mse_persistence": mean_square(displacement),
-        "mse_velocity": mean_square((displacement - velocity)[has_past]) if has_past.any() else None,
-    }
+    episode, position = trajectory.episode, trajectory.position
+    persistence, constant_velocity = MeanSquare(), MeanSquare()
+    for part in parts(len(newest), 4 * int(np.prod(position.shape[1:]))):
+        now = newest[part]
+        has_past = (now > 0) & (episode[now] == episode[now - 1])
+        displacement = position[now + lag] - position[now]
+        persistence.add(displacement)
+        if has_past.any():
+            earlier = now[has_past]
+            velocity = lag * (position[earlier] - position[earlier - 1])
+            constant_velocity.add(displacement[has_past] - velocity)
+    return {"mse_persistence": persistence.value, "mse_velocity": constant_velocity.value}
 
 
-def rotate_each(sample: Sample, seed: int) -> Sample:
+def rotate_each(sample: Sample, seed: int | np.random.Generator) -> Sample:
     """Every sample turned about the origin by a Haar-random rotation of its own."""
     matrix = Rotation.random(len(sample), rng=np.random.default_rng(seed)).as_matrix()
 
@@ -40,28 +58,40 @@ def rotate_each(sample: Sample, seed: int) -> Sample:
     return replace(sample, **turned)
 
 
-def one_step(predictor: Predictor, sample: Sample, reference: dict[str, float | None]) -> tuple[dict, np.ndarray]:
-    """Metrics on the test split and the predictions (B, N, 3).
+def one_step(
+    predictor: Predictor,
+    samples: Iterable[Sample],
+    reference: dict[str, float | None],
+    keep: Callable[[np.ndarray], None] = lambda prediction: None,
+) -> dict[str, float | None]:
+    """Metrics on the test split, whose samples come in parts, again and again; `keep` gets the predictions of each.
 
     Raises:
         ValueError: a prediction is not finite.
     """
-    prediction = predictor.predict(sample)
-    rotated = rotate_each(sample, seed=0)
-    mse = mean_square(prediction - sample.target)
-    if not np.isfinite(mse):
-        raise ValueError("predictions on the test split are not finite")
-    spread = mean_square(sample.target - sample.target.mean(0))
-    persistence, velocity = reference["mse_persistence"], reference["mse_velocity"]
-    metrics = reference | {
+    centre = Mean(kept=2)
+    for sample in samples:
+        centre.add(sample.target)
+    error, spread, rotated_error = MeanSquare(), MeanSquare(), MeanSquare()
+    turns, draws, rotated_draws = (np.random.default_rng(0) for _ in range(3))
+    for sample in samples:
+        prediction = predictor.predict(sample, draws)
+        error.add(prediction - sample.target)
+        if not np.isfinite(error.value):
+            raise ValueError("predictions on the test split are not finite")
+        keep(prediction)
+        spread.add(sample.target - centre.value)
+        rotated = rotate_each(sample, turns)
+        rotated_error.add(predictor.predict(rotated, rotated_draws) - rotated.target)
+    persistence, velocity, mse = reference["mse_persistence"], reference["mse_velocity"], error.value
+    return reference | {
         "mse": mse,
         "rmse": mse**0.5,
         "skill": 1 - mse / persistence if persistence else None,
         "skill_velocity": 1 - mse / velocity if velocity else None,
-        "r2": 1 - mse / spread if spread else None,
-        "mse_rotated": mean_square(predictor.predict(rotated) - rotated.target),
+        "r2": 1 - mse / spread.value if spread.value else None,
+        "mse_rotated": rotated_error.value,
     }
-    return metrics, prediction
 
 
 def rollout_starts(newest: np.ndarray, episode: np.ndarray, lag: int, steps: int, count: int) -> np.ndarray:

@@ -48,8 +48,11 @@ class Predictor:
     ) -> None:
         self.aligner, self.forward, self.reference, self.chunk = aligner, forward, reference, chunk
 
-    def predict(self, sample: Sample, draw: int = 0) -> np.ndarray:
-        """Predicted world positions (B, N, 3), float64, `lag` frames after the newest frame of each sample."""
+    def predict(self, sample: Sample, draw: int | np.random.Generator = 0) -> np.ndarray:
+        """Predicted world positions (B, N, 3), float64, `lag` frames after the newest frame of each sample.
+
+        Parts of a test with one generator as their `draw` get the frames that they get together.
+        """
         rng = np.random.default_rng(draw)
         parts = [slice(i, i + self.chunk) for i in range(0, len(sample), self.chunk)]
         return np.concatenate([self._predict(sample.take(part), rng) for part in parts])

@@ -14,7 +14,8 @@ from equitraj.training.record import read_record
 
 METRICS = (
     "task method model alignment augmentation history train_size seed status n_parameters mse rmse mse_persistence "
-    "mse_velocity skill skill_velocity r2 mse_rotated train_seconds compile_seconds frames_per_second peak_memory_mb device"
+    "mse_velocity skill skill_velocity r2 mse_rotated train_seconds compile_seconds frames_per_second peak_memory_mb "
+    "device"
 ).split()
 KEYS = ["task", "method", "train_size"]
 INTERVALS = ("mse", "skill", "skill_velocity", "mse_rotated")
@@ -107,9 +108,10 @@ def write_examples(path: Path, folders: list[Path], trajectories: dict[str, Traj
                 if predictions.attrs["status"] != "ok":
                     continue
                 chosen = spread(len(predictions["newest"]), N_EXAMPLES)
-                newest, target = predictions["newest"][()][chosen], predictions["target"][()][chosen]
+                newest, target = predictions["newest"][chosen], predictions["target"][chosen]
                 group = file.require_group(record["task"]["name"])
                 if "truth" not in group:
                     group["truth"] = target
+                    group.attrs["test_samples"] = len(predictions["newest"])
                     group["newest"] = trajectories[record["task"]["source"]].position[newest]
-                group[record["method"]["name"]] = predictions["prediction"][()][chosen]
+                group[record["method"]["name"]] = predictions["prediction"][chosen]

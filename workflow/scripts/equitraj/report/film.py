@@ -4,6 +4,8 @@ A frame jumps where it turns by more than a right angle, changes its handedness 
 next: no motion that the film shows does that, only a rule that decides anew which way an axis points.
 """
 
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +19,8 @@ from PIL import Image
 
 from equitraj.base.files import atomic
 from equitraj.data import trajectory
+from equitraj.data.parts import Mean, Stored, parts, parts_of
+from equitraj.data.trajectory import Trajectory
 from equitraj.frames import Frames, diagnostics
 from equitraj.report.figures import style
 
@@ -32,48 +36,60 @@ ALERT, ALERT_WASH = "#d00000", "#ffd9d6"
 
 @dataclass(frozen=True)
 class Panel:
-    """Attributes: name; position (T, N, 3) in its frame; jump (T,), true where the frame jumped to reach this time."""
+    """Attributes: name; position (T, N, 3) in its frame; jump (T,), true where the frame jumped to reach this time;
+    origin (3,), from where the positions are to be seen."""
 
     name: str
-    position: np.ndarray
+    position: np.ndarray | Stored
     jump: np.ndarray
+    origin: np.ndarray | float = 0.0
 
 
-def jumps(rotation: np.ndarray, episode: np.ndarray) -> np.ndarray:
+def jumps(rotation: np.ndarray | Stored, episode: np.ndarray) -> np.ndarray:
     """Where a frame jumps, by the rule of the jump rate (`diagnostics.jumps`).
 
     Args:
-        rotation: (T, 3, 3), proper or improper, rows are the axes; undetermined ones are zero.
+        rotation: (T, 3, 3), or the first of (T, F, 3, 3), proper or improper, rows are the axes; undetermined ones are
+            zero.
         episode: (T,); the first time of an episode is no jump.
 
     Returns:
         (T,) booleans; the first is false.
     """
-    before, after = (Frames.single(part, np.zeros((len(part), 3))) for part in (rotation[:-1], rotation[1:]))
-    return np.concatenate([[False], diagnostics.jumps(before, after) & (episode[1:] == episode[:-1])])
+    found = [np.zeros(1, dtype=bool)]
+    for part in parts(len(rotation) - 1, int(np.prod(rotation.shape[1:]))):
+        axes = rotation[part.start : part.stop + 1]
+        axes = axes[:, 0] if axes.ndim == 4 else axes
+        before, after = (Frames.single(side, np.zeros((len(side), 3))) for side in (axes[:-1], axes[1:]))
+        found.append(diagnostics.jumps(before, after))
+    return np.concatenate(found) & np.concatenate([[False], episode[1:] == episode[:-1]])
 
 
-def read_panels(raw: Path, aligned: dict[str, Path]) -> list[Panel]:
-    """The trajectory as it is and in the first frame of each aligned file.
+@contextmanager
+def opened_panels(raw: Path, aligned: dict[str, Path]) -> Iterator[tuple[Trajectory, list[Panel]]]:
+    """The trajectory as it is and in the first frame of each aligned file, positions read when needed.
 
     Raises:
         ValueError: an aligned file has no rotations, or another number of times than the trajectory.
     """
-    world = trajectory.read(raw)
-    still = np.zeros(len(world.position), dtype=bool)
-    panels = [Panel("raw", _three(world.position - world.position.mean((0, 1))), still)]
-    for name, path in aligned.items():
-        inside, observables = trajectory.read(path), trajectory.read_observables(path)
-        if "rotation" not in observables:
-            raise ValueError(f"{path}: no observable `rotation`; expected a file written by align.py")
-        if len(inside.position) != len(world.position):
-            raise ValueError(
-                f"{path}: {len(inside.position)} times, but {raw} has {len(world.position)}; align this trajectory"
-            )
-        rotation = observables["rotation"]
-        first = rotation[:, 0] if rotation.ndim == 4 else rotation
-        panels.append(Panel(name, _three(inside.position), jumps(first, world.episode)))
-    return panels
+    with ExitStack() as files:
+        world = files.enter_context(trajectory.opened(raw))
+        middle = Mean(kept=1)
+        for part in parts_of(world.position):
+            middle.add(world.position[part])
+        n_times = len(world.position)
+        panels = [Panel("raw", world.position, np.zeros(n_times, dtype=bool), middle.value)]
+        for name, path in aligned.items():
+            inside = files.enter_context(trajectory.opened(path))
+            observables = files.enter_context(trajectory.opened_observables(path))
+            if "rotation" not in observables:
+                raise ValueError(f"{path}: no observable `rotation`; expected a file written by align.py")
+            if len(inside.position) != n_times:
+                raise ValueError(
+                    f"{path}: {len(inside.position)} times, but {raw} has {n_times}; align this trajectory"
+                )
+            panels.append(Panel(name, inside.position, jumps(observables["rotation"], world.episode)))
+        yield world, panels
 
 
 def _three(position: np.ndarray) -> np.ndarray:
@@ -174,10 +190,10 @@ def save(pictures: list[Image.Image], path: Path) -> None:
 
 def film(raw: Path, aligned: dict[str, Path], length: int = LENGTH) -> tuple[list[Image.Image], dict[str, str]]:
     """The pictures, and what the report says of them: title, caption and finding."""
-    world, panels = trajectory.read(raw), read_panels(raw, aligned)
-    part = stretch(panels, world.episode, length)
-    cut = [Panel(p.name, p.position[part], _inside(p.jump[part])) for p in panels]
-    return render(cut, world.bonds, part.start), words(panels, cut, part)
+    with opened_panels(raw, aligned) as (world, panels):
+        part = stretch(panels, world.episode, length)
+        cut = [Panel(p.name, _three(p.position[part] - p.origin), _inside(p.jump[part])) for p in panels]
+        return render(cut, world.bonds, part.start), words(panels, cut, part)
 
 
 def _inside(jump: np.ndarray) -> np.ndarray:

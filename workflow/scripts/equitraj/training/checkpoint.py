@@ -16,6 +16,7 @@ from safetensors import safe_open
 from safetensors.numpy import save_file
 
 from equitraj.base.files import DamagedFile, atomic, checked, remove
+from equitraj.data.parts import parts_of
 from equitraj.training.outcome import Outcome
 
 
@@ -23,12 +24,11 @@ def fingerprint(*parts: object) -> str:
     """A digest of arrays and JSON values that says whether two trainings are the same."""
     digest = hashlib.sha256()
     for part in parts:
-        data = (
-            np.ascontiguousarray(part).tobytes()
-            if isinstance(part, np.ndarray)
-            else json.dumps(part, sort_keys=True).encode()
-        )
-        digest.update(data)
+        if isinstance(part, np.ndarray):
+            for rows in parts_of(part):  # also of what is repeated without memory
+                digest.update(np.ascontiguousarray(part[rows]))
+        else:
+            digest.update(json.dumps(part, sort_keys=True).encode())
     return digest.hexdigest()
 
 

@@ -7,7 +7,7 @@ import sys
 import time
 import traceback
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import UTC, datetime
 from importlib import import_module, metadata
 from importlib.util import find_spec
@@ -22,77 +22,42 @@ from equitraj.base.files import NotWritten, atomic, write_json, write_table
 from equitraj.base.registry import model_spec
 from equitraj.data import features, tasks
 from equitraj.data.features import Shape
-from equitraj.data.neighbours import of_one_length
-from equitraj.data.tasks import Sample
-from equitraj.data.trajectory import Trajectory, read, read_observables
-from equitraj.frames import Frames
+from equitraj.data.trajectory import Trajectory, opened, opened_observables
 from equitraj.training import checkpoint
 from equitraj.training.method import Method
-from equitraj.training.outcome import Arrays, Data, Monitor, Outcome, RunTimeout
+from equitraj.training.outcome import Data, Monitor, Outcome, RunTimeout
+from equitraj.training.samples import Split, load_splits, network_data, shape_of
 from equitraj.training.state import BYTES, arrays_of, pretrained
 
 Result = tuple[Outcome, str]  # and its status
 PACKAGES = {"numpy": [], "jax": ["jax", "equinox", "optax"], "torch": ["torch", "e3nn", "torch-geometric"]}
 
 
-@dataclass(frozen=True)
-class Split:
-    """A split in the model's frame. Attributes: sample, the F frames of each of S samples side by side; the frames."""
-
-    sample: Sample
-    frames: Frames
-
-
-def load_splits(
-    trajectory: Trajectory, observables: dict, task: dict, size: str | int
-) -> tuple[dict[str, Split], dict]:
-    """Training and validation samples in the frames of the aligned file, and a record of all three splits."""
-    history, lag = task["history"], task["lag"]
-    newest = tasks.split_frames(trajectory.episode, history, lag, task["split"])
-    newest["train"] = tasks.subset(newest["train"], size)
-    every_frame = Frames(*(observables[name] for name in ("rotation", "origin", "weight")))
-
-    def split(index: np.ndarray) -> Split:
-        frames = every_frame.take(index)
-        return Split(frames.into_sample(tasks.samples(trajectory, index, history, lag, task.get("inputs", ()))), frames)
-
-    record = {
-        name: {"samples": len(n), "first_frame": int(n[0] - history + 1), "last_frame": int(n[-1] + lag)}
-        for name, n in newest.items()
-    }
-    return {name: split(newest[name]) for name in ("train", "validation")}, record
+def fitted(method: Method, split: Split, lag: int) -> dict[str, np.ndarray | bytes]:
+    """The state of a closed form, from parts of the split where it can take them."""
+    options, module = method.hyperparameters(), method.module
+    if hasattr(module, "fit_in_parts"):
+        return module.fit_in_parts(options, ((features.view(sample, lag), sample.target) for sample in split))
+    sample = tasks.joined(list(split))
+    return module.fit(options, features.view(sample, lag), sample.target)
 
 
 def fit_closed_form(method: Method, splits: dict[str, Split], lag: int, parts: tuple[str, ...]) -> Result:
     """Fit a model that selects nothing on the named splits together."""
-    sample = tasks.joined([splits[part].sample for part in parts])
+    split = splits["train"].with_newest(np.concatenate([splits[part].samples.newest for part in parts]))
     begin, outcome = time.perf_counter(), Outcome()
     try:
         if method.pretrained:
             outcome.trained = pretrained(**method.pretrained)
         else:
-            state = method.module.fit(method.hyperparameters(), features.view(sample, lag), sample.target)
-            outcome.trained = arrays_of(state, method.model)
+            outcome.trained = arrays_of(fitted(method, split, lag), method.model)
     except Exception as error:  # recorded as a row: a failed run is a result
         return outcome, status_of(error)
     finally:
         outcome.seconds = time.perf_counter() - begin
-        outcome.frames_per_second = len(sample) / max(outcome.seconds, 1e-9)
+        n_frames = len(split.samples) * split.samples.copies
+        outcome.frames_per_second = n_frames / max(outcome.seconds, 1e-9)
     return outcome, status_of(None)
-
-
-def network_data(method: Method, splits: dict[str, Split], shape: Shape) -> Data:
-    """Training and validation samples as a network sees them."""
-    precision, cutoff, statistics = method.training_options().precision, method.cutoff(shape), shape.statistics
-    parts = [splits[name] for name in ("train", "validation")]
-    inputs = of_one_length([features.network_inputs(part.sample, statistics, precision, cutoff) for part in parts])
-
-    def arrays(split: Split, inputs: dict[str, np.ndarray]) -> Arrays:
-        target = features.normalised_residual(split.sample, statistics)
-        return Arrays(inputs, target, split.frames.rotation, split.frames.weight)
-
-    draw = method.aligner.training == "draw"
-    return Data(*map(arrays, parts, inputs), statistics, method.augmentation, draw)
 
 
 def checkpoints(method: Method, data: Data, seeds: list[int], folder: Path, task: dict) -> list[checkpoint.Checkpoint]:
@@ -215,19 +180,24 @@ def run(
     place: Place = CPU,
 ) -> None:
     """Train `method` on `task`; write one run folder per seed below `folder`, until then checkpoints."""
+    with opened(trajectory) as whole, opened_observables(aligned) as observed:
+        run_opened(task, method, size, seeds, whole, observed, folder, place)
+
+
+def run_opened(
+    task: dict,
+    method: Method,
+    size: str,
+    seeds: list[int],
+    whole: Trajectory,
+    observed: dict,
+    folder: Path,
+    place: Place = CPU,
+) -> None:
+    """`run`, of the trajectory and the observables of two open files."""
     started, threads = now(), int(os.environ.get("OMP_NUM_THREADS", os.cpu_count() or 1))
-    observed = read_observables(aligned)
-    whole = read(trajectory)
     splits, split_record = load_splits(whole, observed, task, size)
-    train = splits["train"].sample
-    shape = Shape(
-        n_points=train.position.shape[2],
-        n_displacements=train.past.shape[1],
-        n_scalars=0 if train.scalar is None else train.scalar.shape[-1],
-        statistics=features.measure(train, method.residual, task["lag"]),
-        lag=task["lag"],
-        time_step=train.step,
-    )
+    shape = shape_of(method, splits["train"], task)
     memory.check(method.name, method.model, method.spec, asdict(method), shape.n_points)
     # what selects nothing on validation may learn from it, unless the number of training samples is the question
     parts = ("train", "validation") if method.closed_form and str(size) == "all" else ("train",)
@@ -253,7 +223,7 @@ def run(
         "precision": "float64" if method.closed_form else method.training_options().precision,
         "threads": threads,
     }
-    reference = {name: observed[name] for name in ("reference",) if name in observed}
+    reference = {name: observed[name][:] for name in ("reference",) if name in observed}
     record |= {"started": started, "ended": now(), "host": socket.gethostname(), "visible_device": place.visible}
     for seed, (outcome, status) in zip(seeds, results, strict=True):
         write_run(folder / f"seed{seed}", outcome, status, reference, record | {"seed": seed})

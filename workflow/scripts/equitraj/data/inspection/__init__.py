@@ -16,9 +16,10 @@ from equitraj.data.sources import declared
 from equitraj.data.sources import entry as sources
 from equitraj.data.sources.box import MEND
 from equitraj.data.sources.reading import read_file
-from equitraj.data.trajectory import Trajectory
+from equitraj.data.trajectory import Trajectory, at_frames
 
 WIDTH = 110
+MOST = 100_000  # frames that are looked at
 
 
 @dataclass(frozen=True)
@@ -50,13 +51,14 @@ def look(source: dict, name: str | None = None, taken: Collection[str] = ()) -> 
     first = Path(sources.paths(source)[0])
     source, about = _named(source, first)
     trajectory, source, refused = _read(source)
-    jumped = jumps.measure(trajectory)
-    whole = jumps.unwrapped(trajectory, jumped.box)
+    seen = trajectory if len(trajectory.position) <= MOST else at_frames(trajectory, slice(MOST))
+    jumped = jumps.measure(seen)
+    whole = jumps.unwrapped(seen, jumped.box)
     moves = motion.measure(lift(whole))  # errors are means over three coordinates, as in all tables
     room = space.measure(whole, jumped.box)
     said = {
         str(source["path"]): [*about, *_size(trajectory)],
-        "Jumps": [*refused, *jumps.described(jumped)],
+        "Jumps": [*_of(seen, trajectory), *refused, *jumps.described(jumped)],
         "Motion": motion.described(moves),
         "Arrangement": space.described(room),
     }
@@ -87,6 +89,12 @@ def _read(source: dict) -> tuple[Trajectory, dict, list[str]]:
         source, words = source | {"unwrap": True}, [f"{str(error).removesuffix('; ' + MEND)} -> unwrap: true"]
         read = read_file(source)
     return declared.apply(read, str(source["path"]), source), source, words
+
+
+def _of(seen: Trajectory, trajectory: Trajectory) -> list[str]:
+    counts = [len(each.position) for each in (seen, trajectory)]
+    few = "from here on, what is said was measured on the first {:,} of {:,} frames"
+    return [few.format(*counts)] if seen is not trajectory else []
 
 
 def _size(trajectory: Trajectory) -> list[str]:

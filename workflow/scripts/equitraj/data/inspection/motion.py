@@ -121,7 +121,7 @@ def linear_error(
     most = max(1, ROWS // trajectory.position[0].size)
     few = (newest[part][spread(len(newest[part]), most)] for part in ("train", "test"))
     train, test = (tasks.samples(trajectory, frames, history, lag) for frames in few)
-    weights = features.extrapolation_weights(train.past, train.target - train.position[:, -1], residual, lag)
+    weights = features.extrapolation_weights([(train.past, train.target - train.position[:, -1])], residual, lag)
     kind = residual if history > 1 else "last"
     return float(np.mean(np.square(test.target - features.extrapolate(test.position[:, -1], test.past, kind, weights))))
 

@@ -69,7 +69,7 @@ def from_arrays(arrays: dict[str, np.ndarray], name: str, source: dict) -> Traje
 def _numbers(name: str, what: str, value: np.ndarray) -> np.ndarray:
     if value.dtype.kind not in "fiu":
         raise ValueError(f"{name}: {what} has values of type {value.dtype}; expected real numbers")
-    return value.astype(np.float64)
+    return value.astype(np.float64, copy=False)
 
 
 def _frames(value: np.ndarray) -> np.ndarray:

@@ -23,7 +23,8 @@ def draw(inputs: dict[str, Path]) -> tuple[Figure, str]:
     """A row per task; the best equivariant method, the best other one, and constant velocity or the next best."""
     summary, audit = style.read_table(inputs["summary"]), style.read_table(inputs["audit"])
     styles = style.method_styles(summary, audit)
-    examples = {task: data for task, data in _read(inputs["examples"]).items() if len(data) > 2}
+    examples, totals = _read(inputs["examples"])
+    examples = {task: data for task, data in examples.items() if len(data) > 2}
     if not examples:
         return style.empty("no predictions were kept"), "No predictions were kept: 0 samples."
     table = style.largest_size(summary)
@@ -39,14 +40,16 @@ def draw(inputs: dict[str, Path]) -> tuple[Figure, str]:
             _panel(axis, data, method, styles[method].colour)
             axis.set_title(f"{task}: {method}", fontsize=8)
             axis.set_xlabel(f"{axis.get_xlabel()}, error {100 * errors[method]:.3g} %", fontsize=7.5)
-        parts.append(f"{task}: {', '.join(f'{m} {100 * e:.3g} %' for m, e in errors.items())}")
-    samples = len(next(iter(examples.values()))["truth"])
-    return figure, f"Displacement error relative to the true displacement, over {samples} samples: {'; '.join(parts)}."
+        few = f"{len(data['truth'])} of {totals[task]} test samples, spread evenly"
+        parts.append(f"{task} ({few}): {', '.join(f'{m} {100 * e:.3g} %' for m, e in errors.items())}")
+    return figure, f"Displacement error relative to the true displacement: {'; '.join(parts)}."
 
 
-def _read(path: Path) -> dict[str, dict[str, np.ndarray]]:
+def _read(path: Path) -> tuple[dict[str, dict[str, np.ndarray]], dict[str, int]]:
+    """The examples of each task, and how many test samples they were taken from."""
     with h5py.File(checked(path), "r") as file:
-        return {task: {name: data[()] for name, data in group.items()} for task, group in file.items()}
+        examples = {task: {name: data[()] for name, data in group.items()} for task, group in file.items()}
+        return examples, {task: int(group.attrs["test_samples"]) for task, group in file.items()}
 
 
 def choose(rows: pd.DataFrame, styles: dict[str, style.MethodStyle]) -> list[str]:
