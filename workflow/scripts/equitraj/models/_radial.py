@@ -4,6 +4,8 @@ The nodes y_k are those of Chebyshev, mapped to distances by z = arcsin(a y) / a
 (Kosloff and Tal-Ezer, J. Comput. Phys. 104, 457 (1993), eq. 2.4): a function of a few Gaussians needs a quarter fewer.
 """
 
+from math import asin
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -34,6 +36,6 @@ def nodes(count: int) -> tuple[np.ndarray, np.ndarray]:
 
 def polynomials(distance: jax.Array, radius: jax.Array, count: int) -> jax.Array:
     """(count, ...) what the coefficients multiply at distances (...) up to the radius."""
-    y = jnp.sin(np.arcsin(MAP) * (2 * distance / radius - 1)) / MAP
+    y = jnp.sin(asin(MAP) * (2 * distance / radius - 1)) / MAP
     degree = jnp.arange(count, dtype=distance.dtype).reshape(-1, *[1] * distance.ndim)
     return jnp.cos(degree * jnp.arccos(jnp.clip(y, -1, 1)))

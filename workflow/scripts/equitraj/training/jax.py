@@ -128,7 +128,8 @@ def make_epoch(rebuild, options: TrainingOptions, augmentation: str, draw: bool)
 
 def validated(network: eqx.Module, validation: Samples, average: bool) -> jax.Array:
     """The loss on validation samples, `PART` at a time."""
-    parts = jax.tree.map(lambda a: a.reshape(-1, min(len(a), PART), *a.shape[1:]), validation)
+    size = min(len(validation.counted), PART)
+    parts = jax.tree.map(lambda a: a.reshape(len(a) // size, size, *a.shape[1:]), validation)
     losses = jax.lax.map(lambda part: loss(network, part, average=average), parts)
     return losses.sum() / validation.counted.sum()
 

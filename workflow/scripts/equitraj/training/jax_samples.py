@@ -55,7 +55,7 @@ def drawn(batch: Samples, key: jax.Array) -> Samples:
 
 def flat(inputs: dict[str, jax.Array]) -> dict[str, jax.Array]:
     """Inputs (S, F, ...) as a network takes them, (S * F, ...)."""
-    return {k: v.reshape(-1, *v.shape[2:]) for k, v in inputs.items()}
+    return {k: v.reshape(v.shape[0] * v.shape[1], *v.shape[2:]) for k, v in inputs.items()}  # spelt out: may be empty
 
 
 def outputs(network: eqx.Module, batch: Samples) -> jax.Array:
