@@ -123,6 +123,7 @@ def test_the_output_is_continuous_when_a_pair_leaves():
     net, inputs = network(3, 1, width=8, max_radius=1.5), dense(3, 1, batch=2)
     inputs["position"][:] = [[0, 0, 0], [1, 0, 0], [0, 1.5, 0]]
     inputs["position"][:, 2, 1] += [-1e-6, 1e-6]
+    inputs["displacement"][1] = inputs["displacement"][0]
     lists = listed(inputs, 1.5)
     assert (lists["senders"] < 3).sum(1).tolist() == [4, 2]  # 0 and 2 have parted; 1 and 2 are far apart
     inside, outside = apply(net, lists)
