@@ -11,7 +11,7 @@ from equitraj.base.files import atomic, write_json, write_table
 from equitraj.data import tasks
 from equitraj.data.trajectory import Trajectory, read
 from equitraj.prediction import evaluation, predictor
-from equitraj.training.record import read_record
+from equitraj.training.record import read_record, write_step
 
 COPIED = ("n_parameters", "train_seconds", "frames_per_second", "peak_memory_mb", "device")
 
@@ -47,11 +47,14 @@ def main() -> None:
     parser.add_argument("--runs", type=Path, nargs="+", required=True, help="run folders")
     parser.add_argument("--rollout-steps", type=int, default=100)
     parser.add_argument("--rollout-starts", type=int, default=32)
+    parser.add_argument("--record", type=Path, help="evaluated.sha256, the digests of what was written")
     args = parser.parse_args()
     devices.hide()  # every framework predicts on the CPU, so that every method gets the identical test
     trajectory = read(args.trajectory)
     for folder in args.runs:
         evaluate(folder, trajectory, args.rollout_steps, args.rollout_starts)
+    if args.record:
+        write_step(args.record, args.runs)
 
 
 if __name__ == "__main__":

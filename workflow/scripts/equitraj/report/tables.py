@@ -1,5 +1,7 @@
 """Tables as the report shows them: heads with units, cells as text with the value they are sorted by."""
 
+import csv
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -153,11 +155,10 @@ def _count_or_number(value: float) -> Cell:
 
 def benchmark_table(folder: Path | None, paths: list[Path]) -> Table | None:
     """Jobs and seconds of each step, from the files of Snakemake's `benchmark`: `{step}/...tsv` or `{step}.tsv`."""
-    jobs = [(path.parts[0].removesuffix(".tsv"), pd.read_csv(folder / path, sep="\t")) for path in paths]
-    if not jobs:
+    table = pd.DataFrame([row for path in paths for row in _benchmark_rows(folder, path)])
+    if table.empty:
         return None
-    table = pd.concat([job[["s", "max_rss"]].assign(step=step) for step, job in jobs])
-    table["max_rss"] = pd.to_numeric(table["max_rss"], errors="coerce")
+    table[["s", "max_rss"]] = table[["s", "max_rss"]].apply(pd.to_numeric, errors="coerce")
     groups = table.groupby("step").agg(
         jobs=("s", "size"), total=("s", "sum"), longest=("s", "max"), memory=("max_rss", "max")
     )
@@ -170,6 +171,12 @@ def benchmark_table(folder: Path | None, paths: list[Path]) -> Table | None:
         for step, row in groups.sort_values("total", ascending=False).iterrows()
     ]
     return Table("times", ["step", "jobs", "total (s)", "longest job (s)", "largest memory (MB)"], rows)
+
+
+def _benchmark_rows(folder: Path, path: Path) -> Iterator[dict[str, str]]:
+    with (folder / path).open(encoding="utf-8") as file:
+        for row in csv.DictReader(file, delimiter="\t"):
+            yield {"step": path.parts[0].removesuffix(".tsv"), "s": row["s"], "max_rss": row["max_rss"]}
 
 
 def version_table(records: list[Path], packages: tuple[str, ...], installed: dict[str, str]) -> Table:
