@@ -45,6 +45,11 @@ def results(run: Path) -> Path:
     return run.parents[4]
 
 
+def stacked(run: Path, name: str) -> list[str]:
+    """The lines of a table of one run."""
+    return list(collected.stacked(collected.read_runs([run]), name))
+
+
 # file, relative to the results (run files to the run folder): who reads it, called with the run folder
 RUN = "runs/t/m/nall/seed0/"
 READERS: dict[str, Callable[[Path], object]] = {
@@ -54,7 +59,7 @@ READERS: dict[str, Callable[[Path], object]] = {
     RUN + "model.safetensors": lambda run: predictor.load(run),
     RUN + "metrics.json": lambda run: collected.metrics_table(collected.read_runs([run])),
     RUN + "predictions.h5": lambda run: export.predictions(run, trajectory.read(export.trajectory_of(run))),
-    **{f"{RUN}{name}.csv": (lambda run, n=name: list(collected.stacked(collected.read_runs([run]), f"{n}.csv"))) for name in (
+    **{f"{RUN}{name}.csv": (lambda run, n=name: stacked(run, f"{n}.csv")) for name in (
         "history", "rollout", "audit", "probes", "controls")},
     "tables/metrics.csv": lambda run: style.read_table(results(run) / "tables/metrics.csv"),
     "tables/splits.csv": lambda run: tables.plain_table(results(run) / "tables/splits.csv"),

@@ -2,7 +2,7 @@
 
 import csv
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pandas as pd
@@ -11,6 +11,8 @@ from equitraj.report.figures.alignment_diagnostics import with_degenerate
 from equitraj.report.figures.style import read_table
 from equitraj.report.words import interval, sig, skill
 from equitraj.training.record import read_record
+
+LARGEST = 2000  # rows of a table in the page, half a megabyte for every five columns
 
 
 @dataclass(frozen=True)
@@ -36,11 +38,20 @@ class Cell:
 
 @dataclass(frozen=True)
 class Table:
-    """Attributes: name, an identifier; heads; rows of cells."""
+    """Attributes: name, an identifier; heads; rows of cells; left_out, what is said of rows that are not shown."""
 
     name: str
     heads: list[str]
     rows: list[list[Cell]] = field(default_factory=list)
+    left_out: str = ""
+
+
+def shown(table: Table | None, path: Path) -> Table | None:
+    """As many rows of a table as a page can show, those with a warning first, and where the file with all of it is."""
+    if table is None or (count := len(table.rows)) <= LARGEST:
+        return table
+    rows = sorted(table.rows, key=lambda row: not any(cell.alert or cell.tag for cell in row))[:LARGEST]
+    return replace(table, rows=rows, left_out=f"{LARGEST:,} of {count:,} rows; everything is in {path}.")
 
 
 def number(value: float, text: str | None = None, small: str = "") -> Cell:
@@ -68,6 +79,8 @@ def main_table(summary: pd.DataFrame, broken: dict[str, list[str]] | None = None
     """
     order = summary["task"].map({task: i for i, task in enumerate(summary["task"].unique())})
     table = summary.assign(order=order).sort_values(["order", "mse_mean"], na_position="last")
+    if len(table) > LARGEST:  # the most accurate of every task come first
+        table = table.assign(rank=table.groupby("order").cumcount()).sort_values(["rank", "order"], kind="stable")
     rows = [_main_row(row, (broken or {}).get(row["method"], [])) for row in table.to_dict("records")]
     if summary["train_size"].nunique() == 1:
         rows = [{head: cell for head, cell in row.items() if head != "training samples"} for row in rows]
