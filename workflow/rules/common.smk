@@ -240,30 +240,19 @@ def done(step, batch=BATCH):
 
 
 def all_done(step):
-    """What tells that a step is done for the whole study."""
-    return [path for batch in BATCHES for path in done(step, f"<results>/runs/{batch}")]
+    """A function that gives what tells that a step is done for the whole study, and its files that are not there.
 
+    Gone, or those of a seed that has been added: they are asked for by name, so that their jobs run.
+    """
 
-def lost_files():
-    """What a step has written, by its record, and is gone, and what it has to write for a seed that has been added."""
-    for batch in BATCHES:
-        folder = workflow.pathvars.apply(f"<results>/runs/{batch}")
-        for step in record.FILES:
-            if os.path.exists(batch_record(step, folder)):
+    def paths():
+        for batch in BATCHES:
+            yield from done(step, f"<results>/runs/{batch}")
+            folder = workflow.pathvars.apply(f"<results>/runs/{batch}")
+            if not IS_REMOTE and os.path.exists(batch_record(step, folder)):
                 yield from (path for path in batch_files(step, folder) if not os.path.exists(path))
 
-
-def is_of_runs(target):
-    """Whether a target is made from runs: a rule, a table, a figure or the report."""
-    folders = tuple(map(workflow.pathvars.apply, ("<results>/tables/", "<results>/figures/", "<reports>/")))
-    return "/" not in target or target.startswith(folders)
-
-
-# Later steps ask for records, so that files which are gone have to be asked for here.
-if workflow.is_main_process and not IS_REMOTE and workflow.scheduling_settings:
-    if not workflow.dag_settings.targets or any(map(is_of_runs, workflow.dag_settings.targets)):
-        wanted = workflow.scheduling_settings.prioritytargets
-        workflow.scheduling_settings.prioritytargets = {*wanted, *lost_files()}
+    return lambda wildcards: list(paths())
 
 
 def batch_folder(wildcards, output):
