@@ -45,16 +45,21 @@ def results(run: Path) -> Path:
     return run.parents[4]
 
 
+def stacked(run: Path, name: str) -> list[str]:
+    """The lines of a table of one run."""
+    return list(collected.stacked(collected.read_runs([run]), name))
+
+
 # file, relative to the results (run files to the run folder): who reads it, called with the run folder
 RUN = "runs/t/m/nall/seed0/"
 READERS: dict[str, Callable[[Path], object]] = {
     "data/s/lifted.h5": lambda run: trajectory.read(results(run) / "data/s/lifted.h5"),
     "aligned/t/none.h5": lambda run: trajectory.read_observables(results(run) / "aligned/t/none.h5"),
-    RUN + "run.json": lambda run: collected.metrics_row(run),
+    RUN + "run.json": lambda run: collected.read_runs([run]),
     RUN + "model.safetensors": lambda run: predictor.load(run),
-    RUN + "metrics.json": lambda run: collected.metrics_table([run]),
+    RUN + "metrics.json": lambda run: collected.metrics_table(collected.read_runs([run])),
     RUN + "predictions.h5": lambda run: export.predictions(run, trajectory.read(export.trajectory_of(run))),
-    **{f"{RUN}{name}.csv": (lambda run, n=name: collected.stacked([run], f"{n}.csv")) for name in (
+    **{f"{RUN}{name}.csv": (lambda run, n=name: stacked(run, f"{n}.csv")) for name in (
         "history", "rollout", "audit", "probes", "controls")},
     "tables/metrics.csv": lambda run: style.read_table(results(run) / "tables/metrics.csv"),
     "tables/splits.csv": lambda run: tables.plain_table(results(run) / "tables/splits.csv"),
@@ -93,7 +98,7 @@ def make(chain: trajectory.Trajectory, place: Path) -> Path:
     for name in ("metrics", "splits", "chapter"):
         files.write_table(place / f"tables/{name}.csv", ["task", "method"], [{"task": "t", "method": "m"}] * 9)
     with files.atomic(place / "tables/examples.h5") as path:
-        collected.write_examples(path, [folder], {"s": chain})
+        collected.write_examples(path, collected.read_runs([folder]), {"s": chain})
     style.save(style.empty("nothing"), place / "figures/f.svg")
     files.write_json(place / "figures/f.json", dict.fromkeys(("title", "caption", "finding"), "words"))
     chapter_data.write_arrays(place / "chapter/baseline.npz", n_train=3)

@@ -16,6 +16,7 @@ from matplotlib.text import Text
 
 from equitraj.report import figures
 from equitraj.report.figures import style
+from equitraj.report.figures._part import METHODS, TASKS, part
 
 SCRIPT = Path(__file__).parents[2] / "workflow" / "scripts" / "figure.py"
 OWN = [name for name in figures.names() if not name.startswith("chapter_")]
@@ -293,3 +294,21 @@ def test_the_command_says_what_is_wrong(words, expected, tmp_path):
     done = command(*words, "--output", tmp_path / "x.svg")
     assert done.returncode == 1 and done.stderr.splitlines()[1].startswith("error: ") and expected in done.stderr
     assert not list(tmp_path.iterdir())
+
+
+def test_of_a_large_study_a_part_is_drawn_that_says_so(inputs, tmp_path):
+    summary = pd.read_csv(inputs["summary"])
+    more = [summary.assign(task=summary["task"] + f"_{n}", method=summary["method"] + f"_{n}") for n in range(20)]
+    large = pd.concat(more)
+    (tmp_path / "study").mkdir()
+    large.to_csv(tmp_path / "study/summary.csv", index=False)
+    paths, words = part(inputs | {"summary": tmp_path / "study/summary.csv"}, tmp_path)
+    drawn, n_tasks, n_methods = pd.read_csv(paths["summary"]), large["task"].nunique(), large["method"].nunique()
+    assert n_tasks > TASKS and words.startswith(f"Shown are {TASKS} of {n_tasks} tasks and {METHODS} of {n_methods}")
+    assert list(drawn["task"].unique()) == list(large["task"].unique()[:TASKS])
+    best = large[large["task"].isin(drawn["task"])].groupby("task")["mse_mean"].min()
+    pd.testing.assert_series_equal(drawn.groupby("task")["mse_mean"].min(), best)
+
+
+def test_a_study_that_fits_a_page_is_drawn_whole(many, tmp_path):
+    assert part(many, tmp_path) == (many, "")

@@ -277,7 +277,8 @@ def test_what_another_study_left_in_the_folders_stays_out(folder):
         path = benchmarks / "train" / f"{batch}.tsv"
         path.parent.mkdir(parents=True)
         path.write_text("s\tmax_rss\n7.0\t1.0\n")
-    only = ["--show", "accuracy", "--batches", "ours/m/nall", "--benchmarks", benchmarks]
+    plan = json.dumps({"methods": {"ours": ["m"]}, "train_sizes": ["all"], "seeds": [0]})
+    only = ["--show", "accuracy", "--plan", plan, "--benchmarks", benchmarks]
     result = make(folder, synthetic_tables.resolved_config(TASKS), *only)
     assert result.returncode == 0, result.stderr
     page = Page((folder / "r.html").read_text())

@@ -152,3 +152,27 @@ def test_a_part_of_the_study_run_again_from_scratch_gives_identical_tables(tiny,
 def test_snakemakes_own_report_works(tiny):
     result = snakemake(tiny, "--report", "snakemake-report.zip")
     assert result.returncode == 0 and (tiny / "snakemake-report.zip").stat().st_size > 10_000, result.stdout[-3000:]
+
+
+def test_a_run_file_that_is_gone_is_made_again(tiny, tmp_path):
+    path = tiny / "results/runs/tiny_k3/persistence/nall/seed1/predictions.h5"
+    path.rename(tmp_path / path.name)
+    try:
+        out = snakemake(tiny, "-n").stdout
+        made = re.findall(r"(Fitting|Training|Evaluating|Auditing|Collecting) (.+)", out)
+        assert {verb: words.split(" (")[0] for verb, words in made} == {
+            "Evaluating": "persistence on tiny_k3",
+            "Collecting": f"the tables of {len(table(tiny, 'metrics'))} runs",
+        }
+    finally:
+        (tmp_path / path.name).rename(path)
+    assert "Nothing to be done" in snakemake(tiny, "-n").stdout
+
+
+def test_an_added_seed_is_trained(tiny, tmp_path):
+    more = tmp_path / "more.yaml"
+    more.write_text("study: { methods: [persistence, tiny_mlp], seeds: [0, 1, 2] }")
+    for target in ([], ["results/tables/metrics.csv"]):
+        out = snakemake(tiny, "-n", *target, also=more).stdout
+        assert set(re.findall(r"(?:Training|Fitting) (\w+) on", out)) == {"persistence", "tiny_mlp"}
+        assert set(re.findall(r"Evaluating (\w+) on", out)) == {"persistence", "tiny_mlp"}

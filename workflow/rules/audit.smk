@@ -5,12 +5,11 @@
 rule audit_numpy:
     input:
         script=script("audit.py"),
-        code=code("audit.py"),
-        method=method_code,
         trajectory=lifted,
-        runs=batch_files("run.json", "model.safetensors"),
+        trained=done("trained"),
     output:
-        batch_files("audit.csv", "probes.csv", "controls.csv"),
+        batch_files("audited"),
+        record=batch_record("audited"),
     log:
         "<logs>/audit/{task}/{method}/n{size}.log",
     benchmark:
@@ -22,6 +21,7 @@ rule audit_numpy:
     conda:
         environment("../../envs/data.yaml")
     params:
+        code=method_code("audit.py", jax="symmetry/lie/jax.py", torch="symmetry/lie/torch.py"),
         folders=run_folders,
         samples=lookup(within=config, dpath="audit/samples"),
         elements=lookup(within=config, dpath="audit/elements"),
@@ -29,16 +29,10 @@ rule audit_numpy:
         "Auditing the symmetry of {wildcards.method} on {wildcards.task} (n={wildcards.size})"
     shell:
         "NPROC={threads} python {input.script:q} --trajectory {input.trajectory:q} --runs {params.folders:q} "
-        "--samples {params.samples} --elements {params.elements} --processes {threads} 2> {log:q}"
+        "--samples {params.samples} --elements {params.elements} --processes {threads} --record {output.record:q} 2> {log:q}"
 
 
 use rule audit_numpy as audit_jax with:
-    input:
-        script=script("audit.py"),
-        code=code("audit.py", "symmetry/lie/jax.py"),
-        method=method_code,
-        trajectory=lifted,
-        runs=batch_files("run.json", "model.safetensors"),
     wildcard_constraints:
         method=methods_of_framework("jax"),
     conda:
@@ -46,12 +40,6 @@ use rule audit_numpy as audit_jax with:
 
 
 use rule audit_numpy as audit_torch with:
-    input:
-        script=script("audit.py"),
-        code=code("audit.py", "symmetry/lie/torch.py"),
-        method=method_code,
-        trajectory=lifted,
-        runs=batch_files("run.json", "model.safetensors"),
     wildcard_constraints:
         method=methods_of_framework("torch"),
     conda:
@@ -61,7 +49,6 @@ use rule audit_numpy as audit_torch with:
 rule check_claims:
     input:
         script=script("check_claims.py"),
-        code=code("check_claims.py"),
         table="<results>/tables/audit.csv",
         report="<reports>/report.html",  # first, so that it is there to be read when this fails
     output:
@@ -73,6 +60,8 @@ rule check_claims:
     localrule: True
     conda:
         "../../envs/report.yaml"
+    params:
+        code=code("check_claims.py"),
     message:
         "Checking that every method has the symmetries that it claims"
     shell:

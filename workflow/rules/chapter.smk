@@ -6,7 +6,6 @@
 rule chapter_baseline:
     input:
         script=script("chapter.py"),
-        code=code("chapter/baseline.py"),
         trajectory="<results>/data/paths/lifted.h5",
     output:
         arrays="<results>/chapter/baseline.npz",
@@ -16,6 +15,8 @@ rule chapter_baseline:
         "<benchmarks>/chapter/baseline.tsv"
     conda:
         "../../envs/jax.yaml"
+    params:
+        code=code("chapter/baseline.py"),
     message:
         "Training the chapter's linear baseline as printed"
     shell:
@@ -25,7 +26,6 @@ rule chapter_baseline:
 rule chapter_network:
     input:
         script=script("chapter.py"),
-        code=code("chapter/network.py"),
         trajectory="<results>/data/paths/lifted.h5",
     output:
         arrays="<results>/chapter/network.npz",
@@ -39,6 +39,7 @@ rule chapter_network:
     resources:
         runtime=90,
     params:
+        code=code("chapter/network.py"),
         epochs=16,
         seed=0,
     message:
@@ -51,7 +52,6 @@ rule chapter_network:
 rule chapter_ladder:
     input:
         script=script("chapter.py"),
-        code=code("chapter/ladder.py"),
     output:
         table="<results>/tables/invariance_ladder.csv",
     log:
@@ -62,6 +62,8 @@ rule chapter_ladder:
         "report"
     conda:
         "../../envs/data.yaml"
+    params:
+        code=code("chapter/ladder.py"),
     message:
         "Measuring the invariances of the chapter's butane models"
     shell:
@@ -71,7 +73,6 @@ rule chapter_ladder:
 rule chapter_table:
     input:
         script=script("chapter.py"),
-        code=code("chapter/table.py"),
         trajectory="<results>/data/paths/lifted.h5",
         baseline="<results>/chapter/baseline.npz",
         network="<results>/chapter/network.npz",
@@ -85,6 +86,8 @@ rule chapter_table:
         "report"
     conda:
         "../../envs/data.yaml"
+    params:
+        code=code("chapter/table.py"),
     message:
         "Setting the correct measurement beside each number of the chapters"
     shell:

@@ -11,6 +11,8 @@ from equitraj.base import files
 from equitraj.base import registry
 from equitraj.data.sources import entry as source_entry
 from equitraj.study import fits
+from equitraj.study import plan
+from equitraj.training import record
 
 from snakemake_interface_executor_plugins.settings import DeploymentMethod
 
@@ -70,6 +72,7 @@ os.environ[files.AGAIN] = call()  # the records of what jobs write name the comm
 
 STUDY = config["study"]
 SEEDS = sorted(STUDY["seeds"])
+IS_REMOTE = workflow.storage_settings.default_storage_provider is not None
 NOTHING = "(?!)"  # a wildcard pattern that nothing matches
 
 
@@ -80,12 +83,12 @@ def script(name):
 
 @cache
 def code(*names):
-    """The named files of the library, or commands, with all library files they import."""
-    files = set()
-    for name in names:
-        path = SCRIPTS / name if "/" not in name else registry.LIBRARY / name
-        files |= registry.imported_files(path) | {path}
-    return [local(path) for path in sorted(relative(file) for file in files)]
+    """The named files of the library, or commands, and the digest of them with all library files they import.
+
+    A parameter: as inputs, fifty files for each job, they took most of what parsing a large study takes.
+    """
+    paths = [SCRIPTS / name if "/" not in name else registry.LIBRARY / name for name in names]
+    return f"{' '.join(names)}: {registry.code_digest(*paths)}"
 
 
 def as_json(value):
@@ -115,9 +118,15 @@ def file_source_json(wildcards):
     return as_json(source | {"name": wildcards.source, "path": files if len(files) > 1 else files[0]})
 
 
-def format_code(wildcards):
-    """Files of what reads a source."""
-    return code(f"{source_entry.FORMATS}/{source_entry.format_of(config['sources'][wildcards.source])}.py")
+def fetching_code(wildcards):
+    """Files that read a source."""
+    form = source_entry.format_of(config["sources"][wildcards.source])
+    return code("fetch.py", f"{source_entry.FORMATS}/{form}.py")
+
+
+def simulation_code(wildcards):
+    """Files that simulate a source."""
+    return code("simulate.py", f"data/sources/systems/{config['sources'][wildcards.source]['system']}.py")
 
 
 def task_json(wildcards):
@@ -163,9 +172,9 @@ def alignment_spec(name):
     return fits.resolved_alignment(name, config["alignments"])
 
 
-def alignment_code(name):
-    """Files of an alignment."""
-    return code(f"frames/alignments/{alignment_spec(name)['frames']}.py")
+def alignment_file(name):
+    """The file of an alignment in the library."""
+    return f"frames/alignments/{alignment_spec(name)['frames']}.py"
 
 
 def aligned(wildcards):
@@ -173,11 +182,20 @@ def aligned(wildcards):
     return f"<results>/aligned/{wildcards.task}/{alignment_of(wildcards.method)}.h5"
 
 
-def method_code(wildcards):
-    """Files of a method's model and alignment."""
-    frames = alignment_spec(alignment_of(wildcards.method))["frames"]
-    learned = [f"frames/canonical/{spec(wildcards.method).framework}.py"] if registry.is_learned(frames) else []
-    return code(f"models/{config['methods'][wildcards.method]['model']}.py", f"frames/alignments/{frames}.py", *learned)
+def method_code(name, **by_framework):
+    """A function that gives the files of a command, of a method's model and alignment, and of its framework's part.
+
+    Args:
+        by_framework: the file of each framework that has one.
+    """
+
+    def files(wildcards):
+        frames, framework = alignment_spec(alignment_of(wildcards.method))["frames"], spec(wildcards.method).framework
+        learned = [f"frames/canonical/{framework}.py"] if registry.is_learned(frames) else []
+        own = [f"models/{config['methods'][wildcards.method]['model']}.py", f"frames/alignments/{frames}.py"]
+        return code(name, *own, *learned, *([by_framework[framework]] if framework in by_framework else []))
+
+    return files
 
 
 def weights(wildcards):
@@ -194,46 +212,67 @@ def environment(path):
     return lambda wildcards: str(folder / f"{own.get(wildcards.method, Path(path).stem)}.yaml")
 
 
-def is_applicable(task, method):
-    """Whether a task shows the past that a method's model needs."""
-    return fits.is_applicable(config["tasks"][task], config["methods"][method]["model"])
-
-
-BATCHES = [
-    f"{task}/{method}/n{size}"
-    for task in STUDY["tasks"]
-    for method in STUDY["methods"]
-    for size in STUDY["train_sizes"]
-    if is_applicable(task, method)
-]
+PLAN = plan.of(config)
+BATCHES = plan.batches(PLAN)
 ALIGNMENTS = sorted({alignment_of(m) for m in STUDY["methods"]})
 STUDY_SOURCES = sorted({config["tasks"][t]["source"] for t in STUDY["tasks"]})
 
 
-def run_files(name):
-    """One file of every run of the study."""
-    return [f"<results>/runs/{batch}/seed{seed}/{name}" for batch in BATCHES for seed in SEEDS]
+BATCH = "<results>/runs/{task}/{method}/n{size}"
 
 
-def batch_files(*names):
-    """Files of all seeds of a method on a task, as output patterns."""
-    folder = "<results>/runs/{task}/{method}/n{size}/seed"
-    return [f"{folder}{seed}/{name}" for seed in SEEDS for name in names]
+def batch_files(step, batch=BATCH):
+    """What a step writes for all seeds of a method on a task."""
+    return [f"{batch}/seed{seed}/{name}" for seed in SEEDS for name in record.FILES[step]]
+
+
+def batch_record(step, batch=BATCH):
+    """The digests of what a step wrote for all seeds of a method on a task."""
+    return f"{batch}/{step}.sha256"
+
+
+def done(step, batch=BATCH):
+    """What tells a later step that this one is done: its record, and where inputs have to be fetched, all its files.
+
+    With all files of all runs as inputs, finding the job that makes each of them would take a large study minutes.
+    """
+    return [batch_record(step, batch), *(batch_files(step, batch) if IS_REMOTE else [])]
+
+
+def all_done(step):
+    """A function that gives what tells that a step is done for the whole study, and its files that are not there.
+
+    Gone, or those of a seed that has been added: they are asked for by name, so that their jobs run.
+    """
+
+    def paths():
+        for batch in BATCHES:
+            yield from done(step, f"<results>/runs/{batch}")
+            folder = workflow.pathvars.apply(f"<results>/runs/{batch}")
+            if not IS_REMOTE and os.path.exists(batch_record(step, folder)):
+                yield from (path for path in batch_files(step, folder) if not os.path.exists(path))
+
+    return lambda wildcards: list(paths())
 
 
 def batch_folder(wildcards, output):
     """Folder that holds the run folders of all seeds."""
-    return Path(output[0]).parents[1]
+    return Path(output.record).parent
 
 
 def run_folders(wildcards, output):
     """Run folders of all seeds."""
-    return sorted({str(Path(path).parent) for path in output})
+    return [f"{Path(output.record).parent}/seed{seed}" for seed in SEEDS]
+
+
+def runs_folder(wildcards, input):
+    """Folder that holds the run folders of the study."""
+    return Path(input.trained[0]).parents[3]
 
 
 def input_pairs(wildcards, input):
     """The data of a figure as KEY=PATH."""
-    return [f"{k}={v}" for k, v in input.items() if k not in ("script", "code")]
+    return [f"{k}={v}" for k, v in input.items() if k != "script"]
 
 
 wildcard_constraints:

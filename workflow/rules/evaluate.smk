@@ -5,12 +5,11 @@
 rule evaluate_numpy:
     input:
         script=script("evaluate.py"),
-        code=code("evaluate.py"),
-        method=method_code,
         trajectory=lifted,
-        runs=batch_files("run.json", "model.safetensors"),
+        trained=done("trained"),
     output:
-        batch_files("metrics.json", "predictions.h5", "rollout.csv"),
+        batch_files("evaluated"),
+        record=batch_record("evaluated"),
     log:
         "<logs>/evaluate/{task}/{method}/n{size}.log",
     benchmark:
@@ -22,6 +21,7 @@ rule evaluate_numpy:
     conda:
         environment("../../envs/data.yaml")
     params:
+        code=method_code("evaluate.py"),
         folders=run_folders,
         steps=lookup(within=config, dpath="rollout/steps"),
         starts=lookup(within=config, dpath="rollout/starts"),
@@ -29,7 +29,7 @@ rule evaluate_numpy:
         "Evaluating {wildcards.method} on {wildcards.task} (n={wildcards.size})"
     shell:
         "NPROC={threads} python {input.script:q} --trajectory {input.trajectory:q} --runs {params.folders:q} "
-        "--rollout-steps {params.steps} --rollout-starts {params.starts} 2> {log:q}"
+        "--rollout-steps {params.steps} --rollout-starts {params.starts} --record {output.record:q} 2> {log:q}"
 
 
 use rule evaluate_numpy as evaluate_jax with:
@@ -49,11 +49,9 @@ use rule evaluate_numpy as evaluate_torch with:
 rule collect:
     input:
         script=script("collect.py"),
-        code=code("collect.py"),
-        metrics=run_files("metrics.json"),
-        audits=run_files("audit.csv") + run_files("probes.csv") + run_files("controls.csv"),
-        others=run_files("rollout.csv") + run_files("predictions.h5"),
-        trained=run_files("run.json") + run_files("history.csv"),
+        trained=all_done("trained"),
+        evaluated=all_done("evaluated"),
+        audited=all_done("audited"),
         trajectories=expand("<results>/data/{source}/lifted.h5", source=STUDY_SOURCES),
     output:
         report(
@@ -74,12 +72,14 @@ rule collect:
     conda:
         "../../envs/report.yaml"
     params:
-        runs=lambda wildcards, input: [str(Path(path).parent) for path in input.metrics],
+        code=code("collect.py"),
+        runs=runs_folder,
+        plan=as_json(PLAN),
         n_runs=len(BATCHES) * len(SEEDS),
         tables=lambda wildcards, output: Path(output[0]).parent,
         caption="Collected from the records of all runs of the study.",
     message:
         "Collecting the tables of {params.n_runs} runs"
     shell:
-        "python {input.script:q} --runs {params.runs:q} --trajectories {input.trajectories:q} "
+        "python {input.script:q} --runs {params.runs:q} --plan {params.plan:q} --trajectories {input.trajectories:q} "
         "--output {params.tables:q} 2> {log:q}"

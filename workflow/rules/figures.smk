@@ -26,7 +26,6 @@ for figure in figures.names():
         input:
             **{key: FIGURE_INPUTS[key] for key in figures.inputs(figure)},
             script=script("figure.py"),
-            code=code("figure.py", f"report/figures/{figure}.py"),
         output:
             svg=report(
                 f"<results>/figures/{figure}.svg",
@@ -45,6 +44,7 @@ for figure in figures.names():
         conda:
             "../../envs/report.yaml"
         params:
+            code=code("figure.py", f"report/figures/{figure}.py"),
             name=figure,
             pairs=input_pairs,
             caption=figures.caption(figure),
@@ -60,7 +60,6 @@ FILMED = ["vector01", "principal_axes_signed", "kabsch_reference"]
 rule film:
     input:
         script=script("film.py"),
-        code=code("film.py"),
         trajectory=f"<results>/data/{config['tasks'][STUDY['tasks'][0]]['source']}/lifted.h5",
         aligned=expand("<results>/aligned/{task}/{alignment}.h5", task=STUDY["tasks"][0], alignment=FILMED),
     output:
@@ -80,6 +79,7 @@ rule film:
     conda:
         "../../envs/report.yaml"
     params:
+        code=code("film.py"),
         aligned=lambda wildcards, input: [f"{Path(path).stem}={path}" for path in input.aligned],
         caption="One trajectory as recorded and in three alignments, with the jumps of their frames.",
     message:

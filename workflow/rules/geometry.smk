@@ -5,8 +5,6 @@
 rule align:
     input:
         script=script("align.py"),
-        code=code("align.py"),
-        alignment=lambda wildcards: alignment_code(wildcards.alignment),
         trajectory=lifted,
     output:
         aligned="<results>/aligned/{task}/{alignment}.h5",
@@ -19,6 +17,7 @@ rule align:
     conda:
         "../../envs/data.yaml"
     params:
+        code=lambda wildcards: code("align.py", alignment_file(wildcards.alignment)),
         task=task_json,
         alignment=lambda wildcards: as_json(alignment_spec(wildcards.alignment)),
     message:
@@ -31,8 +30,6 @@ rule align:
 rule diagnose_alignments:
     input:
         script=script("diagnose.py"),
-        code=code("diagnose.py"),
-        alignments=[path for name in ALIGNMENTS for path in alignment_code(name)],
         aligned=expand(
             "<results>/aligned/{task}/{alignment}.h5",
             task=STUDY["tasks"],
@@ -57,6 +54,7 @@ rule diagnose_alignments:
     conda:
         "../../envs/data.yaml"
     params:
+        code=code("diagnose.py", *map(alignment_file, ALIGNMENTS)),
         tasks=as_json({t: config["tasks"][t] | {"name": t} for t in STUDY["tasks"]}),
         alignments=as_json({name: alignment_spec(name) for name in ALIGNMENTS}),
         tables=lambda wildcards, output: Path(output[0]).parent,

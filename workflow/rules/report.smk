@@ -8,7 +8,6 @@ CHAPTER_TABLES = (
 rule resolve_config:
     input:
         script=script("resolve_config.py"),
-        code=code("resolve_config.py"),
     output:
         config="<results>/config.json",
     log:
@@ -19,6 +18,7 @@ rule resolve_config:
     conda:
         "../../envs/report.yaml"
     params:
+        code=code("resolve_config.py"),
         config=as_json({k: v for k, v in config.items() if k != "mirror"}),
     message:
         "Writing down the configuration of the study"
@@ -29,7 +29,6 @@ rule resolve_config:
 rule report:
     input:
         script=script("report.py"),
-        code=code("report.py"),
         template=[local(relative(path)) for path in sorted((SCRIPTS.parent / "report").glob("report.*"))],
         config="<results>/config.json",
         tables=expand("<results>/tables/{name}.csv", name=[*TABLES, "splits"]),
@@ -47,17 +46,18 @@ rule report:
     conda:
         "../../envs/report.yaml"
     params:
+        code=code("report.py"),
         study=as_json(STUDY),
         tables=lambda wildcards, input: Path(input.tables[0]).parent,
         figures=lambda wildcards, input: Path(input.figures[0]).parent,
         benchmarks=workflow.pathvars.apply("<benchmarks>"),
         runs=workflow.pathvars.apply("<results>/runs"),
         show=FIGURES,
-        batches=BATCHES,
+        plan=as_json(PLAN),
     message:
         "Writing the report"
     shell:
         "python {input.script:q} --study {params.study:q} --tables {params.tables:q} --figures {params.figures:q} "
         "--config {input.config:q} --benchmarks {params.benchmarks:q} --runs {params.runs:q} "
-        "--film {input.film[0]:q} --show {params.show:q} --batches {params.batches:q} "
+        "--film {input.film[0]:q} --show {params.show:q} --plan {params.plan:q} "
         "--output {output.html:q} 2> {log:q}"

@@ -5,8 +5,6 @@
 rule fetch:
     input:
         script=script("fetch.py"),
-        code=code("fetch.py"),
-        format=format_code,
     output:
         trajectory="<results>/data/{source}/raw.h5",
     log:
@@ -19,6 +17,7 @@ rule fetch:
     conda:
         "../../envs/data.yaml"
     params:
+        code=fetching_code,
         source=source_json,
         # Taking `input` makes it a derived parameter: it is not compared, so that another mirror fetches nothing again.
         mirror=lambda wildcards, input: config.get("mirror") or "",
@@ -32,8 +31,6 @@ rule fetch:
 rule read_file:
     input:
         script=script("fetch.py"),
-        code=code("fetch.py"),
-        format=format_code,
         own=lambda wildcards: source_entry.paths(config["sources"][wildcards.source]),
         topology=lookup(dpath="sources/{source}/topology", within=config, default=[]),
     output:
@@ -49,6 +46,7 @@ rule read_file:
     conda:
         "../../envs/data.yaml"
     params:
+        code=fetching_code,
         source=file_source_json,
     message:
         "Reading the file of {wildcards.source}"
@@ -59,8 +57,6 @@ rule read_file:
 rule simulate:
     input:
         script=script("simulate.py"),
-        code=code("simulate.py"),
-        system=lambda wildcards: code(f"data/sources/systems/{config['sources'][wildcards.source]['system']}.py"),
     output:
         trajectory="<results>/data/{source}/raw.h5",
     log:
@@ -74,6 +70,7 @@ rule simulate:
     conda:
         "../../envs/data.yaml"
     params:
+        code=simulation_code,
         source=source_json,
     message:
         "Simulating {wildcards.source}"
@@ -84,7 +81,6 @@ rule simulate:
 rule lift:
     input:
         script=script("lift.py"),
-        code=code("lift.py"),
         trajectory="<results>/data/{source}/raw.h5",
     output:
         trajectory="<results>/data/{source}/lifted.h5",
@@ -97,6 +93,7 @@ rule lift:
     conda:
         "../../envs/data.yaml"
     params:
+        code=code("lift.py"),
         source=source_json,
     message:
         "Lifting {wildcards.source} to three dimensions"

@@ -6,13 +6,12 @@
 rule train_numpy:
     input:
         script=script("train.py"),
-        code=code("train.py"),
-        method=method_code,
         weights=weights,
         trajectory=lifted,
         aligned=aligned,
     output:
-        batch_files("run.json", "model.safetensors", "history.csv"),
+        batch_files("trained"),
+        record=batch_record("trained"),
     log:
         "<logs>/train/{task}/{method}/n{size}.log",
     benchmark:
@@ -22,6 +21,7 @@ rule train_numpy:
     conda:
         environment("../../envs/data.yaml")
     params:
+        code=method_code("train.py", jax="training/jax.py", torch="training/torch.py"),
         task=task_json,
         method=method_json,
         seeds=SEEDS,
@@ -33,17 +33,10 @@ rule train_numpy:
     shell:
         "NPROC={threads} python {input.script:q} --task {params.task:q} --method {params.method:q} "
         "--size {wildcards.size} --seeds {params.seeds} --trajectory {input.trajectory:q} --aligned {input.aligned:q} "
-        "--device {params.device} --folder {params.folder:q} 2> {log:q}"
+        "--device {params.device} --folder {params.folder:q} --record {output.record:q} 2> {log:q}"
 
 
 use rule train_numpy as train_jax with:
-    input:
-        script=script("train.py"),
-        code=code("train.py", "training/jax.py"),
-        method=method_code,
-        weights=weights,
-        trajectory=lifted,
-        aligned=aligned,
     wildcard_constraints:
         method=methods_of_framework("jax", gpu=False),
     conda:
@@ -60,13 +53,6 @@ use rule train_jax as train_jax_gpu with:
 
 
 use rule train_numpy as train_torch with:
-    input:
-        script=script("train.py"),
-        code=code("train.py", "training/torch.py"),
-        method=method_code,
-        weights=weights,
-        trajectory=lifted,
-        aligned=aligned,
     wildcard_constraints:
         method=methods_of_framework("torch", gpu=False),
     conda:

@@ -30,6 +30,7 @@ def arguments() -> argparse.Namespace:
     runs.add_argument("--trajectory", type=Path, help="the lifted trajectory")
     runs.add_argument("--runs", type=Path, nargs="+", help="run folders of all seeds of a method on a task")
     runs.add_argument("--processes", type=int, default=1, help="processes that share the work")
+    runs.add_argument("--record", type=Path, help="audited.sha256, the digests of what was written")
     alone = parser.add_argument_group("alone")
     alone.add_argument(
         "--predictor", metavar="MODULE:FUNCTION", help="the function; its module is looked for here first"
@@ -55,9 +56,12 @@ def main() -> None:
     if args.runs:
         from equitraj.data.trajectory import opened
         from equitraj.symmetry import run as audit_run
+        from equitraj.training.record import write_step
 
         with opened(args.trajectory) as trajectory:
             audit_run.run(args.runs, trajectory, args.samples, args.elements, args.processes)
+        if args.record:
+            write_step(args.record, args.runs)
     else:
         # by name: its environment is the user's own, and no rule needs what reads foreign formats
         audit_function(args, import_module("equitraj.symmetry.function"), import_module("equitraj.api.reading"))

@@ -1,6 +1,7 @@
 """Collect the tables of a study from its run folders."""
 
 import argparse
+import json
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -8,25 +9,30 @@ from equitraj.base import command
 from equitraj.base.files import atomic
 from equitraj.data.trajectory import opened
 from equitraj.report import collected as tables
+from equitraj.study import plan
 
 STACKED = ("audit", "probes", "controls", "rollout", "history")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--runs", type=Path, nargs="+", required=True, help="run folders")
+    parser.add_argument("--runs", type=Path, required=True, help="the folder that the run folders lie in")
+    parser.add_argument("--plan", type=json.loads, required=True, help="methods by task, train_sizes and seeds as JSON")
     parser.add_argument("--trajectories", type=Path, nargs="+", required=True, help="SOURCE/lifted.h5 files")
     parser.add_argument("--output", type=Path, required=True, help="folder for the tables")
     args = parser.parse_args()
-    metrics = tables.metrics_table(args.runs)
-    made = {"metrics": metrics, "summary": tables.summary_table(metrics), "splits": tables.splits_table(args.runs)}
-    made |= {name: tables.stacked(args.runs, f"{name}.csv") for name in STACKED}
+    runs = tables.read_runs(plan.run_folders(args.runs, args.plan))
+    metrics = tables.metrics_table(runs)
+    made = {"metrics": metrics, "summary": tables.summary_table(metrics), "splits": tables.splits_table(runs)}
     for name, table in made.items():
         with atomic(args.output / f"{name}.csv") as path:
             table.to_csv(path, index=False)
+    for name in STACKED:
+        with atomic(args.output / f"{name}.csv") as path, path.open("w", encoding="utf-8") as file:
+            file.writelines(tables.stacked(runs, f"{name}.csv"))
     with ExitStack() as files, atomic(args.output / "examples.h5") as path:
         trajectories = {path.parent.name: files.enter_context(opened(path)) for path in args.trajectories}
-        tables.write_examples(path, args.runs, trajectories)
+        tables.write_examples(path, runs, trajectories)
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ from equitraj.data import tasks
 from equitraj.data.tasks import SampleParts
 from equitraj.data.trajectory import CHUNK_FRAMES, Trajectory, opened
 from equitraj.prediction import evaluation, predictor
-from equitraj.training.record import read_record
+from equitraj.training.record import read_record, write_step
 
 COPIED = ("n_parameters", "train_seconds", "compile_seconds", "frames_per_second", "peak_memory_mb", "device")
 
@@ -63,11 +63,14 @@ def main() -> None:
     parser.add_argument("--runs", type=Path, nargs="+", required=True, help="run folders")
     parser.add_argument("--rollout-steps", type=int, default=100)
     parser.add_argument("--rollout-starts", type=int, default=32)
+    parser.add_argument("--record", type=Path, help="evaluated.sha256, the digests of what was written")
     args = parser.parse_args()
     devices.hide()  # every framework predicts on the CPU, so that every method gets the identical test
     with opened(args.trajectory) as trajectory:
         for folder in args.runs:
             evaluate(folder, trajectory, args.rollout_steps, args.rollout_starts)
+    if args.record:
+        write_step(args.record, args.runs)
 
 
 if __name__ == "__main__":

@@ -6,11 +6,13 @@ python workflow/scripts/figure.py accuracy --output results/figures/accuracy.svg
 
 import argparse
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from equitraj.base import command
 from equitraj.base.files import write_json
 from equitraj.report import figures
 from equitraj.report.figures import style
+from equitraj.report.figures._part import part
 
 
 def arguments() -> argparse.Namespace:
@@ -43,10 +45,12 @@ def main() -> None:
         module = figures.load(args.name)
         paths = input_paths(args.name, args.input, module.INPUTS)
         style.apply()
-        figure, finding = module.draw(paths)
+        with TemporaryDirectory() as folder:
+            paths, left_out = part(paths, Path(folder))
+            figure, finding = module.draw(paths)
     except (ValueError, KeyError) as error:
         raise SystemExit(f"error: {error}") from error
-    caption = " ".join((module.__doc__ or "").split())
+    caption = " ".join([*(module.__doc__ or "").split(), left_out]).strip()
     title = getattr(module, "TITLE", args.name.replace("_", " ").capitalize())
     style.save(figure, args.output)
     write_json(args.output.with_suffix(".json"), {"caption": caption, "finding": finding, "title": title})

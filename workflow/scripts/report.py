@@ -11,6 +11,7 @@ from pathlib import Path
 from equitraj.base import command
 from equitraj.base.files import read_json, write_text
 from equitraj.report.page import Sources, context, render
+from equitraj.study import plan
 
 
 def arguments() -> argparse.Namespace:
@@ -24,7 +25,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--benchmarks", type=Path, help="folder of Snakemake's benchmark files")
     parser.add_argument("--runs", type=Path, help="folder of run folders, for the versions that trainings recorded")
     parser.add_argument("--show", nargs="*", help="names of the figures of this study; all in the folder without it")
-    parser.add_argument("--batches", nargs="*", help="task/method/nSIZE of this study's runs; all without it")
+    parser.add_argument("--plan", type=json.loads, help="methods by task, train_sizes and seeds of this study as JSON")
     parser.add_argument("--film", type=Path, help="a GIF with its JSON file beside it, for the section on alignment")
     return parser.parse_args()
 
@@ -37,7 +38,7 @@ def main() -> None:
             raise SystemExit(
                 f"error: no such table: {path}; expected metrics.csv, summary.csv and audit.csv in --tables"
             )
-    only = (None if names is None else tuple(names) for names in (args.show, args.batches))
+    only = args.show and tuple(args.show), args.plan and tuple(plan.batches(args.plan))
     if args.film and not args.film.is_file():
         raise SystemExit(f"error: no such film: {args.film}; make it with film.py, or leave out --film")
     sources = Sources(args.tables, args.figures, args.benchmarks, args.runs, *only, args.film)

@@ -200,6 +200,11 @@ def _remove_leftovers(path: Path) -> None:
             _discard(left)
 
 
+def write_digests(path: Path, files: Iterable[Path]) -> None:
+    """Write the digests of files below the folder of `path`, as `sha256sum --check` reads them there."""
+    write_text(path, "".join(f"{file_sha256(file)}  {file.relative_to(path.parent)}\n" for file in files))
+
+
 def remove(path: Path) -> None:
     """Delete a file and its record, where they are."""
     for each in (path, record_path(path)):

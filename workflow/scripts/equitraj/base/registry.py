@@ -5,6 +5,7 @@ environment that has neither jax nor torch, so the constants and the fields of `
 """
 
 import ast
+import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -245,6 +246,18 @@ def direct_imports(path: Path) -> frozenset[Path]:
             modules |= {alias.name for alias in node.names if alias.name.split(".")[0] == "equitraj"}
     found = {p for module in modules for p in _module_files(module)}
     return frozenset(path for path in found if path.is_file())
+
+
+def code_digest(*paths: Path) -> str:
+    """The sha256 of Python files together with all files of the library that they import."""
+    every = sorted({*paths, *(file for path in paths for file in imported_files(path))})
+    digests = (f"{path.relative_to(LIBRARY.parent)} {_content_digest(path)}" for path in every)
+    return hashlib.sha256("\n".join(digests).encode()).hexdigest()
+
+
+@cache
+def _content_digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def _module_files(module: str) -> Iterator[Path]:

@@ -1,5 +1,9 @@
-"""The tables of a study, from its run folders."""
+"""The tables of a study, from its run folders.
 
+Runs are given as a mapping of their folders to their records, each of which is read once.
+"""
+
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import h5py
@@ -34,27 +38,45 @@ def size_of(folder: Path) -> float:
     return float("inf") if size == "all" else float(size)
 
 
-def metrics_row(folder: Path) -> dict:
+def read_runs(folders: Iterable[Path]) -> dict[Path, dict]:
+    """The records of runs, by their folders."""
+    return {folder: read_record(folder) for folder in folders}
+
+
+def metrics_row(folder: Path, record: dict) -> dict:
     """One row of metrics.csv."""
-    record, metrics = read_record(folder), read_json(folder / "metrics.json")
+    metrics = read_json(folder / "metrics.json")
     method = {k: record["method"][k] for k in ("model", "alignment", "augmentation")}
     return run_key(record) | method | {"history": record["task"]["history"]} | metrics
 
 
-def metrics_table(folders: list[Path]) -> pd.DataFrame:
+def metrics_table(runs: dict[Path, dict]) -> pd.DataFrame:
     """A row per run, failed ones included."""
-    return pd.DataFrame([metrics_row(f) for f in folders]).reindex(columns=METRICS)
+    return pd.DataFrame([metrics_row(*run) for run in runs.items()]).reindex(columns=METRICS)
 
 
-def stacked(folders: list[Path], name: str) -> pd.DataFrame:
-    """One CSV file of every run, below each other, with the run's task, method, size and seed in front."""
-    parts = []
-    for folder in folders:
-        table = pd.read_csv(checked(folder / name))
-        for column, value in reversed(run_key(read_record(folder)).items()):
-            table.insert(0, column, value)
-        parts.append(table)
-    return pd.concat([p for p in parts if len(p)] or parts[:1], ignore_index=True)
+def stacked(runs: dict[Path, dict], name: str) -> Iterator[str]:
+    """The lines of a CSV file of every run, below each other, with the run's task, method, size and seed in front.
+
+    As they stand, since parsing millions of numbers to write them again would take minutes.
+
+    Raises:
+        ValueError: the files have different columns.
+    """
+    heads: dict[str, Path] = {}
+    for folder, record in runs.items():
+        head, *lines = checked(folder / name).read_text(encoding="utf-8").splitlines() or [""]
+        if not heads:
+            yield ",".join([*run_key(record), head]) + "\n"
+        heads.setdefault(head, folder)
+        if len(heads) > 1:
+            other, this = (set(head.split(",")) for head in heads)
+            raise ValueError(
+                f"{folder / name}: columns {', '.join(sorted(this ^ other)) or 'in another order'} are not those of "
+                f"{next(iter(heads.values())) / name}; make both with one version of the workflow"
+            )
+        key = ",".join(map(str, run_key(record).values()))
+        yield from (f"{key},{line}\n" for line in lines)
 
 
 def interval(values: pd.Series) -> tuple[float, float, float]:
@@ -84,24 +106,24 @@ def summary_table(metrics: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame([summary_row(runs) for _, runs in metrics.groupby(KEYS, sort=False)])
 
 
-def splits_table(folders: list[Path]) -> pd.DataFrame:
+def splits_table(runs: dict[Path, dict]) -> pd.DataFrame:
     """Sizes and boundaries of the splits of every task and training size."""
     rows = []
-    for record in (read_record(f) for f in folders):
+    for record in runs.values():
         size = {"task": record["task"]["name"], "train_size": record["train_size"]}
         rows += [size | {"split": name} | values for name, values in record["split"].items()]
     return pd.DataFrame(rows).drop_duplicates(ignore_index=True)
 
 
-def write_examples(path: Path, folders: list[Path], trajectories: dict[str, Trajectory]) -> None:
+def write_examples(path: Path, runs: dict[Path, dict], trajectories: dict[str, Trajectory]) -> None:
     """A few test samples per task, spread over the split: truth, newest frame, and each method's prediction (S, N, 3).
 
     The runs shown are those of the first seed that succeeded with the largest training size.
     """
-    largest_first = sorted(folders, key=lambda folder: -size_of(folder))
+    largest_first = sorted(runs, key=lambda folder: -size_of(folder))
     with h5py.File(path, "w") as file:
         for folder in largest_first:
-            record = read_record(folder)
+            record = runs[folder]
             if f"{record['task']['name']}/{record['method']['name']}" in file:
                 continue
             with h5py.File(checked(folder / "predictions.h5")) as predictions:

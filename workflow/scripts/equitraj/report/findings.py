@@ -9,6 +9,8 @@ from equitraj.report.figures.history_gain import same_targets
 from equitraj.report.figures.style import largest_size, method_kinds
 from equitraj.report.words import names, sig, value_with_interval
 
+NAMED = 50  # failed runs
+
 
 @dataclass(frozen=True)
 class Finding:
@@ -195,9 +197,11 @@ def history(table: pd.DataFrame) -> list[str]:
 
 
 def failures(metrics: pd.DataFrame) -> list[str]:
-    """Every run that did not end well with its reason, or that there is none."""
+    """The runs that did not end well with their reasons, as far as one reads on, or that there is none."""
     failed = metrics[metrics["status"] != "ok"]
     if failed.empty:
         return [f"None of {len(metrics)} runs failed."]
-    rows = failed.itertuples()
-    return [f"`{r.method}` on `{r.task}`, {r.train_size} training samples, seed {r.seed}: {r.status}." for r in rows]
+    rows = failed.head(NAMED).itertuples()
+    named = [f"`{r.method}` on `{r.task}`, {r.train_size} training samples, seed {r.seed}: {r.status}." for r in rows]
+    left = len(failed) - len(named)
+    return named + ([f"And {left} more: {len(failed)} of {len(metrics)} runs failed."] if left else [])

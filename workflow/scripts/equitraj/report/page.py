@@ -129,23 +129,27 @@ def pictures(sources: Sources) -> dict[str, list[Picture]]:
 def context(study: dict, config: dict, sources: Sources, commands: list[str]) -> dict:
     """Everything that the template shows."""
     metrics, summary, audit = (read_table(sources.tables / f"{name}.csv") for name in ("metrics", "summary", "audit"))
+
+    def shown(table: tables.Table | None, name: str) -> tables.Table | None:
+        return tables.shown(table, sources.tables / f"{name}.csv")
+
     more = optional_tables(sources.tables, ("probes", "controls", "isotropy"))
     chapter, ladder = sources.tables / "chapter.csv", sources.tables / "invariance_ladder.csv"
     text = yaml.safe_dump(config, sort_keys=False, allow_unicode=True, width=100)
     return {
         "asked": asked(study, config, metrics, summary),
         "findings": findings(metrics, summary, audit, more),
-        "main": tables.main_table(summary, broken_claims(audit)),
-        "failures": tables.failure_table(metrics),
+        "main": shown(tables.main_table(summary, broken_claims(audit)), "summary"),
+        "failures": shown(tables.failure_table(metrics), "metrics"),
         "figures": pictures(sources),
-        "alignment": tables.alignment_table(sources.tables / "alignment.csv"),
-        "audit": judged.audit_table(audit),
-        "stabilisers": judged.stabiliser_table(more.get("probes")),
-        "controls": judged.control_table(more.get("controls")),
+        "alignment": shown(tables.alignment_table(sources.tables / "alignment.csv"), "alignment"),
+        "audit": shown(judged.audit_table(audit), "audit"),
+        "stabilisers": shown(judged.stabiliser_table(more.get("probes")), "probes"),
+        "controls": shown(judged.control_table(more.get("controls")), "controls"),
         "isotropy": tables.plain_table(sources.tables / "isotropy.csv"),
         "chapter": judged.chapter_table(chapter) if sources.chapter else None,
         "ladder": judged.ladder_table(ladder) if sources.chapter else None,
-        "splits": tables.plain_table(sources.tables / "splits.csv"),
+        "splits": shown(tables.plain_table(sources.tables / "splits.csv"), "splits"),
         "config": text,
         "config_uri": f"data:text/yaml;base64,{base64.b64encode(text.encode()).decode()}",
         "versions": tables.version_table(sources.run_records(), PACKAGES, installed()),

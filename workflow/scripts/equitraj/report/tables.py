@@ -1,6 +1,8 @@
 """Tables as the report shows them: heads with units, cells as text with the value they are sorted by."""
 
-from dataclasses import dataclass, field
+import csv
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pandas as pd
@@ -9,6 +11,8 @@ from equitraj.report.figures.alignment_diagnostics import with_degenerate
 from equitraj.report.figures.style import read_table
 from equitraj.report.words import interval, sig, skill
 from equitraj.training.record import read_record
+
+LARGEST = 2000  # rows of a table in the page, half a megabyte for every five columns
 
 
 @dataclass(frozen=True)
@@ -34,11 +38,20 @@ class Cell:
 
 @dataclass(frozen=True)
 class Table:
-    """Attributes: name, an identifier; heads; rows of cells."""
+    """Attributes: name, an identifier; heads; rows of cells; left_out, what is said of rows that are not shown."""
 
     name: str
     heads: list[str]
     rows: list[list[Cell]] = field(default_factory=list)
+    left_out: str = ""
+
+
+def shown(table: Table | None, path: Path) -> Table | None:
+    """As many rows of a table as a page can show, those with a warning first, and where the file with all of it is."""
+    if table is None or (count := len(table.rows)) <= LARGEST:
+        return table
+    rows = sorted(table.rows, key=lambda row: not any(cell.alert or cell.tag for cell in row))[:LARGEST]
+    return replace(table, rows=rows, left_out=f"{LARGEST:,} of {count:,} rows; everything is in {path}.")
 
 
 def number(value: float, text: str | None = None, small: str = "") -> Cell:
@@ -66,6 +79,8 @@ def main_table(summary: pd.DataFrame, broken: dict[str, list[str]] | None = None
     """
     order = summary["task"].map({task: i for i, task in enumerate(summary["task"].unique())})
     table = summary.assign(order=order).sort_values(["order", "mse_mean"], na_position="last")
+    if len(table) > LARGEST:  # the most accurate of every task come first
+        table = table.assign(rank=table.groupby("order").cumcount()).sort_values(["rank", "order"], kind="stable")
     rows = [_main_row(row, (broken or {}).get(row["method"], [])) for row in table.to_dict("records")]
     if summary["train_size"].nunique() == 1:
         rows = [{head: cell for head, cell in row.items() if head != "training samples"} for row in rows]
@@ -153,11 +168,10 @@ def _count_or_number(value: float) -> Cell:
 
 def benchmark_table(folder: Path | None, paths: list[Path]) -> Table | None:
     """Jobs and seconds of each step, from the files of Snakemake's `benchmark`: `{step}/...tsv` or `{step}.tsv`."""
-    jobs = [(path.parts[0].removesuffix(".tsv"), pd.read_csv(folder / path, sep="\t")) for path in paths]
-    if not jobs:
+    table = pd.DataFrame([row for path in paths for row in _benchmark_rows(folder, path)])
+    if table.empty:
         return None
-    table = pd.concat([job[["s", "max_rss"]].assign(step=step) for step, job in jobs])
-    table["max_rss"] = pd.to_numeric(table["max_rss"], errors="coerce")
+    table[["s", "max_rss"]] = table[["s", "max_rss"]].apply(pd.to_numeric, errors="coerce")
     groups = table.groupby("step").agg(
         jobs=("s", "size"), total=("s", "sum"), longest=("s", "max"), memory=("max_rss", "max")
     )
@@ -170,6 +184,12 @@ def benchmark_table(folder: Path | None, paths: list[Path]) -> Table | None:
         for step, row in groups.sort_values("total", ascending=False).iterrows()
     ]
     return Table("times", ["step", "jobs", "total (s)", "longest job (s)", "largest memory (MB)"], rows)
+
+
+def _benchmark_rows(folder: Path, path: Path) -> Iterator[dict[str, str]]:
+    with (folder / path).open(encoding="utf-8") as file:
+        for row in csv.DictReader(file, delimiter="\t"):
+            yield {"step": path.parts[0].removesuffix(".tsv"), "s": row["s"], "max_rss": row["max_rss"]}
 
 
 def version_table(records: list[Path], packages: tuple[str, ...], installed: dict[str, str]) -> Table:

@@ -18,7 +18,7 @@ INPUTS = ("summary", "audit")
 
 def draw(inputs: dict[str, Path]) -> tuple[Figure, str]:
     """A panel per task, a row per method, sorted by error."""
-    summary, audit = style.read_table(inputs["summary"]), style.read_table(inputs["audit"])
+    summary, audit = style.read_table(inputs["summary"]), style.read_claims(inputs["audit"])
     styles = style.method_styles(summary, audit)
     table = style.largest_size(summary)
     tasks = list(table["task"].unique())

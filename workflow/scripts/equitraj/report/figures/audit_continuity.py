@@ -20,7 +20,7 @@ def draw(inputs: dict[str, Path]) -> tuple[Figure, str]:
     rows = shared.probe_rows(inputs, "continuity")
     if rows.empty:
         return style.empty("continuity was not measured"), "Continuity was not measured: 0 rows."
-    styles = style.method_styles(style.read_table(inputs["summary"]), style.read_table(inputs["audit"]))
+    styles = style.method_styles(style.read_table(inputs["summary"]), style.read_claims(inputs["audit"]))
     growth = rows.groupby(["task", "method", "x"])["value"].mean().groupby(["task", "method"]).max()
     tasks = list(rows["task"].unique())
     labels = max((growth[task] >= FLAT).sum() + 3 for task in tasks)

@@ -23,7 +23,7 @@ def draw(inputs: dict[str, Path]) -> tuple[Figure, str]:
     if rows.empty:
         return style.empty("no Lie derivative was measured"), "No Lie derivative was measured: 0 rows."
     layers = shared.probe_rows(inputs, "lie_layer")
-    summary, audit = style.read_table(inputs["summary"]), style.read_table(inputs["audit"])
+    summary, audit = style.read_table(inputs["summary"]), style.read_claims(inputs["audit"])
     kinds, styles = style.method_kinds(summary, audit), style.method_styles(summary, audit)
     tasks = list(rows["task"].unique())
     count, columns = rows.groupby("task")["method"].nunique().max(), 1 if layers.empty else 2

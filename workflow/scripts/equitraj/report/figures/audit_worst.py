@@ -19,7 +19,7 @@ def draw(inputs: dict[str, Path]) -> tuple[Figure, str]:
     rows = shared.probe_rows(inputs, "worst_rotation")
     if rows.empty:
         return style.empty("no worst rotation was searched for"), "No worst rotation was searched for: 0 rows."
-    summary, audit = style.read_table(inputs["summary"]), style.read_table(inputs["audit"])
+    summary, audit = style.read_table(inputs["summary"]), style.read_claims(inputs["audit"])
     kinds, styles = style.method_kinds(summary, audit), style.method_styles(summary, audit)
     tasks = list(rows["task"].unique())
     count = rows.groupby("task")["method"].nunique().max()

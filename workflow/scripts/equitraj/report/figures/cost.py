@@ -16,7 +16,7 @@ INPUTS = ("summary", "audit")
 
 def draw(inputs: dict[str, Path]) -> tuple[Figure, str]:
     """A panel per task, a point per method that has parameters."""
-    summary, audit = style.read_table(inputs["summary"]), style.read_table(inputs["audit"])
+    summary, audit = style.read_table(inputs["summary"]), style.read_claims(inputs["audit"])
     styles = style.method_styles(summary, audit)
     table = style.largest_size(summary).dropna(subset=["mse_mean"])
     table = table[(table["train_seconds_mean"] > 0) & table["method"].map(lambda m: styles[m].kind != "baseline")]

@@ -17,7 +17,7 @@ INPUTS = ("summary", "audit")
 
 def draw(inputs: dict[str, Path]) -> tuple[Figure, str]:
     """A panel per set of targets, a line per method over history."""
-    summary, audit = style.read_table(inputs["summary"]), style.read_table(inputs["audit"])
+    summary, audit = style.read_table(inputs["summary"]), style.read_claims(inputs["audit"])
     styles = style.method_styles(summary, audit)
     groups = same_targets(style.largest_size(summary).dropna(subset=["mse_mean"]))
     if not groups:

@@ -15,7 +15,8 @@ INPUTS = ("summary", "audit", "history")
 
 def draw(inputs: dict[str, Path]) -> tuple[Figure, str]:
     """A panel per task, a line per method."""
-    summary, audit, table = (style.read_table(inputs[key]) for key in INPUTS)
+    summary, table = style.read_table(inputs["summary"]), style.read_table(inputs["history"])
+    audit = style.read_claims(inputs["audit"])
     if table.empty:
         return style.empty("no method was trained by gradient descent"), "Nothing was trained: 0 epochs."
     styles = style.method_styles(summary, audit)

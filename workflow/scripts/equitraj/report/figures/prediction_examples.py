@@ -21,10 +21,10 @@ COLUMNS = 3
 
 def draw(inputs: dict[str, Path]) -> tuple[Figure, str]:
     """A row per task; the best equivariant method, the best other one, and constant velocity or the next best."""
-    summary, audit = style.read_table(inputs["summary"]), style.read_table(inputs["audit"])
+    summary, audit = style.read_table(inputs["summary"]), style.read_claims(inputs["audit"])
     styles = style.method_styles(summary, audit)
-    examples, totals = _read(inputs["examples"])
-    examples = {task: data for task, data in examples.items() if len(data) > 2}
+    tasks, (examples, totals) = set(summary["task"]), _read(inputs["examples"])
+    examples = {task: data for task, data in examples.items() if len(data) > 2 and task in tasks}
     if not examples:
         return style.empty("no predictions were kept"), "No predictions were kept: 0 samples."
     table = style.largest_size(summary)

@@ -16,7 +16,8 @@ INPUTS = ("summary", "audit", "rollout")
 
 def draw(inputs: dict[str, Path]) -> tuple[Figure, str]:
     """A panel per task, a line per method."""
-    summary, audit, table = (style.read_table(inputs[key]) for key in INPUTS)
+    summary, table = style.read_table(inputs["summary"]), style.read_table(inputs["rollout"])
+    audit = style.read_claims(inputs["audit"])
     if table.empty:
         return style.empty("no rollouts were made"), "No rollouts were made: 0 rows."
     styles = style.method_styles(summary, audit)

@@ -18,7 +18,7 @@ N_BEST = 3  # methods on the diagonal that are named, the most accurate ones
 
 def draw(inputs: dict[str, Path]) -> tuple[Figure, str]:
     """A panel per task, a point per method."""
-    summary, audit = style.read_table(inputs["summary"]), style.read_table(inputs["audit"])
+    summary, audit = style.read_table(inputs["summary"]), style.read_claims(inputs["audit"])
     styles = style.method_styles(summary, audit)
     table = style.largest_size(summary).dropna(subset=["mse_mean", "mse_rotated_mean"])
     tasks = list(table["task"].unique())

@@ -36,7 +36,7 @@ def probe_rows(inputs: dict[str, Path], probe: str) -> pd.DataFrame:
     rows = table[(table["probe"] == probe) & table["value"].notna()]
     if rows.empty:
         return rows
-    audit = style.read_table(inputs["audit"])
+    audit = style.read_table(inputs["audit"], ["task", "method", "generator", "weights", "dtype", "noise_floor"])
     same = (audit["generator"] == "rotation") & (audit["weights"] == "trained") & (audit["dtype"] == "float64")
     floors = EXACT_FACTOR * audit[same].groupby(["task", "method"])["noise_floor"].max().rename("audited")
     rows = style.largest_size(rows).join(floors, on=["task", "method"])
@@ -83,7 +83,7 @@ def curves(
     rows = rows[(probe != "angle") | (rows["x"] > 0)]  # at an angle of 0 nothing is turned
     if rows.empty:
         return style.empty(f"the audit has no measurement of {xlabel}"), f"No measurement of {xlabel}: 0 rows."
-    styles = style.method_styles(style.read_table(inputs["summary"]), style.read_table(inputs["audit"]))
+    styles = style.method_styles(style.read_table(inputs["summary"]), style.read_claims(inputs["audit"]))
     tasks = list(rows["task"].unique())
     labels = max(_labels(part) for _, part in rows.groupby("task"))
     figure, axes = style.panels(len(tasks), height=style.panel_height(labels) + 0.3)

@@ -1,0 +1,30 @@
+"""Which runs a study has: its plan, short enough for a command line whatever the number of runs."""
+
+from itertools import product
+from pathlib import Path
+
+from equitraj.study.fits import is_applicable
+
+
+def of(config: dict) -> dict:
+    """The plan of a configuration: `methods`, those that apply to each task, `train_sizes` and `seeds`."""
+    study = config["study"]
+    methods = {
+        task: [m for m in study["methods"] if is_applicable(config["tasks"][task], config["methods"][m]["model"])]
+        for task in study["tasks"]
+    }
+    return {"methods": methods, "train_sizes": study["train_sizes"], "seeds": sorted(study["seeds"])}
+
+
+def batches(plan: dict) -> list[str]:
+    """What is trained together, all seeds of a method on a task: {task}/{method}/n{size}."""
+    return [
+        f"{task}/{method}/n{size}"
+        for task, methods in plan["methods"].items()
+        for method, size in product(methods, plan["train_sizes"])
+    ]
+
+
+def run_folders(root: Path, plan: dict) -> list[Path]:
+    """The folder of each run below `root`."""
+    return [root / batch / f"seed{seed}" for batch in batches(plan) for seed in plan["seeds"]]
