@@ -68,6 +68,9 @@ if workflow.is_main_process and not workflow.dryrun:
     except files.NotWritten as error:
         sys.exit(str(error))
 
+# whatever JAX compiles is kept for the next job of the same network
+os.environ.setdefault("EQUITRAJ_COMPILED", str(Path(workflow.pathvars.apply("<results>")).absolute() / "compiled"))
+
 os.environ[files.AGAIN] = call()  # the records of what jobs write name the command that makes it again
 
 STUDY = config["study"]

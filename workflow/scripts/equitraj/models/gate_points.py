@@ -7,6 +7,7 @@ product of its coefficients with Chebyshev polynomials of their distances; predi
 dense, or a list of neighbours, with the batch as the last axis, so that every operation is a long contiguous loop.
 """
 
+import re
 from dataclasses import dataclass
 from typing import Annotated, NamedTuple
 
@@ -261,6 +262,20 @@ class Network(eqx.Module):
     def __call__(self, inputs: dict[str, jax.Array]) -> jax.Array:
         """(B, N, 3) from the arrays of `equitraj.data.features.network_inputs`; radial networks evaluated directly."""
         return self.apply(self.prepare(inputs, direct=True))
+
+
+NAME = re.compile(r"weights\['(.*)'\]")
+
+
+def adopted(arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Weights of e3nn's `Network` (its other arrays are constants) by this network's names; these as they are."""
+    foreign = {f"weights['{name}']": value for name, value in arrays.items() if name.endswith(".weight")}
+    return foreign or arrays
+
+
+def exported(arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Weights of this network by the names of e3nn's `Network`, for its `load_state_dict(..., strict=False)`."""
+    return {NAME.fullmatch(name)[1]: value for name, value in arrays.items()}
 
 
 def interpolation_error(network: Network) -> float:

@@ -5,12 +5,15 @@ from dataclasses import dataclass, field
 from importlib import import_module
 from types import ModuleType
 
+import numpy as np
+
 from equitraj.base import allowed
 from equitraj.base.claims import GENERATORS, LEVELS
 from equitraj.base.registry import ModelSpec, check_values, load_model, model_spec
 from equitraj.data.features import Shape
 from equitraj.frames import Base, load_alignment
 from equitraj.training.options import TrainingOptions
+from equitraj.training.state import pretrained
 
 
 @dataclass(frozen=True)
@@ -56,6 +59,13 @@ class Method:
         if self.closed_form:
             return "last"
         return fixed.get(self.spec.predicts) or self.training_options().residual
+
+    def first_weights(self) -> dict[str, np.ndarray] | None:
+        """Given first weights by name, None where they are drawn; `adopted` of a model file renames those of others."""
+        if not self.pretrained:
+            return None
+        adopted = getattr(self.module, "adopted", dict)
+        return adopted(pretrained(**self.pretrained))
 
     @property
     def layers(self) -> Callable | None:

@@ -85,7 +85,7 @@ def train_networks(
 ) -> list[Result]:
     """Train one network per seed with the loop of its framework, but for seeds that ended before a kill."""
     options, trainer, results = method.training_options(), None, []
-    weights = pretrained(**method.pretrained) if method.pretrained else None
+    weights = method.first_weights()
     for seed, saved in zip(seeds, checkpoints, strict=True):
         if (finished := saved.finished()) is not None:
             results.append(finished)
