@@ -1,7 +1,8 @@
-"""Checkpoints of unfinished trainings: arrays in safetensors, the rest as JSON in its metadata.
+"""Checkpoints of the trainings of an unfinished batch: arrays in safetensors, the rest as JSON in its metadata.
 
 They live outside the outputs of a job, because Snakemake removes those when the job fails, and are deleted when the
-training ends. A checkpoint resumes only the very training that wrote it: same data, options, model and seed.
+run folders of the batch are written. Of a training that has ended, a checkpoint keeps what came of it. It resumes only
+the very training that wrote it: same data, options, model and seed.
 """
 
 import hashlib
@@ -15,6 +16,7 @@ from safetensors import safe_open
 from safetensors.numpy import save_file
 
 from equitraj.base.files import DamagedFile, atomic, checked, remove
+from equitraj.training.outcome import Outcome
 
 
 def fingerprint(*parts: object) -> str:
@@ -62,8 +64,19 @@ class Checkpoint:
                 return None
             return {key: file.get_tensor(key) for key in file.keys()}, state
 
+    def finish(self, outcome: Outcome, status: str) -> None:
+        """Keep what came of the training."""
+        self.save(outcome.arrays(), {"outcome": outcome.rest(), "status": status})
+
+    def finished(self) -> tuple[Outcome, str] | None:
+        """What came of this very training and its status, or None where it has not ended."""
+        saved = self.load()
+        if saved is None or "outcome" not in saved[1]:
+            return None
+        return Outcome.of(saved[0], saved[1]["outcome"]), saved[1]["status"]
+
     def remove(self) -> None:
-        """Delete it, and its folder if that is empty: the training has ended."""
+        """Delete it, and its folder if that is empty: the batch is written."""
         remove(self.path)
         if self.path.parent.is_dir() and not any(self.path.parent.iterdir()):
             self.path.parent.rmdir()

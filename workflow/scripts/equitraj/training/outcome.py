@@ -64,6 +64,26 @@ class Outcome:
     frames_per_second: float = 0.0
     device: str = "cpu"
 
+    def arrays(self) -> dict[str, np.ndarray]:
+        """All weights by name, below `initial/`, `trained/` and, after epoch N, `epochN/`."""
+        parts = {"initial": self.initial, "trained": self.trained} | {f"epoch{n}": v for n, v in self.snapshots.items()}
+        return {f"{part}/{name}": value for part, arrays in parts.items() for name, value in arrays.items()}
+
+    def rest(self) -> dict:
+        """What is not weights, for JSON."""
+        return {name: value for name, value in vars(self).items() if name not in ("initial", "trained", "snapshots")}
+
+    @classmethod
+    def of(cls, arrays: dict[str, np.ndarray], rest: dict) -> "Outcome":
+        """The outcome of which these are `arrays` and `rest`."""
+        outcome = cls(**rest)
+        for path, value in arrays.items():
+            part, name = path.split("/", 1)
+            epoch = part.removeprefix("epoch")
+            kept = outcome.snapshots.setdefault(int(epoch), {}) if epoch.isdigit() else getattr(outcome, part)
+            kept[name] = value
+        return outcome
+
 
 def snapshot_epochs(epochs: int, count: int = 6) -> set[int]:
     """Epochs, counted from 1, after which weights are kept: evenly spaced in the logarithm, the last left out."""
@@ -118,12 +138,13 @@ class Monitor:
     def state(self) -> dict:
         """What a checkpoint keeps."""
         progress = {"best": self.best, "best_epoch": self.best_epoch, "history": self.history}
-        return progress | {"epoch": self.history[-1]["epoch"], "seconds": self.seconds}
+        progress |= {"durations": self.durations, "seconds": self.seconds}
+        return progress | {"epoch": self.history[-1]["epoch"]}
 
     def restore(self, state: dict) -> int:
         """Go on from a checkpoint's state; the epoch to begin with."""
         self.best, self.best_epoch, self.seconds_before = state["best"], state["best_epoch"], state["seconds"]
-        self.history[:] = state["history"]
+        self.history[:], self.durations[:] = state["history"], state["durations"]
         return state["epoch"] + 1
 
     def _print(self, row: dict) -> None:

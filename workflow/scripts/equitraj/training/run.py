@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from importlib import import_module, metadata
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -28,7 +29,7 @@ from equitraj.training.method import Method
 from equitraj.training.outcome import Arrays, Data, Monitor, Outcome, RunTimeout
 from equitraj.training.state import BYTES, arrays_of, pretrained
 
-Result = tuple[Outcome, Exception | None]
+Result = tuple[Outcome, str]  # and its status
 PACKAGES = {"numpy": [], "jax": ["jax", "equinox", "optax"], "torch": ["torch", "e3nn", "torch-geometric"]}
 
 
@@ -71,11 +72,11 @@ def fit_closed_form(method: Method, splits: dict[str, Split], lag: int, parts: t
             state = method.module.fit(method.hyperparameters(), features.view(sample, lag), sample.target)
             outcome.trained = arrays_of(state, method.model)
     except Exception as error:  # recorded as a row: a failed run is a result
-        return outcome, error
+        return outcome, status_of(error)
     finally:
         outcome.seconds = time.perf_counter() - begin
         outcome.frames_per_second = len(sample) / max(outcome.seconds, 1e-9)
-    return outcome, None
+    return outcome, status_of(None)
 
 
 def network_data(method: Method, splits: dict[str, Split], statistics: features.Statistics) -> Data:
@@ -91,23 +92,41 @@ def network_data(method: Method, splits: dict[str, Split], statistics: features.
     return Data(arrays(splits["train"]), arrays(splits["validation"]), statistics, method.augmentation, draw)
 
 
+def checkpoints(method: Method, data: Data, seeds: list[int], folder: Path, task: dict) -> list[checkpoint.Checkpoint]:
+    """The checkpoint of each seed; another model file or loop makes another training."""
+    parts, loop = (data.train, data.validation), find_spec(f"equitraj.training.{method.spec.framework}")
+    arrays = [array for part in parts for array in (*part.inputs.values(), part.target, part.weight)]
+    code = [Path(path).read_text() for path in (method.module.__file__, loop.origin)]
+    mark, seconds = (
+        checkpoint.fingerprint(task, asdict(method), *code, *arrays),
+        method.training_options().checkpoint_seconds,
+    )
+    paths = [folder / "checkpoints" / f"seed{seed}.safetensors" for seed in seeds]
+    marks = [checkpoint.fingerprint(mark, seed) for seed in seeds]
+    return [checkpoint.Checkpoint(path, mark, seconds) for path, mark in zip(paths, marks, strict=True)]
+
+
 def train_networks(
-    method: Method, shape: Shape, data: Data, seeds: list[int], folder: Path, task: dict, place: Place
+    method: Method,
+    shape: Shape,
+    data: Data,
+    seeds: list[int],
+    checkpoints: list[checkpoint.Checkpoint],
+    task: dict,
+    place: Place,
 ) -> list[Result]:
-    """Train one network per seed with the loop of its framework; whatever ends a run is handed back with it."""
-    framework, options, trainer = method.spec.framework, method.training_options(), None
+    """Train one network per seed with the loop of its framework, but for seeds that ended before a kill."""
+    options, trainer, results = method.training_options(), None, []
     weights = pretrained(**method.pretrained) if method.pretrained else None
-    parts = (data.train, data.validation)
-    everything = [array for part in parts for array in (*part.inputs.values(), part.target, part.weight)]
-    mark, results = checkpoint.fingerprint(task, asdict(method), *everything), []
-    for seed in seeds:
+    for seed, saved in zip(seeds, checkpoints, strict=True):
+        if (finished := saved.finished()) is not None:
+            results.append(finished)
+            continue
         outcome, error = Outcome(), None
         monitor = Monitor(options, data.statistics.residual_scale, f"{task['name']} {method.name} seed {seed}")
         outcome.history = monitor.history
-        path = folder / "checkpoints" / f"seed{seed}.safetensors"
-        saved = checkpoint.Checkpoint(path, checkpoint.fingerprint(mark, seed), options.checkpoint_seconds)
         try:
-            trainer = trainer or import_module(f"equitraj.training.{framework}").Trainer(
+            trainer = trainer or import_module(f"equitraj.training.{method.spec.framework}").Trainer(
                 builder(method, shape), data, options, place.wanted, weights
             )
             trainer.train(seed, monitor, saved, outcome)
@@ -117,9 +136,9 @@ def train_networks(
             raise
         except Exception as caught:  # recorded as a row: a failed run is a result
             error = caught
-        saved.remove()
         outcome.seconds = monitor.seconds
-        results.append((outcome, error))
+        results.append((outcome, status_of(error)))
+        saved.finish(*results[-1])
     return results
 
 
@@ -129,9 +148,10 @@ def builder(method: Method, shape: Shape) -> Callable:
 
 
 def status_of(error: Exception | None) -> str:
-    """`ok`, `timeout` or `failed: reason`, in one line."""
+    """`ok`, `timeout` or `failed: reason`, in one line; where it was raised is printed."""
     if error is None:
         return "ok"
+    print("".join(traceback.format_exception(error)), file=sys.stderr)
     if isinstance(error, RunTimeout):
         return "timeout"
     text = " ".join(str(error).split())
@@ -144,16 +164,12 @@ def versions(framework: str) -> dict[str, str]:
     return {"python": sys.version.split()[0], **{name: metadata.version(name) for name in names}}
 
 
-def write_run(folder: Path, outcome: Outcome, error: Exception | None, reference: dict, record: dict) -> None:
+def write_run(folder: Path, outcome: Outcome, status: str, reference: dict, record: dict) -> None:
     """Write `model.safetensors`, `history.csv` and `run.json`; a failed run keeps its initial weights only.
 
     `reference` holds what the alignment was fitted to, if it was, under that name.
     """
-    if error is not None:
-        print("".join(traceback.format_exception(error)), file=sys.stderr)
-    trained = outcome.trained if error is None else {}
-    weights = {f"initial/{k}": v for k, v in outcome.initial.items()} | {f"trained/{k}": v for k, v in trained.items()}
-    weights |= {f"epoch{n}/{k}": v for n, arrays in outcome.snapshots.items() for k, v in arrays.items()} | reference
+    weights = outcome.arrays() | reference
     with atomic(folder / "model.safetensors") as path:
         save_file({k: np.ascontiguousarray(v) for k, v in weights.items()}, path)
     write_table(folder / "history.csv", ["epoch", "train_loss", "validation_mse"], outcome.history)
@@ -161,7 +177,7 @@ def write_run(folder: Path, outcome: Outcome, error: Exception | None, reference
         folder / "run.json",
         record
         | {
-            "status": status_of(error),
+            "status": status,
             "has_initial": bool(outcome.initial),
             "snapshots": sorted(outcome.snapshots),
             "n_parameters": n_parameters(outcome.initial or outcome.trained),
@@ -193,8 +209,9 @@ def run(
     folder: Path,
     place: Place = CPU,
 ) -> None:
-    """Train `method` on `task`; write one run folder per seed below `folder`, and checkpoints of unfinished ones."""
+    """Train `method` on `task`; write one run folder per seed below `folder`, until then checkpoints."""
     started, threads = now(), int(os.environ.get("OMP_NUM_THREADS", os.cpu_count() or 1))
+    claims = method.claims()  # which refuses wrong options before anything is written
     observed = read_observables(aligned)
     whole = read(trajectory)
     splits, split_record = load_splits(whole, observed, task, size)
@@ -209,11 +226,13 @@ def run(
     )
     # what selects nothing on validation may learn from it, unless the number of training samples is the question
     parts = ("train", "validation") if method.closed_form and str(size) == "all" else ("train",)
+    saved = []
     if method.closed_form:
         results = [fit_closed_form(method, splits, task["lag"], parts)] * len(seeds)
     else:
         data = network_data(method, splits, shape.statistics)
-        results = train_networks(method, shape, data, seeds, folder, task | {"train_size": str(size)}, place)
+        saved = checkpoints(method, data, seeds, folder, task | {"train_size": str(size)})
+        results = train_networks(method, shape, data, seeds, saved, task, place)
     framework = model_spec(method.model).framework
     record = {
         "task": task,
@@ -223,7 +242,7 @@ def run(
         "split": split_record,
         "fitted_on": parts,
         "train_size": str(size),
-        "claims": method.claims(),
+        "claims": claims,
         "framework": framework,
         "versions": versions(framework),
         "precision": "float64" if method.closed_form else method.training_options().precision,
@@ -231,5 +250,7 @@ def run(
     }
     reference = {name: observed[name] for name in ("reference",) if name in observed}
     record |= {"started": started, "ended": now(), "host": socket.gethostname(), "visible_device": place.visible}
-    for seed, (outcome, error) in zip(seeds, results, strict=True):
-        write_run(folder / f"seed{seed}", outcome, error, reference, record | {"seed": seed})
+    for seed, (outcome, status) in zip(seeds, results, strict=True):
+        write_run(folder / f"seed{seed}", outcome, status, reference, record | {"seed": seed})
+    for each in saved:
+        each.remove()
