@@ -116,6 +116,7 @@ def test_the_tool_of_e3nn_on_the_bare_network_gives_the_verdict_of_the_audit(mon
     """The tool turns the network's own inputs by their irreps: it sees neither frames nor differences of positions."""
     from e3nn.util.test import equivariance_error
 
+    from equitraj.training.dense import tensors
     from equitraj.training.torch import set_arrays
 
     s, method = sample(), break_network(monkeypatch, BROKEN[broken]) if broken else e3nn_method()
@@ -123,10 +124,13 @@ def test_the_tool_of_e3nn_on_the_bare_network_gives_the_verdict_of_the_audit(mon
     torch.set_default_dtype(torch.float64)
     network = method.build(shape())
     set_arrays(network, torch_weights(json.dumps(asdict(method))))
-    graph = network.batch(features.network_inputs(s, shape().statistics, "float64"))
+    given = tensors(features.network_inputs(s, shape().statistics, "float64"))
     with torch.no_grad():
-        func = lambda pos, x: network(graph.clone().update({"pos": pos, "x": x}))  # noqa: E731
-        theirs = equivariance_error(func, [graph.pos, graph.x], ["cartesian_points", "2x1o"], ["1x1o"], ntrials=3)
+        func = lambda position, past: network(  # noqa: E731
+            {"position": position, "displacement": past.unflatten(-1, (2, 3)).swapaxes(1, 2)}
+        )
+        arguments = [given["position"], given["displacement"].swapaxes(1, 2).flatten(2)]
+        theirs = equivariance_error(func, arguments, ["cartesian_points", "2x1o"], ["1x1o"], ntrials=3)
     verdicts = {r["generator"]: r["verdict"] for r in rows if r["dtype"] == "float64"}
     for generators, error in (
         (("rotation",), theirs[0, False]),

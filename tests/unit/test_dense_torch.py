@@ -1,4 +1,4 @@
-"""A torch network on dense batches goes through the loop, the frames and the audit that graph networks go through."""
+"""A user's torch networks, on dense batches and on graphs, go through the loop, the frames and the audit."""
 
 import shutil
 from pathlib import Path
@@ -24,13 +24,14 @@ TRAINING = {"epochs": 12, "batch_size": 16, "learning_rate": 0.01, "ema": 0.5}
 
 
 @pytest.fixture(scope="module", autouse=True)
-def model(tmp_path_factory):
-    """The model's file among the models, for as long as the tests of this module run: in a folder of its own."""
+def models(tmp_path_factory):
+    """The models' files among the others, for as long as the tests of this module run: in a folder of its own."""
     import equitraj.models
 
     folder = tmp_path_factory.mktemp("library")
     shutil.copytree(registry.LIBRARY / "models", folder / "models")
-    shutil.copy(REPOSITORY / "tests/models/dense.py", folder / "models" / "dense_model.py")
+    for name in ("dense", "graph"):
+        shutil.copy(REPOSITORY / f"tests/models/{name}.py", folder / "models" / f"{name}_model.py")
     patch = pytest.MonkeyPatch()
     patch.setattr(registry, "LIBRARY", folder)
     patch.setattr(equitraj.models, "__path__", [str(folder / "models"), *equitraj.models.__path__])
@@ -39,20 +40,23 @@ def model(tmp_path_factory):
     registry.model_spec.cache_clear()
 
 
-def trained(chain, folder: Path, alignment: str, augmentation: str = "none", **training) -> tuple[Method, dict]:
+def trained(
+    chain, folder: Path, alignment: str, augmentation: str = "none", model: str = "dense_model", **training
+) -> tuple[Method, dict]:
     write(folder / "lifted.h5", chain)
     align(folder / "lifted.h5", TASK, alignment, {"frames": alignment, "options": {}}, folder / "aligned.h5")
-    method = Method("m", "dense_model", alignment, augmentation, {}, TRAINING | training)
+    method = Method("m", model, alignment, augmentation, {}, TRAINING | training)
     train_run.run(TASK, method, "all", [0], folder / "lifted.h5", folder / "aligned.h5", folder)
     return method, read_json(folder / "seed0" / "run.json")
 
 
+@pytest.mark.parametrize("model", ["dense_model", "graph_model"])
 @pytest.mark.parametrize("augmentation", ["none", "rotation"])
 @pytest.mark.parametrize(
     "alignment", ["centre_of_mass", "frame_averaging", "stochastic_frame_averaging", "learned_frame"]
 )
-def test_it_learns_in_every_kind_of_frame_and_keeps_its_claims(chain, tmp_path, alignment, augmentation):
-    method, record = trained(chain, tmp_path, alignment, augmentation, symmetry_penalty=0.1)
+def test_it_learns_in_every_kind_of_frame_and_keeps_its_claims(chain, tmp_path, alignment, augmentation, model):
+    method, record = trained(chain, tmp_path, alignment, augmentation, model, symmetry_penalty=0.1)
     assert record["status"] == "ok", record["status"]
     history = np.genfromtxt(tmp_path / "seed0" / "history.csv", delimiter=",", names=True)["validation_mse"]
     assert history.min() < history[0]
@@ -62,10 +66,11 @@ def test_it_learns_in_every_kind_of_frame_and_keeps_its_claims(chain, tmp_path, 
     assert all(row["agrees"] == "yes" for row in rows)
 
 
+@pytest.mark.parametrize("model", ["dense_model", "graph_model"])
 @pytest.mark.parametrize("alignment", ["centre_of_mass", "learned_frame"])
-def test_its_lie_derivative_is_zero(chain, tmp_path, alignment):
+def test_its_lie_derivative_is_zero(chain, tmp_path, alignment, model):
     """Forward mode on an equivariant network gives zero, to the rounding of float64 over the step of the frames."""
-    trained(chain, tmp_path, alignment)
+    trained(chain, tmp_path, alignment, model=model)
     sample = tasks.samples(chain, np.arange(85, 93), 3, 1)
     run = predictor.read_run(tmp_path / "seed0")
     found = lie.relative(lie.derivatives(*run, sample), predictor.load(tmp_path / "seed0").predict(sample), sample)
@@ -78,3 +83,32 @@ def test_an_output_of_another_shape_is_a_row_that_says_so(chain, tmp_path, monke
     monkeypatch.setattr(module.Network, "forward", lambda self, inputs: forward(self, inputs)[:, :-1])
     _, record = trained(chain, tmp_path, "centre_of_mass")
     assert "returned shape (16, 4, 3); expected (16, 5, 3) (samples, points, 3)" in record["status"]
+
+
+def test_a_batch_of_graphs_is_the_one_of_torch_geometric():
+    """Graphs of several sizes with all kinds of attributes, in any order and more than once."""
+    import torch
+    from torch_geometric.data import Batch, Data
+
+    from equitraj.training.graphs import Graphs
+    from equitraj.training.outcome import Arrays
+
+    random = torch.Generator().manual_seed(0)
+    graphs = [
+        Data(
+            pos=torch.randn(n, 3, generator=random),
+            edge_index=torch.randint(n, (2, 2 * n), generator=random),
+            triplet_index=torch.randint(n, (3, n - 1), generator=random),
+            energy=float(n),
+            name=f"of {n}",
+        )
+        for n in (3, 5, 2, 4)
+    ]
+    target, rotation = np.zeros((4, 1, 3)), np.tile(np.eye(3), (4, 1, 1, 1))
+    provider = type("Provider", (), {"graphs": lambda self, inputs: graphs})()
+    samples = Graphs.of(provider, Arrays({}, target, rotation, np.arange(4.0)[:, None]), "float32")
+    for chosen in ([2, 0, 3], [1], [3, 3, 0, 1, 2]):
+        found, expected = samples.take(torch.tensor(chosen)), Batch.from_data_list([graphs[i] for i in chosen])
+        assert sorted(found.keys()) == sorted(expected.keys()) and found.num_graphs == expected.num_graphs
+        for key, value in expected.items():
+            assert found[key] == value if isinstance(value, list) else torch.equal(found[key], value), key

@@ -201,14 +201,15 @@ def test_a_constant_vector_in_the_second_layer_is_found_in_the_second_layer():
 
 def test_layers_end_in_the_output_of_the_network():
     from equitraj.symmetry.lie import jax as lie_jax
+    from equitraj.training import dense
 
     s = sample()
     _, network, module, shape = e3nn_network(s)
     inputs = features.network_inputs(s, shape.statistics, "float64")
-    graph = network.batch(inputs)
-    output, found = module.layers(network, graph)
-    np.testing.assert_array_equal(output.detach(), network(graph).detach())
-    np.testing.assert_array_equal(found["output"][1][:, 0].detach(), output.detach())
+    given = dense.tensors(inputs)
+    output, found = module.layers(network, given)
+    np.testing.assert_array_equal(output.detach(), network(given).detach())
+    np.testing.assert_array_equal(found["output"][1][:, :, 0].detach(), output.detach())
     method = Method("m", "egnn", options={"width": 8})
     network = lie_jax.network(method, shape, weights(method, shape))
     output, found = jax.jit(lambda i: method.module.layers(network, i))(inputs)

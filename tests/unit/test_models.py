@@ -109,7 +109,8 @@ def test_a_point_that_knows_its_index_gives_up_permutations(load, chain):
     assert found["permutation"] != "exact" and found["rotation"] == "exact"
 
 
-def test_graphs_with_given_edges_agree_with_the_library_network(chain):
+@pytest.mark.parametrize("max_radius", [0.0, 0.8])
+def test_pairs_agree_with_the_library_network(chain, monkeypatch, max_radius):
     """The library's own forward pass searches the neighbours itself; both in float64, so they differ by rounding.
 
     One sample at a time: among more than 25 points its search takes distances from a matrix product, in which rounding
@@ -118,19 +119,59 @@ def test_graphs_with_given_edges_agree_with_the_library_network(chain):
     import torch
     from e3nn.nn.models.gate_points_2101 import Network
 
-    s = sample(chain, 1)
-    statistics = features.measure(s, "last", 1)
-    m = method("e3nn_network")
-    torch.set_default_dtype(torch.float64)
-    ours = m.module.build(m.hyperparameters(), Shape(5, 0, 0, statistics))
-    graph = ours.batch(features.network_inputs(s, statistics, "float64"))
+    s, m = sample(chain, 1), method("e3nn_network", max_radius=max_radius)
+    ours = e3nn_network(m, s)
+    monkeypatch.setattr(m.module, "GraphNetwork", Network)
+    library = e3nn_network(m, s)
+    library.load_state_dict(ours.state_dict())
+    position = torch.as_tensor(s.position[:, -1])
+    assert (torch.cdist(position, position) > ours.max_radius).any() == bool(max_radius)
     with torch.no_grad():
-        together = ours(graph)
-        for i in range(len(s)):
-            points = slice(5 * i, 5 * i + 5)
-            theirs = Network.forward(ours, {"pos": graph.pos[points]})
-            torch.testing.assert_close(together[points], theirs, rtol=0, atol=1e-12)
+        for one, points in zip(ours({"position": position}), position, strict=True):
+            torch.testing.assert_close(one, library({"pos": points}), rtol=0, atol=1e-12)
+
+
+def e3nn_network(m: Method, s: tasks.Sample):
+    """In float64, for one frame of five points."""
+    import torch
+
+    torch.set_default_dtype(torch.float64)
+    network = m.module.build(m.hyperparameters(), Shape(5, 0, 0, features.measure(s, "last", 1)))
     torch.set_default_dtype(torch.float32)
+    return network
+
+
+def neighbours(position: np.ndarray, cutoff: float, box: float, padding: int) -> dict:
+    """One sample as a network gets it with a cutoff: points in a box that repeats along x."""
+    import torch
+
+    found = []
+    for image in range(-4, 5):
+        apart = np.linalg.norm(position[:, None] - position + [image * box, 0, 0], axis=-1)
+        found += [(i, j, image * box) for i, j in np.argwhere((apart < cutoff) & (apart > 0))]
+    found = np.random.default_rng(0).permutation(found)
+    shift = np.pad(found[:, 2:], ((0, padding), (0, 2)))
+    ends = np.pad(found[:, :2].astype(np.int32), ((0, padding), (0, 0)), constant_values=len(position))
+    given = {"position": position, "senders": ends[:, 0], "receivers": ends[:, 1], "shift": shift}
+    return {name: torch.as_tensor(value)[None] for name, value in given.items()}
+
+
+@pytest.mark.parametrize("padding", [0, 7])
+def test_lists_of_neighbours_agree_with_all_pairs_and_with_a_larger_cell(chain, padding):
+    """In float64, to the rounding of sums in another order: without images, and with points that see their own."""
+    import torch
+
+    s, m, cutoff = sample(chain, 1), method("e3nn_network", max_radius=0.8), 0.8
+    network, position = e3nn_network(m, s), s.position[0, -1]
+    with torch.no_grad():
+        whole = network({"position": torch.as_tensor(position)[None]})
+        listed = network(neighbours(position, cutoff, 100.0, padding))
+        torch.testing.assert_close(listed, whole, rtol=0, atol=1e-12)
+        small = network(neighbours(position, cutoff, 0.7, padding))
+        assert (small - whole).abs().max() > 1e-3
+        double = np.concatenate([position, position + [0.7, 0, 0]])
+        large = network(neighbours(double, cutoff, 1.4, padding))
+        torch.testing.assert_close(large, small.tile(1, 2, 1), rtol=0, atol=1e-12)
 
 
 def test_planar_input_stays_planar_in_the_e3nn_network(load, chain):

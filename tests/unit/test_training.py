@@ -1,5 +1,9 @@
 """The training loops: they learn, are deterministic, resume, and record what goes wrong."""
 
+import json
+import subprocess
+import sys
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +21,7 @@ from equitraj.prediction import predictor
 from equitraj.training import outcome
 from equitraj.training import run as train_run
 from equitraj.training.method import Method
+from study import REPOSITORY, environment
 
 TASK = {"name": "chain_k3", "source": "chain", "history": 3, "lag": 1}
 TASK["split"] = {"by": "time", "train": 60, "validation": 20, "test": 30}
@@ -278,6 +283,38 @@ def test_a_symmetry_penalty_lowers_the_rotation_error(files, tmp_path, model):
         assert max(error.values()) < 1e-12  # thirty times its rounding, 3e-14
 
 
+def test_what_depends_on_samples_alone_is_computed_once_and_changes_nothing(files, tmp_path, monkeypatch):
+    """Prepared in the first place, or in each step as where memory is short: bit for bit the same weights."""
+    from equitraj.training import dense
+
+    network, calls = load_model("e3nn_network").GraphNetwork, []
+    prepare, enough = network.prepare, dense.PREPARED_BYTES
+    monkeypatch.setattr(network, "prepare", lambda *given: calls.append(given) or prepare(*given))
+    for memory, name in ((enough, "once"), (0, "each")):
+        monkeypatch.setattr(dense, "PREPARED_BYTES", memory)
+        calls.clear()
+        train(files, tmp_path / name, "e3nn_network", epochs=2)
+        # of both parts: one sample, for its size, and all; or in three steps and one validation
+        assert len(calls) == (4 if name == "once" else 2 + 2 * (3 + 1))
+    for key, value in weights(tmp_path / "once").items():
+        np.testing.assert_array_equal(value, weights(tmp_path / "each")[key])
+
+
+def test_dense_batches_need_no_torch_geometric(files, tmp_path):
+    """In a process of its own, as other tests import it."""
+    script, method = REPOSITORY / "workflow/scripts/train.py", Method("m", "e3nn_network", "learned_frame")
+    align(files / "lifted.h5", TASK, "learned_frame", {"frames": "learned_frame", "options": {}}, tmp_path / "a.h5")
+    method = asdict(method) | {"options": NETWORKS["e3nn_network"], "training": {"epochs": 1}}
+    code = (
+        "import runpy, sys; runpy.run_path(sys.argv.pop(1), None, '__main__'); print('torch_geometric' in sys.modules)"
+    )
+    call = [sys.executable, "-c", code, script, "--task", json.dumps(TASK), "--method", json.dumps(method)]
+    call += ["--trajectory", files / "lifted.h5", "--aligned", tmp_path / "a.h5", "--folder", tmp_path]
+    done = subprocess.run(call, env=environment(PYTHONPATH=str(script.parent)), capture_output=True, text=True)
+    assert done.stdout == "False\n", done.stderr
+    assert read_json(tmp_path / "seed0" / "run.json")["status"] == "ok"
+
+
 def frame_batch(n_samples: int = 4, n_frames: int = 3):
     """Inputs, targets, frames and weights of a few samples in several frames, as the loops get them."""
     from equitraj.training.outcome import Arrays
@@ -305,21 +342,24 @@ def brute_force_loss(output: np.ndarray, arrays) -> float:
 def test_the_loss_of_a_set_of_frames_is_that_of_their_mean_in_world_axes():
     import jax
     import torch
-    from torch_geometric.data import Batch
+    from torch_geometric.data import Data as Graph
 
     from equitraj.training import jax as jax_loop
     from equitraj.training import torch as torch_loop
+    from equitraj.training.dense import Dense
+    from equitraj.training.graphs import Graphs
 
     arrays = frame_batch()
     output = np.tanh(arrays.inputs["position"] @ np.arange(9.0).reshape(3, 3))
     expected = brute_force_loss(output, arrays)
     network = lambda inputs: jax.numpy.tanh(inputs["position"] @ np.arange(9.0).reshape(3, 3))  # noqa: E731
     assert float(jax_loop._loss(network, jax_loop._samples(arrays, "float64"))) == pytest.approx(expected, rel=1e-12)
-    graphs = [torch_loop.Graph(pos=torch.as_tensor(p)) for p in arrays.inputs["position"]]
+    graphs = [Graph(pos=torch.as_tensor(p)) for p in arrays.inputs["position"]]
     provider = type("Provider", (), {"graphs": lambda self, inputs: graphs})()
-    batch = Batch.from_data_list(torch_loop._graphs(provider, arrays, "float64"))
-    found = torch_loop._loss(torch.as_tensor(output).flatten(0, 1), batch, 3)
-    assert found.item() == pytest.approx(expected, rel=1e-12)
+    everything = torch.arange(len(graphs))
+    for samples in (Dense.of(arrays, "float64"), Graphs.of(provider, arrays, "float64")):
+        found = torch_loop._loss(torch.as_tensor(output).flatten(0, 1), samples.take(everything), 3)
+        assert found.item() == pytest.approx(expected, rel=1e-12)
 
 
 def test_rotated_copies_keep_the_loss_of_an_equivariant_network():

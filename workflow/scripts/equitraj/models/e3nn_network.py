@@ -1,20 +1,18 @@
-"""The chapter's e3nn network (e3nn.nn.models.gate_points_2101; Geiger and Smidt, arXiv:2207.09453) on graphs whose
-edges are computed once.
+"""The chapter's e3nn network (e3nn.nn.models.gate_points_2101; Geiger and Smidt, arXiv:2207.09453) on all
+pairs of points of each sample, or on a list of neighbours.
 
 The library's forward pass searches the neighbours of a whole batch in every call, comparing all points with each other,
-and beyond 25 points rounding in that search makes some points neighbours of themselves; here the edges of each sample
-come with its graph. The K - 1 past displacements of a point are its 1o features.
+and beyond 25 points rounding in that search makes some points neighbours of themselves. Here each sample has its own
+pairs; those beyond the cutoff have a weight of zero. The K - 1 past displacements of a point are its 1o features.
 """
 
 from dataclasses import dataclass
 from typing import Annotated
 
-import numpy as np
 import torch
 from e3nn import o3
 from e3nn.math import soft_one_hot_linspace
-from e3nn.nn.models.gate_points_2101 import Network, smooth_cutoff
-from torch_geometric.data import Data
+from e3nn.nn.models.gate_points_2101 import Convolution, Network, smooth_cutoff
 
 from equitraj.base.allowed import Checked, Pattern, Range
 from equitraj.data.features import Shape
@@ -46,61 +44,114 @@ def claims(hyperparameters: Hyperparameters) -> dict[str, bool]:
 
 
 class GraphNetwork(Network):
-    """The library's network, fed with graphs that carry their edges."""
+    """The library's network on pairs of points: the radial network sees each distance once, whatever the direction."""
 
-    def batch(self, inputs: dict[str, np.ndarray]) -> Data:
-        """One graph of B separate parts, from the arrays of `equitraj.data.features.network_inputs`."""
-        n_samples, n_points = inputs["position"].shape[:2]
-        features = [inputs["scalar"]] if "scalar" in inputs else []
-        features.append(inputs["displacement"].swapaxes(1, 2).reshape(n_samples, n_points, -1))
-        x = torch.as_tensor(np.concatenate(features, -1)).flatten(0, 1) if self.input_has_node_in else None
-        part, source, destination = np.nonzero(self.neighbours(inputs["position"]))
-        edges = torch.as_tensor(np.stack([source, destination]) + part * n_points)
-        return Data(pos=torch.as_tensor(inputs["position"]).flatten(0, 1), edge_index=edges, x=x)
+    def __init__(self, **arguments) -> None:
+        super().__init__(**arguments)
+        for convolution in self.convolutions():
+            convolution.fc.register_forward_hook(_both_directions)
+        parity = torch.cat([torch.full((mul * ir.dim,), float(ir.p)) for mul, ir in self.irreps_edge_attr])
+        self.register_buffer("parity", parity, persistent=False)
 
-    def graphs(self, inputs: dict[str, np.ndarray]) -> list[Data]:
-        """One graph per sample, to be shuffled into batches."""
-        each = ({k: v[i : i + 1] for k, v in inputs.items()} for i in range(len(inputs["position"])))
-        return [self.batch(one) for one in each]
+    def convolutions(self) -> list[Convolution]:
+        """One of each layer; all but the last are followed by a gate."""
+        return [layer if isinstance(layer, Convolution) else layer.first for layer in self.layers]
 
-    def neighbours(self, position: np.ndarray) -> np.ndarray:
-        """(B, N, N), whether two different points of positions (B, N, 3) are within the cutoff."""
-        squared = np.square(position[:, :, None] - position[:, None]).sum(-1)
-        return (squared < self.max_radius**2) & ~np.eye(position.shape[1], dtype=bool)
+    def prepare(self, inputs: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+        """All that does not depend on weights, from tensors of `equitraj.data.features.network_inputs`.
 
-    def forward(self, data: Data) -> torch.Tensor:
-        """(B * N, 3) from a batch of graphs."""
-        return self.outputs(data)[-1]
-
-    def outputs(self, data: Data) -> list[torch.Tensor]:
-        """What each layer hands on, (B * N, D) in its irreps, the last one (B * N, 3)."""
-        source, destination = data.edge_index
-        vector = data.pos[source] - data.pos[destination]
-        length = vector.norm(dim=1)
+        Returns `x` (B, N, D), the features of the points; `first` and `second` (B, P), the pairs, each once;
+        `harmonics` (B, P, D), those of x[first] - x[second] times the cutoff, and `radial` (B, P, number_of_basis).
+        """
+        position = inputs["position"]
+        first, second, shift = _listed(inputs, 2 * self.max_radius) if "senders" in inputs else _all_pairs(position)
+        vector = _at(position, first) - _at(position, second) + shift
+        length = vector.norm(dim=-1)
         harmonics = o3.spherical_harmonics(self.irreps_edge_attr, vector, True, normalization="component")
-        edge_attr = smooth_cutoff(length / self.max_radius)[:, None] * harmonics
-        radial = soft_one_hot_linspace(
-            length, 0.0, self.max_radius, self.number_of_basis, basis="gaussian", cutoff=False
-        ).mul(self.number_of_basis**0.5)
-        ones = data.pos.new_ones((len(data.pos), 1))
-        x = data.x if self.input_has_node_in else ones
-        outputs = []
+        radial = soft_one_hot_linspace(length, 0.0, self.max_radius, self.number_of_basis, "gaussian", cutoff=False)
+        return {
+            "x": self._features(inputs),
+            "first": first,
+            "second": second,
+            "harmonics": smooth_cutoff(length / self.max_radius)[..., None] * harmonics,
+            "radial": radial * self.number_of_basis**0.5,
+        }
+
+    def _features(self, inputs: dict[str, torch.Tensor]) -> torch.Tensor:
+        if not self.input_has_node_in:
+            return torch.ones_like(inputs["position"][..., :1])
+        vectors = inputs["displacement"].swapaxes(1, 2).flatten(2)
+        return torch.cat([inputs["scalar"], vectors], -1) if "scalar" in inputs else vectors
+
+    def apply(self, prepared: dict[str, torch.Tensor]) -> torch.Tensor:
+        """(B, N, 3) from what `prepare` returned."""
+        return self.outputs(prepared)[-1]
+
+    def forward(self, inputs: dict[str, torch.Tensor]) -> torch.Tensor:
+        """(B, N, 3) from tensors of `equitraj.data.features.network_inputs`."""
+        return self.apply(self.prepare(inputs))
+
+    def outputs(self, prepared: dict[str, torch.Tensor]) -> list[torch.Tensor]:
+        """What each layer hands on, (B, N, D) in its irreps, the last one (B, N, 3)."""
+        x, harmonics = prepared["x"].flatten(0, 1), prepared["harmonics"].flatten(0, 1)
+        leading = prepared["x"].shape[:2]
+        start = torch.arange(0, len(x), leading[1], device=x.device)[:, None]
+        first, second = ((prepared[k] + start).flatten() for k in ("first", "second"))
+        edges = torch.cat([first, second]), torch.cat([second, first])
+        harmonics = torch.cat([harmonics, harmonics * self.parity])
+        radial, ones, outputs = prepared["radial"].flatten(0, 1), x.new_ones((len(x), 1)), []
         for layer in self.layers:
-            x = layer(x, ones, source, destination, edge_attr, radial)
-            outputs.append(x)
+            x = layer(x, ones, *edges, harmonics, radial)
+            outputs.append(x.unflatten(0, leading))
         return outputs
 
 
-def layers(network: GraphNetwork, data: Data) -> tuple[torch.Tensor, dict[str, dict[int, torch.Tensor]]]:
-    """The output (B * N, 3), and what each layer hands on by degree l of its irreps, (B * N, C, 2 l + 1)."""
-    outputs, found = network.outputs(data), {}
+def _both_directions(module: torch.nn.Module, inputs: tuple, weights: torch.Tensor) -> torch.Tensor:
+    """The weights of the pairs for the edges one way, then for those the other way."""
+    return torch.cat([weights, weights])
+
+
+def _at(position: torch.Tensor, index: torch.Tensor) -> torch.Tensor:
+    """The points (B, P, 3) at `index` (B, P)."""
+    return position.gather(1, index[..., None].expand(-1, -1, 3))
+
+
+def _all_pairs(position: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """First and second points (B, P) of all pairs, and a shift of zero."""
+    n_samples, n_points = position.shape[:2]
+    pairs = torch.triu_indices(n_points, n_points, 1, device=position.device)
+    first, second = pairs[:, None].expand(-1, n_samples, -1)
+    return first, second, position.new_zeros(())
+
+
+def _listed(inputs: dict[str, torch.Tensor], far: float) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """The same of a list of neighbours with both directions of each pair; where it ends, pairs of shift `far`."""
+    first, second, shift = inputs["senders"].long(), inputs["receivers"].long(), inputs["shift"]
+    sign = shift.sign() @ shift.new_tensor([9, 3, 1])  # of the first component that is not zero
+    once = (first < second) | ((first == second) & (sign > 0))  # a point and its own image
+    once, order = once.sort(dim=1, descending=True, stable=True)
+    once, order = (v[:, : first.shape[1] // 2] for v in (once, order))
+    first, second = (torch.where(once, v.gather(1, order), 0) for v in (first, second))
+    return first, second, torch.where(once[..., None], _at(shift, order), far)
+
+
+def layers(
+    network: GraphNetwork, inputs: dict[str, torch.Tensor]
+) -> tuple[torch.Tensor, dict[str, dict[int, torch.Tensor]]]:
+    """The output (B, N, 3), and what each layer hands on by degree l of its irreps, (B, N, C, 2 l + 1)."""
+    outputs, found = network.outputs(network.prepare(inputs)), {}
     for i, (layer, x) in enumerate(zip(network.layers, outputs, strict=True)):
         irreps, parts = layer.irreps_out, {}
         for (mul, ir), part in zip(irreps, irreps.slices(), strict=True):
-            parts.setdefault(ir.l, []).append(x[:, part].unflatten(1, (mul, ir.dim)))
+            parts.setdefault(ir.l, []).append(x[..., part].unflatten(-1, (mul, ir.dim)))
         name = f"layer {i + 1}" if i + 1 < len(network.layers) else "output"
-        found[name] = {degree: torch.cat(part, 1) for degree, part in parts.items()}
+        found[name] = {degree: torch.cat(part, 2) for degree, part in parts.items()}
     return outputs[-1], found
+
+
+def cutoff(hyperparameters: Hyperparameters, shape: Shape) -> float | None:
+    """The cutoff in the data's units, where one is given; the default reaches all pairs."""
+    return hyperparameters.max_radius or None
 
 
 def build(hyperparameters: Hyperparameters, shape: Shape) -> GraphNetwork:

@@ -3,17 +3,24 @@
 import copy
 import math
 import os
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from torch_geometric.data import Batch
-from torch_geometric.data import Data as Graph
+from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from equitraj.training.checkpoint import Checkpoint
 from equitraj.training.dense import Dense, is_dense, points, tensors
 from equitraj.training.options import TrainingOptions
 from equitraj.training.outcome import Arrays, Data, Monitor, Outcome, snapshot_epochs
 from equitraj.training.state import check_names
+
+if TYPE_CHECKING:
+    from torch_geometric.data import Batch
+
+    from equitraj.training.graphs import Graphs
+
+VALIDATED = 64  # samples in a call: larger ones leave the caches
 
 torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "1")))
 
@@ -54,33 +61,18 @@ def haar_rotations(n: int, generator: torch.Generator, dtype: torch.dtype) -> to
     return quaternion_to_matrix(q / q.norm(dim=1, keepdim=True))
 
 
-def _graphs(network: torch.nn.Module, arrays: Arrays, dtype: str) -> list[Graph]:
-    """S * F graphs, the frames of a sample side by side; each carries its target, frame and weight."""
-    graphs = network.graphs({k: v.astype(dtype) for k, v in arrays.inputs.items()})
-    target, weight = torch.as_tensor(arrays.target.astype(dtype)), torch.as_tensor(arrays.weight.astype(dtype))
-    rotation, weight = torch.as_tensor(arrays.rotation.astype(dtype)).flatten(0, 1), weight.flatten()
-    for i, graph in enumerate(graphs):
-        graph.y, graph.weight, graph.rotation = target[i], weight[i : i + 1], rotation[i : i + 1]
-    return graphs
-
-
-def _samples(network: torch.nn.Module, arrays: Arrays, dtype: str) -> Dense | list[Graph]:
+def _samples(network: torch.nn.Module, arrays: Arrays, dtype: str) -> "Dense | Graphs":
     """All samples and frames, as the network takes them."""
-    return Dense.of(arrays, dtype) if is_dense(network) else _graphs(network, arrays, dtype)
+    if is_dense(network):
+        return Dense.of(arrays, dtype)
+    from equitraj.training.graphs import Graphs  # only networks on graphs need torch-geometric
+
+    return Graphs.of(network, arrays, dtype)
 
 
-def _take(samples: Dense | list[Graph], index: torch.Tensor) -> Dense | Batch:
-    """The batch of the samples at `index`."""
-    return (
-        samples.take(index)
-        if isinstance(samples, Dense)
-        else Batch.from_data_list([samples[i] for i in index.tolist()])
-    )
-
-
-def _apply(network: torch.nn.Module, batch: Dense | Batch) -> torch.Tensor:
+def _apply(network: torch.nn.Module, batch: "Dense | Batch") -> torch.Tensor:
     """What the network returns for a batch, (samples * N, 3)."""
-    return points(network(batch.inputs), batch.inputs) if isinstance(batch, Dense) else network(batch)
+    return batch.output(network) if isinstance(batch, Dense) else network(batch)
 
 
 def outputs(network: torch.nn.Module, inputs: dict[str, np.ndarray]) -> torch.Tensor:
@@ -90,24 +82,18 @@ def outputs(network: torch.nn.Module, inputs: dict[str, np.ndarray]) -> torch.Te
     return network(network.batch(inputs))
 
 
-def _rotate(batch: Dense | Batch, generator: torch.Generator, n_scalars: int) -> tuple[Dense | Batch, torch.Tensor]:
+def _rotate(batch: "Dense | Batch", generator: torch.Generator, n_scalars: int) -> tuple["Dense | Batch", torch.Tensor]:
     """Each sample turned by a rotation of its own, and the rotations (B, 3, 3); graphs are turned in place."""
     turn = haar_rotations(batch.num_graphs, generator, batch.y.dtype).to(batch.y.device)
-    return (batch.turned(turn) if isinstance(batch, Dense) else _turned_graphs(batch, turn, n_scalars)), turn
+    if isinstance(batch, Dense):
+        return batch.turned(turn), turn
+    from equitraj.training.graphs import turned
 
-
-def _turned_graphs(batch: Batch, turn: torch.Tensor, n_scalars: int) -> Batch:
-    rotation = turn[batch.batch]
-    batch.rotation = turn @ batch.rotation
-    batch.pos, batch.y = ((rotation @ v[..., None])[..., 0] for v in (batch.pos, batch.y))
-    if batch.x is not None:
-        vectors = batch.x[:, n_scalars:].reshape(len(batch.x), -1, 3) @ rotation.mT
-        batch.x = torch.cat([batch.x[:, :n_scalars], vectors.flatten(1)], dim=1)
-    return batch
+    return turned(batch, turn, n_scalars), turn
 
 
 def _loss(
-    output: torch.Tensor, batch: Dense | Batch, n_frames: int, huber: float = 0.0, average: bool = True
+    output: torch.Tensor, batch: "Dense | Batch", n_frames: int, huber: float = 0.0, average: bool = True
 ) -> torch.Tensor:
     """Loss of the weighted mean over the frames, taken in world axes, or the weighted mean of the frames' losses."""
     weight = batch.weight.unflatten(0, (-1, n_frames))
@@ -122,7 +108,7 @@ def _loss(
 
 
 def _asymmetry(
-    network: torch.nn.Module, batch: Dense | Batch, output: torch.Tensor, generator: torch.Generator, n_scalars: int
+    network: torch.nn.Module, batch: "Dense | Batch", output: torch.Tensor, generator: torch.Generator, n_scalars: int
 ) -> torch.Tensor:
     """Mean of |R^T f(R x) - f(x)|^2 over the samples, a rotation R for each; turns graphs in place."""
     batch, turn = _rotate(batch, generator, n_scalars)
@@ -166,11 +152,17 @@ class Trainer:
         """Train the network of one seed and fill in the outcome's weights."""
         network = self.initial(seed)
         outcome.initial = named_arrays(network)
-        if self.samples is None:
-            parts = {"train": self.data.train, "validation": self.data.validation}
-            self.samples = {k: _samples(network, v, self.options.precision) for k, v in parts.items()}
-        run = Run(network.to(self.place), self.samples, self.data, self.options, seed)
+        network = network.to(self.place)
+        self.samples = self.samples or self._load(network)
+        run = Run(network, self.samples, self.data, self.options, seed)
         outcome.trained, outcome.snapshots = run.train(monitor, checkpoint), run.snapshots
+
+    def _load(self, network: torch.nn.Module) -> "dict[str, Dense | Graphs]":
+        """Both parts on the device; what nothing turns is prepared."""
+        parts = {"train": self.data.train, "validation": self.data.validation}
+        samples = {k: _samples(network, v, self.options.precision).to(self.place) for k, v in parts.items()}
+        turned = {"train"} if self.data.augmentation == "rotation" or self.options.symmetry_penalty else set()
+        return {k: v if k in turned or not is_dense(network) else v.prepare(network) for k, v in samples.items()}
 
 
 class Run:
@@ -186,7 +178,8 @@ class Run:
         self.n_batches = max(1, self.n_samples // options.batch_size)
         self.n_scalars = data.train.inputs.get("scalar", np.zeros((1, 1, 0))).shape[-1]
         rate = {"lr": options.learning_rate, "weight_decay": options.weight_decay}
-        self.optimiser = torch.optim.AdamW(network.parameters(), **rate)
+        self.optimiser = torch.optim.AdamW(network.parameters(), fused=True, **rate)
+        self.move = get_ema_multi_avg_fn(options.ema)
         self.schedule, self.step = _schedule(options, options.epochs * self.n_batches), 0
         self.generator = torch.Generator().manual_seed(seed)
         self.snapshots: dict[int, dict[str, np.ndarray]] = {}
@@ -206,13 +199,13 @@ class Run:
                 checkpoint.save(self._arrays(), monitor.state() | {"step": self.step})
         return named_arrays(self.best)
 
-    def _batch(self, chosen: torch.Tensor) -> tuple[Dense | Batch, int]:
+    def _batch(self, chosen: torch.Tensor) -> "tuple[Dense | Batch, int]":
         """A batch of the chosen samples (B,), and how many frames each has: all, or one drawn by weight."""
         index, n_frames = chosen[:, None] * self.n_frames + torch.arange(self.n_frames), self.n_frames
         if self.data.draw:
             weight = torch.as_tensor(self.data.train.weight)[chosen]
             index, n_frames = index.gather(1, torch.multinomial(weight, 1, generator=self.generator)), 1
-        batch = _take(self.samples["train"], index.flatten()).to(self.device)
+        batch = self.samples["train"].take(index.flatten())
         if self.data.draw:
             batch.weight = torch.ones_like(batch.weight)
         return batch, n_frames
@@ -229,27 +222,30 @@ class Run:
         return loss
 
     def _epoch(self) -> float:
-        order, total = torch.randperm(self.n_samples, generator=self.generator), 0.0
+        order, losses = torch.randperm(self.n_samples, generator=self.generator), []
+        weights, average = list(self.network.parameters()), list(self.average.parameters())
         for b in range(self.n_batches):
             loss = self._objective(order[b * self.options.batch_size : (b + 1) * self.options.batch_size])
             self.optimiser.zero_grad()
             loss.backward()
-            torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.options.clip)
+            torch.nn.utils.clip_grad_norm_(weights, self.options.clip, foreach=True)
             for group in self.optimiser.param_groups:
                 group["lr"] = self.options.learning_rate * self.schedule(self.step)
             self.optimiser.step()
             self.step += 1
-            with torch.no_grad():
-                for a, w in zip(self.average.parameters(), self.network.parameters(), strict=True):
-                    a.lerp_(w, 1 - self.options.ema)
-            total += loss.item()
-        return total / self.n_batches
+            self.move(average, weights, self.step)
+            losses.append(loss.detach())
+        return torch.stack(losses).double().mean().item()
 
     @torch.no_grad()
     def _validate(self) -> float:
-        n_samples = self.data.validation.weight.size
-        batch = _take(self.samples["validation"], torch.arange(n_samples)).to(self.device)
-        return _loss(_apply(self.average, batch), batch, self.n_frames, average=not self.data.draw).item()
+        n_samples, total = len(self.data.validation), 0.0
+        for chosen in torch.arange(n_samples).split(VALIDATED):
+            index = chosen[:, None] * self.n_frames + torch.arange(self.n_frames)
+            batch = self.samples["validation"].take(index.flatten())
+            loss = _loss(_apply(self.average, batch), batch, self.n_frames, average=not self.data.draw)
+            total += loss.item() * len(chosen)
+        return total / n_samples
 
     def _state(self) -> dict[str, torch.nn.Module]:
         return {"network": self.network, "average": self.average, "best": self.best}

@@ -1,11 +1,15 @@
 """A learned frame around a torch network: a vector network, orthonormalised; the same as in `canonical/jax.py`."""
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import torch
-from torch_geometric.data import Data
 
 from equitraj.data.features import Shape
 from equitraj.frames import UNDETERMINED
+
+if TYPE_CHECKING:
+    from torch_geometric.data import Data
 
 
 class VectorNetwork(torch.nn.Module):
@@ -52,7 +56,7 @@ class Canonical(torch.nn.Module):
         if hasattr(network, "graphs"):
             self.batch, self.graphs = network.batch, network.graphs
 
-    def forward(self, data: Data | dict[str, torch.Tensor]) -> torch.Tensor:
+    def forward(self, data: "Data | dict[str, torch.Tensor]") -> torch.Tensor:
         """(B * N, 3) from a batch of graphs, or (B, N, 3) from a dense one, back in the axes of the inputs."""
         return self._dense(data) if isinstance(data, dict) else self._on_graphs(data)
 
@@ -63,7 +67,7 @@ class Canonical(torch.nn.Module):
         turned = inputs | {k: torch.einsum("bij,b...j->b...i", rotation, inputs[k]) for k in names}
         return torch.einsum("bij,bni->bnj", rotation, self.network(turned))
 
-    def _on_graphs(self, data: Data) -> torch.Tensor:
+    def _on_graphs(self, data: "Data") -> torch.Tensor:
         position = data.pos.unflatten(0, (-1, self.shape.n_points))
         x = data.pos[:, :0] if data.x is None else data.x
         x = x.unflatten(0, position.shape[:2])
