@@ -306,7 +306,7 @@ def test_dense_batches_need_no_torch_geometric(files, tmp_path):
     align(files / "lifted.h5", TASK, "learned_frame", {"frames": "learned_frame", "options": {}}, tmp_path / "a.h5")
     method = asdict(method) | {"options": NETWORKS["e3nn_network"], "training": {"epochs": 1}}
     code = (
-        "import runpy, sys; runpy.run_path(sys.argv[1], run_name='__main__'); print('torch_geometric' in sys.modules)"
+        "import runpy, sys; runpy.run_path(sys.argv.pop(1), None, '__main__'); print('torch_geometric' in sys.modules)"
     )
     call = [sys.executable, "-c", code, script, "--task", json.dumps(TASK), "--method", json.dumps(method)]
     call += ["--trajectory", files / "lifted.h5", "--aligned", tmp_path / "a.h5", "--folder", tmp_path]

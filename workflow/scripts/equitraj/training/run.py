@@ -196,6 +196,7 @@ def run_opened(
 ) -> None:
     """`run`, of the trajectory and the observables of two open files."""
     started, threads = now(), int(os.environ.get("OMP_NUM_THREADS", os.cpu_count() or 1))
+    claims = method.claims()  # which refuses wrong options before anything is written
     splits, split_record = load_splits(whole, observed, task, size)
     shape = shape_of(method, splits["train"], task)
     memory.check(method.name, method.model, method.spec, asdict(method), shape.n_points)
@@ -217,7 +218,7 @@ def run_opened(
         "split": split_record,
         "fitted_on": parts,
         "train_size": str(size),
-        "claims": method.claims(),
+        "claims": claims,
         "framework": framework,
         "versions": versions(framework),
         "precision": "float64" if method.closed_form else method.training_options().precision,
