@@ -153,15 +153,13 @@ def test_lists_of_neighbours_give_what_all_pairs_do(nodes):
     np.testing.assert_allclose(near, block, rtol=1e-5, atol=1e-6)  # float32 sums in another order
 
 
+def interpolation_error(**options: int) -> float:
+    network = gate_points.build(Hyperparameters(**options), shape_of(2, 0), jax.random.key(0))
+    return network.diagnostics()["radial_interpolation_error"]
+
+
 def test_the_default_interpolates_below_the_bound_and_coarse_nodes_do_not():
-    network = gate_points.build(Hyperparameters(), shape_of(2, 0), jax.random.key(0))
-    assert gate_points.interpolation_error(network) < 1e-5
-    coarse = gate_points.build(Hyperparameters(nodes=16), shape_of(2, 0), jax.random.key(0))
-    assert gate_points.interpolation_error(coarse) > 1e-3
-    assert (
-        gate_points.interpolation_error(gate_points.build(Hyperparameters(nodes=0), shape_of(2, 0), jax.random.key(0)))
-        == 0
-    )
+    assert interpolation_error() < 1e-5 and interpolation_error(nodes=16) > 1e-3 and interpolation_error(nodes=0) == 0
 
 
 def test_interpolation_is_exact_for_what_it_spans():

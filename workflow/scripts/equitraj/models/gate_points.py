@@ -263,6 +263,17 @@ class Network(eqx.Module):
         """(B, N, 3) from the arrays of `equitraj.data.features.network_inputs`; radial networks evaluated directly."""
         return self.apply(self.prepare(inputs, direct=True))
 
+    def diagnostics(self) -> dict[str, float]:
+        """The largest error of an interpolated radial network, relative to its largest value, in float64."""
+        h, errors = self.hyperparameters, [0.0]
+        double = eqx.tree_at(lambda n: n.weights, self, {k: v.astype("float64") for k, v in self.weights.items()})
+        at, one = jnp.linspace(0, 1, 2048), jnp.ones(())
+        for layer in self.layers if h.nodes else ():
+            exact = double.radial_network(layer.name, _radial.gaussians(at, one, h.number_of_basis))
+            found = double.coefficients(layer.name, at.dtype) @ _radial.polynomials(at, one, h.nodes)
+            errors.append(float(jnp.abs(found - exact).max() / jnp.abs(exact).max()))
+        return {"radial_interpolation_error": max(errors)}
+
 
 NAME = re.compile(r"weights\['(.*)'\]")
 
@@ -276,20 +287,6 @@ def adopted(arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
 def exported(arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     """Weights of this network by the names of e3nn's `Network`, for its `load_state_dict(..., strict=False)`."""
     return {NAME.fullmatch(name)[1]: value for name, value in arrays.items()}
-
-
-def interpolation_error(network: Network) -> float:
-    """The largest error of a layer's interpolated radial network, relative to its largest value, in float64."""
-    h, errors = network.hyperparameters, []
-    if not h.nodes:
-        return 0.0
-    double = eqx.tree_at(lambda n: n.weights, network, {k: v.astype("float64") for k, v in network.weights.items()})
-    at, one = jnp.linspace(0, 1, 2048), jnp.ones(())
-    for layer in network.layers:
-        exact = double.radial_network(layer.name, _radial.gaussians(at, one, h.number_of_basis))
-        found = double.coefficients(layer.name, at.dtype) @ _radial.polynomials(at, one, h.nodes)
-        errors.append(float(jnp.abs(found - exact).max() / jnp.abs(exact).max()))
-    return max(errors)
 
 
 def layers(network: Network, inputs: dict[str, jax.Array]) -> tuple[jax.Array, dict[str, dict[int, jax.Array]]]:

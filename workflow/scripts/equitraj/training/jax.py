@@ -221,6 +221,8 @@ class Trainer:
             self.epoch = self.epoch or self._compiled(rebuild, state, constants)
         best, snapshots = self._run(state, constants, monitor, checkpoint)
         outcome.trained = named_arrays(unravel(best))
+        if hasattr(network, "diagnostics"):
+            outcome.diagnostics = rebuild(best, constants).diagnostics()
         outcome.snapshots = {int(n): named_arrays(unravel(jnp.asarray(v))) for n, v in snapshots.items()}
 
     def _compiled(self, rebuild, state: tuple, constants: object):

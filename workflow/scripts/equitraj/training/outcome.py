@@ -90,26 +90,6 @@ class Outcome:
             kept[name] = value
         return outcome
 
-    def arrays(self) -> dict[str, np.ndarray]:
-        """All weights by name, below `initial/`, `trained/` and, after epoch N, `epochN/`."""
-        parts = {"initial": self.initial, "trained": self.trained} | {f"epoch{n}": v for n, v in self.snapshots.items()}
-        return {f"{part}/{name}": value for part, arrays in parts.items() for name, value in arrays.items()}
-
-    def rest(self) -> dict:
-        """What is not weights, for JSON."""
-        return {name: value for name, value in vars(self).items() if name not in ("initial", "trained", "snapshots")}
-
-    @classmethod
-    def of(cls, arrays: dict[str, np.ndarray], rest: dict) -> "Outcome":
-        """The outcome of which these are `arrays` and `rest`."""
-        outcome = cls(**rest)
-        for path, value in arrays.items():
-            part, name = path.split("/", 1)
-            epoch = part.removeprefix("epoch")
-            kept = outcome.snapshots.setdefault(int(epoch), {}) if epoch.isdigit() else getattr(outcome, part)
-            kept[name] = value
-        return outcome
-
 
 def snapshot_epochs(epochs: int, count: int = 6) -> set[int]:
     """Epochs, counted from 1, after which weights are kept: evenly spaced in the logarithm, the last left out."""
