@@ -29,6 +29,7 @@ NETWORKS = {
     "mlp": {"width": 16},
     "egnn": {"width": 8, "layers": 1},
     "e3nn_network": {"irreps_hidden": "4x0e + 4x1o", "lmax": 1, "layers": 1, "radial_neurons": 8},
+    "gate_points": {"irreps_hidden": "4x0e + 4x1o", "lmax": 1, "layers": 1, "radial_neurons": 8},
 }
 CENTRE_OF_MASS = {"frames": "centre_of_mass", "options": {}}
 LOOPS = ("mlp", "e3nn_network")  # one network for each training loop
@@ -140,7 +141,7 @@ def test_augmentation_draws_haar_rotations():
     import jax
     import torch
 
-    from equitraj.training import jax as jax_loop
+    from equitraj.training import jax_samples as jax_loop
     from equitraj.training import torch as torch_loop
 
     by_jax = np.asarray(jax_loop.haar_rotations(jax.random.key(0), 4000, np.float64))
@@ -344,7 +345,7 @@ def test_the_loss_of_a_set_of_frames_is_that_of_their_mean_in_world_axes():
     import torch
     from torch_geometric.data import Data as Graph
 
-    from equitraj.training import jax as jax_loop
+    from equitraj.training import jax_samples as jax_loop
     from equitraj.training import torch as torch_loop
     from equitraj.training.dense import Dense
     from equitraj.training.graphs import Graphs
@@ -353,7 +354,8 @@ def test_the_loss_of_a_set_of_frames_is_that_of_their_mean_in_world_axes():
     output = np.tanh(arrays.inputs["position"] @ np.arange(9.0).reshape(3, 3))
     expected = brute_force_loss(output, arrays)
     network = lambda inputs: jax.numpy.tanh(inputs["position"] @ np.arange(9.0).reshape(3, 3))  # noqa: E731
-    assert float(jax_loop._loss(network, jax_loop._samples(arrays, "float64"))) == pytest.approx(expected, rel=1e-12)
+    samples = jax_loop.samples_of(arrays, "float64", len(arrays) + 3)  # what fills up does not count
+    assert float(jax_loop.loss(network, samples)) / len(arrays) == pytest.approx(expected, rel=1e-12)
     graphs = [Graph(pos=torch.as_tensor(p)) for p in arrays.inputs["position"]]
     provider = type("Provider", (), {"graphs": lambda self, inputs: graphs})()
     everything = torch.arange(len(graphs))
@@ -366,23 +368,23 @@ def test_rotated_copies_keep_the_loss_of_an_equivariant_network():
     """Whatever the set of frames: each copy's frame turns with it."""
     import jax
 
-    from equitraj.training import jax as jax_loop
+    from equitraj.training import jax_samples as jax_loop
 
-    samples = jax_loop._samples(frame_batch(), "float64")
+    samples = jax_loop.samples_of(frame_batch(), "float64", 4)
     network = lambda inputs: 0.3 * inputs["position"] + inputs["displacement"][:, 0]  # noqa: E731
-    turned = jax_loop._rotate(samples, jax.random.key(0))
+    turned = jax_loop.rotated(samples, jax.random.key(0))
     assert float(jax.numpy.abs(turned.target - samples.target).max()) > 0.1
-    expected = float(jax_loop._loss(network, samples))
-    assert float(jax_loop._loss(network, turned)) == pytest.approx(expected, rel=1e-12)
+    expected = float(jax_loop.loss(network, samples))
+    assert float(jax_loop.loss(network, turned)) == pytest.approx(expected, rel=1e-12)
 
 
 def test_a_frame_is_drawn_as_often_as_its_weight_says():
     import jax
 
-    from equitraj.training import jax as jax_loop
+    from equitraj.training import jax_samples as jax_loop
 
     arrays = frame_batch(n_samples=1)
-    samples = jax_loop._samples(arrays, "float64")
-    drawn = jax.vmap(lambda key: jax_loop._draw(samples, key).rotation[0, 0])(jax.random.split(jax.random.key(0), 2000))
+    samples = jax_loop.samples_of(arrays, "float64", 1)
+    drawn = jax.vmap(lambda key: jax_loop.drawn(samples, key).rotation[0, 0])(jax.random.split(jax.random.key(0), 2000))
     share = [np.mean(np.all(np.isclose(drawn, r), axis=(1, 2))) for r in arrays.rotation[0]]
     np.testing.assert_allclose(share, arrays.weight[0], atol=5 * 0.5 / np.sqrt(2000))  # five standard errors

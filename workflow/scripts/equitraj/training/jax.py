@@ -18,9 +18,9 @@ import optax
 from jax.flatten_util import ravel_pytree
 
 from equitraj.training.checkpoint import Checkpoint
-from equitraj.training.jax_samples import Samples, asymmetry, drawn, flat, loss, rotated
+from equitraj.training.jax_samples import Samples, asymmetry, drawn, flat, loss, rotated, samples_of
 from equitraj.training.options import TrainingOptions
-from equitraj.training.outcome import Arrays, Data, Monitor, Outcome, snapshot_epochs
+from equitraj.training.outcome import Data, Monitor, Outcome, snapshot_epochs
 from equitraj.training.state import check_names
 
 jax.config.update("jax_enable_x64", True)
@@ -152,21 +152,6 @@ def validated(network: eqx.Module, validation: Samples, average: bool) -> jax.Ar
     return losses.sum() / validation.counted.sum()
 
 
-def _filled(array: np.ndarray, length: int) -> np.ndarray:
-    """The array up to a length, its last entry repeated."""
-    return array if len(array) == length else array[np.minimum(np.arange(length), len(array) - 1)]
-
-
-def _samples(arrays: Arrays, dtype: str, length: int) -> Samples:
-    """The samples on the device, filled up to `length`."""
-    shape, kind = arrays.weight.shape, lambda a: dtype if a.dtype.kind == "f" else a.dtype
-    apart = {k: v.reshape(*shape, *v.shape[1:]) for k, v in arrays.inputs.items()}
-    target = arrays.target.reshape(*shape, *arrays.target.shape[1:])
-    counted = (np.arange(length) < len(arrays)).astype(dtype)
-    given = (apart, target, arrays.rotation, arrays.weight)
-    return Samples(*jax.tree.map(lambda a: jnp.asarray(_filled(np.asarray(a, kind(a)), length)), given), counted)
-
-
 class Trainer:
     """Trains one network per seed; what seeds share is made once. `build(key)` gives it, `weights` replace its own."""
 
@@ -191,7 +176,7 @@ class Trainer:
         """Training and validation samples on the device, prepared where they can be."""
         train, validation = self.data.train, self.data.validation
         lengths = max(self.data.capacity, len(train)), len(validation) + -len(validation) % min(len(validation), PART)
-        parts = [_samples(a, self.options.precision, n) for a, n in zip((train, validation), lengths, strict=True)]
+        parts = [samples_of(a, self.options.precision, n) for a, n in zip((train, validation), lengths, strict=True)]
         if self.still and hasattr(network, "prepare") and _fits(network, parts):
             parts = [part._replace(inputs=_prepared(network, part.inputs)) for part in parts]
         return tuple(parts)

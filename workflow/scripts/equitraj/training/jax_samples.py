@@ -5,9 +5,11 @@ from typing import NamedTuple
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 
 from equitraj.data.features import TURNED, check_output
+from equitraj.training.outcome import Arrays
 
 
 class Samples(NamedTuple):
@@ -19,6 +21,21 @@ class Samples(NamedTuple):
     rotation: jax.Array
     weight: jax.Array
     counted: jax.Array
+
+
+def _filled(array: np.ndarray, length: int) -> np.ndarray:
+    """The array up to a length, its last entry repeated."""
+    return array if len(array) == length else array[np.minimum(np.arange(length), len(array) - 1)]
+
+
+def samples_of(arrays: Arrays, dtype: str, length: int) -> Samples:
+    """The samples on the device, filled up to `length`."""
+    shape, kind = arrays.weight.shape, lambda a: dtype if a.dtype.kind == "f" else a.dtype
+    apart = {k: v.reshape(*shape, *v.shape[1:]) for k, v in arrays.inputs.items()}
+    target = arrays.target.reshape(*shape, *arrays.target.shape[1:])
+    counted = (np.arange(length) < len(arrays)).astype(dtype)
+    given = (apart, target, arrays.rotation, arrays.weight)
+    return Samples(*jax.tree.map(lambda a: jnp.asarray(_filled(np.asarray(a, kind(a)), length)), given), counted)
 
 
 def haar_rotations(key: jax.Array, n: int, dtype: jnp.dtype) -> jax.Array:
@@ -61,6 +78,8 @@ def flat(inputs: dict[str, jax.Array]) -> dict[str, jax.Array]:
 def outputs(network: eqx.Module, batch: Samples) -> jax.Array:
     """What a network returns for the samples, (S, F, N, 3); their inputs may be prepared."""
     inputs = flat(batch.inputs)
+    if "position" in inputs and hasattr(network, "prepare"):
+        inputs = network.prepare(inputs)
     found = network(inputs) if "position" in inputs else network.apply(inputs)
     check_output(found.shape, (batch.weight.size, *batch.target.shape[2:]))
     return found.reshape(batch.target.shape)

@@ -7,6 +7,7 @@ import jax
 import numpy as np
 
 from equitraj.data.features import Shape
+from equitraj.models import _irreps
 from equitraj.prediction import predictor
 from equitraj.training.jax import with_arrays
 from equitraj.training.method import Method
@@ -18,12 +19,8 @@ def network(method: Method, shape: Shape, arrays: dict[str, np.ndarray]) -> eqx.
 
 
 def generators(degree: int) -> np.ndarray:
-    """Of scalars and vectors only: no basis is agreed on for the features of higher degree of JAX networks.
-
-    Raises:
-        ValueError: always.
-    """
-    raise ValueError(f"layers(...) of a JAX network has features of degree {degree}; expected 0 or 1")
+    """(3, 2 l + 1, 2 l + 1) in e3nn's basis, in which a JAX network shows its features of higher degree."""
+    return _irreps.generators(degree)
 
 
 def linearised(
