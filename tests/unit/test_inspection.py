@@ -196,6 +196,13 @@ def test_a_file_with_a_box_that_jumps_is_followed(tmp_path):
     )  # 8 decimals
 
 
+def test_of_many_frames_the_first_are_looked_at_and_that_is_said(tmp_path, monkeypatch):
+    monkeypatch.setattr(inspection, "MOST", 1000)
+    np.save(tmp_path / "walk.npy", autoregressive([1.0], frames=1500))
+    found = inspection.look({"kind": "file", "path": str(tmp_path / "walk.npy")})
+    assert "the first 1,000 of 1,500 frames" in found.text() and "1500 frames, 6 points" in found.text()
+
+
 def test_a_table_of_tracks(tmp_path):
     position = np.random.default_rng(0).normal(size=(60, 3, 2)).cumsum(0)
     rows = [f"{t},{i},{position[t, i, 0]!r},{position[t, i, 1]!r}" for t in range(60) for i in range(3)]

@@ -29,13 +29,15 @@ def parts_of(array: "np.ndarray | Stored") -> list[slice]:
 class Stored:
     """An array of an open HDF5 file, read where it is indexed: by a number, a slice, or an array of row numbers.
 
-    Attributes: shape, of which the last axis has only the first `width` columns of the stored one, where it is given.
+    Attributes: shape, of which the last axis has only the first `width` columns of the stored one, where it is given;
+    or, as a `column`, an axis of length 1 more.
     """
 
-    def __init__(self, dataset: h5py.Dataset, width: int | None = None) -> None:
-        self.dataset, self.columns = dataset, () if width is None else (..., slice(width))
-        self.shape = dataset.shape if width is None else (*dataset.shape[:-1], width)
-        self.ndim, self.dtype = dataset.ndim, dataset.dtype
+    def __init__(self, dataset: h5py.Dataset, width: int | None = None, column: bool = False) -> None:
+        self.dataset, self.columns, self.column = dataset, () if width is None else (..., slice(width)), column
+        shape = dataset.shape if width is None else (*dataset.shape[:-1], width)
+        self.shape = (*shape, 1) if column else shape
+        self.ndim, self.dtype = len(self.shape), dataset.dtype
 
     def __len__(self) -> int:
         return self.shape[0]
@@ -45,7 +47,8 @@ class Stored:
 
     def __getitem__(self, index: int | slice | np.ndarray) -> np.ndarray:
         if isinstance(index, int | np.integer | slice):
-            return self.dataset[(index, *self.columns)]
+            rows = self.dataset[(index, *self.columns)]
+            return rows[..., None] if self.column else rows
         index = np.asarray(index)
         if not index.size:
             return np.empty((*index.shape, *self.shape[1:]), self.dtype)

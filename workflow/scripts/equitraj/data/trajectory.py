@@ -302,7 +302,7 @@ def _value(group: h5py.Group, name: str) -> np.ndarray | Stored | None:
 
 def _features(group: h5py.Group) -> Iterator[tuple[str, np.ndarray | Stored]]:
     if (charge := _value(group, "charge")) is not None:
-        yield "charge", np.asarray(charge)[..., None]
+        yield "charge", Stored(charge.dataset, column=True) if isinstance(charge, Stored) else charge[..., None]
     for name in group.get("feature", {}):
         yield name, _value(group["feature"], name)
 
