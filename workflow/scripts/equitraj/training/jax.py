@@ -18,14 +18,14 @@ import optax
 from jax.flatten_util import ravel_pytree
 
 from equitraj.training.checkpoint import Checkpoint
-from equitraj.training.jax_samples import Samples, asymmetry, drawn, flat, loss, rotated, samples_of
+from equitraj.training.jax_samples import Samples, asymmetry, drawn, flat, loss, rotated, rows, samples_of
 from equitraj.training.options import TrainingOptions
 from equitraj.training.outcome import Data, Monitor, Outcome, snapshot_epochs
 from equitraj.training.state import check_names
 
 jax.config.update("jax_enable_x64", True)
-# Networks this small compile for longer than these passes save: 4 s in place of 7 s, at the same speed afterwards.
-os.environ.setdefault("XLA_FLAGS", "--xla_llvm_disable_expensive_passes=true")
+# Networks this small compile for longer than these save: half the time, at the same speed afterwards.
+os.environ.setdefault("XLA_FLAGS", "--xla_llvm_disable_expensive_passes=true --xla_cpu_use_fusion_emitters=false")
 COMPILED = "EQUITRAJ_COMPILED"  # the workflow puts here the folder in which a study keeps its compiled programs
 PART = 256  # samples that are validated or prepared at a time
 PREPARED_BYTES = 1 << 30  # of what is prepared once; more is prepared in each step
@@ -113,7 +113,7 @@ def make_epoch(rebuild, options: TrainingOptions, augmentation: str, draw: bool)
         return total / batch.counted.sum()
 
     def batch_at(train: Samples, index: jax.Array, choice: jax.Array, turning: jax.Array) -> Samples:
-        batch = jax.tree.map(lambda a: a[index], train)
+        batch = rows(train, index)
         if draw:
             batch = drawn(batch, choice)
         return rotated(batch, turning) if augmentation == "rotation" else batch
@@ -146,9 +146,8 @@ def make_epoch(rebuild, options: TrainingOptions, augmentation: str, draw: bool)
 
 def validated(network: eqx.Module, validation: Samples, average: bool) -> jax.Array:
     """The loss on validation samples, `PART` at a time."""
-    size = min(len(validation.counted), PART)
-    parts = jax.tree.map(lambda a: a.reshape(len(a) // size, size, *a.shape[1:]), validation)
-    losses = jax.lax.map(lambda part: loss(network, part, average=average), parts)
+    parts = jnp.arange(len(validation.counted)).reshape(-1, min(len(validation.counted), PART))
+    losses = jax.lax.map(lambda index: loss(network, rows(validation, index), average=average), parts)
     return losses.sum() / validation.counted.sum()
 
 
@@ -244,16 +243,17 @@ def _fits(network: eqx.Module, parts: list[Samples]) -> bool:
 
 def _prepared(network: eqx.Module, inputs: dict[str, jax.Array]) -> dict[str, jax.Array]:
     """What the network prepares of inputs (S, F, ...), computed `PART` samples at a time."""
-    (length, frames), given = inputs["position"].shape[:2], flat(inputs)
+    length, frames = inputs["position"].shape[:2]
     prepare = eqx.filter_jit(lambda network, part: network.prepare(part))
     found: dict[str, np.ndarray] = {}
-    size = min(PART, length * frames)
-    for start in range(0, length * frames, size):
-        index = np.minimum(np.arange(start, start + size), length * frames - 1)
-        for name, value in prepare(network, {k: v[index] for k, v in given.items()}).items():
-            whole = found.setdefault(name, np.empty((length * frames, *value.shape[1:]), value.dtype))
-            whole[start : start + size] = np.asarray(value)[: len(whole) - start]
-    return {k: jnp.asarray(v.reshape(length, frames, *v.shape[1:])) for k, v in found.items()}
+    size = min(max(1, PART // frames), length)
+    for start in range(0, length, size):
+        index = np.minimum(np.arange(start, start + size), length - 1)  # every part has one size: one program
+        for name, value in prepare(network, flat(rows(inputs, index))).items():
+            apart = np.asarray(value).reshape(size, frames, *value.shape[1:])
+            whole = found.setdefault(name, np.empty((length, *apart.shape[1:]), apart.dtype))
+            whole[start : start + size] = apart[: length - start]
+    return {k: jnp.asarray(v) for k, v in found.items()}
 
 
 def _is_key(leaf: jax.Array) -> bool:

@@ -24,18 +24,26 @@ class Samples(NamedTuple):
 
 
 def _filled(array: np.ndarray, length: int) -> np.ndarray:
-    """The array up to a length, its last entry repeated."""
+    """The array up to a length, its last entry repeated; one row of what is repeated without memory."""
+    if array.strides[0] == 0:
+        return array[:1]
     return array if len(array) == length else array[np.minimum(np.arange(length), len(array) - 1)]
 
 
 def samples_of(arrays: Arrays, dtype: str, length: int) -> Samples:
-    """The samples on the device, filled up to `length`."""
+    """The samples on the device, filled up to `length`; what all of them share is there once."""
     shape, kind = arrays.weight.shape, lambda a: dtype if a.dtype.kind == "f" else a.dtype
     apart = {k: v.reshape(*shape, *v.shape[1:]) for k, v in arrays.inputs.items()}
     target = arrays.target.reshape(*shape, *arrays.target.shape[1:])
     counted = (np.arange(length) < len(arrays)).astype(dtype)
     given = (apart, target, arrays.rotation, arrays.weight)
-    return Samples(*jax.tree.map(lambda a: jnp.asarray(_filled(np.asarray(a, kind(a)), length)), given), counted)
+    return Samples(*jax.tree.map(lambda a: jnp.asarray(_filled(a, length), kind(a)), given), counted)
+
+
+def rows(samples: Samples, index: jax.Array) -> Samples:
+    """The samples at `index`; of an array with one row, which all samples share, that row."""
+    at = lambda a: a[index] if len(a) > 1 else jnp.broadcast_to(a, (len(index), *a.shape[1:]))  # noqa: E731
+    return jax.tree.map(at, samples)
 
 
 def haar_rotations(key: jax.Array, n: int, dtype: jnp.dtype) -> jax.Array:
