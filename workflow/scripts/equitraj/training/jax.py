@@ -267,6 +267,9 @@ def _to_numpy(tree: object) -> dict[str, np.ndarray]:
 
 def _from_numpy(tree: object, arrays: dict[str, np.ndarray]) -> object:
     leaves, structure = jax.tree.flatten(tree)
-    values = (jnp.asarray(arrays[str(i)]) for i in range(len(leaves)))
-    restored = [jax.random.wrap_key_data(v) if _is_key(leaf) else v for v, leaf in zip(values, leaves, strict=True)]
+    restored = []
+    for i, leaf in enumerate(leaves):
+        value = jnp.asarray(arrays[str(i)])
+        # a file keeps a number as an array of one
+        restored.append(jax.random.wrap_key_data(value) if _is_key(leaf) else value.reshape(leaf.shape))
     return jax.tree.unflatten(structure, restored)
