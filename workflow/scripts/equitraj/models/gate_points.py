@@ -303,7 +303,8 @@ def build(hyperparameters: Hyperparameters, shape: Shape, key: jax.Array) -> Net
     given = tuple(block for block in ((shape.n_scalars, 0, 1), (shape.n_displacements, 1, -1)) if block[0])
     static = static_layers(given or ((1, 0, 1),), parse(h.irreps_hidden), h.lmax, h.layers)
     shapes = weight_shapes(static, h)
-    keys = jax.random.split(key, len(shapes))
-    weights = {name: jax.random.normal(k, shapes[name]) for k, name in zip(keys, sorted(shapes), strict=True)}
+    sizes = [int(np.prod(shape)) for shape in shapes.values()]
+    drawn = jnp.split(jax.random.normal(key, (sum(sizes),)), np.cumsum(sizes)[:-1])  # at once: one program to compile
+    weights = {name: part.reshape(shapes[name]) for name, part in zip(shapes, drawn, strict=True)}
     radius = h.max_radius or 3.5 * shape.statistics.extent
     return Network(weights, radius, static, h, h.num_neighbors or max(shape.n_points - 1, 1))
