@@ -1,6 +1,8 @@
 # make        the quickstart study and its report
 # make test   the tests, three at a time: some wait for a cluster
 # make lock   envs/*.lock.txt anew, from PyPI
+# make benchmark          speeds of everything: docs/benchmarks.md and its figure, in about an hour
+# make benchmark QUICK=1  the main figures within 3 minutes, printed only
 # make clean  forget the results (downloads and trained models included)
 PYTHON ?= python3
 CORES ?= $(shell nproc 2>/dev/null || sysctl -n hw.ncpu)
@@ -9,7 +11,7 @@ BIN := .venv/bin
 # jobs run `python`: that of .venv, whatever the shell has
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: report test lint lock clean
+.PHONY: report test benchmark lint lock clean
 
 report: .venv/ready
 	@$(BIN)/snakemake --cores $(CORES) --quiet rules --configfile studies/quickstart.yaml
@@ -17,6 +19,9 @@ report: .venv/ready
 
 test: .venv/ready-for-tests
 	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
+
+benchmark: .venv/ready-for-tests
+	$(BIN)/python tests/benchmarks/run.py $(if $(filter-out 0,$(QUICK)),--quick)
 
 lint: .venv/ready-for-tests
 	$(BIN)/ruff check .
