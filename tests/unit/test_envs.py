@@ -47,16 +47,22 @@ RULE = re.compile(
 
 def add_what_rules_name() -> None:
     """Add the commands and library files that each rule names to those of the environment it names."""
-    known: dict[str, tuple[list[str], str]] = {}
+    known: dict[str, tuple[str, str]] = {}
     for path in sorted((REPOSITORY / "workflow/rules").glob("*.smk")):
         for rule in RULE.finditer(path.read_text()):
             called = " ".join(re.findall(r"(?:script|code)\(([^)]*)\)", rule[0]))
-            files = [f"equitraj/{f}" if "/" in f else f for f in re.findall(r'(?<!f)"([\w/]+\.py)"', called)]
             named = re.search(r"envs/(\w+)\.yaml", rule[0])
-            parent = known.get(rule["parent"], (files, ""))  # what a rule does not say it has from its parent
-            files, environment = files or parent[0], named[1] if named else parent[1]
-            known[rule["name"] or rule["own"]] = files, environment
-            STARTS[environment] |= set(files) - {"chapter.py"}  # it imports what its verb needs: the file beside it
+            parent = known.get(rule["parent"], (called, ""))  # what a rule does not say it has from its parent
+            called, environment = called or parent[0], named[1] if named else parent[1]
+            known[rule["name"] or rule["own"]] = called, environment
+            STARTS[environment] |= files_called(called, environment) - {"chapter.py"}  # it imports what its verb needs
+
+
+def files_called(called: str, environment: str) -> set[str]:
+    """The files in the arguments of `script` and `code`; those that are named go to the framework of their name."""
+    found = re.findall(r'(?:(\w+)=)?(f?)"([\w/]+\.py)"', called)
+    wanted = [f for framework, formatted, f in found if not formatted and framework in ("", environment)]
+    return {f"equitraj/{f}" if "/" in f else f for f in wanted}
 
 
 add_what_rules_name()
@@ -67,6 +73,7 @@ LOADED_ON_DEMAND = {
     "torch": {"jax", "equinox"},
     "report": set(),
 }
+LOOP = {"jax": ("jax", "jax_samples"), "torch": ("torch", "dense", "graphs")}
 OTHER_FRAMEWORK = {"data": {"jax", "torch"}, "jax": {"torch"}, "torch": {"jax"}, "report": set()}
 
 
@@ -80,7 +87,7 @@ def imported(env: str) -> set[str]:
     """Top-level packages that the code of an environment's rules imports, the other frameworks' loops left out."""
     paths = {registry.LIBRARY.parent / start for start in STARTS[env]}
     paths |= {file for path in paths for file in registry.imported_files(path)}
-    skipped = {LIBRARY / "training" / f"{name}.py" for name in OTHER_FRAMEWORK[env]}
+    skipped = {LIBRARY / "training" / f"{name}.py" for other in OTHER_FRAMEWORK[env] for name in LOOP[other]}
     found = set()
     for path in paths - skipped:
         for node in ast.walk(ast.parse(path.read_text())):
