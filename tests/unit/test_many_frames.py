@@ -118,14 +118,14 @@ def test_what_a_network_is_trained_on_does_not_depend_on_the_parts(lifted, tmp_p
     splits = splits_of(lifted, aligned(lifted, name, tmp_path / "a.h5"))
     method = Method("m", "mlp", name, training={"residual": "autoregression"})
     shape = samples.shape_of(method, splits["train"], TASK)
-    one = samples.network_data(method, splits, shape.statistics)
+    one = samples.network_data(method, splits, shape)
     few_rows()
     assert len(splits["train"].samples.slices()) > 10
     found = samples.shape_of(method, splits["train"], TASK)
     for key, value in vars(shape.statistics).items():
         measured = vars(found.statistics)[key]
         assert measured == value or np.allclose(measured, value, rtol=ROUNDING, atol=ROUNDING), key
-    several = samples.network_data(method, splits, shape.statistics)
+    several = samples.network_data(method, splits, shape)
     for ours, theirs in ((several.train, one.train), (several.validation, one.validation)):
         for key, value in theirs.inputs.items():
             np.testing.assert_array_equal(ours.inputs[key], value, err_msg=key)
@@ -228,8 +228,8 @@ def test_the_arrays_of_a_network_are_assembled_without_a_second_copy(tmp_path, m
     method, other = Method("m", "mlp"), aligned(path, "none", tmp_path / "none.h5")
     with opened(path) as trajectory, opened_observables(other) as observables:
         splits, _ = samples.load_splits(trajectory, observables, TASK, "all")
-        statistics = samples.shape_of(method, splits["train"], TASK).statistics
-        found = peak(lambda: made.append(samples.network_data(method, splits, statistics)))
+        shape = samples.shape_of(method, splits["train"], TASK)
+        found = peak(lambda: made.append(samples.network_data(method, splits, shape)))
     kept = [
         {k: v.nbytes for k, v in (part.inputs | vars(part)).items() if k not in ("inputs", "adjacency")}
         for part in (made[0].train, made[0].validation)

@@ -108,7 +108,9 @@ def test_no_file_of_the_project_was_touched(own):
     after = digests(folder)
     assert {name: after[name] for name in before} == before
     added = {name for name in after if name not in before}
-    names = {f"workflow/scripts/equitraj/models/{m}.py" for m in ("leapfrog", "dense", "forest", "kernel_ridge")}
+    names = {
+        f"workflow/scripts/equitraj/models/{m}.py" for m in ("leapfrog", *(path.stem for path in MODELS.glob("*.py")))
+    }
     assert added == names | {"envs/scikit.yaml", "studies/own.yaml"}
 
 

@@ -7,6 +7,7 @@ rule audit_numpy:
         script=script("audit.py"),
         trajectory=lifted,
         trained=done("trained"),
+        changed=changed("trained"),
     output:
         batch_files("audited"),
         record=batch_record("audited"),

@@ -242,18 +242,29 @@ def done(step, batch=BATCH):
     return [batch_record(step, batch), *(batch_files(step, batch) if IS_REMOTE else [])]
 
 
-def all_done(step):
-    """A function that gives what tells that a step is done for the whole study, and its files that are not there.
+def changed(step, batch=BATCH):
+    """A function that gives those files of a step that are gone, of a seed that was added, or newer than its record.
 
-    Gone, or those of a seed that has been added: they are asked for by name, so that their jobs run.
+    They are asked for by name, so that the jobs run that make them, and those that read them and see what is wrong.
     """
+
+    def paths(wildcards):
+        folder = workflow.pathvars.apply(batch).format(**dict(wildcards.items()))
+        if IS_REMOTE or not os.path.exists(written := batch_record(step, folder)):
+            return []
+        since = os.stat(written).st_mtime
+        return [p for p in batch_files(step, folder) if not os.path.exists(p) or os.stat(p).st_mtime > since]
+
+    return paths
+
+
+def all_done(step):
+    """A function that gives what tells that a step is done for the whole study, and its files that have changed."""
 
     def paths():
         for batch in BATCHES:
             yield from done(step, f"<results>/runs/{batch}")
-            folder = workflow.pathvars.apply(f"<results>/runs/{batch}")
-            if not IS_REMOTE and os.path.exists(batch_record(step, folder)):
-                yield from (path for path in batch_files(step, folder) if not os.path.exists(path))
+            yield from changed(step, f"<results>/runs/{batch}")({})
 
     return lambda wildcards: list(paths())
 

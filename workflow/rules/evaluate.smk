@@ -7,6 +7,7 @@ rule evaluate_numpy:
         script=script("evaluate.py"),
         trajectory=lifted,
         trained=done("trained"),
+        changed=changed("trained"),
     output:
         batch_files("evaluated"),
         record=batch_record("evaluated"),
