@@ -242,8 +242,16 @@ def done(step, batch=BATCH):
     return [batch_record(step, batch), *(batch_files(step, batch) if IS_REMOTE else [])]
 
 
+def is_changed(path, since):
+    """Whether a file is gone, or is newer than `since` and not as its record says."""
+    if not path.exists():
+        return True
+    written = files.read_record(path) if path.stat().st_mtime > since else None
+    return bool(written and written.difference(path))
+
+
 def changed(step, batch=BATCH):
-    """A function that gives those files of a step that are gone, of a seed that was added, or newer than its record.
+    """A function that gives those files of a step that are gone, of a seed that was added, or no longer as written.
 
     They are asked for by name, so that the jobs run that make them, and those that read them and see what is wrong.
     """
@@ -253,7 +261,7 @@ def changed(step, batch=BATCH):
         if IS_REMOTE or not os.path.exists(written := batch_record(step, folder)):
             return []
         since = os.stat(written).st_mtime
-        return [p for p in batch_files(step, folder) if not os.path.exists(p) or os.stat(p).st_mtime > since]
+        return [path for path in batch_files(step, folder) if is_changed(Path(path), since)]
 
     return paths
 
