@@ -206,12 +206,13 @@ class Trainer:
         best, snapshots = self._run(state, constants, monitor, checkpoint)
         outcome.trained = named_arrays(unravel(best))
         if hasattr(network, "diagnostics"):
-            outcome.diagnostics = rebuild(best, constants).diagnostics()
+            with monitor.compiling():  # which is most of what it takes
+                outcome.diagnostics = rebuild(best, constants).diagnostics()
         outcome.snapshots = {int(n): named_arrays(unravel(jnp.asarray(v))) for n, v in snapshots.items()}
 
     def _compiled(self, rebuild, state: tuple, constants: object):
         epoch = make_epoch(rebuild, self.options, self.data.augmentation, self.data.draw)
-        return jax.jit(epoch, donate_argnums=()).lower(state, constants, *self.samples).compile()
+        return jax.jit(epoch).lower(state, constants, *self.samples).compile()
 
     def _run(self, state: tuple, constants: object, monitor: Monitor, checkpoint: Checkpoint) -> tuple:
         """The weights of the best epoch, and those on the way."""

@@ -10,7 +10,6 @@ from collections.abc import Callable
 from dataclasses import asdict
 from datetime import UTC, datetime
 from importlib import import_module, metadata
-from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +18,7 @@ from safetensors.numpy import save_file
 from equitraj.base import memory
 from equitraj.base.devices import CPU, Place
 from equitraj.base.files import NotWritten, atomic, write_json, write_table
-from equitraj.base.registry import model_spec
+from equitraj.base.registry import LIBRARY, code_digest, imported_files, model_spec
 from equitraj.data import features, tasks
 from equitraj.data.features import Shape
 from equitraj.data.trajectory import Trajectory, opened, opened_observables
@@ -61,14 +60,16 @@ def fit_closed_form(method: Method, splits: dict[str, Split], lag: int, parts: t
 
 
 def checkpoints(method: Method, data: Data, seeds: list[int], folder: Path, task: dict) -> list[checkpoint.Checkpoint]:
-    """The checkpoint of each seed; another model file or loop makes another training."""
-    parts, loop = (data.train, data.validation), find_spec(f"equitraj.training.{method.spec.framework}")
+    """The checkpoint of each seed; another model file or loop, with what they import, makes another training."""
+    parts, framework = (data.train, data.validation), method.spec.framework
     arrays = [array for part in parts for array in (*part.inputs.values(), part.target, part.weight)]
-    code = [Path(path).read_text() for path in (method.module.__file__, loop.origin)]
-    mark, seconds = (
-        checkpoint.fingerprint(task, asdict(method), *code, *arrays),
-        method.training_options().checkpoint_seconds,
+    model, loop = (
+        Path(method.module.__file__),
+        [LIBRARY / f"{p}/{framework}.py" for p in ("training", "frames/canonical")],
     )
+    code = [model.read_text(), code_digest(*loop, *imported_files(model))]
+    mark = checkpoint.fingerprint(task, asdict(method), *code, *arrays)
+    seconds = method.training_options().checkpoint_seconds
     paths = [folder / "checkpoints" / f"seed{seed}.safetensors" for seed in seeds]
     marks = [checkpoint.fingerprint(mark, seed) for seed in seeds]
     return [checkpoint.Checkpoint(path, mark, seconds) for path, mark in zip(paths, marks, strict=True)]
