@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 
 from equitraj.base.allowed import Choice, Option, Range
+from equitraj.data.checks import check_box
 from equitraj.data.tasks import Sample, directed
-from equitraj.data.trajectory import check_box
 from equitraj.prediction import predictor
 from equitraj.prediction.evaluation import fed_back
 from equitraj.training.record import read_record

@@ -7,7 +7,9 @@ is one matrix for each degree, zero between parities. All of this is static: it 
 from collections import Counter
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 from math import cos, pi, sin
+from typing import NamedTuple
 
 import numpy as np
 
@@ -189,3 +191,33 @@ def gate(irreps_in: Irreps, hidden: Irreps, lmax: int) -> Gate:
     gated = tuple(block for block in kept if block[1])
     parity = 1 if (0, 1) in reached else -1
     return Gate(tuple(b for b in kept if not b[1]), tuple((mul, 0, parity) for mul, *_ in gated), gated)
+
+
+class Layer(NamedTuple):
+    """What is static of a layer. Attributes: name of its weights, convolution, gate (None for the last)."""
+
+    name: str
+    convolution: Convolution
+    gate: Gate | None
+
+
+def static_layers(irreps: Irreps, hidden: Irreps, lmax: int, count: int) -> tuple[Layer, ...]:
+    """`count` gated convolutions, and one to a vector."""
+    layers = []
+    for i in range(count):
+        gates = gate(irreps, hidden, lmax)
+        layers.append(Layer(f"layers.{i}.first", Convolution(irreps, lmax, gates.irreps_in), gates))
+        irreps = gates.irreps_out
+    return (*layers, Layer(f"layers.{count}", Convolution(irreps, lmax, ((1, 1, -1),)), None))
+
+
+def weight_shapes(layers: tuple[Layer, ...], radial: list[int]) -> dict[str, tuple[int, ...]]:
+    """Shapes of all weights by e3nn's names; `radial` has the sizes of the radial networks, without their outputs."""
+    found = {}
+    for name, convolution, _ in layers:
+        pairs = pairwise([*radial, convolution.n_radial])
+        shapes = {f"fc.layer{i}.weight": shape for i, shape in enumerate(pairs)}
+        maps = {"sc.weight": convolution.own, "lin1.weight": convolution.inner, "lin2.weight": convolution.outer}
+        shapes |= {key: (count,) for key, (_, count) in maps.items() if count}
+        found |= {f"{name}.{key}": shape for key, shape in shapes.items()}
+    return found

@@ -9,7 +9,7 @@ dense, or a list of neighbours, with the batch as the last axis, so that every o
 
 import re
 from dataclasses import dataclass
-from typing import Annotated, NamedTuple
+from typing import Annotated
 
 import equinox as eqx
 import jax
@@ -20,8 +20,8 @@ from equitraj.base.allowed import Checked, Pattern, Range
 from equitraj.data.features import Shape
 from equitraj.models import _radial
 from equitraj.models._block import Block, undirected
-from equitraj.models._convolution import Convolution, Gate, Matrix, gate
-from equitraj.models._irreps import Irreps, harmonics_step, parse, wigner_3j
+from equitraj.models._convolution import Convolution, Gate, Layer, Matrix, static_layers, weight_shapes
+from equitraj.models._irreps import harmonics_step, parse, wigner_3j
 from equitraj.models._pairs import Neighbours
 
 FRAMEWORK = "jax"
@@ -60,36 +60,6 @@ class Hyperparameters(Checked):
 def claims(hyperparameters: Hyperparameters) -> dict[str, bool]:
     """All of E(3) and permutations."""
     return {"rotation": True, "reflection": True, "translation": True, "permutation": True}
-
-
-class Layer(NamedTuple):
-    """What is static of a layer. Attributes: name of its weights, convolution, gate (None for the last)."""
-
-    name: str
-    convolution: Convolution
-    gate: Gate | None
-
-
-def static_layers(irreps: Irreps, hidden: Irreps, lmax: int, count: int) -> tuple[Layer, ...]:
-    """`count` gated convolutions, and one to a vector."""
-    layers = []
-    for i in range(count):
-        gates = gate(irreps, hidden, lmax)
-        layers.append(Layer(f"layers.{i}.first", Convolution(irreps, lmax, gates.irreps_in), gates))
-        irreps = gates.irreps_out
-    return (*layers, Layer(f"layers.{count}", Convolution(irreps, lmax, ((1, 1, -1),)), None))
-
-
-def weight_shapes(layers: tuple[Layer, ...], h: Hyperparameters) -> dict[str, tuple[int, ...]]:
-    """The shapes of all weights, by e3nn's names and in its order."""
-    found = {}
-    for name, convolution, _ in layers:
-        sizes = [h.number_of_basis, *[h.radial_neurons] * h.radial_layers, convolution.n_radial]
-        radial = {f"fc.layer{i}.weight": shape for i, shape in enumerate(zip(sizes, sizes[1:], strict=False))}
-        maps = {"sc.weight": convolution.own, "lin1.weight": convolution.inner, "lin2.weight": convolution.outer}
-        flat = {key: (count,) for key, (_, count) in maps.items() if count}
-        found |= {f"{name}.{key}": shape for key, shape in (flat | radial).items()}
-    return found
 
 
 def cutoff(hyperparameters: Hyperparameters, shape: Shape) -> float | None:
@@ -302,7 +272,7 @@ def build(hyperparameters: Hyperparameters, shape: Shape, key: jax.Array) -> Net
     h = hyperparameters
     given = tuple(block for block in ((shape.n_scalars, 0, 1), (shape.n_displacements, 1, -1)) if block[0])
     static = static_layers(given or ((1, 0, 1),), parse(h.irreps_hidden), h.lmax, h.layers)
-    shapes = weight_shapes(static, h)
+    shapes = weight_shapes(static, [h.number_of_basis, *[h.radial_neurons] * h.radial_layers])
     sizes = [int(np.prod(shape)) for shape in shapes.values()]
     drawn = jnp.split(jax.random.normal(key, (sum(sizes),)), np.cumsum(sizes)[:-1])  # at once: one program to compile
     weights = {name: part.reshape(shapes[name]) for name, part in zip(shapes, drawn, strict=True)}

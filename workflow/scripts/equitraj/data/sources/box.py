@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from equitraj.data.trajectory import check_box
+from equitraj.data.checks import check_box
 
 MEND = (
     "set `unwrap: true` in the source to follow the points across the box, or `unwrap: false` to take them as they are"

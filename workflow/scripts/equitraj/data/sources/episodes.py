@@ -4,9 +4,10 @@ from dataclasses import replace
 
 import numpy as np
 
+from equitraj.data.checks import check
 from equitraj.data.sources import spacing
 from equitraj.data.sources.box import frame_range
-from equitraj.data.trajectory import CHANGING, Trajectory, at_frames, check
+from equitraj.data.trajectory import CHANGING, Trajectory, at_frames
 
 
 def cut(trajectory: Trajectory, source: dict) -> Trajectory:

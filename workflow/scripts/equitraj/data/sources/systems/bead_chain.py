@@ -21,6 +21,7 @@ import numpy as np
 
 from equitraj.base.allowed import Checked, Range
 from equitraj.data.sources.declared import chain_bonds
+from equitraj.data.sources.systems._recording import recorded
 from equitraj.data.trajectory import Trajectory
 
 GAS_CONSTANT = 0.00831446261815324  # kJ/(mol K)
@@ -93,13 +94,7 @@ def run_in_space(options: Options, frames: int) -> tuple[np.ndarray, np.ndarray]
     _set_friction(integrator, EQUILIBRATION_FRICTION, options.time_step)
     integrator.step(options.equilibration_steps)
     _set_friction(integrator, options.friction, options.time_step)
-    states = np.empty((2, frames, options.beads, 3))
-    for frame in range(frames):
-        integrator.step(options.stride)
-        state = context.getState(getPositions=True, getVelocities=True)
-        states[0, frame] = state.getPositions(asNumpy=True)._value
-        states[1, frame] = state.getVelocities(asNumpy=True)._value
-    return states[0], states[1]
+    return recorded(context, frames, options.stride)
 
 
 def _system(options: Options):

@@ -18,6 +18,7 @@ from typing import Annotated
 import numpy as np
 
 from equitraj.base.allowed import Checked, Range
+from equitraj.data.sources.systems._recording import recorded
 from equitraj.data.trajectory import Trajectory
 
 EQUILIBRATION_FRICTION = 1.0  # 1/ps
@@ -96,13 +97,7 @@ def _run(options: Options, length: float, frames: int) -> tuple[np.ndarray, np.n
     context.setVelocitiesToTemperature(options.temperature, options.seed)
     integrator.step(options.equilibration_steps)
     integrator.setFriction(options.friction)
-    states = np.empty((2, frames, options.points, 3))
-    for frame in range(frames):
-        integrator.step(options.stride)
-        state = context.getState(getPositions=True, getVelocities=True)
-        states[0, frame] = state.getPositions(asNumpy=True)._value
-        states[1, frame] = state.getVelocities(asNumpy=True)._value
-    return states[0], states[1]
+    return recorded(context, frames, options.stride)
 
 
 def lattice(n_points: int, length: float) -> np.ndarray:
