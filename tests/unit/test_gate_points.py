@@ -12,7 +12,7 @@ from e3nn.o3._wigner import so3_generators
 
 from equitraj.base.registry import check_values, model_spec
 from equitraj.data.features import Shape, Statistics
-from equitraj.models import _irreps, _radial, gate_points
+from equitraj.models import _block, _irreps, _radial, gate_points
 from equitraj.models.gate_points import Hyperparameters
 
 IRREPS = {  # hidden irreps, lmax, layers, past displacements, scalars
@@ -194,3 +194,16 @@ def test_features_of_degree_2_turn_as_they_should():
             matrix = expm(np.einsum("a,amn->mn", angle, _irreps.generators(degree)))
             # rounding, as above
             np.testing.assert_allclose(after[name][degree], np.asarray(value) @ matrix.T, atol=1e-11)
+
+
+def test_a_pair_seen_both_ways_has_the_derivatives_of_a_gather():
+    """Forward and backward, as indexing by NumPy's table and JAX's own scatter have them."""
+    block, rng = _block.Block(5), np.random.default_rng(0)
+    value, change = jnp.asarray(rng.normal(size=(2, 3, 11, 4)))
+    value, change = (jnp.concatenate([v[:, :10], jnp.zeros((3, 1, 4))], 1) for v in (value, change))  # none is zero
+    plain = lambda v: v[:, _block.table(5)]  # noqa: E731
+    for found, expected in zip(*(jax.jvp(f, (value,), (change,)) for f in (block.directed, plain)), strict=True):
+        np.testing.assert_array_equal(found, expected)
+    back = jnp.asarray(rng.normal(size=(3, 5, 5, 4)))
+    (found,), (expected,) = (jax.vjp(f, value)[1](back) for f in (block.directed, plain))
+    np.testing.assert_array_equal(found[:, :10], expected[:, :10])  # what belongs to no pair is of no use

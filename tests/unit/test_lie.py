@@ -138,16 +138,16 @@ def test_averaged_frames_that_move_with_weights_and_origin_agree_with_finite_dif
     np.testing.assert_allclose(found, expected, rtol=0, atol=1e-6)  # step^2 = 1e-8 of third derivatives of the frames
 
 
-@pytest.mark.parametrize("model", ["egnn", "e3nn_network"])
+@pytest.mark.parametrize("model", ["egnn", "e3nn_network", "gate_points"])
 @pytest.mark.parametrize(("history", "alignment"), [(HISTORY, "vector01"), (1, "none")])
 def test_equivariant_networks_have_no_derivative_beyond_rounding(model, history, alignment):
     s = sample()
     s = Sample(s.position[:, -history:], s.target)
-    method = Method("m", model, alignment, options=E3NN if model == "e3nn_network" else {"width": 8})
+    method = Method("m", model, alignment, options={"width": 8} if model == "egnn" else E3NN)
     shape = shape_of(s)
     rows = lie.rows(method, shape, weights(method, shape), None, s)
     assert [r["item"] for r in rows if r["probe"] == "lie"] == ["rotation", "translation"]
-    assert [r["x"] for r in rows if r["probe"] == "lie_layer"] == list(range(1, 4 if model == "e3nn_network" else 3))
+    assert [r["x"] for r in rows if r["probe"] == "lie_layer"] == list(range(1, 3 if model == "egnn" else 4))
     for row in rows:
         assert row["verdict"] == "exact", row
         assert row["low"] <= row["value"] <= row["high"] and row["floor"] < 1e-10

@@ -27,7 +27,7 @@ COLUMNS = {
     "isotropy": "task frames statistic p_value verdict",
 }
 EUCLIDEAN = ("rotation", "inversion", "mirror", "translation", "euclidean")
-EQUIVARIANT = ("tiny_egnn", "tiny_e3nn", "persistence", "autoregression")
+EQUIVARIANT = ("tiny_egnn", "tiny_gate_points", "tiny_e3nn", "persistence", "autoregression")
 
 
 def planned(folder, *arguments: str) -> set[str]:

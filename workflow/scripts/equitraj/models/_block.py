@@ -8,6 +8,7 @@ from functools import partial
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.custom_derivatives import linear_call
 
 
 def triangle(n_points: int) -> tuple[np.ndarray, np.ndarray]:
@@ -23,25 +24,17 @@ def table(n_points: int) -> np.ndarray:
     return place
 
 
-@partial(jax.custom_vjp, nondiff_argnums=(1,))
-def _both_ways(value: jax.Array, n_points: int) -> jax.Array:
+def _both_ways(_: tuple, value: jax.Array, n_points: int) -> jax.Array:
     return value[:, table(n_points)]
 
 
-def _both_ways_forward(value: jax.Array, n_points: int) -> tuple[jax.Array, None]:
-    return _both_ways(value, n_points), None
-
-
-def _both_ways_back(n_points: int, _: None, gradient: jax.Array) -> tuple[jax.Array]:
-    """Two gathers in place of the scatter that the derivative of a gather would be."""
+def _summed_both_ways(_: tuple, value: jax.Array, n_points: int) -> jax.Array:
+    """The transpose of `_both_ways`: two gathers in place of the scatter that is the transpose of a gather."""
     first, second = triangle(n_points)
     # all of it first: the compiler would otherwise compute each entry twice, where it is gathered
-    flat = jax.lax.optimization_barrier(gradient).reshape(len(gradient), n_points**2, -1)
+    flat = jax.lax.optimization_barrier(value).reshape(len(value), n_points**2, -1)
     both = flat[:, first * n_points + second] + flat[:, second * n_points + first]
-    return (jnp.pad(both, ((0, 0), (0, 1), (0, 0))),)
-
-
-_both_ways.defvjp(_both_ways_forward, _both_ways_back)
+    return jnp.pad(both, ((0, 0), (0, 1), (0, 0)))
 
 
 class Block:
@@ -60,7 +53,8 @@ class Block:
 
     def directed(self, value: jax.Array) -> jax.Array:
         """(C, P + 1, B), of the unordered pairs and of none, as (C, N, N, B)."""
-        return _both_ways(value, self.n_points)
+        there, back = (partial(f, n_points=self.n_points) for f in (_both_ways, _summed_both_ways))
+        return linear_call(there, back, (), value)
 
     def senders(self, x: jax.Array) -> jax.Array:
         """Points' values at the pairs' senders, (..., N, 1, B)."""
