@@ -9,6 +9,7 @@ import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
+from os.path import relpath
 from pathlib import Path
 
 from equitraj.base.allowed import CONSTRAINTS, Choice, Constraint, Option, nearest
@@ -251,7 +252,7 @@ def direct_imports(path: Path) -> frozenset[Path]:
 def code_digest(*paths: Path) -> str:
     """The sha256 of Python files together with all files of the library that they import."""
     every = sorted({*paths, *(file for path in paths for file in imported_files(path))})
-    digests = (f"{path.relative_to(LIBRARY.parent)} {_content_digest(path)}" for path in every)
+    digests = (f"{relpath(path, LIBRARY.parent)} {_content_digest(path)}" for path in every)
     return hashlib.sha256("\n".join(digests).encode()).hexdigest()
 
 
