@@ -91,12 +91,14 @@ class Epochs(jax_loop.Trainer):
     """The training loop for JAX up to its compiled epoch, which is then called one by one."""
 
     @classmethod
-    def of(cls, method: Method, folder: Path, position: np.ndarray, history: int, n_frames: int, module=None):
+    def of(
+        cls, method: Method, folder: Path, position: np.ndarray, history: int, n_frames: int, module=None, device="cpu"
+    ):
         """The loop for a method, or for a model file that is no part of the library (`module`)."""
         data, shape, build = _prepared(method, folder, position, history, n_frames)
         if module:
             build = lambda key: module.build(module.Hyperparameters(**method.options), shape, key)  # noqa: E731
-        loop = cls(build, data, method.training_options(), "cpu")
+        loop = cls(build, data, method.training_options(), device)
         loop.train(0, jax_loop.Monitor(loop.options, 1.0, method.name), None, jax_loop.Outcome())
         return loop
 
@@ -114,11 +116,11 @@ class Epochs(jax_loop.Trainer):
         return self.frames_per_epoch
 
 
-def torch_loop_epochs(method: Method, folder: Path, position: np.ndarray, n_frames: int) -> Block:
+def torch_loop_epochs(method: Method, folder: Path, position: np.ndarray, n_frames: int, device: str = "cpu") -> Block:
     """An epoch of the training loop for torch."""
     data, _, build = _prepared(method, folder, position, 1, n_frames)
-    loop = torch_loop.Trainer(build, data, method.training_options(), "cpu")
-    network = loop.initial(0)
+    loop = torch_loop.Trainer(build, data, method.training_options(), device)
+    network = loop.initial(0).to(loop.place)
     run = torch_loop.Run(network, loop._load(network), data, loop.options, 0)
 
     def block() -> int:

@@ -5,7 +5,7 @@ batch of it. `equitraj.models.egnn` has the equations, which are the same (Sator
 """
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import equinox as eqx
 import jax
@@ -97,6 +97,8 @@ class Network(eqx.Module):
     layers: Layer
     extent: float = eqx.field(static=True)
     identity: bool = eqx.field(static=True)
+    # what XLA does without options
+    compiler_options: ClassVar = {"xla_cpu_use_fusion_emitters": True, "xla_llvm_disable_expensive_passes": False}
 
     def single(
         self,

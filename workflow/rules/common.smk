@@ -70,6 +70,8 @@ if workflow.is_main_process and not workflow.dryrun:
 
 # whatever JAX compiles is kept for the next job of the same network
 os.environ.setdefault("EQUITRAJ_COMPILED", str(Path(workflow.pathvars.apply("<results>")).absolute() / "compiled"))
+# XLA takes hints on tuning for instructions, and warns of missing ones whenever it loads such a program
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 os.environ[files.AGAIN] = call()  # the records of what jobs write name the command that makes it again
 

@@ -233,16 +233,16 @@ class Network(eqx.Module):
         """(B, N, 3) from the arrays of `equitraj.data.features.network_inputs`; radial networks evaluated directly."""
         return self.apply(self.prepare(inputs, direct=True))
 
-    def diagnostics(self) -> dict[str, float]:
+    def diagnostics(self) -> dict[str, jax.Array]:
         """The largest error of an interpolated radial network, relative to its largest value, in float64."""
-        h, errors = self.hyperparameters, [0.0]
+        h, errors = self.hyperparameters, [jnp.zeros(())]
         double = eqx.tree_at(lambda n: n.weights, self, {k: v.astype("float64") for k, v in self.weights.items()})
         at, one = jnp.linspace(0, 1, 2048), jnp.ones(())
         for layer in self.layers if h.nodes else ():
             exact = double.radial_network(layer.name, _radial.gaussians(at, one, h.number_of_basis))
             found = double.coefficients(layer.name, at.dtype) @ _radial.polynomials(at, one, h.nodes)
-            errors.append(float(jnp.abs(found - exact).max() / jnp.abs(exact).max()))
-        return {"radial_interpolation_error": max(errors)}
+            errors.append(jnp.abs(found - exact).max() / jnp.abs(exact).max())
+        return {"radial_interpolation_error": jnp.stack(errors).max()}
 
 
 NAME = re.compile(r"weights\['(.*)'\]")

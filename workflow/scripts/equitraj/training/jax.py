@@ -8,6 +8,7 @@ What does not depend on weights is computed once (`prepare`), where nothing turn
 import hashlib
 import os
 import platform
+from collections.abc import Callable
 from pathlib import Path
 
 import equinox as eqx
@@ -24,7 +25,8 @@ from equitraj.training.outcome import Data, Monitor, Outcome, snapshot_epochs
 from equitraj.training.state import check_names
 
 jax.config.update("jax_enable_x64", True)
-# Networks this small compile for longer than these save: half the time, at the same speed afterwards.
+# Most networks this small compile for longer than these save: half the time, at the same speed afterwards. Another one
+# says so in its `compiler_options`.
 os.environ.setdefault("XLA_FLAGS", "--xla_llvm_disable_expensive_passes=true --xla_cpu_use_fusion_emitters=false")
 COMPILED = "EQUITRAJ_COMPILED"  # the workflow puts here the folder in which a study keeps its compiled programs
 PART = 256  # samples that are validated or prepared at a time
@@ -39,7 +41,7 @@ def _keep_programs() -> None:
         flags = "".join(line for line in known.splitlines() if line.startswith(("flags", "Features", "model name")))
         digest = hashlib.sha256(f"{platform.machine()} {flags}".encode()).hexdigest()[:8]
         jax.config.update("jax_compilation_cache_dir", str(Path(folder) / f"{platform.machine()}-{digest}"))
-    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
 
 
 _keep_programs()
@@ -59,8 +61,21 @@ def with_arrays(tree: object, arrays: dict[str, np.ndarray], dtype: str | None =
     """The tree with its array leaves, or their shapes, replaced by the arrays of the same path, cast to `dtype`."""
     dynamic, static = eqx.partition(tree, _is_array)
     paths, structure = jax.tree_util.tree_flatten_with_path(dynamic)
-    leaves = [jnp.asarray(arrays[jax.tree_util.keystr(path).lstrip(".")], dtype) for path, _ in paths]
+    # cast by NumPy and put there as they are: `jnp.asarray` would compile a program for each shape
+    leaves = [jax.device_put(np.asarray(arrays[jax.tree_util.keystr(path).lstrip(".")], dtype)) for path, _ in paths]
     return eqx.combine(jax.tree_util.tree_unflatten(structure, leaves), static)
+
+
+def vector_of(tree: object) -> tuple[jax.Array, Callable]:
+    """The array leaves one after the other, and what makes the tree of such a vector; one program, not one per leaf."""
+    kept = []
+
+    def raveled(tree: object) -> jax.Array:
+        vector, unravel = ravel_pytree(tree)
+        kept.append(unravel)
+        return vector
+
+    return jax.jit(raveled)(tree), kept[0]
 
 
 def device_name() -> str:
@@ -198,7 +213,7 @@ class Trainer:
             dynamic, rest = eqx.partition(network, eqx.is_array)
             constants, static = eqx.partition(rest, lambda leaf: isinstance(leaf, float))
             constants = jax.tree.map(lambda c: jnp.asarray(c, self.options.precision), constants)
-            weights, unravel = ravel_pytree(dynamic)
+            weights, unravel = vector_of(dynamic)
             rebuild = lambda vector, constants: eqx.combine(unravel(vector), constants, static)  # noqa: E731
             state = (weights, weights, self.optimise.init(weights), key)
             self.samples = self.samples or self._load(network)
@@ -207,12 +222,16 @@ class Trainer:
         outcome.trained = named_arrays(unravel(best))
         if hasattr(network, "diagnostics"):
             with monitor.compiling():  # which is most of what it takes
-                outcome.diagnostics = rebuild(best, constants).diagnostics()
+                found = eqx.filter_jit(lambda network: network.diagnostics())(rebuild(best, constants))
+                outcome.diagnostics = {name: float(value) for name, value in found.items()}
         outcome.snapshots = {int(n): named_arrays(unravel(jnp.asarray(v))) for n, v in snapshots.items()}
 
     def _compiled(self, rebuild, state: tuple, constants: object):
         epoch = make_epoch(rebuild, self.options, self.data.augmentation, self.data.draw)
-        return jax.jit(epoch).lower(state, constants, *self.samples).compile()
+        on_gpu = jax.default_backend() == "gpu"
+        with jax.default_matmul_precision(self.options.matmul_precision if on_gpu else None):
+            lowered = jax.jit(epoch).lower(state, constants, *self.samples)
+        return lowered.compile(getattr(rebuild(state[0], constants), "compiler_options", None))
 
     def _run(self, state: tuple, constants: object, monitor: Monitor, checkpoint: Checkpoint) -> tuple:
         """The weights of the best epoch, and those on the way."""
@@ -245,16 +264,16 @@ def _fits(network: eqx.Module, parts: list[Samples]) -> bool:
 def _prepared(network: eqx.Module, inputs: dict[str, jax.Array]) -> dict[str, jax.Array]:
     """What the network prepares of inputs (S, F, ...), computed `PART` samples at a time."""
     length, frames = inputs["position"].shape[:2]
-    prepare = eqx.filter_jit(lambda network, part: network.prepare(part))
+    prepare = eqx.filter_jit(lambda network, inputs, index: network.prepare(flat(rows(inputs, index))))
     found: dict[str, np.ndarray] = {}
     size = min(max(1, PART // frames), length)
     for start in range(0, length, size):
         index = np.minimum(np.arange(start, start + size), length - 1)  # every part has one size: one program
-        for name, value in prepare(network, flat(rows(inputs, index))).items():
+        for name, value in prepare(network, inputs, index).items():
             apart = np.asarray(value).reshape(size, frames, *value.shape[1:])
             whole = found.setdefault(name, np.empty((length, *apart.shape[1:]), apart.dtype))
             whole[start : start + size] = apart[: length - start]
-    return {k: jnp.asarray(v) for k, v in found.items()}
+    return jax.device_put(found)
 
 
 def _is_key(leaf: jax.Array) -> bool:

@@ -37,7 +37,7 @@ def samples_of(arrays: Arrays, dtype: str, length: int) -> Samples:
     target = arrays.target.reshape(*shape, *arrays.target.shape[1:])
     counted = (np.arange(length) < len(arrays)).astype(dtype)
     given = (apart, target, arrays.rotation, arrays.weight)
-    return Samples(*jax.tree.map(lambda a: jnp.asarray(_filled(a, length), kind(a)), given), counted)
+    return jax.device_put(Samples(*jax.tree.map(lambda a: np.asarray(_filled(a, length), kind(a)), given), counted))
 
 
 def rows(samples: Samples, index: jax.Array) -> Samples:

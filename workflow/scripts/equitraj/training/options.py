@@ -27,6 +27,8 @@ class TrainingOptions(Checked):
         residual: what the network's output is added to: "none", the "last" frame, constant "velocity", the best linear
             "autoregression" on displacements, or "auto": velocity where there is a history, else the last frame.
         precision: "float32" or "float64", of training.
+        matmul_precision: of matrix products in float32 on a GPU, in training alone: "float32", "tensorfloat32" or
+            "bfloat16".
         time_limit: seconds after which the run is recorded as a timeout; 0 for none.
         checkpoint_seconds: seconds between two checkpoints, from which a killed training resumes.
     """
@@ -44,5 +46,6 @@ class TrainingOptions(Checked):
     patience: Annotated[int, Range(0, 1_000_000)] = 0
     residual: Literal["auto", "none", "last", "velocity", "autoregression"] = "auto"
     precision: Literal["float32", "float64"] = "float32"
+    matmul_precision: Literal["float32", "tensorfloat32", "bfloat16"] = "float32"
     time_limit: Annotated[float, Range(0)] = 0.0
     checkpoint_seconds: Annotated[float, Range(0)] = 30.0

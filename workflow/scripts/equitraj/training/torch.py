@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from equitraj.training.graphs import Graphs
 
 VALIDATED = 64  # samples in a call: larger ones leave the caches
+MATMUL = {"float32": "highest", "tensorfloat32": "high", "bfloat16": "medium"}  # what torch calls them
 
 torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "1")))
 
@@ -141,6 +142,9 @@ class Trainer:
     def initial(self, seed: int) -> torch.nn.Module:
         """A network with its first weights, fresh or given, in the options' precision."""
         torch.set_default_dtype(getattr(torch, self.options.precision))
+        torch.set_float32_matmul_precision(
+            MATMUL[self.options.matmul_precision] if self.place.type == "cuda" else "highest"
+        )
         torch.manual_seed(seed)
         network = self.build()
         if self.weights is not None:
