@@ -28,12 +28,6 @@ SETTINGS = {
 }
 PRECISIONS = ("float32", "tensorfloat32", "bfloat16")
 ROUNDS, SECONDS, FRAMES, SEEDS, EPOCHS = 5, 0.5, 1024, 5, 30
-    int(os.environ.get("R", 5)),
-    0.5,
-    int(os.environ.get("F", 1024)),
-    5,
-    int(os.environ.get("E", 30)),
-)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -167,6 +161,7 @@ def learn(device: str) -> None:
 
 
 def main() -> None:
+    """All settings one after the other, or what is asked for."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--setting", choices=SETTINGS, help="this one alone")
     parser.add_argument("--learn", choices=("cpu", "cuda"), help="the trainings on this device alone")
@@ -175,11 +170,18 @@ def main() -> None:
         return measure(args.setting)
     if args.learn:
         return learn(args.learn)
+    from equitraj.base.devices import found
+
+    if not found():
+        print(json.dumps({"what": "A CUDA device", "value": None, "error": "there is none here", "unit": "frames/s"}))
+        return None
     call = [sys.executable, __file__]
     parts = [([*call, "--setting", name], more) for name, more in SETTINGS.items()]
     parts += [([*call, "--learn", "cuda"], SETTINGS["gpu"]), ([*call, "--learn", "cpu"], SETTINGS["cpu"])]
     for command, more in parts:
-        subprocess.run(command, env=os.environ | {"OMP_NUM_THREADS": "1"} | more, check=False)
+        shared = {"OMP_NUM_THREADS": "1", "XLA_PYTHON_CLIENT_PREALLOCATE": "false"}  # torch is in the same process
+        subprocess.run(command, env=os.environ | shared | more, check=False)
+    return None
 
 
 if __name__ == "__main__":

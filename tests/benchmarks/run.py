@@ -26,8 +26,9 @@ PARTS = (
     ("Starts of a training", "starts.py", 600),
     ("Many points", "many_points.py --model egnn --points 1024 4096", 1200),
     ("Many points, e3nn", "many_points.py --model gate_points --points 1024 4096", 2400),
-    ("Many frames", "many_frames.py --frames 10000 100000 1000000", 7200),
+    ("Many frames", "many_frames.py --frames 10000 1000000", 7200),
     ("Many runs", "many_runs.py --runs 10000", 2400),
+    ("A GPU", "gpu.py", 900),
 )
 QUICK = (
     ("Training", "training.py --quick --frames 512", 165),
