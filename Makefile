@@ -1,7 +1,7 @@
 # make        the quickstart study and its report
 # make test   the tests, three at a time: some wait for a cluster
 # make lock   envs/*.lock.txt anew, from PyPI
-# make benchmark          speeds of everything: docs/benchmarks.md and its figure, in about an hour
+# make benchmark          speeds of everything: docs/benchmarks.md and its figure, in an hour and a half
 # make benchmark QUICK=1  the main figures within 3 minutes, printed only
 # make clean  forget the results (downloads and trained models included)
 PYTHON ?= python3

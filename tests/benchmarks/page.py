@@ -74,8 +74,17 @@ def kept(page: str) -> str:
     return page.partition(KEPT[0])[2].partition(KEPT[1])[0].strip("\n")
 
 
-def markdown(parts: Iterable[Part], by_hand: str, cores: int) -> str:
-    """The whole page."""
+def sections(page: str) -> dict[str, str]:
+    """The tables of a page by their titles."""
+    written = page.partition(KEPT[0])[0].split("\n## ")[1:]
+    return {text.partition("\n")[0]: f"## {text.rstrip()}\n" for text in written}
+
+
+def markdown(parts: Iterable[Part], by_hand: str, cores: int, others: dict[str, str] | None = None) -> str:
+    """The whole page: the tables of `others` in their places, but for those that `parts` have anew."""
+    parts, others = list(parts), others or {}
+    tables = {part.title: table(part) for part in parts}
+    tables = {title: tables.get(title) or others[title] for title in [*others, *(t for t in tables if t not in others)]}
     text = [
         "# Measured speeds",
         "",
@@ -87,7 +96,7 @@ def markdown(parts: Iterable[Part], by_hand: str, cores: int) -> str:
         "",
         "![Frames per second of training](benchmarks.png)",
         "",
-        *map(table, parts),
+        *tables.values(),
         KEPT[0],
         "",
         by_hand,

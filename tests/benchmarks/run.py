@@ -1,6 +1,7 @@
 """All benchmarks in one sitting: tables on the screen, docs/benchmarks.md and its figure.
 
-python tests/benchmarks/run.py            (make benchmark; about an hour on two cores)
+python tests/benchmarks/run.py            (make benchmark; about an hour and a half on two cores)
+python tests/benchmarks/run.py --parts Training "Many runs"    (only these; the other tables stay as they are)
 python tests/benchmarks/run.py --quick    (make benchmark QUICK=1; within 3 minutes, writes nothing)
 
 A part that fails or runs out of its time says so in its table, with what it printed until then; the exit code is 0.
@@ -27,7 +28,7 @@ PARTS = (
     ("Many points", "many_points.py --model egnn --points 1024 4096", 1200),
     ("Many points, e3nn", "many_points.py --model gate_points --points 1024 4096", 2400),
     ("Many frames", "many_frames.py --frames 10000 1000000", 7200),
-    ("Many runs", "many_runs.py --runs 10000", 2400),
+    ("Many runs", "many_runs.py --runs 10000", 5400),
     ("A GPU", "gpu.py", 900),
 )
 QUICK = (
@@ -56,7 +57,8 @@ def run(title: str, command: str, seconds: float) -> page.Part:
     shown = f"python tests/benchmarks/{command}"
     print(f"{title}: {shown}", file=sys.stderr, flush=True)
     call = [sys.executable, str(HERE / script), *options]
-    process = subprocess.Popen(call, stdout=subprocess.PIPE, text=True, start_new_session=True)
+    quiet = os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3"}  # XLA warns of hints whenever it loads a compiled program
+    process = subprocess.Popen(call, stdout=subprocess.PIPE, text=True, start_new_session=True, env=quiet)
     try:
         output, failure = process.communicate(timeout=seconds)[0], ""
         if process.returncode:
@@ -70,10 +72,12 @@ def run(title: str, command: str, seconds: float) -> page.Part:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true")
+    titles = [title for title, *_ in PARTS]
+    parser.add_argument("--parts", nargs="+", choices=titles, default=titles, help="measure only these; the rest stays")
     parser.add_argument("--docs", type=Path, default=DOCS, help="where benchmarks.md and benchmarks.png go")
     args = parser.parse_args()
     begin, parts = time.perf_counter(), []
-    for title, command, seconds in QUICK if args.quick else PARTS:
+    for title, command, seconds in QUICK if args.quick else [part for part in PARTS if part[0] in args.parts]:
         left = TOGETHER - (time.perf_counter() - begin) if args.quick else seconds
         if left < ENOUGH:
             parts.append(page.Part(title, f"python tests/benchmarks/{command}", (), "no time was left to begin it"))
@@ -82,9 +86,11 @@ def main() -> None:
         print(page.table(parts[-1]), flush=True)
     if not args.quick:
         path = args.docs / "benchmarks.md"
-        by_hand = page.kept(path.read_text()) if path.exists() else ""
-        path.write_text(page.markdown(parts, by_hand, os.cpu_count() or 1))
-        page.figure((line for part in parts for line in part.lines), args.docs / "benchmarks.png")
+        before = path.read_text() if path.exists() else ""
+        others = page.sections(before) if args.parts != [title for title, *_ in PARTS] else {}
+        path.write_text(page.markdown(parts, page.kept(before), os.cpu_count() or 1, others))
+        if "Training" in args.parts:
+            page.figure((line for part in parts for line in part.lines), args.docs / "benchmarks.png")
 
 
 if __name__ == "__main__":

@@ -44,6 +44,15 @@ def test_what_is_written_by_hand_stays_on_the_page(page):
     assert "Did not end: its 5 s were over" in first and page.processor() in first
 
 
+def test_a_part_that_is_measured_again_takes_its_place_and_the_others_stay(page):
+    first, second = (page.Part(title, "python x.py", LINES[:1]) for title in ("Training", "Many runs"))
+    before = page.markdown([first, second], "by hand", 2)
+    after = page.markdown([page.Part("Training", "python x.py", LINES[1:2])], "by hand", 2, page.sections(before))
+    assert list(page.sections(after)) == ["Training", "Many runs"]
+    assert "gate_points" in page.sections(after)["Training"] and "gate_points" not in page.sections(before)["Training"]
+    assert page.sections(after)["Many runs"] == page.sections(before)["Many runs"]
+
+
 def test_the_figure_is_a_picture(page, tmp_path):
     page.figure(LINES, tmp_path / "speeds.png")
     assert (tmp_path / "speeds.png").read_bytes().startswith(b"\x89PNG")

@@ -24,17 +24,23 @@ def table(n_points: int) -> np.ndarray:
     return place
 
 
-def _both_ways(_: tuple, value: jax.Array, n_points: int) -> jax.Array:
-    return value[:, table(n_points)]
+def _both_ways(_: tuple, value: jax.Array, n_points: int, sizes: tuple[int, ...]) -> list[jax.Array]:
+    return [part[:, table(n_points)] for part in jnp.split(value, np.cumsum(sizes)[:-1])]
 
 
-def _summed_both_ways(_: tuple, value: jax.Array, n_points: int) -> jax.Array:
-    """The transpose of `_both_ways`: two gathers in place of the scatter that is the transpose of a gather."""
-    first, second = triangle(n_points)
-    # all of it first: the compiler would otherwise compute each entry twice, where it is gathered
-    flat = jax.lax.optimization_barrier(value).reshape(len(value), n_points**2, -1)
-    both = flat[:, first * n_points + second] + flat[:, second * n_points + first]
-    return jnp.pad(both, ((0, 0), (0, 1), (0, 0)))
+def _summed_both_ways(_: tuple, parts: list[jax.Array], n_points: int, sizes: tuple[int, ...]) -> jax.Array:
+    """The transpose of `_both_ways`: two gathers in place of the scatter that is the transpose of a gather.
+
+    Each part is written to its place in the whole: of parts that are joined, the compiler makes one loop that asks of
+    every entry which part it is in. The last step keeps it from flattening the loops of the ones before.
+    """
+    first, second = (np.append(index, 0) for index in triangle(n_points))
+    whole = jnp.zeros((sum(sizes), len(first), parts[0].shape[-1]), parts[0].dtype)
+    for start, part in zip(np.cumsum((0, *sizes)), parts, strict=False):
+        flat = part.reshape(len(part), n_points**2, -1)
+        both = flat[:, first * n_points + second] + flat[:, second * n_points + first]
+        whole = jax.lax.dynamic_update_slice(whole, both, (int(start), 0, 0))
+    return whole.at[:, -1].set(0)
 
 
 class Block:
@@ -51,9 +57,9 @@ class Block:
         """The reverse of `columns`."""
         return jnp.moveaxis(x, -1, 0)
 
-    def directed(self, value: jax.Array) -> jax.Array:
-        """(C, P + 1, B), of the unordered pairs and of none, as (C, N, N, B)."""
-        there, back = (partial(f, n_points=self.n_points) for f in (_both_ways, _summed_both_ways))
+    def directed(self, value: jax.Array, sizes: tuple[int, ...]) -> list[jax.Array]:
+        """(C, P + 1, B), of the unordered pairs and of none, as parts (c, N, N, B) of so many channels each."""
+        there, back = (partial(f, n_points=self.n_points, sizes=sizes) for f in (_both_ways, _summed_both_ways))
         return linear_call(there, back, (), value)
 
     def senders(self, x: jax.Array) -> jax.Array:

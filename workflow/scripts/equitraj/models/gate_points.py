@@ -9,7 +9,7 @@ dense, or a list of neighbours, with the batch as the last axis, so that every o
 
 import re
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import equinox as eqx
 import jax
@@ -90,12 +90,12 @@ def messages(convolution: Convolution, weight: jax.Array, x: dict, harmonic: lis
     `weight` (C, pairs, B) has the radial networks' outputs in the order of `convolution.groups`, `harmonic` by degree
     the components (pairs, B).
     """
-    parts = jnp.split(weight, np.cumsum([len(w) for _, w in convolution.groups.values()])[:-1])
+    sizes = tuple(len(weights) for _, weights in convolution.groups.values())
+    parts = pairs.directed(weight, sizes) if isinstance(pairs, Block) else jnp.split(weight, np.cumsum(sizes)[:-1])
     component = {d: [c[:, 0] for c in jnp.split(v, 2 * d + 1, 1)] for d, v in x.items()}
     received: dict[int, list[jax.Array]] = {}
     for ((l1, l2, l3), (channels, _)), part in zip(convolution.groups.items(), parts, strict=True):
         sent = [pairs.senders(chosen(c, channels)) for c in component[l1]]
-        part = pairs.directed(part) if isinstance(pairs, Block) else part
         found = [pairs.sum(part * product((l1, l2, l3), harmonic, sent, n)) for n in range(2 * l3 + 1)]
         received.setdefault(l3, []).append(jnp.stack(found, 1))
     return {degree: jnp.concatenate(found) for degree, found in received.items()}
@@ -143,6 +143,7 @@ class Network(eqx.Module):
     layers: tuple[Layer, ...] = eqx.field(static=True)
     hyperparameters: Hyperparameters = eqx.field(static=True)
     num_neighbors: float = eqx.field(static=True)
+    compiler_options: ClassVar = {"xla_cpu_use_fusion_emitters": True}  # a tenth faster; compiles for half as long again
 
     def prepare(self, inputs: dict[str, jax.Array], direct: bool = False) -> dict[str, jax.Array]:
         """What does not depend on weights, from the arrays of `equitraj.data.features.network_inputs`.
