@@ -2,9 +2,9 @@
 
 python tests/benchmarks/many_runs.py --runs 10000        (about 10 minutes on 2 cores; --folder keeps the study)
 
-A study of 10 tasks, 20 methods, up to 5 sizes and up to 10 seeds. Its trajectory and one task of four methods with two
+A study of 10 tasks, 20 methods, up to 5 sizes and up to 10 seeds. Its trajectory and one task of four methods with all
 seeds are made for real; every other run is a copy of one of these, written as the steps write it, under its own task,
-method, size and seed. `snakemake --touch` then records the steps as done, so that
+method and size. `snakemake --touch` then records the steps as done, so that
 tables, figures, the report and the second run are real. Each measurement is a line of JSON: what, value, unit.
 """
 
@@ -94,7 +94,7 @@ def write_copy(path: Path, content: bytes) -> None:
 
 
 def copy_runs(folder: Path, study: dict) -> None:
-    """Fill the run folders of a study with copies of the real runs: of the same model, and of every other seed."""
+    """Fill the run folders of a study with copies of the real runs: of the same model and seed."""
     results = folder / "results"
     for task, method, size in product(study["tasks"], study["methods"], study["train_sizes"]):
         original = f"{TASKS[0]}/{method.rsplit('_', 1)[0]}_0/nall"
@@ -103,7 +103,7 @@ def copy_runs(folder: Path, study: dict) -> None:
             continue
         folders = [batch / f"seed{seed}" for seed in study["seeds"]]
         for seed, place in enumerate(folders):
-            copy_run(results / f"runs/{original}/seed{seed % 2}", place, task, method, str(size), seed)
+            copy_run(results / f"runs/{original}/seed{seed}", place, task, method, str(size), seed)
         for step, record in STEPS.items():
             write_step(batch / f"{record}.sha256", folders)
             benchmark = results / f"benchmarks/{step}/{task}/{method}/n{size}.tsv"
@@ -122,7 +122,8 @@ def copy_run(original: Path, place: Path, task: str, method: str, size: str, see
 
 def prepare(folder: Path, study: dict) -> None:
     """Make the study's runs: four trainings, the rest copied, all of them known to Snakemake as done."""
-    (folder / "few.yaml").write_text(yaml.safe_dump(configuration(TASKS[:1], METHODS[: len(MODELS)], ["all"], 2)))
+    few = configuration(TASKS[:1], METHODS[: len(MODELS)], ["all"], len(study["seeds"]))
+    (folder / "few.yaml").write_text(yaml.safe_dump(few))
     batches = [f"results/runs/{TASKS[0]}/{method}/nall" for method in METHODS[: len(MODELS)]]
     records = [f"{batch}/{record}.sha256" for batch in batches for record in STEPS.values()]
     snakemake(folder, *records, "--configfile", "few.yaml")
