@@ -18,6 +18,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, NullLocator
 
+from equitraj.base.claims import CLAIMED
 from equitraj.base.files import atomic, checked
 from equitraj.report.figures._literal import literal
 
@@ -28,7 +29,6 @@ BLUE, ORANGE, GREEN, RED, PURPLE = "#0072b2", "#e69f00", "#009e73", "#d55e00", "
 REFERENCE = {"persistence": (0, (5, 2)), "constant velocity": (0, (1, 1.5))}  # dashes of the two reference lines
 
 BASELINES = ("persistence", "constant_velocity")  # the models that fit nothing
-CLAIMED = ("exact", "in expectation")  # the levels of a claim that an audit can refute
 
 KINDS = {
     "equivariant": ("o", ["#0072b2", "#009e73", "#56b4e9", "#1b3f8b", "#00604a", "#6a8fd8"]),
