@@ -173,3 +173,52 @@ def test_script_reports_an_error_without_traceback(tmp_path):
         and "Traceback" not in done.stderr
     )
     assert list(tmp_path.iterdir()) == []
+
+
+def test_in_space_the_bond_of_a_dimer_has_the_boltzmann_distribution_of_three_dimensions():
+    """p(r) ~ r^2 exp(-k (r - r0)^2 / 2 kT), and the chain leaves every plane."""
+    options = Options(beads=2, dimensions=3, friction=5.0, stride=500, equilibration_steps=5000, bond_stiffness=500.0)
+    x = bead_chain.simulate(options, 1000).position
+    r = np.linalg.norm(x[:, 1] - x[:, 0], axis=-1)
+    beta_k = options.bond_stiffness / (GAS_CONSTANT * options.temperature)
+    moment = [quad(lambda s, n=n: s ** (n + 2) * np.exp(-beta_k * (s - 0.36) ** 2 / 2), 0, 1.5)[0] for n in range(3)]
+    mean = moment[1] / moment[0]
+    assert abs(r.mean() - mean) < 4 * np.sqrt((moment[2] / moment[0] - mean**2) / 1000)  # as in the plane
+    assert x.std(axis=0).min() > 0
+
+
+def test_a_field_turns_a_dipole_as_langevin_says():
+    """Two opposite charges on a stiff bond: <cos> = coth a - 1/a with a = field x length / kT (Langevin, 1905)."""
+    options = Options(beads=2, dimensions=3, field=10.0, friction=5.0, stride=500, equilibration_steps=5000)
+    options = replace(options, repulsion=0.0, bond_stiffness=20_000.0)
+    trajectory = bead_chain.simulate(options, 1500)
+    bond = trajectory.position[:, 0] - trajectory.position[:, 1]
+    cosine = bond[:, 2] / np.linalg.norm(bond, axis=-1)
+    a = options.field * options.bond_length / (GAS_CONSTANT * options.temperature)
+    assert trajectory.features["charge"].tolist() == [[1.0], [-1.0]]
+    # 1500 frames, 1 ps apart, whose directions forget each other in about one: a third of them count
+    assert abs(cosine.mean() - (1 / np.tanh(a) - 1 / a)) < 4 * cosine.std() / np.sqrt(500)
+
+
+def test_episodes_are_chains_of_their_own_turned_at_random():
+    options = Options(dimensions=3, episodes=3, equilibration_steps=200)
+    x = bead_chain.simulate(options, 30)
+    assert x.episode.tolist() == [0] * 10 + [1] * 10 + [2] * 10 and x.time[10] == 0
+    alone, _ = bead_chain.run_in_space(options, 10)
+    apart = np.linalg.norm(alone[:, :, None] - alone[:, None], axis=-1)
+    first = np.linalg.norm(x.position[:10, :, None] - x.position[:10, None], axis=-1)
+    np.testing.assert_allclose(first, apart, rtol=1e-12)  # the same chain, and turned
+    assert np.abs(x.position[:10] - alone).max() > 0.1
+    in_field = bead_chain.simulate(replace(options, field=50.0), 30).position
+    only, _ = bead_chain.run_in_space(replace(options, field=50.0), 10)
+    np.testing.assert_allclose(in_field[:10, :, 2], only[..., 2], atol=1e-12)  # turned about z
+    assert np.abs(in_field[:10] - only).max() > 0.1
+
+
+@pytest.mark.parametrize(
+    ("options", "frames", "expected"),
+    [({"field": 1.0}, 2, "use dimensions: 3"), ({"episodes": 3}, 10, "expected a multiple of the 3 episodes")],
+)
+def test_options_that_do_not_go_together(options, frames, expected):
+    with pytest.raises(ValueError, match=expected):
+        simulation.simulate("bead_chain", options, frames)

@@ -1,9 +1,12 @@
-"""A chain of beads on springs that moves in a plane, in contact with a weak thermal bath.
+"""A chain of beads on springs that moves in a plane or in space, in contact with a weak thermal bath.
 
 Neighbours are joined by harmonic springs; all other pairs repel each other by a screened Coulomb (Yukawa) force, as
 like charges do in salt water:
 
     U = sum_i k/2 (|x_i+1 - x_i| - r0)^2 + sum_{j > i+1} A exp(-r_ij / s) / r_ij
+
+With `field`, beads carry charges +1 and -1 in turn, and a force of that size along z pulls each by its charge: all
+directions are alike no longer, those about z still are.
 
 The repulsion keeps the chain from crossing itself and gives it a bending stiffness, with forces between pairs only.
 Units: nm, ps, g/mol, kJ/mol. The friction is so weak (1/friction is many times the length of the default run) that
@@ -13,18 +16,18 @@ Integrator: BAOAB, Leimkuhler & Matthews, Appl. Math. Res. Express 2013, 34. Eng
 Chem. B 128, 109 (2024), Reference platform, which is deterministic.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import Annotated
 
 import numpy as np
+from scipy.spatial.transform import Rotation
 
 from equitraj.base.allowed import Checked, Range
 from equitraj.data.sources.declared import chain_bonds
-from equitraj.data.sources.systems._recording import recorded
+from equitraj.data.sources.systems._recording import GAS_CONSTANT, continued, recorded, thermal
 from equitraj.data.trajectory import Trajectory
 
-GAS_CONSTANT = 0.00831446261815324  # kJ/(mol K)
 EQUILIBRATION_FRICTION = 1.0  # 1/ps
 POINTS = "beads"  # the option that gives the number of points
 
@@ -44,6 +47,10 @@ class Options(Checked):
     time_step: of the integrator, ps.
     stride: integrator steps from frame to frame.
     equilibration_steps: integrator steps before the first frame, from a straight chain.
+    dimensions: 2, confined to the plane z = 0, or 3.
+    episodes: chains that are simulated one after the other, each for as many frames; where there are several, each is
+        turned at random: about z in a plane or a field, else in space.
+    field: force on a unit charge, kJ/(mol nm), along z; 0 for none and no charges. Needs 3 dimensions.
     """
 
     seed: Annotated[int, Range(1, 2147483647)] = 1
@@ -58,43 +65,105 @@ class Options(Checked):
     time_step: Annotated[float, Range(above=0)] = 0.002
     stride: Annotated[int, Range(1, 1_000_000)] = 15
     equilibration_steps: Annotated[int, Range(0, 1_000_000_000)] = 100_000
+    dimensions: Annotated[int, Range(2, 3)] = 2
+    episodes: Annotated[int, Range(1, 100_000)] = 1
+    field: float = 0.0
 
 
 def simulate(options: Options, frames: int) -> Trajectory:
-    """Positions (frames, beads, 2) in nm and velocities in nm/ps, every `stride` steps.
+    """Positions (frames, beads, 2 or 3) in nm and velocities in nm/ps, every `stride` steps.
 
     Raises:
-        ValueError: the chain left its plane or flew apart (a time step too long).
+        ValueError: the chain left its plane or flew apart (a time step too long); a field in a plane; frames that cannot
+            be divided among the episodes.
     """
-    position, velocity = run_in_space(options, frames)
-    if not np.isfinite(position).all():
-        raise ValueError(f"bead_chain: positions are no longer finite; time_step {options.time_step} ps is too long")
-    if position[..., 2].any() or velocity[..., 2].any():
-        raise ValueError("bead_chain: the chain left the plane z = 0")
+    if options.field and options.dimensions == 2:
+        raise ValueError(f"bead_chain: field: {options.field} along z, but the chain moves in the plane; use dimensions: 3")
+    length = frames // options.episodes
+    if length * options.episodes != frames:
+        raise ValueError(f"bead_chain: frames: {frames}; expected a multiple of the {options.episodes} episodes")
+    parts = [_episode(options, number, length) for number in range(options.episodes)]
+    position, velocity = (np.concatenate(values)[..., : options.dimensions] for values in zip(*parts, strict=True))
     return Trajectory(
-        position=position[..., :2],
-        velocity=velocity[..., :2],
-        episode=np.zeros(frames, dtype=np.int64),
-        time=np.arange(frames) * options.stride * options.time_step,
+        position=position,
+        velocity=velocity,
+        episode=np.repeat(np.arange(options.episodes), length),
+        time=np.tile(np.arange(length), options.episodes) * options.stride * options.time_step,
         mass=np.full(options.beads, options.mass),
         bonds=chain_bonds(options.beads),
+        features={"charge": charges(options)[:, None]} if options.field else {},
         length_unit="nm",
         time_unit="ps",
     )
 
 
+def charges(options: Options) -> np.ndarray:
+    """+1 and -1 in turn, (beads,)."""
+    return 1.0 - 2.0 * (np.arange(options.beads) % 2)
+
+
+def _episode(options: Options, number: int, frames: int) -> tuple[np.ndarray, np.ndarray]:
+    """Positions and velocities of one chain, turned at random where there are several."""
+    rng = np.random.default_rng([options.seed, number])
+    seed = int(rng.integers(1, 2**31)) if number else options.seed
+    found = run_in_space(replace(options, seed=seed), frames)
+    if not np.isfinite(found[0]).all():
+        raise ValueError(f"bead_chain: positions are no longer finite; time_step {options.time_step} ps is too long")
+    if options.dimensions == 2 and any(values[..., 2].any() for values in found):
+        raise ValueError("bead_chain: the chain left the plane z = 0")
+    if options.episodes == 1:
+        return found
+    about_z = options.dimensions == 2 or options.field
+    angle = [0, 0, rng.uniform(0, 2 * np.pi)]
+    turn = (Rotation.from_rotvec(angle) if about_z else Rotation.random(rng=rng)).as_matrix()
+    return tuple(values @ turn.T for values in found)
+
+
 def run_in_space(options: Options, frames: int) -> tuple[np.ndarray, np.ndarray]:
     """Positions and velocities as OpenMM has them, each (frames, beads, 3)."""
+    context = _context(options)
+    context.setPositions(options.bond_length * np.eye(1, 3) * np.arange(options.beads)[:, None])
+    _set_friction(context.getIntegrator(), EQUILIBRATION_FRICTION, options.time_step)
+    context.getIntegrator().step(options.equilibration_steps)
+    _set_friction(context.getIntegrator(), options.friction, options.time_step)
+    return recorded(context, frames, options.stride)
+
+
+def again(
+    options: Options, position: np.ndarray, velocity: np.ndarray | None, frames: int, seed: int
+) -> np.ndarray:
+    """Positions (S, beads, 3) `frames` frames after S states; without velocities, with those of the bath.
+
+    In equilibrium velocities do not depend on positions: that is all that positions tell of them.
+    """
+    if velocity is None:
+        velocity = thermal(position.shape, options.temperature, options.mass, seed)
+        velocity[..., options.dimensions :] = 0
+    context = _context(replace(options, seed=seed))
+    _set_friction(context.getIntegrator(), options.friction, options.time_step)
+    return continued(context, position, velocity, frames * options.stride)
+
+
+def energy(options: Options, position: np.ndarray, velocity: np.ndarray) -> np.ndarray:
+    """Kinetic and potential energy (S,) in kJ/mol of states (S, beads, 3)."""
+    first, second = np.triu_indices(options.beads, 1)
+    r = np.linalg.norm(position[:, second] - position[:, first], axis=-1)
+    bonded = second == first + 1
+    springs = options.bond_stiffness / 2 * np.square(r[:, bonded] - options.bond_length)
+    apart = r[:, ~bonded]
+    repulsion = options.repulsion * np.exp(-apart / options.screening_length) / apart
+    pull = -options.field * (charges(options) * position[..., 2]).sum(-1)
+    return options.mass / 2 * np.square(velocity).sum((1, 2)) + springs.sum(-1) + repulsion.sum(-1) + pull
+
+
+def _context(options: Options):
     import openmm
 
     integrator = _integrator(options)
     context = openmm.Context(_system(options), integrator, openmm.Platform.getPlatformByName("Reference"))
-    integrator.setPerDofVariableByName("noise", [openmm.Vec3(1, 1, 0)] * options.beads)
-    context.setPositions(options.bond_length * np.eye(1, 3) * np.arange(options.beads)[:, None])
-    _set_friction(integrator, EQUILIBRATION_FRICTION, options.time_step)
-    integrator.step(options.equilibration_steps)
-    _set_friction(integrator, options.friction, options.time_step)
-    return recorded(context, frames, options.stride)
+    noisy = openmm.Vec3(1, 1, options.dimensions == 3)
+    integrator.setPerDofVariableByName("noise", [noisy] * options.beads)
+    return context
 
 
 def _system(options: Options):
@@ -115,11 +184,18 @@ def _system(options: Options):
             repulsion.addBond(first, second)
     system.addForce(springs)
     system.addForce(repulsion)
+    if options.field:
+        pull = openmm.CustomExternalForce("-field * charge * z")
+        pull.addGlobalParameter("field", options.field)
+        pull.addPerParticleParameter("charge")
+        for bead, charge in enumerate(charges(options)):
+            pull.addParticle(bead, [charge])
+        system.addForce(pull)
     return system
 
 
 def _integrator(options: Options):
-    """BAOAB with noise in the plane only: pair forces between beads of equal z have no z component, so z stays 0."""
+    """BAOAB; with noise in a plane only z stays 0, as pair forces between beads of equal z have no z component."""
     import openmm
 
     integrator = openmm.CustomIntegrator(options.time_step)
