@@ -272,6 +272,27 @@ def ceiling(references: Iterable[float]) -> float:
     return 30 * float(np.nanmax(np.asarray(list(references), dtype=float)))
 
 
+def floor_line(axes: Axes, value: float, kind: str, vertical: bool = False) -> None:
+    """A thin line at the irreducible error with its name; at the edge with its number where it lies outside of the limits.
+
+    Set limits and scales first. `kind` is that of floor.csv: a lower bound is called so.
+    """
+    along, letter = ("v", "x") if vertical else ("h", "y")
+    low, high = getattr(axes, f"get_{letter}lim")()
+    name = "floor" if kind == "exact" else kind
+    if low <= value <= high:
+        getattr(axes, f"ax{along}line")(value, color=INK, linewidth=0.8, zorder=1)
+    else:
+        name, value = f"{name}: {sig(value)}", high if value > high else low
+    look = {"fontsize": 7, "color": INK, "clip_on": False}
+    if vertical:
+        place = axes.transAxes.inverted().transform(axes.transData.transform((value, 1)))[0]
+        side = "left" if place < 0.2 else "right" if place > 0.8 else "center"
+        axes.text(value, 1.01, name, transform=axes.get_xaxis_transform(), ha=side, va="bottom", **look)
+    else:
+        axes.text(0.02, value, name, transform=axes.get_yaxis_transform(), ha="left", va="bottom", **look)
+
+
 def log_axis(axis: Axis, limits: tuple[float, float]) -> None:
     """Make `axis` (`axes.xaxis` or `axes.yaxis`) logarithmic, with enough ticks on short spans and few on long ones."""
     letter, span = axis.axis_name, limits[1] / limits[0]
