@@ -3,8 +3,8 @@
 
 from equitraj.report import figures
 
-RUN_TABLES = ["metrics", "summary", "audit", "probes", "controls", "rollout", "history"]
-TABLES = [*RUN_TABLES, "alignment", "perturbation", "eigengap", "isotropy"]
+RUN_TABLES = ["metrics", "summary", "audit", "probes", "controls", "rollout", "physics", "history"]
+TABLES = [*RUN_TABLES, "floor", "alignment", "perturbation", "eigengap", "isotropy"]
 FIGURE_INPUTS = {name: f"<results>/tables/{name}.csv" for name in TABLES} | {
     "examples": "<results>/tables/examples.h5",
     "lifted": "<results>/data/paths/lifted.h5",

@@ -11,7 +11,7 @@ from equitraj.data.trajectory import opened
 from equitraj.report import collected as tables
 from equitraj.study import plan
 
-STACKED = ("audit", "probes", "controls", "rollout", "history")
+STACKED = ("audit", "probes", "controls", "rollout", "physics", "history")
 
 
 def main() -> None:

@@ -34,7 +34,9 @@ def main() -> None:
     for name, task in args.tasks.items():
         if task["source"] not in paths:
             raise ValueError(f"--trajectories: no {task['source']}/lifted.h5, which task {name} is on")
-    write_table(args.output, floor.COLUMNS, [row(name, task, paths[task["source"]]) for name, task in args.tasks.items()])
+    write_table(
+        args.output, floor.COLUMNS, [row(name, task, paths[task["source"]]) for name, task in args.tasks.items()]
+    )
 
 
 if __name__ == "__main__":

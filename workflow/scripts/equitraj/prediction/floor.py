@@ -19,6 +19,7 @@ COLUMNS = ("task", "floor", "low", "high", "kind", "states", "repetitions")
 STATES, FEWEST, POINTS = 200, 20, 200 * 256  # test states: the most, the least, and points in all of them together
 REPETITIONS = 8  # of each state
 BLOCKS = 20  # of consecutive states
+ROUNDING = 1e-12  # of the mean squared motion: a variance below it is rounding in the engine
 EXACT, BOUND = "exact", "lower bound"
 
 
@@ -57,6 +58,9 @@ def floor(trajectory: Trajectory, task: dict, repetitions: int = REPETITIONS, se
     most = int(np.clip(POINTS // trajectory.position.shape[1], FEWEST, STATES))
     newest = newest[spread(len(newest), most)]
     variance = variances(system, trajectory, newest, lag, is_told, repetitions, seed)
+    motion = np.square(trajectory.position[newest + lag] - trajectory.position[newest]).mean()
+    if variance.mean() <= ROUNDING * motion:
+        variance = np.zeros_like(variance)
     kind = EXACT if shown or not is_told else BOUND
     return Floor(float(variance.mean()), *interval(variance), kind, len(newest), repetitions)
 

@@ -7,6 +7,7 @@ import pandas as pd
 from equitraj.report.audited import claims, controls, isotropy, wrong
 from equitraj.report.figures.history_gain import same_targets
 from equitraj.report.figures.style import largest_size, method_kinds
+from equitraj.report.floor import hopeless
 from equitraj.report.words import names, sig, value_with_interval
 
 NAMED = 50  # failed runs
@@ -28,13 +29,14 @@ def findings(
     """All findings that the tables allow, the most important first; those without a sentence are left out.
 
     Args:
-        more: the tables `controls` and `isotropy`, where the audit wrote them.
+        more: the tables `controls`, `isotropy` and `floor`, where they were written.
     """
     more = more or {}
     table = largest_size(summary)
     kinds = method_kinds(summary, audit)
     every = [
         Finding("best", "The most accurate method", best(table)),
+        Finding("floor", "What nobody can predict", hopeless(more["floor"], summary) if "floor" in more else []),
         Finding("references", "Methods that do not beat a trivial prediction", references(table, kinds)),
         Finding("symmetry", "Does equivariance help?", symmetry(table, audit, kinds)),
         Finding("augmentation", "Does rotation augmentation help?", augmentation(table, audit)),

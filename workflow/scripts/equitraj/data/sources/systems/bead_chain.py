@@ -78,7 +78,9 @@ def simulate(options: Options, frames: int) -> Trajectory:
             be divided among the episodes.
     """
     if options.field and options.dimensions == 2:
-        raise ValueError(f"bead_chain: field: {options.field} along z, but the chain moves in the plane; use dimensions: 3")
+        raise ValueError(
+            f"bead_chain: field: {options.field} along z, but the chain moves in the plane; use dimensions: 3"
+        )
     length = frames // options.episodes
     if length * options.episodes != frames:
         raise ValueError(f"bead_chain: frames: {frames}; expected a multiple of the {options.episodes} episodes")
@@ -129,9 +131,7 @@ def run_in_space(options: Options, frames: int) -> tuple[np.ndarray, np.ndarray]
     return recorded(context, frames, options.stride)
 
 
-def again(
-    options: Options, position: np.ndarray, velocity: np.ndarray | None, frames: int, seed: int
-) -> np.ndarray:
+def again(options: Options, position: np.ndarray, velocity: np.ndarray | None, frames: int, seed: int) -> np.ndarray:
     """Positions (S, beads, 3) `frames` frames after S states; without velocities, with those of the bath.
 
     In equilibrium velocities do not depend on positions: that is all that positions tell of them.

@@ -110,9 +110,7 @@ def _context(options: Options, length: float, friction: float):
     return openmm.Context(_system(options, length), integrator, platform, settings)
 
 
-def again(
-    options: Options, position: np.ndarray, velocity: np.ndarray | None, frames: int, seed: int
-) -> np.ndarray:
+def again(options: Options, position: np.ndarray, velocity: np.ndarray | None, frames: int, seed: int) -> np.ndarray:
     """Positions (S, points, 3) `frames` frames after S states; without velocities, with those of the bath.
 
     In equilibrium velocities do not depend on positions: that is all that positions tell of them.
