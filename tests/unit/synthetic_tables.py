@@ -111,7 +111,7 @@ def rollout(runs: pd.DataFrame) -> pd.DataFrame:
 
 
 def physics(runs: pd.DataFrame) -> pd.DataFrame:
-    """Lengths and drifts that leave the truth with the square root of the error; seed 0 of linear_sgd ends at step 8."""
+    """Lengths and drifts that leave the truth with the root of the error; seed 0 of linear_sgd ends at step 8."""
     truth = {"bond_length": 0.36, "radius_of_gyration": 0.9, "energy_drift": 0.1, "momentum_drift": 0.2}
     rows = []
     for run in runs[runs["status"] == "ok"].itertuples():
@@ -203,7 +203,8 @@ def write(
     folder.mkdir(parents=True, exist_ok=True)
     runs = metrics(tasks, seeds, failed, rng, methods)
     tables = {
-        "metrics": runs, "summary": summary(runs), "rollout": rollout(runs), "physics": physics(runs), "floor": floor(tasks),
+        "metrics": runs, "summary": summary(runs), "rollout": rollout(runs),
+        "physics": physics(runs), "floor": floor(tasks),
         "history": history(runs, rng), "alignment": alignment(tasks, names), "splits": splits(tasks),
     } | synthetic_audit.tables(runs, tasks, names, methods, rng)  # fmt: skip
     for name, table in tables.items():

@@ -35,8 +35,9 @@ def made(module, options, frames: int, how: str = "zeros") -> Trajectory:
 
 
 def free_variance(options, has_velocity: bool, coordinates: int = 3) -> float:
-    """Of the displacement of a free particle over a frame (Ornstein and Uhlenbeck, Phys. Rev. 36, 823 (1930)), the mean over
-    three coordinates of which so many move.
+    """Of the displacement of a free particle over a frame (Uhlenbeck and Ornstein, Phys. Rev. 36, 823 (1930)).
+
+    The mean over three coordinates, of which so many move.
     """
     kt, rate = bead_chain.GAS_CONSTANT * options.temperature, options.friction
     t = options.stride * options.time_step
@@ -100,7 +101,7 @@ def test_it_is_the_same_in_any_plane():
 
 
 def test_in_a_field_the_chain_is_simulated_again_in_the_same_field():
-    """Without noise every state of every episode goes on as it went, which it would not where the field pointed elsewhere."""
+    """Without noise every state of every episode goes on as it went; it would not where the field pointed elsewhere."""
     options = bead_chain.Options(dimensions=3, field=200.0, friction=0.0, equilibration_steps=2000, episodes=3)
     trajectory = made(bead_chain, options, 60)
     system, newest = simulated.simulated(trajectory), np.array([5, 25, 45])

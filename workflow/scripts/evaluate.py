@@ -1,4 +1,4 @@
-"""Evaluate all seeds of a method on a task: metrics.json, predictions.h5, rollout.csv and physics.csv in each run folder."""
+"""Evaluate all seeds of a method on a task: metrics, predictions, rollouts and their physics in each run folder."""
 
 import argparse
 from functools import partial

@@ -1,7 +1,7 @@
 """The irreducible test error of tasks on simulated data: floor.csv, a row per task.
 
-python workflow/scripts/floor.py --trajectories results/data/chain/lifted.h5 --output floor.csv \
-    --tasks '{"chain_k1": {"source": "chain", "history": 1, "lag": 1, "split": {"train": 0.7, "validation": 0.1, "test": 0.2}}}'
+python workflow/scripts/floor.py --trajectories results/data/chain/lifted.h5 --output floor.csv --tasks '{"chain_k1":
+    {"source": "chain", "history": 1, "lag": 1, "split": {"train": 0.7, "validation": 0.1, "test": 0.2}}}'
 """
 
 import argparse

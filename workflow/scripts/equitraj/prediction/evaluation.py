@@ -122,8 +122,8 @@ def rollout(
 ) -> list[dict]:
     """MSE and skill after each step of feeding predictions back, over the starts, until numbers end.
 
-    `keep` gets predicted and true positions (S, N, 3) of each step. A history of consecutive frames can only be fed back
-    where the lag is one frame; longer lags are rolled out with history 1 only.
+    `keep` gets predicted and true positions (S, N, 3) of each step. A history of consecutive frames can only be fed
+    back where the lag is one frame; longer lags are rolled out with history 1 only.
     """
     history, lag = task["history"], task["lag"]
     if not len(starts) or (lag > 1 and history > 1):

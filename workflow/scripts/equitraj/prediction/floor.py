@@ -1,9 +1,9 @@
-"""The floor of a task: the test error that is left to the best possible method, by simulating again from its test states.
+"""The floor of a task: the error of the best possible method, by simulating again from the test states.
 
-A method that knows of a state what the task shows cannot do better than predict the mean of what may follow, and its error
-is the variance of that. With one frame and no velocities that is the variance over velocities and noise; where velocities
-are shown, that over noise alone, since positions and velocities are all that a simulation goes on from. Several frames
-nearly tell the velocities: there the variance over noise is a lower bound, which no history falls below.
+A method that knows of a state what the task shows cannot do better than predict the mean of what may follow; its error
+is then the variance of that. With one frame and no velocities it is the variance over velocities and noise; where
+velocities are shown, that over noise alone, since positions and velocities are all that a simulation goes on from.
+Several frames nearly tell the velocities: there the variance over noise is a lower bound.
 """
 
 from dataclasses import dataclass
@@ -46,8 +46,8 @@ def floor(trajectory: Trajectory, task: dict, repetitions: int = REPETITIONS, se
     """The floor of a task on a simulated, lifted trajectory.
 
     Raises:
-        Unknown: data that were not simulated, a system that cannot be simulated again, or velocities that are needed and
-            were not recorded.
+        Unknown: data that were not simulated, a system that cannot be simulated again, or velocities that are needed
+            and were not recorded.
     """
     history, lag, shown = task["history"], task["lag"], "velocity" in task.get("inputs", ())
     system = _system(trajectory)

@@ -72,7 +72,7 @@ def _centred(position: np.ndarray, weight: np.ndarray) -> np.ndarray:
 class Physics:
     """Takes in a rollout step by step (`add`), and says what it found (`rows`).
 
-    Drifts are changes since the start, of which the truth is known: signed for the energy, lengths of vectors for momenta.
+    Drifts are changes since the true start: signed for the energy, lengths of vectors for momenta.
 
     Args:
         trajectory: the truth; starts: (S,) its frames where rollouts start; lag: frames in a step; steps: to come.
@@ -134,8 +134,7 @@ class Physics:
             self.found.append({"quantity": quantity, "step": step} | means | {"distance": distance})
 
     def rows(self) -> list[dict]:
-        """A row per quantity and checked step: means of prediction and truth over starts, and the Wasserstein-1 distance
-        of their distributions; and, where there are bonds, after how many steps the points are off by more than one.
+        """A row per quantity and checked step: means of prediction and truth, the Wasserstein-1 distance between them.
 
         `steps_to_bond_length` is the median over starts of the first step at which the root mean square distance of the
         points from their true places exceeds the mean length of a bond, None where it does not within `step` steps.

@@ -26,7 +26,7 @@ def levels(path: Path) -> dict[str, Level]:
 
 
 def hopeless(floor: pd.DataFrame, summary: pd.DataFrame) -> list[str]:
-    """For each task whose floor is known one line: that nobody can solve it, or how near to the floor the best method is.
+    """For each task whose floor is known one line: that nobody can solve it, or how near to it the best method is.
 
     Args:
         floor: floor.csv; summary: summary.csv.
@@ -48,8 +48,9 @@ def _line(row: dict, methods: pd.DataFrame) -> str:
     if floor > HOPELESS * still:
         least = "" if row["kind"] == "exact" else "at least "
         return (
-            f"On `{task}` {least}{_percent(row, still)} of the error of no motion is irreducible: what the task shows does "
-            f"not tell it, so no method can have a skill above {sig(max(1 - floor / still, 0), 2)}."
+            f"On `{task}` {least}{_percent(row, still)} of the error of no motion is irreducible: "
+            "what the task shows does not tell it, so no method can have a skill above "
+            f"{sig(max(1 - floor / still, 0), 2)}."
         )
     if floor == 0:
         return f"On `{task}` the floor is 0: the motion is deterministic."

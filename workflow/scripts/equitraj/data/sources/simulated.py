@@ -22,7 +22,7 @@ from equitraj.data.trajectory import Trajectory
 
 @dataclass(frozen=True)
 class Simulated:
-    """Attributes: name of the system; module, its file; options; turn (3, 3) from its coordinates to the trajectory's."""
+    """Attributes: name of the system; module, its file; options; turn (3, 3), its coordinates to the trajectory's."""
 
     name: str
     module: ModuleType

@@ -1,6 +1,6 @@
-"""Error of a rollout, in which each prediction is fed back as input, against the number of steps: mean over starts, every
-seed thin and their median thick. The dashed line is the error of predicting no motion at all; a curve that ends early, or
-leaves the top, has exploded."""
+"""Error of a rollout, in which each prediction is fed back as input, against the number of steps: mean over starts,
+every seed thin and their median thick. The dashed line is the error of predicting no motion at all; a curve that ends
+early, or leaves the top, has exploded."""
 
 from pathlib import Path
 

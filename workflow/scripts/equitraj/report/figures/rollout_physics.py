@@ -1,7 +1,8 @@
-"""Physics of rollouts against the number of steps: means over starts, the median over seeds of each method, and the truth in
-ink. Where they are known: the length of bonds and the radius of gyration; how far energy, momentum and angular momentum
-have drifted since the start (its size), by velocities from central differences. A bath makes them drift in the truth too. Lines that
-leave a panel have left the physics; `physics.csv` has the distances of all distributions from the true ones."""
+"""Physics of rollouts against the number of steps: means over starts, the median over seeds of each method, and the
+truth in ink. Where they are known: the length of bonds and the radius of gyration; how far energy, momentum and angular
+momentum have drifted since the start (its size), by velocities from central differences. A bath makes them drift in the
+truth too. A line that leaves a panel, or ends early, has left the physics; `physics.csv` has the distances of all
+distributions from the true ones."""
 
 from pathlib import Path
 
@@ -24,7 +25,7 @@ QUANTITIES = {
 }
 DRIFTS = ("energy_drift", "momentum_drift", "angular_momentum_drift")
 TASKS = 3  # columns
-BEYOND = 100  # times the largest true drift, or its smallest part: where a panel ends
+BEYOND = 100  # times the true drift: where a panel ends
 OFF = 0.1  # of the true bond length
 
 
@@ -85,7 +86,7 @@ def _medians(rows: pd.DataFrame, column: str = "predicted") -> pd.DataFrame:
 
 
 def finding(table: pd.DataFrame, kinds: dict[str, str]) -> str:
-    """For each task how many fitted methods stay near the truth and keep bonds, and whose energy drifts least wrongly."""
+    """For each task how many fitted methods stay near the truth and keep bonds, and whose energy drifts best."""
     parts = []
     for task, rows in table.groupby("task", sort=False):
         rows = rows[rows["method"].map(kinds) != "baseline"]
@@ -116,8 +117,8 @@ def _energy(rows: pd.DataFrame) -> str:
         return f"no energy is a number after {step} steps"
     best = (drift - truth).abs().idxmin()
     return (
-        f"the energy of {best} drifts least wrongly, by {style.sig(drift[best])} after {step} steps, that of the truth by "
-        f"{style.sig(truth)}"
+        f"the energy of {best} drifts least wrongly, by {style.sig(drift[best])} after {step} steps, "
+        f"that of the truth by {style.sig(truth)}"
     )
 
 

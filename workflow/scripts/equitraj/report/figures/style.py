@@ -273,7 +273,7 @@ def ceiling(references: Iterable[float]) -> float:
 
 
 def floor_line(axes: Axes, value: float, kind: str, vertical: bool = False) -> None:
-    """A thin line at the irreducible error with its name; at the edge with its number where it lies outside of the limits.
+    """A thin line at the irreducible error with its name; its number at the edge where it lies outside of the limits.
 
     Set limits and scales first. `kind` is that of floor.csv: a lower bound is called so.
     """
