@@ -9,6 +9,9 @@ import numpy as np
 import pandas as pd
 import synthetic_audit
 
+from equitraj.report.collected import summary_table
+from equitraj.routes.tables import Errors, factors_table, laws_table, routes_table, sizes_of
+
 PERSISTENCE, VELOCITY = 2.43e-5, 1.65e-7
 # method: (model, alignment, augmentation, claim to rotation, parameters, mse at K=1, mse at K=3, rotated / as given)
 METHODS = {
@@ -50,17 +53,33 @@ ALIGNMENTS = (
 ).split()
 
 
+SAMPLES = {"all": 1500, "400": 400, "100": 100}
+ROUTES = {
+    "mlp_rotated": {"against": "mlp_centre", "route": "fresh rotated copies"},
+    "mlp_vector": {"against": "mlp_centre", "route": "vector01"},
+    "mlp_centre": {"against": "mlp", "route": "centre of mass"},
+    "egnn": {"against": "mlp", "route": "built in"},
+}
+
+
 def metrics(
-    tasks: dict[str, int], seeds: int, failed: str | None, rng: np.random.Generator, methods: dict = METHODS
+    tasks: dict[str, int],
+    seeds: int,
+    failed: str | None,
+    rng: np.random.Generator,
+    methods: dict = METHODS,
+    train_size: str = "all",
 ) -> pd.DataFrame:
-    """A row per run; the last seed of method `failed` failed."""
+    """A row per run; the last seed of method `failed` failed. Errors fall with the samples to the power 0.7."""
     rows = []
     for task, history in tasks.items():
         for method, (model, alignment, augmentation, _, size, one, three, ratio) in methods.items():
             if model == "autoregression" and history < 2:
                 continue
             for seed in range(seeds if method not in UNTRAINED else 1):
-                mse = (one if history == 1 else three) * (np.exp(0.08 * rng.normal()) if method not in UNTRAINED else 1)
+                trained = method not in UNTRAINED
+                mse = (one if history == 1 else three) * (np.exp(0.08 * rng.normal()) if trained else 1)
+                mse *= (SAMPLES[train_size] / 1500) ** (-0.7 if trained else 0)
                 bad = method == failed and seed == seeds - 1
                 numbers = {
                     "mse": mse, "rmse": mse**0.5, "skill": 1 - mse / PERSISTENCE, "skill_velocity": 1 - mse / VELOCITY,
@@ -70,31 +89,33 @@ def metrics(
                 rows.append({
                     "task": task, "method": method, "model": model, "alignment": alignment,
                     "augmentation": augmentation,
-                    "history": history, "train_size": "all", "seed": seed,
+                    "history": history, "train_size": train_size, "seed": seed,
                     "status": "failed: loss is not finite at epoch 3" if bad else "ok", "n_parameters": size,
                     **({} if bad else numbers), "mse_persistence": PERSISTENCE, "mse_velocity": VELOCITY,
-                    "device": "cpu",
+                    "last_fall": 0.001, "device": "cpu",
                 })  # fmt: skip
     return pd.DataFrame(rows)
 
 
-def summary(runs: pd.DataFrame) -> pd.DataFrame:
-    """Means over seeds; the 95 % Student-t interval where more than one seed ended well."""
-    keys = ["task", "method", "model", "alignment", "augmentation", "history", "train_size"]
-    rows = []
-    for key, group in runs.groupby(keys, sort=False):
-        ok = group[group["status"] == "ok"]
-        row = dict(zip(keys, key, strict=True)) | {"n_seeds": len(group), "n_failed": len(group) - len(ok)}
-        for name in ("mse", "skill", "skill_velocity", "mse_rotated"):
-            half = 12.71 * ok[name].std() / len(ok) ** 0.5 if len(ok) > 1 else np.nan
-            row |= {
-                f"{name}_mean": ok[name].mean(),
-                f"{name}_low": ok[name].mean() - half,
-                f"{name}_high": ok[name].mean() + half,
-            }
-        row |= {f"{name}_mean": ok[name].mean() for name in ("rmse", "r2", "train_seconds")}
-        rows.append(row | {name: group[name].max() for name in ("n_parameters", "mse_persistence", "mse_velocity")})
-    return pd.DataFrame(rows)
+def blocks(runs: pd.DataFrame, rng: np.random.Generator, count: int = 10) -> pd.DataFrame:
+    """Errors of blocks of test samples, which all runs find equally hard."""
+    hard = np.exp(0.2 * rng.normal(size=count))
+    ok = runs[runs["status"] == "ok"]
+    parts = ok.loc[ok.index.repeat(count), ["task", "method", "train_size", "seed", "mse", "mse_rotated"]]
+    parts = parts.assign(block=np.tile(np.arange(count), len(ok)), samples=41)
+    return parts.assign(**{k: parts[k] * np.tile(hard / hard.mean(), len(ok)) for k in ("mse", "mse_rotated")})
+
+
+def compared(runs: pd.DataFrame, tests: pd.DataFrame, sizes: dict, routes: dict) -> dict[str, pd.DataFrame]:
+    """The tables of routes, made by the workflow's own code."""
+    errors = Errors(tests)
+    return {
+        "summary": summary_table(runs, errors),
+        "blocks": tests,
+        "routes": routes_table(errors, routes, sizes),
+        "data_factors": factors_table(errors, routes, sizes),
+        "power_laws": laws_table(errors, list(runs["method"].unique()), sizes),
+    }
 
 
 def rollout(runs: pd.DataFrame) -> pd.DataFrame:
@@ -182,11 +203,16 @@ def examples(path: Path, runs: pd.DataFrame, rng: np.random.Generator, samples: 
                 file[f"{task}/{run.method}"] = newest if run.method == "persistence" else newest + step + noise
 
 
-def splits(tasks: dict[str, int]) -> pd.DataFrame:
+def splits(tasks: dict[str, int], train_sizes: tuple[str, ...] = ("all",)) -> pd.DataFrame:
     """Frames of each split."""
-    parts = [("train", 1500, 0, 1499), ("validation", 135, 1502, 1636), ("test", 408, 1639, 2046)]
-    rows = [(task, *part) for task in tasks for part in parts]
-    return pd.DataFrame(rows, columns=["task", "split", "samples", "first_frame", "last_frame"])
+    fixed = [("validation", 135, 1502, 1636), ("test", 408, 1639, 2046)]
+    rows = [
+        (task, size, *part)
+        for task in tasks
+        for size in train_sizes
+        for part in [("train", SAMPLES[size], 0, 1499), *fixed]
+    ]
+    return pd.DataFrame(rows, columns=["task", "train_size", "split", "samples", "first_frame", "last_frame"])
 
 
 def write(
@@ -196,17 +222,24 @@ def write(
     failed: str | None = "linear_sgd",
     methods: dict | None = None,
     alignments: int = 6,
+    train_sizes: tuple[str, ...] = ("all",),
 ) -> dict[str, Path]:
-    """Write every table to `folder`; the paths under their input keys."""
+    """Write every table to `folder`; the paths under their input keys. Only `all` has rollouts and audits."""
     tasks, methods, names = tasks or {"chain_k1": 1, "chain_k3": 3}, methods or METHODS, ALIGNMENTS[:alignments]
     rng = np.random.default_rng(0)
     folder.mkdir(parents=True, exist_ok=True)
     runs = metrics(tasks, seeds, failed, rng, methods)
     tables = {
-        "metrics": runs, "summary": summary(runs), "rollout": rollout(runs),
-        "physics": physics(runs), "floor": floor(tasks),
-        "history": history(runs, rng), "alignment": alignment(tasks, names), "splits": splits(tasks),
+        "rollout": rollout(runs), "physics": physics(runs), "floor": floor(tasks), "history": history(runs, rng),
+        "alignment": alignment(tasks, names), "splits": splits(tasks, train_sizes),
     } | synthetic_audit.tables(runs, tasks, names, methods, rng)  # fmt: skip
+    every = pd.concat(
+        [runs, *(metrics(tasks, seeds, failed, rng, methods, size) for size in train_sizes if size != "all")],
+        ignore_index=True,
+    )
+    routes = {name: route for name, route in ROUTES.items() if name in methods and route["against"] in methods}
+    tables |= {"metrics": every}
+    tables |= compared(every, blocks(every, rng), sizes_of(tables["splits"]), routes)
     for name, table in tables.items():
         table.to_csv(folder / f"{name}.csv", index=False)
     examples(folder / "examples.h5", runs, rng)

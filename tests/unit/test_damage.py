@@ -57,7 +57,7 @@ READERS: dict[str, Callable[[Path], object]] = {
     "aligned/t/none.h5": lambda run: trajectory.read_observables(results(run) / "aligned/t/none.h5"),
     RUN + "run.json": lambda run: collected.read_runs([run]),
     RUN + "model.safetensors": lambda run: predictor.load(run),
-    RUN + "metrics.json": lambda run: collected.metrics_table(collected.read_runs([run])),
+    RUN + "metrics.json": lambda run: collected.read_metrics([run]),
     RUN + "predictions.h5": lambda run: export.predictions(run, trajectory.read(export.trajectory_of(run))),
     **{f"{RUN}{name}.csv": (lambda run, n=name: stacked(run, f"{n}.csv")) for name in (
         "history", "rollout", "physics", "audit", "probes", "controls")},

@@ -7,6 +7,7 @@ import pytest
 
 from equitraj.data import tasks
 from equitraj.data.trajectory import Trajectory
+from equitraj.data.turning import rotate_each
 from equitraj.prediction import evaluation
 
 TASK = {"history": 2, "lag": 1}
@@ -51,7 +52,7 @@ def test_constant_velocity_is_unknown_where_no_frame_came_before(uniform):
 
 def test_rotating_each_sample_keeps_its_shape_and_turns_the_target_alike(uniform):
     sample = tasks.samples(uniform, np.arange(5, 15), 2, 1)
-    turned = evaluation.rotate_each(sample, seed=1)
+    turned = rotate_each(sample, seed=1)
     np.testing.assert_allclose(np.linalg.norm(turned.target, axis=-1), np.linalg.norm(sample.target, axis=-1))
     inner = np.einsum("bkni,bni->bkn", turned.position, turned.target)
     np.testing.assert_allclose(inner, np.einsum("bkni,bni->bkn", sample.position, sample.target), atol=1e-12)

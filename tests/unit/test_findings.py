@@ -1,10 +1,10 @@
 """Sentences of the report from a few rows each."""
 
+import numpy as np
 import pandas as pd
 import pytest
 
-from equitraj.report import findings, words
-from equitraj.report.figures import style
+from equitraj.report import findings, routed, words
 
 
 def row(method: str, mean: float, low: float | None = None, high: float | None = None, **more: object) -> dict:
@@ -28,47 +28,64 @@ def audit_rows(**claims: str) -> pd.DataFrame:
     return pd.DataFrame([{"method": m, "claim": c} | common for m, c in claims.items()])
 
 
+def route_row(method: str, ratio: float, low: float, high: float, **more: object) -> dict:
+    ends = {"ratio": ratio, "ratio_low": low, "ratio_high": high, "p_holm": 0.01 if low > 1 or high < 1 else 0.5}
+    turned = {"ratio_rotated": 2 * ratio, "ratio_rotated_low": 2 * low, "ratio_rotated_high": 2 * high}
+    names = {"task": "t", "method": method, "against": "plain", "route": "built in", "samples": 100, "seeds": 3}
+    return names | ends | turned | {"p_rotated_holm": 0.01, "mse": 1 / ratio, "comparisons": 2} | more
+
+
+def factor_row(method: str, factor: float, low: float, high: float, bound: str = "") -> dict:
+    row = {"task": "t", "method": method, "against": "plain", "measure": "given", "seeds": 3}
+    return row | {"factor": factor, "low": low, "high": high, "bound": bound}
+
+
 @pytest.mark.parametrize(
-    ("equivariant", "other", "said"),
+    ("factor", "said"),
     [
-        ((0.1, 0.09, 0.11), (0.4, 0.3, 0.5), "equivariance helps by a factor of 4.00"),
-        ((0.4, 0.3, 0.5), (0.1, 0.09, 0.11), "equivariance does not help"),
-        ((0.1, 0.0, 0.4), (0.2, 0.1, 0.3), "no difference is settled"),
+        ((4.0, 3.0, 5.0), "symmetry is worth 4.00 (95 % interval 3.00 to 5.00) times the training data"),
+        ((0.5, 0.4, 0.6), "symmetry costs: without it 0.500 (95 % interval 0.400 to 0.600) of the training data"),
+        ((1.2, 0.9, 1.6), "no difference in training data is settled: a factor of 1.20"),
+        ((16.0, np.nan, np.nan, "more than"), "symmetry is worth more than 16.0 times the training data"),
+        ((0.1, np.nan, np.nan, "less than"), "without it less than 0.100 of the training data give the same error"),
     ],
 )
-def test_the_verdict_on_equivariance_follows_the_numbers(equivariant, other, said):
-    table = pd.DataFrame([row("net", *equivariant), row("plain", *other)])
-    audit = audit_rows(net="exact", plain="learned")
-    sentences = findings.symmetry(table, audit, style.method_kinds(table, audit))
-    assert len(sentences) == 2 and all(said in sentence for sentence in sentences)
+def test_what_symmetry_buys_follows_the_numbers(factor, said):
+    factors = pd.DataFrame([factor_row("net", *factor)])
+    sentences = routed.buys(pd.DataFrame([route_row("net", 2.0, 1.5, 2.5)]), factors)
+    assert said in sentences[0]
+    assert "2 comparisons were made" in sentences[-1]
 
 
-def test_methods_of_other_models_are_compared_without_crediting_equivariance():
-    table = pd.DataFrame([row("net", 0.1, model="a"), row("plain", 0.4, model="b")])
-    audit = audit_rows(net="exact", plain="no")
-    for sentence in findings.symmetry(table, audit, style.method_kinds(table, audit)):
-        assert "4.00 times as large without equivariance, but that is another model" in sentence
+def test_gains_losses_and_what_is_not_settled_are_told_apart():
+    rows = [route_row("a", 2.0, 1.5, 2.5), route_row("b", 0.5, 0.4, 0.6), route_row("c", 1.1, 0.9, 1.3)]
+    given = routed.buys(pd.DataFrame(rows), pd.DataFrame(columns=["task", "method", "measure"]))[0]
+    assert "becomes smaller by 2.00 times (built in, `a`)" in given
+    assert "becomes larger by 2.00 times (built in, `b`)" in given and "no difference is settled for `c`" in given
 
 
-def test_rotated_copies_are_compared_with_the_method_that_is_taught_in_no_way():
-    same = {"alignment": "centre_of_mass"}
-    table = pd.DataFrame(
-        [
-            row("penalty", 0.3, augmentation="none", **same),
-            row("plain", 0.4, augmentation="none", **same),
-            row("copies", 0.2, augmentation="rotation", **same),
-        ]
+@pytest.mark.parametrize(
+    ("full", "fewer", "said"),
+    [
+        ((0.4, 0.3, 0.5), (0.1, 0.09, 0.11), "all rotations are the wrong group: `net`"),
+        ((0.1, 0.09, 0.11), (0.4, 0.3, 0.5), "all rotations are the right group: `net`"),
+        ((0.1, 0.08, 0.12), (0.11, 0.09, 0.13), "nothing speaks against all rotations"),
+    ],
+)
+def test_which_group_is_the_right_one_follows_the_numbers(full, fewer, said):
+    audit = pd.concat(
+        [audit_rows(net="exact", upright="no"), audit_rows(upright="exact").assign(generator="rotation_z")]
     )
-    (sentence,) = findings.augmentation(table, audit_rows(penalty="learned", plain="no", copies="learned"))
-    assert "`copies` against `plain`" in sentence
+    (sentence,) = routed.groups(pd.DataFrame([row("net", *full), row("upright", *fewer)]), audit)
+    assert said in sentence
 
 
-def test_a_broken_claim_does_not_count_as_equivariant():
-    table = pd.DataFrame([row("net", 0.2), row("liar", 0.1), row("plain", 0.4)])
-    audit = audit_rows(net="in expectation", liar="exact", plain="no")
-    audit.loc[audit["method"] == "liar", "agrees"] = "no"
-    sentence = findings.symmetry(table, audit, style.method_kinds(table, audit))[0]
-    assert "the best equivariant method, `net`" in sentence and "the best that is not, `liar`" in sentence
+def test_a_training_that_still_falls_is_named():
+    metrics = pd.DataFrame(
+        [{"task": "t", "method": m, "train_size": "all", "last_fall": f} for m, f in (("a", 0.2), ("b", 0.001))]
+    )
+    (sentence,) = routed.unfinished(metrics)
+    assert "of `a` still fell" in sentence and "`b`" not in sentence
 
 
 def test_an_interval_that_reaches_the_reference_is_said():
@@ -79,7 +96,7 @@ def test_an_interval_that_reaches_the_reference_is_said():
 
 @pytest.mark.parametrize(
     ("seeds", "failed", "text"),
-    [(1, 0, "n/a (1 seed)"), (3, 2, "n/a (1 seed)"), (3, 0, "n/a (nothing random)"), (2, 2, "n/a (failed)")],
+    [(1, 0, "n/a (1 seed)"), (3, 2, "n/a (1 seed)"), (2, 0, "n/a (2 seeds)"), (2, 2, "n/a (failed)")],
 )
 def test_why_there_is_no_interval(seeds, failed, text):
     assert words.interval(row("a", 1.0, n_seeds=seeds, n_failed=failed), "mse") == text

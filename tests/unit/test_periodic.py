@@ -24,10 +24,10 @@ from equitraj.data.sources.systems import lennard_jones
 from equitraj.data.sources.systems.lennard_jones import Options
 from equitraj.data.tasks import Sample
 from equitraj.data.trajectory import Trajectory
+from equitraj.data.turning import rotate_each
 from equitraj.frames import Frames
 from equitraj.frames.run import run as align
 from equitraj.prediction import predictor
-from equitraj.prediction.evaluation import rotate_each
 from equitraj.symmetry import actions, lie
 from equitraj.symmetry.verdict import EPSILON
 from equitraj.training.jax import named_arrays

@@ -4,6 +4,7 @@ import pytest
 
 from equitraj.base import registry
 from equitraj.base.allowed import options
+from equitraj.base.claims import completed
 from equitraj.base.registry import LIBRARY
 from study import REPOSITORY
 
@@ -14,7 +15,8 @@ def test_a_model_read_as_text_agrees_with_its_module(name):
     assert spec.hyperparameters == options(module.Hyperparameters)
     assert spec.framework == module.FRAMEWORK
     assert spec.closed_form == (hasattr(module, "apply") and not hasattr(module, "build"))
-    assert set(module.claims(module.Hyperparameters())) == {"rotation", "reflection", "translation", "permutation"}
+    expected = {"rotation", "rotation_z", "reflection", "translation", "permutation"}
+    assert set(completed(module.claims(module.Hyperparameters()))) == expected
 
 
 def test_an_unknown_model_is_refused_with_the_nearest_name():
@@ -65,7 +67,7 @@ def test_imports_are_followed_and_stay_within_the_library():
 
 def test_imports_between_rooms_flow_one_way():
     """A file imports from its own room and from rooms before it, in the order in which README lists them."""
-    rooms = "base data frames models training prediction symmetry chapter report study api".split()
+    rooms = "base data frames models training prediction symmetry chapter routes report study api".split()
     assert {path.parent.name for path in LIBRARY.glob("*/__init__.py")} == set(rooms)
     for path in LIBRARY.glob("*/**/*.py"):
         room = path.relative_to(LIBRARY).parts[0]

@@ -54,9 +54,12 @@ ROTATIONS = {"rotation", "mirror", "euclidean"}
 @pytest.mark.parametrize(
     ("broken", "caught"),
     [
-        (lambda s: equivariant(s) * [1, 1, 0.9], ROTATIONS | TRANSLATIONS),
-        (lambda s: equivariant(s) + np.array([0.05, 0, 0]), ROTATIONS | {"inversion"}),
-        (lambda s: equivariant(s) + 0.05 * np.arange(6)[:, None], ROTATIONS | {"inversion", "permutation"}),
+        (lambda s: equivariant(s) * [1, 1, 0.9], ROTATIONS | TRANSLATIONS),  # and not rotations about that axis
+        (lambda s: equivariant(s) + np.array([0.05, 0, 0]), ROTATIONS | {"rotation_z", "inversion"}),
+        (
+            lambda s: equivariant(s) + 0.05 * np.arange(6)[:, None],
+            ROTATIONS | {"rotation_z", "inversion", "permutation"},
+        ),
         (
             lambda s: equivariant(s)
             + 0.05 * np.cross(*(s.position[:, k, [1]] - s.position[:, k, [0]] for k in (0, 1))),

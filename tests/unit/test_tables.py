@@ -5,24 +5,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from scipy import stats
 
 from equitraj.base.files import write_table
 from equitraj.report import collected as tables
 from equitraj.report import tables as report
-
-
-def test_the_interval_is_students():
-    values = pd.Series(np.random.default_rng(0).normal(size=5))
-    mean, low, high = tables.interval(values)
-    expected = stats.t.interval(0.95, 4, loc=values.mean(), scale=stats.sem(values))
-    assert (mean, low, high) == pytest.approx((values.mean(), *expected))
-
-
-@pytest.mark.parametrize("values", [[0.5], [0.5, 0.5, 0.5]])
-def test_one_seed_or_nothing_random_has_no_interval(values):
-    mean, low, high = tables.interval(pd.Series(values))
-    assert mean == 0.5 and np.isnan(low) and np.isnan(high)
+from equitraj.routes.tables import Errors
 
 
 def test_failed_seeds_are_counted_and_left_out_of_the_mean():
@@ -30,8 +17,41 @@ def test_failed_seeds_are_counted_and_left_out_of_the_mean():
     row |= {"history": 1, "n_parameters": 3, "mse_persistence": 1.0, "mse_velocity": np.nan}
     numbers = dict.fromkeys(("skill", "skill_velocity", "mse_rotated", "rmse", "r2", "train_seconds"), 1.0)
     runs = [{"status": "ok", "mse": 2.0}, {"status": "ok", "mse": 4.0}, {"status": "failed: x", "mse": np.nan}]
-    (summary,) = tables.summary_table(pd.DataFrame([row | numbers | run for run in runs])).to_dict("records")
+    keys = {key: row[key] for key in ("task", "method", "train_size")}
+    blocks = [
+        keys | {"seed": seed, "block": b, "samples": 9, "mse": mse, "mse_rotated": 1.0}
+        for seed, mse in enumerate((2.0, 4.0))
+        for b in range(3)
+    ]
+    metrics, errors = pd.DataFrame([row | numbers | run for run in runs]), Errors(pd.DataFrame(blocks))
+    (summary,) = tables.summary_table(metrics, errors).to_dict("records")
     assert (summary["n_seeds"], summary["n_failed"], summary["mse_mean"]) == (3, 1, 3.0)
+    assert np.isnan(summary["mse_low"])  # two seeds that ended well
+
+
+def test_intervals_of_errors_are_positive_and_those_of_skills_follow_from_them():
+    rng = np.random.default_rng(0)
+    row = {"task": "t", "method": "m", "train_size": "all", "model": "x", "alignment": "none", "augmentation": "none"}
+    row |= {"history": 1, "n_parameters": 3, "mse_persistence": 2.0, "mse_velocity": np.nan, "status": "ok"}
+    errors = np.exp(rng.normal(size=(3, 20)))  # seeds and blocks that differ by a factor of three
+    blocks = [
+        {
+            "task": "t",
+            "method": "m",
+            "train_size": "all",
+            "seed": s,
+            "block": b,
+            "samples": 5,
+            "mse": e,
+            "mse_rotated": e,
+        }
+        for (s, b), e in np.ndenumerate(errors)
+    ]
+    numbers = dict.fromkeys(("skill_velocity", "rmse", "r2", "train_seconds"), 1.0)
+    runs = [row | numbers | {"mse": m, "mse_rotated": m, "skill": 1 - m / 2} for m in errors.mean(1)]
+    (found,) = tables.summary_table(pd.DataFrame(runs), Errors(pd.DataFrame(blocks))).to_dict("records")
+    assert 0 < found["mse_low"] < found["mse_mean"] < found["mse_high"]
+    assert found["skill_low"] == pytest.approx(1 - found["mse_high"] / 2) and np.isnan(found["skill_velocity_low"])
 
 
 def test_tables_of_runs_are_their_files_one_below_the_other_under_their_names(tmp_path):

@@ -364,7 +364,8 @@ def test_the_loss_of_a_set_of_frames_is_that_of_their_mean_in_world_axes():
         assert found.item() == pytest.approx(expected, rel=1e-12)
 
 
-def test_rotated_copies_keep_the_loss_of_an_equivariant_network():
+@pytest.mark.parametrize("augmentation", ["rotation", "rotation_z"])
+def test_rotated_copies_keep_the_loss_of_an_equivariant_network(augmentation):
     """Whatever the set of frames: each copy's frame turns with it."""
     import jax
 
@@ -372,8 +373,10 @@ def test_rotated_copies_keep_the_loss_of_an_equivariant_network():
 
     samples = jax_loop.samples_of(frame_batch(), "float64", 4)
     network = lambda inputs: 0.3 * inputs["position"] + inputs["displacement"][:, 0]  # noqa: E731
-    turned = jax_loop.rotated(samples, jax.random.key(0))
+    turned = jax_loop.rotated(samples, jax.random.key(0), augmentation)
     assert float(jax.numpy.abs(turned.target - samples.target).max()) > 0.1
+    kept = np.allclose(turned.target[..., 2], samples.target[..., 2], rtol=1e-12)
+    assert kept == (augmentation == "rotation_z")
     expected = float(jax_loop.loss(network, samples))
     assert float(jax_loop.loss(network, turned)) == pytest.approx(expected, rel=1e-12)
 

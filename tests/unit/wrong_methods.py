@@ -40,7 +40,7 @@ WRONG_METHODS = {
         ("rotation", "'rotation' has no effect on 'linear_sgd', which is fitted in closed form")
     ],
     "methods.mlp.augmentation": [
-        ("rotations", "unknown value 'rotations'; allowed: none, rotation. Did you mean 'rot")
+        ("rotations", "unknown value 'rotations'; allowed: none, rotation, rotation_z. Did you mean 'rot")
     ],
     "methods.mlp.options": [({"widht": 3}, "unknown name 'widht'; allowed: width, depth. Did you mean 'width'?")],
     "methods.mlp.options.width": [

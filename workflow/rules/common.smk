@@ -12,6 +12,7 @@ from equitraj.base import registry
 from equitraj.data.sources import entry as source_entry
 from equitraj.study import fits
 from equitraj.study import plan
+from equitraj.study import routes
 from equitraj.training import record
 
 from snakemake_interface_executor_plugins.settings import DeploymentMethod
@@ -154,7 +155,8 @@ def method_json(wildcards):
     """A method, its name, and file and options of its alignment."""
     frames = alignment_spec(alignment_of(wildcards.method))
     resolved = {"name": wildcards.method, "frames": frames["frames"], "frame_options": frames["options"]}
-    return as_json(config["methods"][wildcards.method] | resolved)
+    method = {key: value for key, value in config["methods"][wildcards.method].items() if key != "against"}
+    return as_json(method | resolved)
 
 
 def spec(method):

@@ -59,7 +59,10 @@ rule collect:
         report(
             expand(
                 "<results>/tables/{table}.csv",
-                table=["metrics", "summary", "audit", "probes", "controls", "rollout", "physics", "history", "splits"],
+                table=[
+                    *("metrics", "summary", "audit", "probes", "controls", "rollout", "physics", "history"),
+                    *("splits", "blocks"),
+                ],
             ),
             caption="../report/table.rst",
             category="Tables",
@@ -84,4 +87,35 @@ rule collect:
         "Collecting the tables of {params.n_runs} runs"
     shell:
         "python {input.script:q} --runs {params.runs:q} --plan {params.plan:q} --trajectories {input.trajectories:q} "
+        "--output {params.tables:q} 2> {log:q}"
+
+
+rule routes:
+    input:
+        script=script("routes.py"),
+        blocks="<results>/tables/blocks.csv",
+        splits="<results>/tables/splits.csv",
+    output:
+        report(
+            expand("<results>/tables/{table}.csv", table=["routes", "data_factors", "power_laws"]),
+            caption="../report/table.rst",
+            category="Tables",
+        ),
+    log:
+        "<logs>/routes.log",
+    benchmark:
+        "<benchmarks>/routes.tsv"
+    group:
+        "report"
+    conda:
+        "../../envs/report.yaml"
+    params:
+        code=code("routes.py"),
+        routes=as_json(routes.of(config)),
+        tables=lambda wildcards, output: Path(output[0]).parent,
+        caption="Each route to symmetry against the same model without it.",
+    message:
+        "Comparing routes to symmetry with the same models without them"
+    shell:
+        "python {input.script:q} --blocks {input.blocks:q} --splits {input.splits:q} --routes {params.routes:q} "
         "--output {params.tables:q} 2> {log:q}"

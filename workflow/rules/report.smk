@@ -31,7 +31,7 @@ rule report:
         script=script("report.py"),
         template=[local(relative(path)) for path in sorted((SCRIPTS.parent / "report").glob("report.*"))],
         config="<results>/config.json",
-        tables=expand("<results>/tables/{name}.csv", name=[*TABLES, "splits"]),
+        tables=expand("<results>/tables/{name}.csv", name=TABLES),
         chapter=CHAPTER_TABLES,
         figures=expand("<results>/figures/{name}.{suffix}", name=FIGURES, suffix=["svg", "json"]),
         film=rules.film.output,

@@ -17,7 +17,7 @@ from pathlib import Path
 from types import ModuleType
 
 from equitraj.base import command, devices
-from equitraj.base.claims import GENERATORS
+from equitraj.base.claims import GENERATORS, IMPLIED_BY
 from equitraj.base.registry import nearest
 
 
@@ -41,7 +41,9 @@ def arguments() -> argparse.Namespace:
     alone.add_argument("--history", type=int, default=1, help="frames K that the function sees (default: 1)")
     alone.add_argument("--lag", type=int, default=1, help="how many frames ahead it predicts (default: 1)")
     alone.add_argument("--precision", choices=["float32", "float64"], default="float64", help="in which it computes")
-    alone.add_argument("--claims", nargs="*", default=[], choices=GENERATORS, help="symmetries it should have exactly")
+    alone.add_argument(
+        "--claims", nargs="*", default=[], choices=(*GENERATORS, *IMPLIED_BY), help="symmetries it should have exactly"
+    )
     alone.add_argument("--time-limit", type=float, help="seconds beyond which a slow function is refused beforehand")
     alone.add_argument("--output", type=Path, help="write the rows as CSV")
     args = parser.parse_args()

@@ -9,6 +9,7 @@ from equitraj.base import command
 from equitraj.base.files import atomic
 from equitraj.data.trajectory import opened
 from equitraj.report import collected as tables
+from equitraj.routes.tables import Errors
 from equitraj.study import plan
 
 STACKED = ("audit", "probes", "controls", "rollout", "physics", "history")
@@ -22,8 +23,10 @@ def main() -> None:
     parser.add_argument("--output", type=Path, required=True, help="folder for the tables")
     args = parser.parse_args()
     runs = tables.read_runs(plan.run_folders(args.runs, args.plan))
-    metrics = tables.metrics_table(runs)
-    made = {"metrics": metrics, "summary": tables.summary_table(metrics), "splits": tables.splits_table(runs)}
+    measured = tables.read_metrics(runs)
+    metrics, blocks = tables.metrics_table(runs, measured), tables.blocks_table(runs, measured)
+    made = {"metrics": metrics, "summary": tables.summary_table(metrics, Errors(blocks)), "blocks": blocks}
+    made["splits"] = tables.splits_table(runs)
     for name, table in made.items():
         with atomic(args.output / f"{name}.csv") as path:
             table.to_csv(path, index=False)

@@ -15,7 +15,9 @@ from equitraj.data.trajectory import CHUNK_FRAMES, Trajectory, opened
 from equitraj.prediction import evaluation, physics, predictor
 from equitraj.training.record import read_record, write_step
 
-COPIED = ("n_parameters", "train_seconds", "compile_seconds", "frames_per_second", "peak_memory_mb", "device")
+COPIED = (
+    "n_parameters", "train_seconds", "compile_seconds", "frames_per_second", "last_fall", "peak_memory_mb", "device"
+)  # fmt: skip
 
 
 def evaluate(folder: Path, trajectory: Trajectory, steps: int, count: int) -> None:

@@ -21,6 +21,7 @@ import numpy as np
 
 from equitraj.base.allowed import Checked, Range
 from equitraj.data.features import Shape
+from equitraj.models._columns import linear, product, scaled, silu
 from equitraj.models._pairs import AllPairs, Neighbours
 
 FRAMEWORK = "jax"
@@ -33,17 +34,21 @@ NEIGHBOURS = 32  # by which sums over the neighbours within a cutoff are divided
 class Hyperparameters(Checked):
     """Attributes: width, features of points and messages; layers, number of message passings; identity, whether a point
     knows its index (in a chain, which bead it is), which gives up equivariance under permutations; max_radius, distance
-    in the data's units beyond which two points send no messages, 0 for all pairs."""
+    in the data's units beyond which two points send no messages, 0 for all pairs; vertical, whether the network sees
+    the third axis, as where there is gravity: it is then equivariant under rotations about that axis only."""
 
     width: Annotated[int, Range(1, 16_384)] = 32
     layers: Annotated[int, Range(1, 64)] = 2
     identity: bool = False
     max_radius: Annotated[float, Range(0)] = 0.0
+    vertical: bool = False
 
 
 def claims(hyperparameters: Hyperparameters) -> dict[str, bool]:
-    """All of E(3), and permutations unless a point knows its index."""
-    return {"rotation": True, "reflection": True, "translation": True, "permutation": not hyperparameters.identity}
+    """All of E(3), or translations and rotations about the third axis; permutations unless a point knows its index."""
+    whole = not hyperparameters.vertical
+    named = {"rotation": whole, "rotation_z": True, "reflection": whole, "translation": True}
+    return named | {"permutation": not hyperparameters.identity}
 
 
 def cutoff(hyperparameters: Hyperparameters, shape: Shape) -> float | None:
@@ -65,31 +70,9 @@ def _invariants(a: jax.Array, b: jax.Array) -> jax.Array:
     return jnp.arcsinh(_inner(jnp.moveaxis(a, -2, 0), jnp.moveaxis(b, -2, 0)))
 
 
-def _silu(x: jax.Array) -> jax.Array:
-    return x * (0.5 + 0.5 * jnp.tanh(0.5 * x))  # the hyperbolic tangent is the cheapest way to it
-
-
-def _product(weight: jax.Array, x: jax.Array) -> jax.Array:
-    """`weight` (V, W) times columns (W, ...), as one matrix product: with more axes XLA would transpose the columns.
-
-    One row is filled up to two: XLA would make loops of it, and in its gradient compute all of a row once per column.
-    """
-    rows = jnp.pad(weight, ((0, len(weight) == 1), (0, 0)))
-    return (rows @ x.reshape(len(x), -1))[: len(weight)].reshape(len(weight), *x.shape[1:])
-
-
 def _rows(x: jax.Array) -> list[jax.Array]:
     """The rows of columns, apart: the transpose of this joins them, that of taking slices fills each up with zeros."""
     return [row[0] for row in jax.lax.split(x, (1,) * len(x))]
-
-
-def _linear(layer: eqx.nn.Linear, x: jax.Array) -> jax.Array:
-    y = _product(layer.weight, x)
-    return y if layer.bias is None else y + layer.bias.reshape(-1, *(1,) * (x.ndim - 1))
-
-
-def _scaled(linear: eqx.nn.Linear, factor: float) -> eqx.nn.Linear:
-    return jax.tree.map(lambda w: factor * w, linear)
 
 
 class Layer(eqx.Module):
@@ -112,7 +95,7 @@ class Layer(eqx.Module):
         self.pair_weight = eqx.nn.Linear(width, 1 + n_vectors, use_bias=False, key=keys[4])
         self.point_weight = eqx.nn.Linear(width, n_vectors, key=keys[5])
         # the first prediction is small beside the extrapolation that it is added to
-        self.pair_weight, self.point_weight = _scaled(self.pair_weight, 0.1), _scaled(self.point_weight, 0.1)
+        self.pair_weight, self.point_weight = scaled(self.pair_weight, 0.1), scaled(self.point_weight, 0.1)
         self.update = eqx.nn.MLP(2 * width, width, width, 1, jax.nn.silu, key=keys[6])
 
     def __call__(self, h: jax.Array, vector: jax.Array | None, data: dict, pairs, count: int) -> tuple:
@@ -124,7 +107,7 @@ class Layer(eqx.Module):
         n_past = len(past)
         # the weights of an edge: distance, bond, and for relative x own, relative x other and own x other all vectors
         moving = 2 + n_past + (n_past + 1) * np.arange(3)
-        edge, pair, point = self.edge.weight, self.pair_weight.weight, _linear(self.point_weight, h)
+        edge, pair, point = self.edge.weight, self.pair_weight.weight, linear(self.point_weight, h)
         moved = sum((point[k] * past[k] for k in range(n_past)), jnp.zeros_like(point, shape=(3, *h.shape[1:])))
         if vector is None:
             edge, pair = jnp.delete(edge, moving, axis=1), pair[: 1 + n_past]
@@ -135,14 +118,14 @@ class Layer(eqx.Module):
             edge, invariant = edge[:, order], jnp.concatenate([invariant, jnp.arcsinh(jnp.stack(products))])
             vectors.append([b - a for a, b in zip(own, other, strict=True)])
             moved += vector + point[-1] * vector
-        at_points = pairs.receivers(_linear(self.receiver, h)) + pairs.senders(_linear(self.sender, h))
-        m = _silu(_linear(self.message, _silu(_product(edge, invariant) + at_points)))
+        at_points = pairs.receivers(linear(self.receiver, h)) + pairs.senders(linear(self.sender, h))
+        m = silu(linear(self.message, silu(product(edge, invariant) + at_points)))
         m = m * data["factor"] if "factor" in data else m
-        weight = _rows(_product(pair / count, m))
+        weight = _rows(product(pair / count, m))
         terms = [sum(w * v[axis] for w, v in zip(weight, vectors, strict=True)) for axis in range(3)]
         moved += jnp.stack([pairs.sum(term) for term in terms])
         first, second = self.update.layers
-        h = h + _linear(second, _silu(_linear(first, jnp.concatenate([h, pairs.sum(m) / (count + 1)]))))
+        h = h + linear(second, silu(linear(first, jnp.concatenate([h, pairs.sum(m) / (count + 1)]))))
         return h, moved
 
 
@@ -157,6 +140,7 @@ class Network(eqx.Module):
     extent: float
     identity: bool = eqx.field(static=True)
     max_radius: float = eqx.field(static=True)
+    vertical: bool = eqx.field(static=True)
     compiler_options: ClassVar = {"xla_cpu_use_fusion_emitters": True}  # half as fast again on columns this long
 
     def prepare(self, inputs: dict[str, jax.Array]) -> dict[str, jax.Array]:
@@ -169,6 +153,9 @@ class Network(eqx.Module):
             jnp.swapaxes(inputs["position"], 1, 2) / self.extent,
             jnp.swapaxes(inputs["displacement"], 2, 3),
         )
+        if self.vertical:  # an axis is one more vector of each point
+            axis = jnp.broadcast_to(jnp.eye(3, dtype=past.dtype)[2][:, None], (len(past), 1, 3, past.shape[3]))
+            past = jnp.concatenate([past, axis], axis=1)
         listed = "senders" in inputs
         sender, receiver = _pair_index(inputs)
         relative = _at(position, receiver, listed) - _at(position, sender, listed)
@@ -217,7 +204,7 @@ class Network(eqx.Module):
             state = eqx.combine(layer, static)(*state, data, pairs, count)
             return state, state if every_layer else None
 
-        state = step((_linear(self.embed, data["point"]), None), first)[0]
+        state = step((linear(self.embed, data["point"]), None), first)[0]
         last, states = jax.lax.scan(step, state, rest)
         whole = jax.tree.map(lambda a, b: jnp.concatenate([a[None], b]), state, states) if every_layer else last
         export: Callable = lambda x: jnp.moveaxis(pairs.samples(x), 1, 2)  # noqa: E731
@@ -259,9 +246,10 @@ def layers(network: Network, inputs: dict[str, jax.Array]) -> tuple[jax.Array, d
 def build(hyperparameters: Hyperparameters, shape: Shape, key: jax.Array) -> Network:
     """A network for samples of this shape, with weights drawn from `key`."""
     embed_key, layer_key = jax.random.split(key)
-    n_past = shape.n_displacements
+    n_past = shape.n_displacements + hyperparameters.vertical
     n_features = n_past * (n_past + 1) // 2 + shape.n_scalars + 1 + hyperparameters.identity * shape.n_points
     make_layer = eqx.filter_vmap(lambda k: Layer(hyperparameters.width, n_past + 1, k))
     layers = make_layer(jax.random.split(layer_key, hyperparameters.layers))
     embed = eqx.nn.Linear(n_features, hyperparameters.width, key=embed_key)
-    return Network(embed, layers, shape.statistics.extent, hyperparameters.identity, hyperparameters.max_radius)
+    options = hyperparameters.identity, hyperparameters.max_radius, hyperparameters.vertical
+    return Network(embed, layers, shape.statistics.extent, *options)

@@ -4,13 +4,15 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 
 import numpy as np
-from scipy.spatial.transform import Rotation
 
 from equitraj.data import tasks
 from equitraj.data.parts import Mean, parts
 from equitraj.data.tasks import Sample, spread
 from equitraj.data.trajectory import Trajectory
+from equitraj.data.turning import rotate_each
 from equitraj.prediction.predictor import Predictor
+
+N_BLOCKS = 20  # of consecutive test samples, over which intervals are made
 
 
 def mean_square(error: np.ndarray) -> float:
@@ -31,6 +33,19 @@ class MeanSquare(Mean):
         return float(super().value) if self.count else None
 
 
+def each_square(error: np.ndarray) -> np.ndarray:
+    """Mean over points and coordinates of each sample."""
+    return np.mean(np.square(error), axis=(1, 2))
+
+
+def in_blocks(errors: dict[str, np.ndarray]) -> dict[str, list]:
+    """Means of the samples' errors over `N_BLOCKS` blocks of consecutive samples, and how many samples each has."""
+    count = len(next(iter(errors.values())))
+    parts = np.array_split(np.arange(count), min(N_BLOCKS, count))
+    means = {name: [float(values[part].mean()) for part in parts] for name, values in errors.items()}
+    return {"samples": [len(part) for part in parts]} | means
+
+
 def baselines(trajectory: Trajectory, newest: np.ndarray, lag: int) -> dict[str, float | None]:
     """MSE of no motion and of constant velocity on the samples `newest`; the latter None without an earlier frame."""
     episode, position = trajectory.episode, trajectory.position
@@ -47,24 +62,15 @@ def baselines(trajectory: Trajectory, newest: np.ndarray, lag: int) -> dict[str,
     return {"mse_persistence": persistence.value, "mse_velocity": constant_velocity.value}
 
 
-def rotate_each(sample: Sample, seed: int | np.random.Generator) -> Sample:
-    """Every sample turned about the origin by a Haar-random rotation of its own."""
-    matrix = Rotation.random(len(sample), rng=np.random.default_rng(seed)).as_matrix()
-
-    def turn(value: np.ndarray | None) -> np.ndarray | None:
-        return None if value is None else np.einsum("bij,b...j->b...i", matrix, value)
-
-    turned = {name: turn(getattr(sample, name)) for name in ("position", "target", "velocity", "box")}
-    return replace(sample, **turned)
-
-
 def one_step(
     predictor: Predictor,
     samples: Iterable[Sample],
     reference: dict[str, float | None],
     keep: Callable[[np.ndarray], None] = lambda prediction: None,
-) -> dict[str, float | None]:
+) -> dict:
     """Metrics on the test split, whose samples come in parts, again and again; `keep` gets the predictions of each.
+
+    `blocks` has the errors by blocks of consecutive samples (`in_blocks`).
 
     Raises:
         ValueError: a prediction is not finite.
@@ -73,6 +79,7 @@ def one_step(
     for sample in samples:
         centre.add(sample.target)
     error, spread, rotated_error = MeanSquare(), MeanSquare(), MeanSquare()
+    each = {"mse": [], "mse_rotated": []}
     turns, draws, rotated_draws = (np.random.default_rng(0) for _ in range(3))
     for sample in samples:
         prediction = predictor.predict(sample, draws)
@@ -81,8 +88,11 @@ def one_step(
             raise ValueError("predictions on the test split are not finite")
         keep(prediction)
         spread.add(sample.target - centre.value)
+        each["mse"].append(each_square(prediction - sample.target))
         rotated = rotate_each(sample, turns)
-        rotated_error.add(predictor.predict(rotated, rotated_draws) - rotated.target)
+        turned_error = predictor.predict(rotated, rotated_draws) - rotated.target
+        rotated_error.add(turned_error)
+        each["mse_rotated"].append(each_square(turned_error))
     persistence, velocity, mse = reference["mse_persistence"], reference["mse_velocity"], error.value
     return reference | {
         "mse": mse,
@@ -91,6 +101,7 @@ def one_step(
         "skill_velocity": 1 - mse / velocity if velocity else None,
         "r2": 1 - mse / spread.value if spread.value else None,
         "mse_rotated": rotated_error.value,
+        "blocks": in_blocks({name: np.concatenate(parts) for name, parts in each.items()}),
     }
 
 

@@ -2,8 +2,7 @@
 
 import pandas as pd
 
-from equitraj.base.claims import LEVELS, is_as_expected
-from equitraj.report.figures.style import CLAIMED
+from equitraj.base.claims import CLAIMED, LEVELS, is_as_expected
 from equitraj.report.words import names, sig
 
 
@@ -92,24 +91,3 @@ def went_wrong(table: pd.DataFrame) -> pd.Series:
 def wrong(table: pd.DataFrame | None) -> bool:
     """Whether a control went wrong."""
     return table is not None and bool(went_wrong(table).any())
-
-
-def isotropy(table: pd.DataFrame | None) -> list[str]:
-    """Whether the training distribution of each task is rotation-invariant, and what follows for methods."""
-    if table is None or table.empty:
-        return []
-    return [_isotropy(row) for row in table.itertuples()]
-
-
-def _isotropy(row: tuple) -> str:
-    text = f"(two-sample test on {row.frames:,} frames, statistic {sig(row.statistic)}, p = {sig(row.p_value)})"
-    if row.verdict == "oriented":
-        return (
-            f"The training data of `{row.task}` are oriented {text}: a method may gain on data as given by learning "
-            f"their orientation, which equivariance forgoes, and augmentation trains on rotations that the test data "
-            f"do not have; what symmetry buys shows on the rotated data."
-        )
-    return (
-        f"No orientation was found in the training data of `{row.task}` {text}: rotated copies follow the same "
-        f"distribution, so that augmentation and equivariance cost nothing on data as given."
-    )

@@ -9,20 +9,21 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pandas as pd
-from scipy.stats import t as student
 
 from equitraj.base.files import checked, read_json
 from equitraj.data.tasks import spread
 from equitraj.data.trajectory import Trajectory
+from equitraj.routes.tables import Errors
 from equitraj.training.record import read_record
 
 METRICS = (
     "task method model alignment augmentation history train_size seed status n_parameters mse rmse mse_persistence "
-    "mse_velocity skill skill_velocity r2 mse_rotated train_seconds compile_seconds frames_per_second peak_memory_mb "
-    "device"
+    "mse_velocity skill skill_velocity r2 mse_rotated train_seconds compile_seconds frames_per_second "
+    "last_fall peak_memory_mb device"
 ).split()
 KEYS = ["task", "method", "train_size"]
-INTERVALS = ("mse", "skill", "skill_velocity", "mse_rotated")
+INTERVALS = {"mse": "given", "mse_rotated": "rotated"}
+BLOCKS = ["block", "samples", "mse", "mse_rotated"]
 N_EXAMPLES = 4
 
 
@@ -43,16 +44,32 @@ def read_runs(folders: Iterable[Path]) -> dict[Path, dict]:
     return {folder: read_record(folder) for folder in folders}
 
 
-def metrics_row(folder: Path, record: dict) -> dict:
+def read_metrics(runs: dict[Path, dict]) -> dict[Path, dict]:
+    """What was measured of each run, by its folder."""
+    return {folder: read_json(folder / "metrics.json") for folder in runs}
+
+
+def metrics_row(record: dict, measured: dict) -> dict:
     """One row of metrics.csv."""
-    metrics = read_json(folder / "metrics.json")
     method = {k: record["method"][k] for k in ("model", "alignment", "augmentation")}
-    return run_key(record) | method | {"history": record["task"]["history"]} | metrics
+    return run_key(record) | method | {"history": record["task"]["history"]} | measured
 
 
-def metrics_table(runs: dict[Path, dict]) -> pd.DataFrame:
+def metrics_table(runs: dict[Path, dict], measured: dict[Path, dict]) -> pd.DataFrame:
     """A row per run, failed ones included."""
-    return pd.DataFrame([metrics_row(*run) for run in runs.items()]).reindex(columns=METRICS)
+    rows = [metrics_row(record, measured[folder]) for folder, record in runs.items()]
+    return pd.DataFrame(rows).reindex(columns=METRICS)
+
+
+def blocks_table(runs: dict[Path, dict], measured: dict[Path, dict]) -> pd.DataFrame:
+    """A row per run that ended well and block of consecutive test samples."""
+    rows = [
+        run_key(record) | {"block": block} | dict(zip(blocks, values, strict=True))
+        for folder, record in runs.items()
+        if (blocks := measured[folder].get("blocks"))
+        for block, values in enumerate(zip(*blocks.values(), strict=True))
+    ]
+    return pd.DataFrame(rows).reindex(columns=[*KEYS, "seed", *BLOCKS])
 
 
 def stacked(runs: dict[Path, dict], name: str) -> Iterator[str]:
@@ -79,31 +96,27 @@ def stacked(runs: dict[Path, dict], name: str) -> Iterator[str]:
         yield from (f"{key},{line}\n" for line in lines)
 
 
-def interval(values: pd.Series) -> tuple[float, float, float]:
-    """Mean and 95 % Student-t interval over seeds; no interval (NaN) for one seed or identical values."""
-    values = values.dropna()
-    n, mean = len(values), values.mean()
-    if n < 2 or values.nunique() == 1:
-        return mean, np.nan, np.nan
-    half = student.ppf(0.975, n - 1) * values.std(ddof=1) / np.sqrt(n)
-    return mean, mean - half, mean + half
-
-
-def summary_row(runs: pd.DataFrame) -> dict:
-    """Means and intervals over the seeds of a method on a task."""
+def summary_row(runs: pd.DataFrame, errors: Errors) -> dict:
+    """Means over the seeds of a method on a task, with intervals over seeds and blocks of test samples."""
     first, done = runs.iloc[0], runs[runs.status == "ok"]
     row = {
         k: first[k] for k in (*KEYS, "model", "alignment", "augmentation", "history", "mse_persistence", "mse_velocity")
     }
     row |= {"n_seeds": len(runs), "n_failed": len(runs) - len(done), "n_parameters": first.n_parameters}
-    for name in INTERVALS:
-        row |= dict(zip((f"{name}_mean", f"{name}_low", f"{name}_high"), interval(done[name]), strict=True))
+    for name, measure in INTERVALS.items():
+        found = errors.mean(*(first[key] for key in KEYS), measure)
+        low, high = found.interval() if found else (np.nan, np.nan)
+        row |= {f"{name}_mean": done[name].mean(), f"{name}_low": low, f"{name}_high": high}
+    for name, reference in (("skill", "mse_persistence"), ("skill_velocity", "mse_velocity")):
+        row[f"{name}_mean"] = done[name].mean()
+        for end, other in (("low", "high"), ("high", "low")):  # a large error is a small skill
+            row[f"{name}_{end}"] = 1 - row[f"mse_{other}"] / first[reference] if first[reference] else np.nan
     return row | {f"{name}_mean": done[name].mean() for name in ("rmse", "r2", "train_seconds")}
 
 
-def summary_table(metrics: pd.DataFrame) -> pd.DataFrame:
+def summary_table(metrics: pd.DataFrame, errors: Errors) -> pd.DataFrame:
     """A row per task, method and training size, in the order of the runs."""
-    return pd.DataFrame([summary_row(runs) for _, runs in metrics.groupby(KEYS, sort=False)])
+    return pd.DataFrame([summary_row(runs, errors) for _, runs in metrics.groupby(KEYS, sort=False)])
 
 
 def splits_table(runs: dict[Path, dict]) -> pd.DataFrame:

@@ -4,13 +4,16 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from equitraj.report.audited import claims, controls, isotropy, wrong
+from equitraj.report.answer import still_falling
+from equitraj.report.audited import claims, controls, wrong
 from equitraj.report.figures.history_gain import same_targets
 from equitraj.report.figures.style import largest_size, method_kinds
 from equitraj.report.floor import hopeless
-from equitraj.report.words import names, sig, value_with_interval
+from equitraj.report.routed import buys, groups, orientation, unfinished
+from equitraj.report.words import names, overlap, sig, value_with_interval
 
 NAMED = 50  # failed runs
+NOTHING = pd.DataFrame(columns=["task", "method", "against"])
 
 
 @dataclass(frozen=True)
@@ -29,21 +32,23 @@ def findings(
     """All findings that the tables allow, the most important first; those without a sentence are left out.
 
     Args:
-        more: the tables `controls`, `isotropy` and `floor`, where they were written.
+        more: the tables `controls`, `isotropy`, `floor`, `routes` and `data_factors`, as far as they are there.
     """
     more = more or {}
     table = largest_size(summary)
     kinds = method_kinds(summary, audit)
+    routes, factors = more.get("routes", NOTHING), more.get("data_factors", NOTHING)
     every = [
+        Finding("routes", "What symmetry buys", buys(routes, factors) if len(routes) else []),
+        Finding("groups", "Which group is the right one?", groups(table, audit)),
+        Finding("orientation", "Do the data have an orientation?", orientation(table, more.get("isotropy"), routes)),
         Finding("best", "The most accurate method", best(table)),
         Finding("floor", "What nobody can predict", hopeless(more["floor"], summary) if "floor" in more else []),
-        Finding("references", "Methods that do not beat a trivial prediction", references(table, kinds)),
-        Finding("symmetry", "Does equivariance help?", symmetry(table, audit, kinds)),
-        Finding("augmentation", "Does rotation augmentation help?", augmentation(table, audit)),
         Finding("claims", "Claims of symmetry", claims(audit), bool((audit["agrees"] == "no").any())),
-        Finding("isotropy", "Does the data have an orientation?", isotropy(more.get("isotropy"))),
         Finding("controls", "Controls of the audit", controls(more.get("controls")), wrong(more.get("controls"))),
+        Finding("references", "Methods that do not beat a trivial prediction", references(table, kinds)),
         Finding("history", "What history buys", history(table)),
+        Finding("training", "Had training ended?", unfinished(metrics), bool(still_falling(metrics))),
         Finding("failures", "Runs that failed", failures(metrics), bool((metrics["status"] != "ok").any())),
     ]
     return [finding for finding in every if finding.sentences]
@@ -65,17 +70,6 @@ def best(table: pd.DataFrame) -> list[str]:
             text += ", a difference within the intervals over seeds" if overlap(first, second) else ""
         sentences.append(text + ".")
     return sentences
-
-
-def overlap(one: pd.Series, other: pd.Series, column: str = "mse") -> bool | None:
-    """Whether the intervals of two rows overlap; a row without interval counts as a point; None if both have none."""
-    ends = []
-    for row in (one, other):
-        low, high, mean = (row[f"{column}_{end}"] for end in ("low", "high", "mean"))
-        ends.append((low, high) if pd.notna(low) else (mean, mean))
-    if all(low == high for low, high in ends):
-        return None
-    return bool(max(ends[0][0], ends[1][0]) <= min(ends[0][1], ends[1][1]))
 
 
 def references(table: pd.DataFrame, kinds: dict[str, str]) -> list[str]:
@@ -115,70 +109,6 @@ def _unsure(rows: pd.DataFrame, reference: float) -> str:
         return ""
     reach = "The interval of {} reaches" if len(unsure) == 1 else "The intervals of {} reach"
     return f" {reach.format(names(unsure))} above it, so there the mean alone decides."
-
-
-def symmetry(table: pd.DataFrame, audit: pd.DataFrame, kinds: dict[str, str]) -> list[str]:
-    """The best fitted method whose claim to rotation equivariance holds against the best of all other fitted ones.
-
-    Of the same model where there is one of each kind, because then only the symmetry differs; and of all models.
-    """
-    rotation = audit[(audit["generator"] == "rotation") & (audit["weights"] == "trained")]
-    false = set(rotation[rotation["agrees"] == "no"]["method"])
-    fitted = table[table["method"].map(kinds) != "baseline"]
-    holds = (fitted["method"].map(kinds) == "equivariant") & ~fitted["method"].isin(false)
-    sentences = []
-    for task, rows in fitted.groupby("task", sort=False):
-        for part in (*(same for _, same in rows.groupby("model", sort=False)), rows):
-            for column, what in (("mse", "data as given"), ("mse_rotated", "rotated data")):
-                known = part.dropna(subset=[f"{column}_mean"])
-                groups = [known[holds[known.index]], known[~holds[known.index]]]
-                if all(len(group) for group in groups):
-                    pair = [group.loc[group[f"{column}_mean"].idxmin()] for group in groups]
-                    sentences.append(_compare(task, what, column, *pair))
-    return list(dict.fromkeys(sentences))
-
-
-def _compare(task: str, what: str, column: str, with_symmetry: pd.Series, without: pd.Series) -> str:
-    ratio, same = (
-        without[f"{column}_mean"] / with_symmetry[f"{column}_mean"],
-        with_symmetry["model"] == without["model"],
-    )
-    verdict = f"equivariance helps by a factor of {sig(ratio)}" if ratio > 1 else "equivariance does not help"
-    if not same:
-        verdict = f"the error is {sig(ratio)} times as large without equivariance, but that is another model"
-    if overlap(with_symmetry, without, column):
-        verdict = f"no difference is settled (factor {sig(ratio)}, within the intervals over seeds)"
-    models = f"with the model `{without['model']}`" if same else "over all models"
-    return (
-        f"On `{task}`, {what}, {models}: {verdict}: the best equivariant method, `{with_symmetry['method']}`, has MSE "
-        f"{sig(with_symmetry[f'{column}_mean'])}, the best that is not, `{without['method']}`, "
-        f"{sig(without[f'{column}_mean'])}."
-    )
-
-
-def augmentation(table: pd.DataFrame, audit: pd.DataFrame) -> list[str]:
-    """Each method trained on rotated data against the same model and alignment that is taught no symmetry."""
-    keys = ["task", "model", "alignment"]
-    taught = set(audit[(audit["generator"] == "rotation") & (audit["claim"] == "learned")]["method"])
-    plain = table[(table["augmentation"] == "none") & ~table["method"].isin(taught)].drop_duplicates(keys)
-    pairs = table[table["augmentation"] != "none"].merge(plain, on=keys, suffixes=("", "_plain"))
-    sentences = []
-    for row in pairs.dropna(subset=["mse_mean", "mse_mean_plain"]).to_dict("records"):
-        given = row["mse_mean"] / row["mse_mean_plain"]
-        turned = row["mse_rotated_mean"] / row["mse_rotated_mean_plain"]
-        sentences.append(
-            f"On `{row['task']}`: `{row['method']}` against `{row['method_plain']}`: {_times(given)} on data as given, "
-            f"{_times(turned)} on rotated data."
-        )
-    return sentences
-
-
-def _times(ratio: float) -> str:
-    if pd.isna(ratio):
-        return "no comparison"
-    if abs(ratio - 1) < 0.005:
-        return "the same error to within 0.5 %"
-    return f"{sig(ratio)} times the error" if ratio >= 1 else f"an error {sig(1 / ratio)} times smaller"
 
 
 def history(table: pd.DataFrame) -> list[str]:

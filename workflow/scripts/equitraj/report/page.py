@@ -141,7 +141,7 @@ def context(study: dict, config: dict, sources: Sources, commands: list[str]) ->
     def shown(table: tables.Table | None, name: str) -> tables.Table | None:
         return tables.shown(table, sources.tables / f"{name}.csv")
 
-    more = optional_tables(sources.tables, ("probes", "controls", "isotropy", "floor"))
+    more = optional_tables(sources.tables, ("probes", "controls", "isotropy", "floor", "routes", "data_factors"))
     chapter, ladder = sources.tables / "chapter.csv", sources.tables / "invariance_ladder.csv"
     text = yaml.safe_dump(config, sort_keys=False, allow_unicode=True, width=100)
     return {

@@ -4,7 +4,7 @@ import pandas as pd
 
 from equitraj.report.figures.style import listing, sig, skill
 
-__all__ = ["interval", "listing", "names", "sig", "skill", "value_with_interval"]
+__all__ = ["interval", "listing", "names", "overlap", "sig", "skill", "value_with_interval"]
 
 
 def names(methods: list[str]) -> str:
@@ -20,7 +20,7 @@ def interval(row: pd.Series | dict, column: str) -> str:
     ended_well = int(row["n_seeds"] - row["n_failed"])
     if ended_well == 0:
         return "n/a (failed)"
-    return "n/a (1 seed)" if ended_well == 1 else "n/a (nothing random)"
+    return f"n/a ({ended_well} seed{'' if ended_well == 1 else 's'})"
 
 
 def value_with_interval(row: pd.Series | dict, column: str) -> str:
@@ -29,3 +29,14 @@ def value_with_interval(row: pd.Series | dict, column: str) -> str:
     text = interval(row, column)
     label = "interval over seeds" if text.startswith("n/a") else f"95 % interval over {seeds} seeds"
     return f"{sig(row[f'{column}_mean'])} ({label}: {text})"
+
+
+def overlap(one: pd.Series, other: pd.Series, column: str = "mse") -> bool | None:
+    """Whether the intervals of two rows overlap; a row without interval counts as a point; None if both have none."""
+    ends = []
+    for row in (one, other):
+        low, high, mean = (row[f"{column}_{end}"] for end in ("low", "high", "mean"))
+        ends.append((low, high) if pd.notna(low) else (mean, mean))
+    if all(low == high for low, high in ends):
+        return None
+    return bool(max(ends[0][0], ends[1][0]) <= min(ends[0][1], ends[1][1]))

@@ -12,6 +12,7 @@ from equitraj.training.options import TrainingOptions
 
 NOT_IN_FOLDERS = "{}<>*?\"'\\"  # wildcards, path variables and quotes of Snakemake and of the shell
 
+SEVERAL_FRAMES = ("frame_averaging", "haar_averaging", "stochastic_frame_averaging", "weighted_frames")
 ENVS = LIBRARY.parents[2] / "envs"
 
 
@@ -38,6 +39,7 @@ def check(config: dict) -> None:
         check_alignment(name, alignment)
     for name, method in config["methods"].items():
         check_method(name, method, config["alignments"])
+        check_against(name, method, config["methods"])
     for name, task in config["tasks"].items():
         check_task(name, task, config["sources"])
     fits.check_study(config)
@@ -105,8 +107,29 @@ def check_method(name: str, method: dict, alignments: dict) -> None:
                 "closed form; leave it out"
             )
     check_model(name, method)
+    check_copies(name, method, alignments)
     check_values(f"methods.{name}.options", method.get("options", {}), model_spec(method["model"]).hyperparameters)
     check_values(f"methods.{name}.training", method.get("training", {}), options(TrainingOptions))
+
+
+def check_against(name: str, method: dict, methods: dict) -> None:
+    """Check that what a method is compared with is another method."""
+    if (against := method.get("against")) is not None:
+        one_of(f"methods.{name}.against", against, list(methods))
+        if against == name:
+            raise ValueError(
+                f"methods.{name}.against: {against!r} is the method itself; name the one without its symmetry"
+            )
+
+
+def check_copies(name: str, method: dict, alignments: dict) -> None:
+    """Check that a method that takes rotated copies has one frame for each sample."""
+    frames = resolved_alignment(method.get("alignment", "none"), alignments)["frames"]
+    if method.get("training", {}).get("copies", 0) and frames in SEVERAL_FRAMES:
+        raise ValueError(
+            f"methods.{name}.training.copies: {method['training']['copies']}; {frames!r} has several frames for each "
+            "sample, and copies are for one; use augmentation: rotation"
+        )
 
 
 def check_model(name: str, method: dict) -> None:

@@ -67,6 +67,11 @@ def rotation(rng: np.random.Generator, n_points: int, extent: float, i: int) -> 
     return Element(np.arange(n_points), haar(rng))
 
 
+def rotation_z(rng: np.random.Generator, n_points: int, extent: float, i: int) -> Element:
+    """A rotation about the third axis through the origin by a random angle."""
+    return Element(np.arange(n_points), Rotation.from_rotvec([0, 0, rng.uniform(0, 2 * np.pi)]).as_matrix())
+
+
 def inversion(rng: np.random.Generator, n_points: int, extent: float, i: int) -> Element:
     """x -> -x."""
     return Element(np.arange(n_points), -np.eye(3))
@@ -119,6 +124,7 @@ GENERATORS = {
     "permutation": Generator(permutation, ("permutation",)),
     "euclidean": Generator(euclidean, ("rotation", "reflection", "translation")),
     "scaling": Generator(scaling, (), 4),
+    "rotation_z": Generator(rotation_z, ("rotation_z",)),
 }
 
 

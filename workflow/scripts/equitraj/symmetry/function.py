@@ -10,7 +10,7 @@ import numpy as np
 
 from equitraj import symmetry
 from equitraj.base.allowed import Choice, Option, Range
-from equitraj.base.claims import GENERATORS
+from equitraj.base.claims import GENERATORS, IMPLIED_BY, completed
 from equitraj.base.files import write_table
 from equitraj.base.registry import nearest
 from equitraj.data.tasks import Sample, spread
@@ -99,8 +99,8 @@ def audit(
     COUNT.check("elements", elements)
     PRECISION.check("precision", precision)
     for claim in claims:
-        if claim not in GENERATORS:
-            raise ValueError(f"claims: unknown generator {claim!r}; {nearest(claim, list(GENERATORS))}")
+        if claim not in (known := [*GENERATORS, *IMPLIED_BY]):
+            raise ValueError(f"claims: unknown generator {claim!r}; {nearest(claim, known)}")
     predict, begin = checked(function, name), time.perf_counter()
     first = predict(sample)
     _estimate(name, time.perf_counter() - begin, elements, time_limit)
@@ -110,7 +110,7 @@ def audit(
     rows = symmetry.audit(
         lambda dtype: predict,
         sample,
-        {g: "exact" if g in claims else "no" for g in GENERATORS},
+        completed({g: "exact" if g in claims else "no" for g in GENERATORS}) | dict.fromkeys(claims, "exact"),
         {precision: elements},
         lag=lag,
         forward=floor(precision),

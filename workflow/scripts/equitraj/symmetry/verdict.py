@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from equitraj.base.claims import BROKEN, EXACT_FACTOR, LEVELS
+from equitraj.base.claims import BROKEN, EXACT_FACTOR, LEVELS, completed
 from equitraj.data.tasks import Sample
 from equitraj.symmetry.actions import GENERATORS, Element
 from equitraj.symmetry.measure import Predict, displacement_norm
@@ -46,6 +46,7 @@ def verdict(relative_mean: float, floor: float) -> str:
 def claim_of(generator: str, claims: dict[str, str]) -> str:
     """What a method claims for a generator: the weakest of the symmetries it is made of; "no" for what is reported."""
     known = GENERATORS.get(generator.split("_")[0] if generator.startswith("translation") else generator)
+    claims = completed(claims)
     return min((claims[c] for c in known.claims), key=LEVELS.index) if known and known.claims else "no"
 
 

@@ -108,11 +108,6 @@ def optimiser(options: TrainingOptions, n_steps: jax.Array | int) -> optax.Gradi
     return optax.chain(optax.clip_by_global_norm(options.clip), adamw)
 
 
-def batches(count: jax.Array | int, options: TrainingOptions) -> jax.Array:
-    """Number of batches in an epoch of `count` samples."""
-    return jnp.maximum(1, count // options.batch_size)
-
-
 def make_epoch(rebuild, options: TrainingOptions, augmentation: str, draw: bool):
     """An epoch of the state (weights, average, optimiser, key), with its two losses, as a function to be compiled.
 
@@ -131,11 +126,11 @@ def make_epoch(rebuild, options: TrainingOptions, augmentation: str, draw: bool)
         batch = rows(train, index)
         if draw:
             batch = drawn(batch, choice)
-        return rotated(batch, turning) if augmentation == "rotation" else batch
+        return batch if augmentation == "none" else rotated(batch, turning, augmentation)
 
     def epoch(state: tuple, constants: tuple, train: Samples, validation: Samples) -> tuple:
         count, capacity = train.counted.sum().astype(int), len(train.counted)
-        n_batches, size = batches(count, options), min(options.batch_size, capacity)
+        n_batches, size = options.batches(capacity), min(options.batch_size, capacity)
         optimise = optimiser(options, options.epochs * n_batches)
         weights, average, moments, key = state
         key, order_key = jax.random.split(key)
@@ -145,7 +140,8 @@ def make_epoch(rebuild, options: TrainingOptions, augmentation: str, draw: bool)
         def step(i: jax.Array, carry: tuple) -> tuple:
             (weights, average, moments, key), total = carry
             key, turning, choice, twin = jax.random.split(key, 4)
-            batch = batch_at(train, jax.lax.dynamic_slice(order, (i * size,), (size,)), choice, turning)
+            index = order[(i * size + jnp.arange(size)) % count]  # fewer samples than the whole split come again
+            batch = batch_at(train, index, choice, turning)
             found, gradient = jax.value_and_grad(objective)(weights, constants, batch, twin)
             change, moments = optimise.update(gradient, moments, weights)
             weights = optax.apply_updates(weights, change)
@@ -176,20 +172,20 @@ class Trainer:
         self.weights = weights
         self.build = eqx.filter_jit(build)  # one compilation in place of one for each shape of weights
         self.data, self.options, self.device = data, options, device_name()
-        n_batches = int(batches(len(data.train), options))
-        self.frames_per_epoch = n_batches * min(options.batch_size, len(data.train))
+        n_batches = options.batches(data.capacity)
+        self.frames_per_epoch = n_batches * min(options.batch_size, data.capacity)
         self.optimise = optimiser(options, options.epochs * n_batches)
         self.samples = self.epoch = None
 
     @property
     def still(self) -> bool:
         """Whether nothing turns the samples or chooses among their frames."""
-        return not (self.data.augmentation == "rotation" or self.options.symmetry_penalty or self.data.draw)
+        return not (self.data.augmentation != "none" or self.options.symmetry_penalty or self.data.draw)
 
     def _load(self, network: eqx.Module) -> tuple[Samples, Samples]:
         """Training and validation samples on the device, prepared where they can be."""
         train, validation = self.data.train, self.data.validation
-        lengths = max(self.data.capacity, len(train)), len(validation) + -len(validation) % min(len(validation), PART)
+        lengths = self.data.capacity, len(validation) + -len(validation) % min(len(validation), PART)
         parts = [samples_of(a, self.options.precision, n) for a, n in zip((train, validation), lengths, strict=True)]
         if self.still and hasattr(network, "prepare") and _fits(network, parts):
             parts = [part._replace(inputs=_prepared(network, part.inputs)) for part in parts]

@@ -58,15 +58,26 @@ def haar_rotations(key: jax.Array, n: int, dtype: jnp.dtype) -> jax.Array:
     return jnp.stack([jnp.stack(row, -1) for row in rows], -2)
 
 
+def turns_about_z(key: jax.Array, n: int, dtype: jnp.dtype) -> jax.Array:
+    """Random rotations (n, 3, 3) about the third axis."""
+    angle = jax.random.uniform(key, (n,), dtype, 0.0, 2 * jnp.pi)
+    c, s, zero = jnp.cos(angle), jnp.sin(angle), jnp.zeros_like(angle)
+    rows = [[c, -s, zero], [s, c, zero], [zero, zero, zero + 1]]
+    return jnp.stack([jnp.stack(row, -1) for row in rows], -2)
+
+
+DRAWS = {"rotation": haar_rotations, "rotation_z": turns_about_z}  # by the name of an augmentation
+
+
 def turn(rotation: jax.Array, inputs: dict[str, jax.Array]) -> dict[str, jax.Array]:
     """The inputs (S, F, ...) with their vectors turned by rotations (S, F, 3, 3)."""
     names = [name for name in TURNED if name in inputs]
     return inputs | {k: jnp.einsum("sfij,sf...j->sf...i", rotation, inputs[k]) for k in names}
 
 
-def rotated(batch: Samples, key: jax.Array) -> Samples:
+def rotated(batch: Samples, key: jax.Array, augmentation: str) -> Samples:
     """Each frame of each sample turned by a rotation of its own: the frame turns with it."""
-    rotation = haar_rotations(key, batch.weight.size, batch.target.dtype).reshape(*batch.weight.shape, 3, 3)
+    rotation = DRAWS[augmentation](key, batch.weight.size, batch.target.dtype).reshape(*batch.weight.shape, 3, 3)
     target = jnp.einsum("...ij,...nj->...ni", rotation, batch.target)
     return batch._replace(inputs=turn(rotation, batch.inputs), target=target, rotation=rotation @ batch.rotation)
 

@@ -8,7 +8,7 @@ from types import ModuleType
 import numpy as np
 
 from equitraj.base import allowed
-from equitraj.base.claims import GENERATORS, LEVELS
+from equitraj.base.claims import GENERATORS, LEVELS, completed
 from equitraj.base.registry import ModelSpec, check_values, load_model, model_spec
 from equitraj.data.features import Shape
 from equitraj.frames import Base, load_alignment
@@ -18,7 +18,8 @@ from equitraj.training.state import pretrained
 
 @dataclass(frozen=True)
 class Method:
-    """Attributes: name; model, name of a file; alignment, its name; augmentation, "none" or "rotation"; options, the
+    """Attributes: name; model, name of a file; alignment, its name; augmentation, "none", "rotation" or
+    "rotation_z"; options, the
     model's hyperparameters; training, the options of the training loop; frames, the file of the alignment (that of its
     name where it is empty), and frame_options, its options; pretrained, `path` and `sha256` of first weights."""
 
@@ -120,8 +121,12 @@ class Method:
         frame that depends on the order of the points takes the permutation away from any model.
         """
         model, aligner = self.module.claims(self.hyperparameters()), self.aligner
-        taught = self.augmentation == "rotation" or self.training.get("symmetry_penalty", 0) > 0
-        level = {g: [getattr(aligner, g), "exact" if model[g] else "no"] for g in GENERATORS if g != "permutation"}
+        by_loss = any(self.training.get(option, 0) > 0 for option in ("symmetry_penalty", "copies"))
+        taught = self.augmentation == "rotation" or by_loss
+        model = completed(model)
+        frames = completed({g: getattr(aligner, g) for g in GENERATORS if g != "permutation"})
+        level = {g: [frames[g], "exact" if model[g] else "no"] for g in frames}
         level["rotation"].append("learned" if taught else "no")
+        level["rotation_z"].append("learned" if taught or self.augmentation == "rotation_z" else "no")
         claimed = {g: max(levels, key=LEVELS.index) for g, levels in level.items()}
         return claimed | {"permutation": "exact" if model["permutation"] and aligner.permutation else "no"}

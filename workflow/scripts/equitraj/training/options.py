@@ -11,7 +11,9 @@ class TrainingOptions(Checked):
     """How a network is trained, whatever its framework.
 
     Attributes:
-        epochs: passes over the training samples, at most; 0 keeps the first weights, as for a pretrained model.
+        epochs: passes over the whole training split, at most; 0 keeps the first weights, as for a pretrained model. Of
+            fewer training samples an epoch has as many steps: it sees each of them more often, so that all training
+            sizes have one budget.
         batch_size: samples in a step; the last, incomplete batch of an epoch is left out.
         learning_rate: of AdamW at the end of the warm-up; it then falls to zero along a cosine.
         warmup: fraction of all steps during which the learning rate rises from zero.
@@ -22,6 +24,8 @@ class TrainingOptions(Checked):
             quadratically, so that rare events do not decide the fit (Huber, 1964); 0 for squares throughout.
         symmetry_penalty: weight in the loss of |R^T f(R x) - f(x)|^2, f the network's output in its own units, for a
             random rotation R of each sample (REMUL: Elhag et al., arXiv:2410.17878); 0 for none.
+        copies: rotated copies of each training sample, each by a random rotation that stays; a step takes the sample or
+            one of them. 0 for none; `augmentation: rotation` turns every sample anew in each step.
         ema: decay of the moving average of the weights that is validated and kept; 0 keeps the weights themselves.
         patience: epochs without a better validation error after which training stops; 0 never stops.
         residual: what the network's output is added to: "none", the "last" frame, constant "velocity", the best linear
@@ -42,6 +46,7 @@ class TrainingOptions(Checked):
     clip: Annotated[float, Range(above=0)] = 1.0
     huber: Annotated[float, Range(0)] = 0.0
     symmetry_penalty: Annotated[float, Range(0)] = 0.0
+    copies: Annotated[int, Range(0, 1024)] = 0
     ema: Annotated[float, Range(0, below=1)] = 0.99
     patience: Annotated[int, Range(0, 1_000_000)] = 0
     residual: Literal["auto", "none", "last", "velocity", "autoregression"] = "auto"
@@ -49,3 +54,7 @@ class TrainingOptions(Checked):
     matmul_precision: Literal["float32", "tensorfloat32", "bfloat16"] = "float32"
     time_limit: Annotated[float, Range(0)] = 0.0
     checkpoint_seconds: Annotated[float, Range(0)] = 30.0
+
+    def batches(self, capacity: int) -> int:
+        """Steps in an epoch, where the whole training split has `capacity` samples."""
+        return max(1, capacity // self.batch_size)

@@ -42,9 +42,9 @@ class Arrays:
 
 @dataclass(frozen=True)
 class Data:
-    """Attributes: training and validation samples; statistics of the training split; augmentation, none or rotation;
+    """Attributes: training and validation samples; statistics of the training split; augmentation, its name;
     draw, whether each step takes one frame of a sample, drawn by weight, in place of the mean over all; capacity, the
-    samples of the whole training split, of which `train` may have fewer."""
+    samples of the whole training split, of which `train` may have fewer (0 for as many)."""
 
     train: Arrays
     validation: Arrays
@@ -52,6 +52,9 @@ class Data:
     augmentation: str
     draw: bool = False
     capacity: int = 0
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "capacity", max(self.capacity, len(self.train)))
 
 
 @dataclass
@@ -69,6 +72,13 @@ class Outcome:
     frames_per_second: float = 0.0
     device: str = "cpu"
     diagnostics: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def last_fall(self) -> float | None:
+        """By how much, as a share, the best validation error fell in the last tenth of the epochs; None without any."""
+        errors = np.array([row["validation_mse"] for row in self.history])
+        last = len(errors) - len(errors) // 10
+        return float(1 - errors.min() / errors[:last].min()) if 0 < last < len(errors) else None
 
     def arrays(self) -> dict[str, np.ndarray]:
         """All weights by name, below `initial/`, `trained/` and, after epoch N, `epochN/`."""

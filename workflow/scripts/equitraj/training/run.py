@@ -154,6 +154,7 @@ def write_run(folder: Path, outcome: Outcome, status: str, reference: dict, reco
             "compile_seconds": outcome.compile_seconds,
             "diagnostics": outcome.diagnostics,
             "frames_per_second": outcome.frames_per_second,
+            "last_fall": outcome.last_fall,
             "peak_memory_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
             "device": outcome.device,
         },

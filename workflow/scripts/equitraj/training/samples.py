@@ -14,6 +14,7 @@ from equitraj.data.features import Shape
 from equitraj.data.neighbours import of_one_length
 from equitraj.data.tasks import Sample, SampleParts
 from equitraj.data.trajectory import Trajectory
+from equitraj.data.turning import rotations, turned
 from equitraj.frames import Frames
 from equitraj.training.method import Method
 from equitraj.training.outcome import Arrays, Data
@@ -92,9 +93,34 @@ def network_data(method: Method, splits: dict[str, Split], shape: Shape) -> Data
     even = iter(of_one_length([part for parts in inputs.values() for part in parts]))
     parts = {name: [next(even) for _ in parts] for name, parts in inputs.items()}
     del inputs
-    arrays = [Arrays(joined(parts.pop(name)), **joined(others.pop(name))) for name in ("train", "validation")]
-    draw, capacity = method.aligner.training == "draw", splits["train"].capacity
-    return Data(*arrays, shape.statistics, method.augmentation, draw, capacity)
+    train, validation = (
+        Arrays(joined(parts.pop(name)), **joined(others.pop(name))) for name in ("train", "validation")
+    )
+    draw, copies = method.aligner.training == "draw", method.training_options().copies
+    if copies:
+        train, draw = copied(train, copies), True
+    return Data(train, validation, shape.statistics, method.augmentation, draw, splits["train"].capacity)
+
+
+def copied(arrays: Arrays, copies: int) -> Arrays:
+    """Each sample, which has one frame, with so many rotated copies as further frames; the rotations are fixed.
+
+    A frame that turns with its copy leaves the prediction in the world as it is.
+    """
+    count = len(arrays)
+    turns = rotations(count * copies, np.random.default_rng(0)).reshape(count, copies, 3, 3)
+    matrix = np.concatenate([np.broadcast_to(np.eye(3), (count, 1, 3, 3)), turns], axis=1).reshape(-1, 3, 3)
+
+    def repeated(value: np.ndarray) -> np.ndarray:
+        shared = value.strides[0] == 0  # by all samples, without memory
+        return np.broadcast_to(value[0], (len(matrix), *value.shape[1:])) if shared else value.repeat(copies + 1, 0)
+
+    def all_turned(value: np.ndarray) -> np.ndarray:
+        return turned(repeated(value), matrix.astype(value.dtype))
+
+    inputs = {k: all_turned(v) if k in features.TURNED else repeated(v) for k, v in arrays.inputs.items()}
+    rotation = matrix.reshape(count, copies + 1, 3, 3).astype(arrays.rotation.dtype) @ arrays.rotation
+    return Arrays(inputs, all_turned(arrays.target), rotation, np.full((count, copies + 1), 1 / (copies + 1)))
 
 
 def joined(parts: list[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:

@@ -62,6 +62,18 @@ def haar_rotations(n: int, generator: torch.Generator, dtype: torch.dtype) -> to
     return quaternion_to_matrix(q / q.norm(dim=1, keepdim=True))
 
 
+def turns_about_z(n: int, generator: torch.Generator, dtype: torch.dtype) -> torch.Tensor:
+    """Random rotations (n, 3, 3) about the third axis."""
+    from e3nn.o3 import quaternion_to_matrix
+
+    half = math.pi * torch.rand(n, generator=generator, dtype=dtype)
+    zero = torch.zeros_like(half)
+    return quaternion_to_matrix(torch.stack([half.cos(), zero, zero, half.sin()], 1))
+
+
+DRAWS = {"rotation": haar_rotations, "rotation_z": turns_about_z}  # by the name of an augmentation
+
+
 def _samples(network: torch.nn.Module, arrays: Arrays, dtype: str) -> "Dense | Graphs":
     """All samples and frames, as the network takes them."""
     if is_dense(network):
@@ -83,9 +95,11 @@ def outputs(network: torch.nn.Module, inputs: dict[str, np.ndarray]) -> torch.Te
     return network(network.batch(inputs))
 
 
-def _rotate(batch: "Dense | Batch", generator: torch.Generator, n_scalars: int) -> tuple["Dense | Batch", torch.Tensor]:
+def _rotate(
+    batch: "Dense | Batch", generator: torch.Generator, n_scalars: int, augmentation: str = "rotation"
+) -> tuple["Dense | Batch", torch.Tensor]:
     """Each sample turned by a rotation of its own, and the rotations (B, 3, 3); graphs are turned in place."""
-    turn = haar_rotations(batch.num_graphs, generator, batch.y.dtype).to(batch.y.device)
+    turn = DRAWS[augmentation](batch.num_graphs, generator, batch.y.dtype).to(batch.y.device)
     if isinstance(batch, Dense):
         return batch.turned(turn), turn
     from equitraj.training.graphs import turned
@@ -135,8 +149,7 @@ class Trainer:
         self.build, self.data, self.options, self.weights = build, data, options, weights
         self.place = select_device(device)
         self.device = device_name(self.place)
-        n_samples = len(data.train)
-        self.frames_per_epoch = max(1, n_samples // options.batch_size) * min(options.batch_size, n_samples)
+        self.frames_per_epoch = options.batches(data.capacity) * min(options.batch_size, data.capacity)
         self.samples = None
 
     def initial(self, seed: int) -> torch.nn.Module:
@@ -165,7 +178,7 @@ class Trainer:
         """Both parts on the device; what nothing turns is prepared."""
         parts = {"train": self.data.train, "validation": self.data.validation}
         samples = {k: _samples(network, v, self.options.precision).to(self.place) for k, v in parts.items()}
-        turned = {"train"} if self.data.augmentation == "rotation" or self.options.symmetry_penalty else set()
+        turned = {"train"} if self.data.augmentation != "none" or self.options.symmetry_penalty else set()
         return {k: v if k in turned or not is_dense(network) else v.prepare(network) for k, v in samples.items()}
 
 
@@ -179,7 +192,7 @@ class Run:
         self.samples, self.data, self.options = samples, data, options
         self.device = next(network.parameters()).device
         self.n_samples, self.n_frames = data.train.weight.shape
-        self.n_batches = max(1, self.n_samples // options.batch_size)
+        self.n_batches = options.batches(data.capacity)
         self.n_scalars = data.train.inputs.get("scalar", np.zeros((1, 1, 0))).shape[-1]
         rate = {"lr": options.learning_rate, "weight_decay": options.weight_decay}
         self.optimiser = torch.optim.AdamW(network.parameters(), fused=True, **rate)
@@ -216,8 +229,8 @@ class Run:
 
     def _objective(self, chosen: torch.Tensor) -> torch.Tensor:
         batch, n_frames = self._batch(chosen)
-        if self.data.augmentation == "rotation":
-            batch, _ = _rotate(batch, self.generator, self.n_scalars)
+        if self.data.augmentation != "none":
+            batch, _ = _rotate(batch, self.generator, self.n_scalars, self.data.augmentation)
         output = _apply(self.network, batch)
         loss = _loss(output, batch, n_frames, self.options.huber)
         if self.options.symmetry_penalty:
@@ -227,9 +240,11 @@ class Run:
 
     def _epoch(self) -> float:
         order, losses = torch.randperm(self.n_samples, generator=self.generator), []
+        size = min(self.options.batch_size, self.data.capacity)
         weights, average = list(self.network.parameters()), list(self.average.parameters())
         for b in range(self.n_batches):
-            loss = self._objective(order[b * self.options.batch_size : (b + 1) * self.options.batch_size])
+            # fewer samples than the whole split come again
+            loss = self._objective(order[torch.arange(b * size, (b + 1) * size) % self.n_samples])
             self.optimiser.zero_grad()
             loss.backward()
             torch.nn.utils.clip_grad_norm_(weights, self.options.clip, foreach=True)
@@ -243,11 +258,12 @@ class Run:
 
     @torch.no_grad()
     def _validate(self) -> float:
-        n_samples, total = len(self.data.validation), 0.0
+        n_samples, n_frames = self.data.validation.weight.shape  # no copies are validated
+        total = 0.0
         for chosen in torch.arange(n_samples).split(VALIDATED):
-            index = chosen[:, None] * self.n_frames + torch.arange(self.n_frames)
+            index = chosen[:, None] * n_frames + torch.arange(n_frames)
             batch = self.samples["validation"].take(index.flatten())
-            loss = _loss(_apply(self.average, batch), batch, self.n_frames, average=not self.data.draw)
+            loss = _loss(_apply(self.average, batch), batch, n_frames, average=not self.data.draw)
             total += loss.item() * len(chosen)
         return total / n_samples
 

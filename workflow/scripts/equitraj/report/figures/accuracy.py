@@ -16,7 +16,6 @@ from equitraj.report.floor import Level, levels
 
 TITLE = "Accuracy one step ahead"
 INPUTS = ("summary", "audit", "floor")
-DECADES = 2  # below the smallest error, where the floor is still drawn to scale
 
 
 def draw(inputs: dict[str, Path]) -> tuple[Figure, str]:
@@ -37,9 +36,7 @@ def draw(inputs: dict[str, Path]) -> tuple[Figure, str]:
 def _panel(axis: Axes, rows: pd.DataFrame, styles: dict[str, style.MethodStyle], floor: Level | None) -> None:
     references = rows[["mse_persistence", "mse_velocity"]].max()
     shown = rows["mse_mean"][rows["mse_mean"] < style.ceiling(references)]
-    around = [*shown, *references]
-    if floor and floor.value > min(around) / 10**DECADES:
-        around.append(floor.value)
+    around = style.with_floor([*shown, *references], floor and floor.value)
     ends = rows.loc[shown.index, ["mse_low", "mse_high"]].clip(min(around) / 3, max(around) * 3)
     style.log_axis(axis.xaxis, style.log_limits([*around, *ends.to_numpy().ravel()]))
     for value, dash in zip(references, style.REFERENCE.values(), strict=True):

@@ -14,12 +14,14 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch, Rectangle
 
+from equitraj.base.claims import CLAIMED
 from equitraj.report.figures import shared, style
 
 TITLE = "Symmetry audit of the trained methods"
 INPUTS = ("summary", "audit")
 GENERATORS = {
     "rotation": "rotation",
+    "rotation_z": "rotation about z",
     "inversion": "inversion",
     "mirror": "mirror",
     "translation": "translation",
@@ -129,7 +131,7 @@ def _legend(figure: Figure, cells: pd.DataFrame) -> None:
 
 def finding(trained: pd.DataFrame) -> str:
     """How many claims hold, and those that do not with the error measured."""
-    judged = trained[trained["claim"].isin(style.CLAIMED) & (trained["verdict"] != "not applicable")]
+    judged = trained[trained["claim"].isin(CLAIMED) & (trained["verdict"] != "not applicable")]
     claims = judged.groupby(["method", "generator", "dtype"])["agrees"].agg(lambda values: (values != "no").all())
     broken = judged[judged["agrees"] == "no"].groupby(["method", "generator"])["rel_mean"].max()
     if broken.empty:

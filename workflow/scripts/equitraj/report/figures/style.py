@@ -18,6 +18,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, NullLocator
 
+from equitraj.base.claims import CLAIMED
 from equitraj.base.files import atomic, checked
 from equitraj.report.figures._literal import literal
 
@@ -25,10 +26,10 @@ WIDTH = 7.6  # inches, the text width of the report
 LEGEND = 0.35  # inches below the panels
 INK, FAINT, PALE = "#1f2430", "#7a818c", "#d9dce1"
 BLUE, ORANGE, GREEN, RED, PURPLE = "#0072b2", "#e69f00", "#009e73", "#d55e00", "#cc79a7"
+FLOOR_DECADES = 2  # below the smallest error, where the floor is still drawn to scale
 REFERENCE = {"persistence": (0, (5, 2)), "constant velocity": (0, (1, 1.5))}  # dashes of the two reference lines
 
 BASELINES = ("persistence", "constant_velocity")  # the models that fit nothing
-CLAIMED = ("exact", "in expectation")  # the levels of a claim that an audit can refute
 
 KINDS = {
     "equivariant": ("o", ["#0072b2", "#009e73", "#56b4e9", "#1b3f8b", "#00604a", "#6a8fd8"]),
@@ -270,6 +271,13 @@ def panel_height(n_methods: int) -> float:
 def ceiling(references: Iterable[float]) -> float:
     """The error above which a point is drawn at the edge with its number, so that it does not squeeze all others."""
     return 30 * float(np.nanmax(np.asarray(list(references), dtype=float)))
+
+
+def with_floor(values: Iterable[float], floor: float | None) -> list[float]:
+    """The errors that an axis has to show, with the floor where it is not further below them than `FLOOR_DECADES`."""
+    values = list(values)
+    near = floor and floor > np.nanmin(values) / 10**FLOOR_DECADES
+    return [*values, floor] if near else values
 
 
 def floor_line(axes: Axes, value: float, kind: str, vertical: bool = False) -> None:

@@ -67,15 +67,15 @@ class Options(Checked):
     equilibration_steps: Annotated[int, Range(0, 1_000_000_000)] = 100_000
     dimensions: Annotated[int, Range(2, 3)] = 2
     episodes: Annotated[int, Range(1, 100_000)] = 1
-    field: float = 0.0
+    field: Annotated[float, Range(-1e6, 1e6)] = 0.0
 
 
 def simulate(options: Options, frames: int) -> Trajectory:
     """Positions (frames, beads, 2 or 3) in nm and velocities in nm/ps, every `stride` steps.
 
     Raises:
-        ValueError: the chain left its plane or flew apart (a time step too long); a field in a plane; frames that cannot
-            be divided among the episodes.
+        ValueError: the chain left its plane or flew apart (a time step too long); a field in a plane; frames that
+            cannot be divided among the episodes.
     """
     if options.field and options.dimensions == 2:
         raise ValueError(

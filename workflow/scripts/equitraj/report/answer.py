@@ -1,0 +1,196 @@
+"""The first screen: what symmetry buys here, as one number with its interval, and what it rests on."""
+
+from dataclasses import dataclass
+
+import pandas as pd
+
+from equitraj.base.claims import CLAIMED
+from equitraj.report.audited import controls, each_control, went_wrong
+from equitraj.report.figures.data_efficiency import factor_text
+from equitraj.report.figures.style import largest_size
+from equitraj.report.tables import Table, number, word
+from equitraj.report.words import names, sig
+
+STILL_FALLS = 0.02  # fall of the validation error in the last tenth of a training that counts as not finished
+SENTENCES = 3  # tasks that the answer speaks of
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the first screen says. Attributes: sentence; figure, the name of the one that is shown; routes, a small
+    table, None where nothing is compared; claims and cautions, a line each, "" where there is nothing to say."""
+
+    sentence: str
+    figure: str
+    routes: Table | None
+    claims: str
+    cautions: str
+
+
+def answer(tables: dict[str, pd.DataFrame]) -> Answer:
+    """The answer of the tables `metrics`, `summary`, `audit`, `controls`, `isotropy`, `routes` and `data_factors`."""
+    routes, factors = tables["routes"], tables["data_factors"]
+    tasks = [task for task in tables["summary"]["task"].unique() if task in set(routes["task"])]
+    told = [_sentence(routes, factors, task) for task in tasks[:SENTENCES]]
+    left = len(tasks) - len(told)
+    more = [f"{left} more task{'s' if left > 1 else ''} below."] if left else []
+    return Answer(
+        " ".join([*told, *more]) or _without_routes(tables["summary"]),
+        "accuracy" if factors.empty else "data_efficiency",
+        routes_table(tables, tasks[:1], small=True),
+        claims_line(tables["audit"], tables.get("controls")),
+        " ".join(cautions(tables)),
+    )
+
+
+def headline(routes: pd.DataFrame, task: str) -> pd.Series:
+    """The route that the answer speaks of: of those built into the model, else of all, that with the smallest error."""
+    rows = largest(routes[routes["task"] == task])
+    built_in = rows[rows["route"] == "built in"]
+    rows = rows if built_in.empty else built_in
+    return rows.loc[rows["mse"].idxmin()]
+
+
+def largest(routes: pd.DataFrame) -> pd.DataFrame:
+    """The rows of each task's largest training size."""
+    return routes[routes["samples"] == routes.groupby("task")["samples"].transform("max")]
+
+
+def _sentence(routes: pd.DataFrame, factors: pd.DataFrame, task: str) -> str:
+    row = headline(routes, task)
+    start = f"On `{task}`, `{row['method']}` ({row['route']}) against `{row['against']}`:"
+    same = (factors["task"] == task) & (factors["method"] == row["method"]) & (factors["measure"] == "given")
+    error = f"with all {row['samples']:,} samples {error_text(row)}"
+    if not same.any():
+        return f"{start} {error}."
+    return f"{start} {data_text(factors[same].iloc[0])}; {error}."
+
+
+def data_text(row: pd.Series) -> str:
+    """What a data factor says, in words."""
+    settled = (row["low"] > 1) or (row["high"] < 1) or pd.isna(row["low"])
+    if row["bound"] == "more than":
+        return f"symmetry is worth {factor_text(row)} times the training data"
+    if row["bound"] == "less than":
+        return f"symmetry costs: without it {factor_text(row)} of the training data give the same error"
+    if not settled:
+        return f"no difference in training data is settled: a factor of {factor_text(row)}"
+    if row["factor"] >= 1:
+        return f"symmetry is worth {factor_text(row)} times the training data"
+    return f"symmetry costs: without it {factor_text(row)} of the training data give the same error"
+
+
+def error_text(row: pd.Series, suffix: str = "") -> str:
+    """What a ratio of errors says, in words."""
+    ratio, low, high = (row[f"ratio{suffix}{end}"] for end in ("", "_low", "_high"))
+    known = pd.notna(low)
+    if known and low <= 1 <= high:
+        return f"no difference in error is settled (factor {sig(ratio)}, {sig(low)} to {sig(high)})"
+    if ratio < 1:
+        ratio, low, high = 1 / ratio, 1 / high, 1 / low
+    interval = f" ({sig(low)} to {sig(high)})" if known else ""
+    return f"an error {sig(ratio)} times {'smaller' if row[f'ratio{suffix}'] >= 1 else 'larger'}{interval}"
+
+
+def _without_routes(summary: pd.DataFrame) -> str:
+    table = largest_size(summary).dropna(subset=["mse_mean"])
+    if table.empty:
+        return "Every run failed."
+    best = table.loc[table.groupby("task")["mse_mean"].idxmin()]
+    found = [f"`{row.method}` on `{row.task}` ({sig(row.mse_mean)})" for row in best.itertuples()]
+    return (
+        "No method of this study stands beside the same model without its symmetry (key `against`), so what symmetry "
+        f"buys is not measured; most accurate: {', '.join(found[:SENTENCES])}."
+    )
+
+
+def routes_table(tables: dict[str, pd.DataFrame], tasks: list[str], small: bool = False) -> Table | None:
+    """A row per route on these tasks: errors as given and rotated with the largest training size, and what it buys.
+
+    Args:
+        small: without the task and what one route needs a line of its own for.
+    """
+    routes, factors = tables["routes"], tables["data_factors"]
+    rows = largest(routes[routes["task"].isin(tasks)])
+    if rows.empty:
+        return None
+    buys = factors.set_index(["task", "method", "measure"])
+    heads = [
+        *([] if small else ["task"]), "route", "without it", "error as given", "error rotated",
+        "times smaller, as given", "times smaller, rotated", "data factor, as given", "data factor, rotated",
+    ]  # fmt: skip
+    cells = [
+        [*([] if small else [word(row["task"], code=True)]), *_route_cells(row, buys)]
+        for row in rows.sort_values(["task", "mse"], kind="stable").to_dict("records")
+    ]
+    return Table("routes_small" if small else "routes", heads, cells)
+
+
+def _route_cells(row: dict, buys: pd.DataFrame) -> list:
+    key = (row["task"], row["method"])
+    factors = [buys.loc[(*key, m)] if (*key, m) in buys.index else None for m in ("given", "rotated")]
+    return [
+        word(row["method"], code=True, small=row["route"]),
+        word(row["against"], code=True),
+        number(row["mse"]),
+        number(row["mse_rotated"]),
+        *(
+            _ratio(row[f"ratio{s}"], row[f"ratio{s}_low"], row[f"ratio{s}_high"], row["seeds"])
+            for s in ("", "_rotated")
+        ),
+        *(number(float("nan")) if f is None else _factor_cell(f) for f in factors),
+    ]
+
+
+def _ratio(value: float, low: float, high: float, seeds: int) -> object:
+    return number(value, small=f"{sig(low)} to {sig(high)}" if pd.notna(low) else f"n/a ({seeds} seeds)")
+
+
+def _factor_cell(row: pd.Series) -> object:
+    if isinstance(row["bound"], str) and row["bound"]:
+        return number(row["factor"], f"{'>' if row['bound'] == 'more than' else '<'} {sig(row['factor'])}", "a bound")
+    return _ratio(row["factor"], row["low"], row["high"], row["seeds"])
+
+
+def claims_line(audit: pd.DataFrame, table: pd.DataFrame | None) -> str:
+    """How many claims of the trained methods hold, and how many controls gave what they must."""
+    trained = audit[
+        (audit["weights"] == "trained") & audit["claim"].isin(CLAIMED) & (audit["verdict"] != "not applicable")
+    ]
+    pairs = trained.groupby(["method", "generator"])["agrees"].agg(lambda agrees: (agrees == "no").any())
+    if pairs.empty:
+        return ""
+    broken = list(dict.fromkeys(pairs.index[pairs].get_level_values("method")))
+    text = f"{len(pairs) - int(pairs.sum())} of {len(pairs)} claims of symmetry hold"
+    text += f"; broken by {names(broken)}" if broken else ""
+    if not controls(table):
+        return text + "."
+    wrong = int(went_wrong(each_control(table)).sum())
+    count = len(each_control(table))
+    return f"{text}; {count - wrong} of {count} controls of the audit gave what they must give."
+
+
+def cautions(tables: dict[str, pd.DataFrame]) -> list[str]:
+    """What a reader has to know before trusting the numbers, a short sentence each."""
+    metrics, said = tables["metrics"], []
+    if failed := int((metrics["status"] != "ok").sum()):
+        said.append(f"{failed} of {len(metrics)} runs failed.")
+    seeds = metrics["seed"].nunique()
+    if seeds < 3:
+        said.append(f"{seeds} seed{'' if seeds == 1 else 's'}: no interval.")
+    if unfinished := still_falling(metrics):
+        said.append(f"Validation error still falls: {names(unfinished)}.")
+    oriented = tables.get("isotropy")
+    if oriented is not None and (found := list(oriented[oriented["verdict"] == "oriented"]["task"].unique())):
+        said.append(f"Oriented data, where learning the orientation pays: {names(found)}.")
+    if not (routes := tables["routes"]).empty and (count := int(routes["comparisons"].max())):
+        said.append(f"{count} comparisons, corrected by Holm's method.")
+    return said
+
+
+def still_falling(metrics: pd.DataFrame) -> list[str]:
+    """Methods whose validation error, in the median over seeds, fell in the last tenth of training on a task and size."""
+    if "last_fall" not in metrics or metrics["last_fall"].isna().all():
+        return []
+    falls = metrics.groupby(["task", "method", "train_size"])["last_fall"].median()
+    return list(falls[falls > STILL_FALLS].index.unique("method"))
