@@ -78,7 +78,7 @@ def explosions(rows: pd.DataFrame) -> dict[str, dict[int, int]]:
 
 def _exploded(method: str, steps: dict[int, int], seeds: int) -> str:
     low, high = min(steps.values()), max(steps.values())
-    when = f"after {low}{f' to {high}' if high > low else ''} steps"
+    when = f"after {low} to {high} steps" if high > low else f"after {low} step{'' if low == 1 else 's'}"
     if len(steps) == seeds:
         return f"{method} ({'all seeds, ' if seeds > 1 else ''}{when})"
     return f"{method} (seed{'s' if len(steps) > 1 else ''} {style.listing(map(str, steps))} of {seeds}, {when})"

@@ -298,7 +298,8 @@ def floor_line(axes: Axes, value: float, kind: str, vertical: bool = False) -> N
         side = "left" if place < 0.2 else "right" if place > 0.8 else "center"
         axes.text(value, 1.01, name, transform=axes.get_xaxis_transform(), ha=side, va="bottom", **look)
     else:
-        axes.text(0.02, value, name, transform=axes.get_yaxis_transform(), ha="left", va="bottom", **look)
+        side = "top" if value > low else "bottom"  # all else lies above the floor
+        axes.text(0.02, value, name, transform=axes.get_yaxis_transform(), ha="left", va=side, **look)
 
 
 def log_axis(axis: Axis, limits: tuple[float, float]) -> None:
