@@ -4,15 +4,19 @@ import json
 import subprocess
 import sys
 from dataclasses import asdict, replace
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.spatial.transform import Rotation
 
+from equitraj.base.registry import names
 from equitraj.data import trajectory as files
 from equitraj.data.lift import lift
 from equitraj.data.sources import simulated
+from equitraj.data.sources.simulation import SYSTEMS
 from equitraj.data.sources.systems import bead_chain, lennard_jones
 from equitraj.data.trajectory import Trajectory
 from equitraj.prediction import floor
@@ -137,6 +141,23 @@ def test_what_cannot_be_told_is_said(chain):
     copied = replace(trajectory, provenance=trajectory.provenance | {"source": {"kind": "file"}})
     with pytest.raises(floor.Unknown, match="not simulated"):  # it may be a part of it, with another stride
         floor.floor(copied, ONE)
+
+
+@pytest.mark.parametrize("name", names(SYSTEMS))
+def test_every_system_that_can_be_simulated_again_follows_the_contract(name):
+    module = import_module(f"equitraj.data.sources.systems.{name}")
+    options = module.Options(equilibration_steps=100)
+    trajectory = made(module, options, 4)
+    system, x, v = simulated.simulated(trajectory), trajectory.position, trajectory.velocity
+    assert system.can("again") and system.can("energy")
+    for velocity in (v, None):
+        first, same, other = (system.again(x, velocity, 1, seed) for seed in (1, 1, 2))
+        assert first.shape == x.shape and not np.array_equal(first, other)
+        np.testing.assert_array_equal(first, same)
+    turn = Rotation.from_rotvec([0, 0, 1]).as_matrix()
+    assert system.energy(x, v).shape == (4,)
+    if trajectory.box is None:  # it turns with the points
+        np.testing.assert_allclose(system.energy(x @ turn.T, v @ turn.T), system.energy(x, v))
 
 
 def test_a_system_without_the_function_is_named(monkeypatch):
