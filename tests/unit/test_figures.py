@@ -258,6 +258,15 @@ def test_physics_counts_those_that_stay_near_and_keep_their_bonds(drawn, inputs)
     assert "the energy of e3nn drifts least wrongly" in text and text.endswith("that of the truth by 0.100.")
 
 
+def test_thirty_names_fit_below_the_physics(many):
+    figure, _ = figures.load("rollout_physics").draw(many)
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    names, page = figure.legends[0].get_window_extent(canvas.get_renderer()), figure.bbox
+    assert page.x0 <= names.x0 and names.x1 <= page.x1 and page.y0 <= names.y0
+    assert all(axis.get_window_extent().y0 > names.y1 for axis in figure.axes)
+
+
 def test_the_floor_is_a_line_in_the_accuracy_that_says_what_it_is(drawn, inputs):
     names = {
         axis.get_title(loc="left"): {text.get_text(): text for text in axis.texts} for axis in drawn["accuracy"][0].axes

@@ -17,7 +17,7 @@ rule floor:
     benchmark:
         "<benchmarks>/floor.tsv"
     group:
-        "data"
+        "report"
     conda:
         "../../envs/data.yaml"
     params:

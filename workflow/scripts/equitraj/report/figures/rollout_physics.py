@@ -41,7 +41,9 @@ def draw(inputs: dict[str, Path]) -> tuple[Figure, str]:
     tasks = list(curves["task"].unique())[-TASKS:]  # those of the longest histories
     quantities = [quantity for quantity in QUANTITIES if (curves["quantity"] == quantity).any()]
     methods = sorted(curves.loc[curves["task"].isin(tasks), "method"].unique())
-    legend = 0.17 * -(-len(methods) // 4)
+    width = 0.5 + 0.066 * max(map(len, methods))  # inches of a line and its name
+    columns = int(np.clip(style.WIDTH // width, 1, 4))
+    legend = 0.17 * -(-(len(methods) + 1) // columns)
     figure = Figure(figsize=(style.WIDTH, 1.35 * len(quantities) + 0.5 + legend), layout="constrained")
     grid = figure.subplots(len(quantities), len(tasks), squeeze=False, sharex="col")
     for axes, quantity in zip(grid, quantities, strict=True):
@@ -56,7 +58,7 @@ def draw(inputs: dict[str, Path]) -> tuple[Figure, str]:
     entries = [Line2D([], [], color=style.INK, linewidth=2.2, label="truth")]
     looks = {method: styles[method] for method in methods}
     entries += [Line2D([], [], color=s.colour, linestyle=s.linestyle, label=m) for m, s in looks.items()]
-    figure.legend(handles=entries, loc="outside lower center", ncols=4, columnspacing=1.4, handletextpad=0.5)
+    figure.legend(handles=entries, loc="outside lower center", ncols=columns, columnspacing=1.4, handletextpad=0.5)
     return figure, finding(table, style.method_kinds(summary, audit))
 
 
