@@ -14,7 +14,19 @@ MIRROR_MISSING = not (MIRROR / "paths.npz").is_file()
 PARTS = ("Snakefile", "config.yaml", "workflow", "profiles", "envs", "studies")
 TINY = REPOSITORY / "tests/workflow/tiny.yaml"
 SMALL = REPOSITORY / "tests/workflow/small.yaml"  # a part of the tiny study, for what runs beside it
-TABLES = ("metrics", "summary", "audit", "probes", "controls", "rollout", "history", "splits", "alignment")
+TABLES = (
+    "metrics",
+    "summary",
+    "audit",
+    "probes",
+    "controls",
+    "rollout",
+    "physics",
+    "floor",
+    "history",
+    "splits",
+    "alignment",
+)
 MEASURED_COSTS = ["train_seconds", "compile_seconds", "frames_per_second", "peak_memory_mb", "train_seconds_mean"]
 
 

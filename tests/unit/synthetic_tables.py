@@ -131,6 +131,34 @@ def rollout(runs: pd.DataFrame) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True)
 
 
+def physics(runs: pd.DataFrame) -> pd.DataFrame:
+    """Lengths and drifts that leave the truth with the root of the error; seed 0 of linear_sgd ends at step 8."""
+    truth = {"bond_length": 0.36, "radius_of_gyration": 0.9, "energy_drift": 0.1, "momentum_drift": 0.2}
+    rows = []
+    for run in runs[runs["status"] == "ok"].itertuples():
+        key = {"task": run.task, "method": run.method, "train_size": run.train_size, "seed": run.seed}
+        for step in (1, 2, 4, 8, 16, 32, 64, 100):
+            if run.method == "linear_sgd" and step > 8:
+                break
+            off = run.mse**0.5 * step
+            rows += [
+                key | {"quantity": name, "step": step, "predicted": true + off, "truth": true, "distance": off}
+                for name, true in truth.items()
+            ]
+        passed = {"quantity": "steps_to_bond_length", "step": 100}
+        rows.append(key | passed | {"predicted": 0.36 / run.mse**0.5 if run.mse**0.5 * 100 > 0.36 else np.nan})
+    return pd.DataFrame(rows)
+
+
+def floor(tasks: dict[str, int]) -> pd.DataFrame:
+    """Nine tenths of the error of no motion with one frame, far below all errors with more."""
+    rows = []
+    for task, history in tasks.items():
+        value, kind = (0.9 * PERSISTENCE, "exact") if history == 1 else (1e-9, "lower bound")
+        rows.append((task, value, 0.95 * value, 1.05 * value, kind, 200, 8))
+    return pd.DataFrame(rows, columns=["task", "floor", "low", "high", "kind", "states", "repetitions"])
+
+
 def history(runs: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
     """Learning curves that fall to the final error."""
     epoch = np.arange(1, 41)
@@ -202,8 +230,8 @@ def write(
     folder.mkdir(parents=True, exist_ok=True)
     runs = metrics(tasks, seeds, failed, rng, methods)
     tables = {
-        "rollout": rollout(runs), "history": history(runs, rng), "alignment": alignment(tasks, names),
-        "splits": splits(tasks, train_sizes),
+        "rollout": rollout(runs), "physics": physics(runs), "floor": floor(tasks), "history": history(runs, rng),
+        "alignment": alignment(tasks, names), "splits": splits(tasks, train_sizes),
     } | synthetic_audit.tables(runs, tasks, names, methods, rng)  # fmt: skip
     every = pd.concat(
         [runs, *(metrics(tasks, seeds, failed, rng, methods, size) for size in train_sizes if size != "all")],

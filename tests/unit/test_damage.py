@@ -60,7 +60,7 @@ READERS: dict[str, Callable[[Path], object]] = {
     RUN + "metrics.json": lambda run: collected.read_metrics([run]),
     RUN + "predictions.h5": lambda run: export.predictions(run, trajectory.read(export.trajectory_of(run))),
     **{f"{RUN}{name}.csv": (lambda run, n=name: stacked(run, f"{n}.csv")) for name in (
-        "history", "rollout", "audit", "probes", "controls")},
+        "history", "rollout", "physics", "audit", "probes", "controls")},
     "tables/metrics.csv": lambda run: style.read_table(results(run) / "tables/metrics.csv"),
     "tables/splits.csv": lambda run: tables.plain_table(results(run) / "tables/splits.csv"),
     "tables/chapter.csv": lambda run: judged.chapter_table(results(run) / "tables/chapter.csv"),

@@ -220,10 +220,67 @@ def test_initial_and_trained_counts_the_equivariant(drawn, inputs):
 
 
 def test_rollout_gives_the_best_after_the_last_step(drawn, inputs):
-    last = pd.read_csv(inputs["rollout"]).query("step == 100 and task == 'chain_k3'").groupby("method")["mse"].mean()
+    last = pd.read_csv(inputs["rollout"]).query("step == 100 and task == 'chain_k3'").groupby("method")["mse"].median()
     still = synthetic_tables.PERSISTENCE * 100**1.6
     assert f"{last.idxmin()} is best with {three(last.min())} (no motion {still:.4f})" in drawn["rollout"][1]
     assert f"{sum(last > 1.001 * still)} of {len(last)} methods do worse" in drawn["rollout"][1].split(";")[1]
+
+
+def test_rollout_names_the_seeds_that_explode_and_when(inputs, tmp_path):
+    table = pd.read_csv(inputs["rollout"]).query("task == 'chain_k3' and method in ('egnn', 'e3nn', 'persistence')")
+    still = table["mse"] / (1 - table["skill"])
+    one = (table["method"] == "egnn") & (table["seed"] == 1) & (table["step"] >= 40)
+    table.loc[one, "mse"], table.loc[one, "skill"] = 11 * still[one], -10.0
+    table = table[~((table["method"] == "e3nn") & (table["step"] > 60 + 5 * table["seed"]))]
+    table.to_csv(tmp_path / "rollout.csv", index=False)
+    figure, text = figures.load("rollout").draw(inputs | {"rollout": tmp_path / "rollout.csv"})
+    assert "egnn (seed 1 of 2, after 40 steps)" in text and "e3nn (all seeds, after 61 to 66 steps)" in text
+    assert "persistence (" not in text
+    thin = [line for line in figure.axes[0].lines if line.get_linewidth() == 0.6]
+    assert len(thin) == 5  # every seed
+    ended = [line for line in thin if not np.isfinite(line.get_ydata()[-1])]
+    assert sorted(np.isfinite(line.get_ydata()).sum() for line in ended) == [60, 65]
+
+
+def test_physics_counts_those_that_stay_near_and_keep_their_bonds(drawn, inputs):
+    table = pd.read_csv(inputs["physics"]).query(
+        "task == 'chain_k3' and method not in ('persistence', 'constant_velocity')"
+    )
+    within = (
+        table[table["quantity"] == "steps_to_bond_length"]
+        .groupby("method")["predicted"]
+        .apply(lambda p: p.isna().all())
+    )
+    last = table.query("quantity == 'bond_length' and step == 100").groupby("method")["distance"].median()
+    off = (last > 0.036).sum() + 1  # and the one that ended before
+    text = drawn["rollout_physics"][1].split(";")[1]
+    assert f"for 100 steps stay {within.sum()} (" in text and f"more than 10 % then with {off}," in text
+    assert "the energy of e3nn drifts least wrongly" in text and text.endswith("that of the truth by 0.100.")
+
+
+def test_thirty_names_fit_below_the_physics(many):
+    figure, _ = figures.load("rollout_physics").draw(many)
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    names, page = figure.legends[0].get_window_extent(canvas.get_renderer()), figure.bbox
+    assert page.x0 <= names.x0 and names.x1 <= page.x1 and page.y0 <= names.y0
+    assert all(axis.get_window_extent().y0 > names.y1 for axis in figure.axes)
+
+
+def test_the_floor_is_a_line_in_the_accuracy_that_says_what_it_is(drawn, inputs):
+    names = {
+        axis.get_title(loc="left"): {text.get_text(): text for text in axis.texts} for axis in drawn["accuracy"][0].axes
+    }
+    floors = pd.read_csv(inputs["floor"]).set_index("task")["floor"]
+    assert names["chain_k1"]["floor"].get_position()[0] == pytest.approx(floors["chain_k1"])
+    assert names["chain_k3"]["lower bound"].get_position()[0] == pytest.approx(floors["chain_k3"])
+
+
+def test_a_floor_beyond_the_axis_is_given_as_a_number(inputs, tmp_path):
+    table = pd.read_csv(inputs["floor"]).assign(floor=1e-30)
+    table.to_csv(tmp_path / "floor.csv", index=False)
+    figure, _ = figures.load("accuracy").draw(inputs | {"floor": tmp_path / "floor.csv"})
+    assert all(any("1.00e-30" in text.get_text() for text in axis.texts) for axis in figure.axes)
 
 
 def test_learning_curves_give_the_lowest_validation_error(drawn, inputs):
@@ -285,7 +342,7 @@ def test_the_command_writes_three_files_the_same_twice(inputs, tmp_path):
         (["acuracy"], "Did you mean 'accuracy'?"),
         (["accuracy"], "give --input summary=PATH"),
         (
-            ["accuracy", "--input=summary=/no/such.csv", "--input=audit=/no/such.csv"],
+            ["accuracy", *(f"--input={key}=/no/such.csv" for key in ("summary", "audit", "floor"))],
             "no such file: summary=/no/such.csv",
         ),
     ],

@@ -20,6 +20,8 @@ COLUMNS = {
     "probes": "task method train_size seed probe item x value low high floor verdict",
     "controls": "task method train_size seed control generator rel_mean noise_floor verdict expected",
     "rollout": "task method train_size seed step mse skill",
+    "physics": "task method train_size seed quantity step predicted truth distance",
+    "floor": "task floor low high kind states repetitions",
     "alignment": "task alignment jump_rate eigengap_p01 perturbation_gain far_share rotation_error reflection_error "
     "rotation_error_planar rotation_error_collinear rotation_error_symmetric rotation_error_coincident",
     "perturbation": "task alignment moved point gain",
@@ -43,7 +45,7 @@ def test_tables_have_the_promised_columns(tiny, name):
 
 def test_every_run_folder_is_complete(tiny):
     folder = tiny / "results/runs/tiny_k3/tiny_egnn/nall/seed1"
-    promised = "model.safetensors run.json history.csv metrics.json predictions.h5 rollout.csv audit.csv "
+    promised = "model.safetensors run.json history.csv metrics.json predictions.h5 rollout.csv physics.csv audit.csv "
     promised = (promised + "probes.csv controls.csv").split()
     records = [f".{name}.sha256" for name in promised]
     assert sorted(p.name for p in folder.iterdir()) == sorted([*promised, *records])
@@ -88,7 +90,7 @@ def test_an_alignment_that_does_not_hold_what_it_claims_is_marked(tiny):
 def test_figures_and_report_are_there(tiny):
     figures = tiny / "results" / "figures"
     names = {p.stem for p in figures.glob("*.svg")}
-    assert {"accuracy", "audit_matrix", "rollout"} <= names
+    assert {"accuracy", "audit_matrix", "rollout", "rollout_physics"} <= names
     assert all((figures / f"{n}.png").stat().st_size > 5000 for n in names)
     html = (tiny / "reports/report.html").read_text()
     assert not re.search(r'(?:src|href)="https?://[^"]+\.(?:js|css|png|svg)', html)

@@ -135,6 +135,17 @@ def simulation_code(wildcards):
     return code("simulate.py", f"data/sources/systems/{config['sources'][wildcards.source]['system']}.py")
 
 
+def system_files(source):
+    """The file of the system that a source simulates, in the library; [] for other sources."""
+    system = config["sources"][source].get("system")
+    return [f"data/sources/systems/{system}.py"] if system else []
+
+
+def system_code(wildcards):
+    """The file that tells the energy of a task's data, where they are simulated."""
+    return code(*system_files(config["tasks"][wildcards.task]["source"]))
+
+
 def task_json(wildcards):
     """A task and its name."""
     return as_json(config["tasks"][wildcards.task] | {"name": wildcards.task})

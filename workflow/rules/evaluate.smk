@@ -1,5 +1,5 @@
-# Evaluation. Needs: the runs of a method on a task and the lifted trajectory. Makes: metrics.json, predictions.h5 and
-# rollout.csv in each run folder, and the tables of the whole study.
+# Evaluation. Needs: the runs of a method on a task and the lifted trajectory. Makes: metrics.json, predictions.h5, rollout.csv
+# and physics.csv in each run folder, and the tables of the whole study.
 
 
 rule evaluate_numpy:
@@ -23,6 +23,7 @@ rule evaluate_numpy:
         environment("../../envs/data.yaml")
     params:
         code=method_code("evaluate.py"),
+        system=system_code,
         folders=run_folders,
         steps=lookup(within=config, dpath="rollout/steps"),
         starts=lookup(within=config, dpath="rollout/starts"),
@@ -58,7 +59,10 @@ rule collect:
         report(
             expand(
                 "<results>/tables/{table}.csv",
-                table=["metrics", "summary", "audit", "probes", "controls", "rollout", "history", "splits", "blocks"],
+                table=[
+                    *("metrics", "summary", "audit", "probes", "controls", "rollout", "physics", "history"),
+                    *("splits", "blocks"),
+                ],
             ),
             caption="../report/table.rst",
             category="Tables",

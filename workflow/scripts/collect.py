@@ -13,7 +13,7 @@ from equitraj.routes.tables import Errors
 from equitraj.study import plan
 
 AUDITED = ("audit", "probes", "controls")
-STACKED = (*AUDITED, "rollout", "history")
+STACKED = (*AUDITED, "rollout", "physics", "history")
 
 
 def main() -> None:

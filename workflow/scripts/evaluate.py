@@ -1,4 +1,4 @@
-"""Evaluate all seeds of a method on a task: metrics.json, predictions.h5 and rollout.csv in each run folder."""
+"""Evaluate all seeds of a method on a task: metrics, predictions, rollouts and their physics in each run folder."""
 
 import argparse
 from functools import partial
@@ -12,7 +12,7 @@ from equitraj.base.files import atomic, write_json, write_table
 from equitraj.data import tasks
 from equitraj.data.tasks import SampleParts
 from equitraj.data.trajectory import CHUNK_FRAMES, Trajectory, opened
-from equitraj.prediction import evaluation, predictor
+from equitraj.prediction import evaluation, physics, predictor
 from equitraj.training.record import read_record, write_step
 
 COPIED = (
@@ -28,7 +28,7 @@ def evaluate(folder: Path, trajectory: Trajectory, steps: int, count: int) -> No
     history, lag = task["history"], task["lag"]
     newest = tasks.split_frames(trajectory.episode, history, lag, task["split"])["test"]
     metrics = evaluation.baselines(trajectory, newest, lag)
-    samples, rows, status = SampleParts(trajectory, newest, task), [], record["status"]
+    samples, rows, observed, status = SampleParts(trajectory, newest, task), [], [], record["status"]
     with atomic(folder / "predictions.h5") as path, h5py.File(path, "w") as file:
         file["newest"] = newest
         target, prediction = (growing(file, name, trajectory.position.shape[1:]) for name in ("target", "prediction"))
@@ -39,12 +39,15 @@ def evaluate(folder: Path, trajectory: Trajectory, steps: int, count: int) -> No
             try:
                 metrics = evaluation.one_step(model, samples, metrics, partial(append, prediction))
                 starts = evaluation.rollout_starts(newest, trajectory.episode, lag, steps, count)
-                rows = evaluation.rollout(model, trajectory, starts, task, steps)
+                watch = physics.Physics(trajectory, starts, lag, steps)
+                rows = evaluation.rollout(model, trajectory, starts, task, steps, watch.add)
+                observed = watch.rows()
             except ValueError as error:
                 status = f"failed: {error}"
                 prediction.resize(0, axis=0)
         file.attrs["status"] = status
     write_table(folder / "rollout.csv", ["step", "mse", "skill"], rows)
+    write_table(folder / "physics.csv", physics.COLUMNS, observed)
     write_json(folder / "metrics.json", metrics | {key: record[key] for key in COPIED} | {"status": status})
 
 

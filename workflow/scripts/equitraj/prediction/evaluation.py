@@ -123,11 +123,18 @@ def fed_back(predictor: Predictor, sample: Sample, lag: int, steps: int) -> Iter
         sample = replace(sample, position=position, velocity=velocity)
 
 
-def rollout(predictor: Predictor, trajectory: Trajectory, starts: np.ndarray, task: dict, steps: int) -> list[dict]:
-    """MSE and skill after each step of feeding predictions back, over the starts.
+def rollout(
+    predictor: Predictor,
+    trajectory: Trajectory,
+    starts: np.ndarray,
+    task: dict,
+    steps: int,
+    keep: Callable[[np.ndarray, np.ndarray], None] = lambda prediction, truth: None,
+) -> list[dict]:
+    """MSE and skill after each step of feeding predictions back, over the starts, until numbers end.
 
-    A history of consecutive frames can only be fed back where the lag is one frame; longer lags are rolled out with
-    history 1 only.
+    `keep` gets predicted and true positions (S, N, 3) of each step. A history of consecutive frames can only be fed
+    back where the lag is one frame; longer lags are rolled out with history 1 only.
     """
     history, lag = task["history"], task["lag"]
     if not len(starts) or (lag > 1 and history > 1):
@@ -136,6 +143,7 @@ def rollout(predictor: Predictor, trajectory: Trajectory, starts: np.ndarray, ta
     rows, origin = [], sample.position[:, -1]
     for step, prediction in enumerate(fed_back(predictor, sample, lag, steps), 1):
         truth = trajectory.position[starts + step * lag]
+        keep(prediction, truth)
         mse, persistence = mean_square(prediction - truth), mean_square(origin - truth)
         if not np.isfinite(mse):
             break

@@ -8,6 +8,7 @@ from equitraj.report.answer import still_falling
 from equitraj.report.audited import claims, controls, wrong
 from equitraj.report.figures.history_gain import same_targets
 from equitraj.report.figures.style import largest_size, method_kinds
+from equitraj.report.floor import hopeless
 from equitraj.report.routed import buys, groups, orientation, unfinished
 from equitraj.report.words import names, overlap, sig, value_with_interval
 
@@ -31,7 +32,7 @@ def findings(
     """All findings that the tables allow, the most important first; those without a sentence are left out.
 
     Args:
-        more: the tables `controls`, `isotropy`, `routes` and `data_factors`, as far as they are there.
+        more: the tables `controls`, `isotropy`, `floor`, `routes` and `data_factors`, as far as they are there.
     """
     more = more or {}
     table = largest_size(summary)
@@ -42,6 +43,7 @@ def findings(
         Finding("groups", "Which group is the right one?", groups(table, audit)),
         Finding("orientation", "Do the data have an orientation?", orientation(table, more.get("isotropy"), routes)),
         Finding("best", "The most accurate method", best(table)),
+        Finding("floor", "What nobody can predict", hopeless(more["floor"], summary) if "floor" in more else []),
         Finding("claims", "Claims of symmetry", claims(audit), bool((audit["agrees"] == "no").any())),
         Finding("controls", "Controls of the audit", controls(more.get("controls")), wrong(more.get("controls"))),
         Finding("references", "Methods that do not beat a trivial prediction", references(table, kinds)),

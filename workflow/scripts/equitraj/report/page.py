@@ -22,7 +22,15 @@ TEMPLATES = Path(__file__).parents[3] / "report"
 PACKAGES = ("python", "snakemake", "numpy", "pandas", "matplotlib", "h5py", "jinja2", "pyyaml")
 LARGEST_SVG = 800_000  # bytes; a figure with more is shown as PNG, which a browser draws faster
 SECTIONS = {
-    "results": ["accuracy", "history_gain", "prediction_examples", "rollout", "learning_curves", "cost"],
+    "results": [
+        "accuracy",
+        "history_gain",
+        "prediction_examples",
+        "rollout",
+        "rollout_physics",
+        "learning_curves",
+        "cost",
+    ],
     "symmetry": [
         "audit_matrix",
         "audit_loss_percent",
@@ -133,7 +141,7 @@ def context(study: dict, config: dict, sources: Sources, commands: list[str]) ->
     def shown(table: tables.Table | None, name: str) -> tables.Table | None:
         return tables.shown(table, sources.tables / f"{name}.csv")
 
-    more = optional_tables(sources.tables, ("probes", "controls", "isotropy", "routes", "data_factors"))
+    more = optional_tables(sources.tables, ("probes", "controls", "isotropy", "floor", "routes", "data_factors"))
     chapter, ladder = sources.tables / "chapter.csv", sources.tables / "invariance_ladder.csv"
     text = yaml.safe_dump(config, sort_keys=False, allow_unicode=True, width=100)
     return {

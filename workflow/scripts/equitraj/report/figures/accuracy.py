@@ -1,7 +1,8 @@
 """One-step test error of every method, best first: mean over seeds with its 95 % Student-t interval (no bar where
 there is one seed or nothing random), in the data's own squared units. The dashed line is the error of predicting no
-motion, the dotted one that of constant velocity; at the right the skill, 1 - MSE / MSE of no motion. An arrow points to
-an error beyond the axis."""
+motion, the dotted one that of constant velocity, and the thin one the floor, which no method can beat: what is left
+where the same states are simulated again; at the right the skill, 1 - MSE / MSE of no motion. An arrow points to an
+error beyond the axis."""
 
 from pathlib import Path
 
@@ -11,9 +12,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from equitraj.report.figures import style
+from equitraj.report.floor import Level, levels
 
 TITLE = "Accuracy one step ahead"
-INPUTS = ("summary", "audit")
+INPUTS = ("summary", "audit", "floor")
 
 
 def draw(inputs: dict[str, Path]) -> tuple[Figure, str]:
@@ -21,24 +23,26 @@ def draw(inputs: dict[str, Path]) -> tuple[Figure, str]:
     summary, audit = style.read_table(inputs["summary"]), style.read_claims(inputs["audit"])
     styles = style.method_styles(summary, audit)
     table = style.largest_size(summary)
-    tasks = list(table["task"].unique())
+    tasks, floors = list(table["task"].unique()), levels(inputs["floor"])
     rows = table.groupby("task").size().max()
     figure, axes = style.panels(len(tasks), height=0.185 * rows + 0.75)
     for axis, task in zip(axes, tasks, strict=True):
-        _panel(axis, table[table["task"] == task].sort_values("mse_mean", ascending=False), styles)
+        _panel(axis, table[table["task"] == task].sort_values("mse_mean", ascending=False), styles, floors.get(task))
         axis.set_title(task, pad=12)
     style.kind_legend(figure, (s.kind for s in styles.values()), style.reference_entries())
     return figure, finding(table)
 
 
-def _panel(axis: Axes, rows: pd.DataFrame, styles: dict[str, style.MethodStyle]) -> None:
+def _panel(axis: Axes, rows: pd.DataFrame, styles: dict[str, style.MethodStyle], floor: Level | None) -> None:
     references = rows[["mse_persistence", "mse_velocity"]].max()
     shown = rows["mse_mean"][rows["mse_mean"] < style.ceiling(references)]
-    around = [*shown, *references]
+    around = style.with_floor([*shown, *references], floor and floor.value)
     ends = rows.loc[shown.index, ["mse_low", "mse_high"]].clip(min(around) / 3, max(around) * 3)
     style.log_axis(axis.xaxis, style.log_limits([*around, *ends.to_numpy().ravel()]))
     for value, dash in zip(references, style.REFERENCE.values(), strict=True):
         axis.axvline(value, color=style.FAINT, linestyle=dash, linewidth=1, zorder=1)
+    if floor:
+        style.floor_line(axis, floor.value, floor.kind, vertical=True)
     for y, row in enumerate(rows.itertuples()):
         _row(axis, y, row, styles[row.method])
     axis.text(1.02, len(rows) - 0.25, "skill", transform=axis.get_yaxis_transform(), fontsize=7.5, color=style.FAINT)

@@ -1,7 +1,8 @@
 """Test error against training samples, a line per method, typical errors (geometric means over seeds) with 95 %
 intervals over seeds and blocks of test samples where there are three seeds or more, a point per seed where there are
 fewer. An arrow along the axis of samples says how many times as many samples a method needs without its route to
-symmetry. The dashed line is the error of no motion, the dotted one that of constant velocity."""
+symmetry. The dashed line is the error of no motion, the dotted one that of constant velocity, and the thin one the
+floor, which no method can beat."""
 
 from pathlib import Path
 
@@ -12,9 +13,10 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from equitraj.report.figures import style
+from equitraj.report.floor import Level, levels
 
 TITLE = "Error against training samples"
-INPUTS = ("metrics", "summary", "audit", "data_factors", "splits")
+INPUTS = ("metrics", "summary", "audit", "data_factors", "splits", "floor")
 PANELS = 4  # tasks that are drawn
 
 
@@ -25,6 +27,7 @@ def draw(inputs: dict[str, Path]) -> tuple[Figure, str]:
     styles = style.method_styles(summary, audit)
     samples = style.read_table(inputs["splits"]).query("split == 'train'").set_index(["task", "train_size"])["samples"]
     table = with_samples(summary, samples).dropna(subset=["mse_mean"])
+    floors = levels(inputs["floor"])
     several = table.groupby("task")["samples"].nunique().loc[lambda sizes: sizes > 1].index
     tasks = [task for task in table["task"].unique() if task in several][:PANELS]
     if not tasks:
@@ -33,7 +36,7 @@ def draw(inputs: dict[str, Path]) -> tuple[Figure, str]:
     figure, axes = style.panels(len(tasks), height=style.panel_height(drawn["method"].nunique()) + 0.3)
     for axis, task in zip(axes, tasks, strict=True):
         seeds = with_samples(metrics[(metrics["task"] == task) & (metrics["status"] == "ok")], samples)
-        _panel(axis, table[table["task"] == task], seeds, styles)
+        _panel(axis, table[table["task"] == task], seeds, styles, floors.get(task))
         _factor(axis, table[table["task"] == task], factors[factors["task"] == task])
         axis.set_title(task)
     kinds = (styles[m].kind for m in drawn["method"])
@@ -46,12 +49,16 @@ def with_samples(table: pd.DataFrame, samples: pd.Series) -> pd.DataFrame:
     return table.join(samples, on=["task", "train_size"])
 
 
-def _panel(axis: Axes, rows: pd.DataFrame, seeds: pd.DataFrame, styles: dict[str, style.MethodStyle]) -> None:
+def _panel(
+    axis: Axes, rows: pd.DataFrame, seeds: pd.DataFrame, styles: dict[str, style.MethodStyle], floor: Level | None
+) -> None:
     references = rows[["mse_persistence", "mse_velocity"]].max()
     fitted = rows[rows["method"].map(lambda m: styles[m].kind != "baseline")]
     shown = fitted["mse_mean"][fitted["mse_mean"] < style.ceiling(references)]
     style.log_axis(axis.xaxis, style.log_limits(rows["samples"], 0.03))
-    style.log_axis(axis.yaxis, style.log_limits([*shown, references.min()]))
+    style.log_axis(axis.yaxis, style.log_limits(style.with_floor([*shown, references.min()], floor and floor.value)))
+    if floor:
+        style.floor_line(axis, floor.value, floor.kind)
     for value, dash in zip(references, style.REFERENCE.values(), strict=True):
         axis.axhline(value, color=style.FAINT, linestyle=dash, linewidth=1, zorder=1)
     ends = {}

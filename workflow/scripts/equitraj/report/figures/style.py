@@ -26,6 +26,7 @@ WIDTH = 7.6  # inches, the text width of the report
 LEGEND = 0.35  # inches below the panels
 INK, FAINT, PALE = "#1f2430", "#7a818c", "#d9dce1"
 BLUE, ORANGE, GREEN, RED, PURPLE = "#0072b2", "#e69f00", "#009e73", "#d55e00", "#cc79a7"
+FLOOR_DECADES = 2  # below the smallest error, where the floor is still drawn to scale
 REFERENCE = {"persistence": (0, (5, 2)), "constant velocity": (0, (1, 1.5))}  # dashes of the two reference lines
 
 BASELINES = ("persistence", "constant_velocity")  # the models that fit nothing
@@ -270,6 +271,35 @@ def panel_height(n_methods: int) -> float:
 def ceiling(references: Iterable[float]) -> float:
     """The error above which a point is drawn at the edge with its number, so that it does not squeeze all others."""
     return 30 * float(np.nanmax(np.asarray(list(references), dtype=float)))
+
+
+def with_floor(values: Iterable[float], floor: float | None) -> list[float]:
+    """The errors that an axis has to show, with the floor where it is not further below them than `FLOOR_DECADES`."""
+    values = list(values)
+    near = floor and floor > np.nanmin(values) / 10**FLOOR_DECADES
+    return [*values, floor] if near else values
+
+
+def floor_line(axes: Axes, value: float, kind: str, vertical: bool = False) -> None:
+    """A thin line at the irreducible error with its name; its number at the edge where it lies outside of the limits.
+
+    Set limits and scales first. `kind` is that of floor.csv: a lower bound is called so.
+    """
+    along, letter = ("v", "x") if vertical else ("h", "y")
+    low, high = getattr(axes, f"get_{letter}lim")()
+    name = "floor" if kind == "exact" else kind
+    if low <= value <= high:
+        getattr(axes, f"ax{along}line")(value, color=INK, linewidth=0.8, zorder=1)
+    else:
+        name, value = f"{name}: {sig(value)}", high if value > high else low
+    look = {"fontsize": 7, "color": INK, "clip_on": False}
+    if vertical:
+        place = axes.transAxes.inverted().transform(axes.transData.transform((value, 1)))[0]
+        side = "left" if place < 0.2 else "right" if place > 0.8 else "center"
+        axes.text(value, 1.01, name, transform=axes.get_xaxis_transform(), ha=side, va="bottom", **look)
+    else:
+        side = "top" if value > low else "bottom"  # all else lies above the floor
+        axes.text(0.02, value, name, transform=axes.get_yaxis_transform(), ha="left", va=side, **look)
 
 
 def log_axis(axis: Axis, limits: tuple[float, float]) -> None:

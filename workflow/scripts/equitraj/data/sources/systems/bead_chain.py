@@ -25,10 +25,9 @@ from scipy.spatial.transform import Rotation
 
 from equitraj.base.allowed import Checked, Range
 from equitraj.data.sources.declared import chain_bonds
-from equitraj.data.sources.systems._recording import recorded
+from equitraj.data.sources.systems._recording import GAS_CONSTANT, continued, recorded, thermal
 from equitraj.data.trajectory import Trajectory
 
-GAS_CONSTANT = 0.00831446261815324  # kJ/(mol K)
 EQUILIBRATION_FRICTION = 1.0  # 1/ps
 POINTS = "beads"  # the option that gives the number of points
 
@@ -124,17 +123,47 @@ def _episode(options: Options, number: int, frames: int) -> tuple[np.ndarray, np
 
 def run_in_space(options: Options, frames: int) -> tuple[np.ndarray, np.ndarray]:
     """Positions and velocities as OpenMM has them, each (frames, beads, 3)."""
+    context = _context(options)
+    context.setPositions(options.bond_length * np.eye(1, 3) * np.arange(options.beads)[:, None])
+    _set_friction(context.getIntegrator(), EQUILIBRATION_FRICTION, options.time_step)
+    context.getIntegrator().step(options.equilibration_steps)
+    _set_friction(context.getIntegrator(), options.friction, options.time_step)
+    return recorded(context, frames, options.stride)
+
+
+def again(options: Options, position: np.ndarray, velocity: np.ndarray | None, frames: int, seed: int) -> np.ndarray:
+    """Positions (S, beads, 3) `frames` frames after S states; without velocities, with those of the bath.
+
+    In equilibrium velocities do not depend on positions: that is all that positions tell of them.
+    """
+    if velocity is None:
+        velocity = thermal(position.shape, options.temperature, options.mass, seed)
+        velocity[..., options.dimensions :] = 0
+    context = _context(replace(options, seed=seed))
+    _set_friction(context.getIntegrator(), options.friction, options.time_step)
+    return continued(context, position, velocity, frames * options.stride)
+
+
+def energy(options: Options, position: np.ndarray, velocity: np.ndarray) -> np.ndarray:
+    """Kinetic and potential energy (S,) in kJ/mol of states (S, beads, 3)."""
+    first, second = np.triu_indices(options.beads, 1)
+    r = np.linalg.norm(position[:, second] - position[:, first], axis=-1)
+    bonded = second == first + 1
+    springs = options.bond_stiffness / 2 * np.square(r[:, bonded] - options.bond_length)
+    apart = r[:, ~bonded]
+    repulsion = options.repulsion * np.exp(-apart / options.screening_length) / apart
+    pull = -options.field * (charges(options) * position[..., 2]).sum(-1)
+    return options.mass / 2 * np.square(velocity).sum((1, 2)) + springs.sum(-1) + repulsion.sum(-1) + pull
+
+
+def _context(options: Options):
     import openmm
 
     integrator = _integrator(options)
     context = openmm.Context(_system(options), integrator, openmm.Platform.getPlatformByName("Reference"))
     noisy = openmm.Vec3(1, 1, options.dimensions == 3)
     integrator.setPerDofVariableByName("noise", [noisy] * options.beads)
-    context.setPositions(options.bond_length * np.eye(1, 3) * np.arange(options.beads)[:, None])
-    _set_friction(integrator, EQUILIBRATION_FRICTION, options.time_step)
-    integrator.step(options.equilibration_steps)
-    _set_friction(integrator, options.friction, options.time_step)
-    return recorded(context, frames, options.stride)
+    return context
 
 
 def _system(options: Options):

@@ -12,13 +12,14 @@ platform with deterministic forces and one thread: its neighbour list makes 4,09
 are those that OpenMM integrates, which go on outside of the box.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated
 
 import numpy as np
+from scipy.spatial import cKDTree
 
 from equitraj.base.allowed import Checked, Range
-from equitraj.data.sources.systems._recording import recorded
+from equitraj.data.sources.systems._recording import continued, recorded, thermal
 from equitraj.data.trajectory import Trajectory
 
 EQUILIBRATION_FRICTION = 1.0  # 1/ps
@@ -63,7 +64,7 @@ def simulate(options: Options, frames: int) -> Trajectory:
     Raises:
         ValueError: a cutoff of half the box or more, or points that flew apart (a time step too long).
     """
-    length = (options.points / options.density) ** (1 / 3)
+    length = box_length(options)
     if options.cutoff >= length / 2:
         raise ValueError(
             f"lennard_jones: cutoff {options.cutoff} nm in a box of {length:.3g} nm; expected less than half of it: "
@@ -84,20 +85,62 @@ def simulate(options: Options, frames: int) -> Trajectory:
     )
 
 
+def box_length(options: Options) -> float:
+    """The edge of the box, nm."""
+    return (options.points / options.density) ** (1 / 3)
+
+
 def _run(options: Options, length: float, frames: int) -> tuple[np.ndarray, np.ndarray]:
     """Positions and velocities as OpenMM has them, each (frames, points, 3)."""
+    context = _context(options, length, EQUILIBRATION_FRICTION)
+    context.setPositions(lattice(options.points, length))
+    context.setVelocitiesToTemperature(options.temperature, options.seed)
+    context.getIntegrator().step(options.equilibration_steps)
+    context.getIntegrator().setFriction(options.friction)
+    return recorded(context, frames, options.stride)
+
+
+def _context(options: Options, length: float, friction: float):
     import openmm
 
-    integrator = openmm.LangevinMiddleIntegrator(options.temperature, EQUILIBRATION_FRICTION, options.time_step)
+    integrator = openmm.LangevinMiddleIntegrator(options.temperature, friction, options.time_step)
     integrator.setRandomNumberSeed(options.seed)
     platform = openmm.Platform.getPlatformByName("CPU")
     settings = {"Threads": "1", "DeterministicForces": "true"}
-    context = openmm.Context(_system(options, length), integrator, platform, settings)
-    context.setPositions(lattice(options.points, length))
-    context.setVelocitiesToTemperature(options.temperature, options.seed)
-    integrator.step(options.equilibration_steps)
-    integrator.setFriction(options.friction)
-    return recorded(context, frames, options.stride)
+    return openmm.Context(_system(options, length), integrator, platform, settings)
+
+
+def again(options: Options, position: np.ndarray, velocity: np.ndarray | None, frames: int, seed: int) -> np.ndarray:
+    """Positions (S, points, 3) `frames` frames after S states; without velocities, with those of the bath.
+
+    In equilibrium velocities do not depend on positions: that is all that positions tell of them.
+    """
+    if velocity is None:
+        velocity = thermal(position.shape, options.temperature, options.mass, seed)
+    context = _context(replace(options, seed=seed), box_length(options), options.friction)
+    return continued(context, position, velocity, frames * options.stride)
+
+
+def energy(options: Options, position: np.ndarray, velocity: np.ndarray) -> np.ndarray:
+    """Kinetic and potential energy (S,) in kJ/mol of states (S, points, 3); the switch is that of OpenMM's manual."""
+    potential = np.array([_potential(options, _distances(state, options)) for state in position])
+    return options.mass / 2 * np.square(velocity).sum((1, 2)) + potential
+
+
+def _distances(position: np.ndarray, options: Options) -> np.ndarray:
+    """Distances (P,) to nearest images of all pairs of points (points, 3) within the cutoff."""
+    length = box_length(options)
+    inside = position % length % length  # twice, as the first gives `length` itself for tiny negative numbers
+    pairs = cKDTree(inside, boxsize=length).query_pairs(options.cutoff, output_type="ndarray")
+    apart = position[pairs[:, 1]] - position[pairs[:, 0]]
+    return np.linalg.norm(apart - length * np.round(apart / length), axis=-1)
+
+
+def _potential(options: Options, r: np.ndarray) -> float:
+    power = (options.sigma / r) ** 6
+    t = np.clip((r / options.cutoff - SWITCH) / (1 - SWITCH), 0, 1)
+    switch = 1 - 10 * t**3 + 15 * t**4 - 6 * t**5
+    return float((switch * 4 * options.epsilon * (power**2 - power)).sum())
 
 
 def lattice(n_points: int, length: float) -> np.ndarray:
