@@ -232,6 +232,7 @@ def environment(path):
 
 PLAN = plan.of(config)
 BATCHES = plan.batches(PLAN)
+AUDITED = plan.batches(plan.audited(PLAN, config["audit"].get("sizes", "all")))
 ALIGNMENTS = sorted({alignment_of(m) for m in STUDY["methods"]})
 STUDY_SOURCES = sorted({config["tasks"][t]["source"] for t in STUDY["tasks"]})
 
@@ -281,11 +282,11 @@ def changed(step, batch=BATCH):
     return paths
 
 
-def all_done(step):
-    """A function that gives what tells that a step is done for the whole study, and its files that have changed."""
+def all_done(step, batches=BATCHES):
+    """A function that gives what tells that a step is done for all of `batches`, and its files that have changed."""
 
     def paths():
-        for batch in BATCHES:
+        for batch in batches:
             yield from done(step, f"<results>/runs/{batch}")
             yield from changed(step, f"<results>/runs/{batch}")({})
 

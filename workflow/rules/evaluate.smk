@@ -53,7 +53,7 @@ rule collect:
         script=script("collect.py"),
         trained=all_done("trained"),
         evaluated=all_done("evaluated"),
-        audited=all_done("audited"),
+        audited=all_done("audited", AUDITED),
         trajectories=expand("<results>/data/{source}/lifted.h5", source=STUDY_SOURCES),
     output:
         report(
@@ -80,13 +80,15 @@ rule collect:
         code=code("collect.py"),
         runs=runs_folder,
         plan=as_json(PLAN),
+        sizes=config["audit"].get("sizes", "all"),
         n_runs=len(BATCHES) * len(SEEDS),
         tables=lambda wildcards, output: Path(output[0]).parent,
         caption="Collected from the records of all runs of the study.",
     message:
         "Collecting the tables of {params.n_runs} runs"
     shell:
-        "python {input.script:q} --runs {params.runs:q} --plan {params.plan:q} --trajectories {input.trajectories:q} "
+        "python {input.script:q} --runs {params.runs:q} --plan {params.plan:q} --audited {params.sizes} "
+        "--trajectories {input.trajectories:q} "
         "--output {params.tables:q} 2> {log:q}"
 
 

@@ -12,13 +12,15 @@ from equitraj.report import collected as tables
 from equitraj.routes.tables import Errors
 from equitraj.study import plan
 
-STACKED = ("audit", "probes", "controls", "rollout", "physics", "history")
+AUDITED = ("audit", "probes", "controls")
+STACKED = (*AUDITED, "rollout", "physics", "history")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs", type=Path, required=True, help="the folder that the run folders lie in")
     parser.add_argument("--plan", type=json.loads, required=True, help="methods by task, train_sizes and seeds as JSON")
+    parser.add_argument("--audited", default="all", choices=("all", "largest"), help="training sizes that were audited")
     parser.add_argument("--trajectories", type=Path, nargs="+", required=True, help="SOURCE/lifted.h5 files")
     parser.add_argument("--output", type=Path, required=True, help="folder for the tables")
     args = parser.parse_args()
@@ -30,9 +32,11 @@ def main() -> None:
     for name, table in made.items():
         with atomic(args.output / f"{name}.csv") as path:
             table.to_csv(path, index=False)
+    audited = set(plan.run_folders(args.runs, plan.audited(args.plan, args.audited)))
+    audited = {folder: record for folder, record in runs.items() if folder in audited}
     for name in STACKED:
         with atomic(args.output / f"{name}.csv") as path, path.open("w", encoding="utf-8") as file:
-            file.writelines(tables.stacked(runs, f"{name}.csv"))
+            file.writelines(tables.stacked(audited if name in AUDITED else runs, f"{name}.csv"))
     with ExitStack() as files, atomic(args.output / "examples.h5") as path:
         trajectories = {path.parent.name: files.enter_context(opened(path)) for path in args.trajectories}
         tables.write_examples(path, runs, trajectories)

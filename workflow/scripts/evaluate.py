@@ -16,7 +16,8 @@ from equitraj.prediction import evaluation, physics, predictor
 from equitraj.training.record import read_record, write_step
 
 COPIED = (
-    "n_parameters", "train_seconds", "compile_seconds", "frames_per_second", "last_fall", "peak_memory_mb", "device"
+    "n_parameters", "train_seconds", "compile_seconds", "frames_per_second", "flops", "last_fall", "peak_memory_mb",
+    "device",
 )  # fmt: skip
 
 

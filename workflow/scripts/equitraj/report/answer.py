@@ -189,7 +189,7 @@ def cautions(tables: dict[str, pd.DataFrame]) -> list[str]:
 
 
 def still_falling(metrics: pd.DataFrame) -> list[str]:
-    """Methods whose validation error, in the median over seeds, fell in the last tenth of training on a task and size."""
+    """Methods whose validation error, in the median over seeds, still fell when training on some task ended."""
     if "last_fall" not in metrics or metrics["last_fall"].isna().all():
         return []
     falls = metrics.groupby(["task", "method", "train_size"])["last_fall"].median()

@@ -19,7 +19,7 @@ from equitraj.training.record import read_record
 METRICS = (
     "task method model alignment augmentation history train_size seed status n_parameters mse rmse mse_persistence "
     "mse_velocity skill skill_velocity r2 mse_rotated train_seconds compile_seconds frames_per_second "
-    "last_fall peak_memory_mb device"
+    "flops last_fall peak_memory_mb device"
 ).split()
 KEYS = ["task", "method", "train_size"]
 INTERVALS = {"mse": "given", "mse_rotated": "rotated"}

@@ -16,6 +16,12 @@ def of(config: dict) -> dict:
     return {"methods": methods, "train_sizes": study["train_sizes"], "seeds": sorted(study["seeds"])}
 
 
+def audited(plan: dict, sizes: str) -> dict:
+    """The part of a plan that is audited: of `all` training sizes, or of the `largest`."""
+    largest = max(plan["train_sizes"], key=lambda size: float("inf") if str(size) == "all" else float(size))
+    return plan if sizes == "all" else plan | {"train_sizes": [largest]}
+
+
 def batches(plan: dict) -> list[str]:
     """What is trained together, all seeds of a method on a task: {task}/{method}/n{size}."""
     return [

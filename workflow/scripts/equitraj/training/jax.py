@@ -18,6 +18,7 @@ import numpy as np
 import optax
 from jax.flatten_util import ravel_pytree
 
+from equitraj.training import flops
 from equitraj.training.checkpoint import Checkpoint
 from equitraj.training.jax_samples import Samples, asymmetry, drawn, flat, loss, rotated, rows, samples_of
 from equitraj.training.options import TrainingOptions
@@ -108,12 +109,8 @@ def optimiser(options: TrainingOptions, n_steps: jax.Array | int) -> optax.Gradi
     return optax.chain(optax.clip_by_global_norm(options.clip), adamw)
 
 
-def make_epoch(rebuild, options: TrainingOptions, augmentation: str, draw: bool):
-    """An epoch of the state (weights, average, optimiser, key), with its two losses, as a function to be compiled.
-
-    The weights are one vector, so that the optimiser and the average cost a handful of operations; `rebuild` makes a
-    network of it and the data's constants.
-    """
+def make_objective(rebuild, options: TrainingOptions):
+    """The loss of weights, the data's constants, a batch and a key, per sample that counts."""
 
     def objective(weights: jax.Array, constants: tuple, batch: Samples, key: jax.Array) -> jax.Array:
         network = rebuild(weights, constants)
@@ -121,6 +118,17 @@ def make_epoch(rebuild, options: TrainingOptions, augmentation: str, draw: bool)
         if options.symmetry_penalty:
             total += options.symmetry_penalty * asymmetry(network, batch, key)
         return total / batch.counted.sum()
+
+    return objective
+
+
+def make_epoch(rebuild, options: TrainingOptions, augmentation: str, draw: bool):
+    """An epoch of the state (weights, average, optimiser, key), with its two losses, as a function to be compiled.
+
+    The weights are one vector, so that the optimiser and the average cost a handful of operations; `rebuild` makes a
+    network of it and the data's constants.
+    """
+    objective = make_objective(rebuild, options)
 
     def batch_at(train: Samples, index: jax.Array, choice: jax.Array, turning: jax.Array) -> Samples:
         batch = rows(train, index)
@@ -175,7 +183,7 @@ class Trainer:
         n_batches = options.batches(data.capacity)
         self.frames_per_epoch = n_batches * min(options.batch_size, data.capacity)
         self.optimise = optimiser(options, options.epochs * n_batches)
-        self.samples = self.epoch = None
+        self.samples = self.epoch = self.flops = None
 
     @property
     def still(self) -> bool:
@@ -214,6 +222,8 @@ class Trainer:
             state = (weights, weights, self.optimise.init(weights), key)
             self.samples = self.samples or self._load(network)
             self.epoch = self.epoch or self._compiled(rebuild, state, constants)
+            self.flops = self.flops or self._flops(rebuild, state, constants)
+        outcome.flops_per_epoch = self.flops
         best, snapshots = self._run(state, constants, monitor, checkpoint)
         outcome.trained = named_arrays(unravel(best))
         if hasattr(network, "diagnostics"):
@@ -228,6 +238,16 @@ class Trainer:
         with jax.default_matmul_precision(self.options.matmul_precision if on_gpu else None):
             lowered = jax.jit(epoch).lower(state, constants, *self.samples)
         return lowered.compile(getattr(rebuild(state[0], constants), "compiler_options", None))
+
+    def _flops(self, rebuild, state: tuple, constants: object) -> int:
+        """Operations of the losses of an epoch and their gradients; what is computed once, and validation, left out."""
+        size, frames = min(self.options.batch_size, self.data.capacity), 1 if self.data.draw else None
+        cut = lambda a: jax.ShapeDtypeStruct((size, *(a.shape[1:2] if frames is None else (1,)), *a.shape[2:]), a.dtype)  # noqa: E731
+        train = self.samples[0]
+        batch = jax.tree.map(cut, train._replace(counted=train.weight))
+        batch = batch._replace(counted=jax.ShapeDtypeStruct((size,), train.counted.dtype))
+        step = jax.value_and_grad(make_objective(rebuild, self.options))
+        return flops.count(step, state[0], constants, batch, state[3]) * self.options.batches(self.data.capacity)
 
     def _run(self, state: tuple, constants: object, monitor: Monitor, checkpoint: Checkpoint) -> tuple:
         """The weights of the best epoch, and those on the way."""

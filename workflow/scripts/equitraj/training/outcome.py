@@ -61,7 +61,8 @@ class Data:
 class Outcome:
     """Attributes: initial and trained weights by name, the latter empty for a run that failed; snapshots, epoch to
     weights on the way; history, one row per epoch; seconds spent in training, before an interruption included, and in
-    making the program for it; samples seen per second; name of the device; what the network says of itself."""
+    making the program for it; samples seen per second; floating-point operations of the losses of an epoch and their
+    gradients, None where nothing counts them; name of the device; what the network says of itself."""
 
     initial: dict[str, np.ndarray] = field(default_factory=dict)
     trained: dict[str, np.ndarray] = field(default_factory=dict)
@@ -70,6 +71,7 @@ class Outcome:
     seconds: float = 0.0
     compile_seconds: float = 0.0
     frames_per_second: float = 0.0
+    flops_per_epoch: int | None = None
     device: str = "cpu"
     diagnostics: dict[str, float] = field(default_factory=dict)
 

@@ -155,6 +155,7 @@ def write_run(folder: Path, outcome: Outcome, status: str, reference: dict, reco
             "diagnostics": outcome.diagnostics,
             "frames_per_second": outcome.frames_per_second,
             "last_fall": outcome.last_fall,
+            "flops": outcome.flops_per_epoch and outcome.flops_per_epoch * len(outcome.history),
             "peak_memory_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
             "device": outcome.device,
         },

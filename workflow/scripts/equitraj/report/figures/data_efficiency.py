@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from equitraj.report.figures import style
 from equitraj.report.floor import Level, levels
@@ -71,6 +72,10 @@ def _panel(
             axis.plot(each["samples"], each["mse"], look.marker, color=look.colour, alpha=0.4, markersize=3)
         ends[method] = tuple(line[["samples", "mse_mean"]].iloc[-1])
     style.label_right(axis, list(ends.values()), list(ends), styles)
+    sizes = sorted(rows["samples"].unique())
+    axis.xaxis.set_major_locator(FixedLocator(sizes))
+    axis.xaxis.set_minor_locator(NullLocator())
+    axis.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
     axis.set(xlabel="training samples", ylabel="test MSE")
     axis.grid()
 
