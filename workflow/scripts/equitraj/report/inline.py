@@ -4,6 +4,7 @@ import re
 
 from markupsafe import Markup
 
+from equitraj.report.figures._data import MARK
 from equitraj.report.figures.style import FAINT, INK, PALE
 
 THEME = {INK: "--ink", FAINT: "--soft", PALE: "--line", "#ffffff": "--paper", "#000000": "--ink"}
@@ -28,6 +29,7 @@ def inlined(svg: str, name: str, methods: dict[str, str]) -> Markup:
     svg = re.sub(r'(<svg[^>]*?) height="[^"]*"', r'\1 role="img" focusable="false"', svg, count=1)
     by_colour = {colour: method for method, colour in methods.items()}
     svg = ELEMENT.sub(lambda found: _classed(found[0], by_colour), svg)
+    svg = re.sub(rf'<g id="({name}-{re.escape(MARK)}(\w+)[^"]*)"', r'<g class="m m-\2" id="\1"', svg)
     svg = LABEL.sub(lambda found: _label(found, methods), svg)
     for colour, method in by_colour.items():
         svg = svg.replace(colour, f"var(--m-{method},{colour})")
