@@ -25,7 +25,7 @@ for figure in figures.names():
         name:
             f"figure_{figure}"
         input:
-            **{key: FIGURE_INPUTS[key] for key in figures.inputs(figure)},
+            **{key: FIGURE_INPUTS[key] for key in figures.read_by(figure)},
             script=script("figure.py"),
         output:
             svg=report(

@@ -23,13 +23,14 @@ from equitraj.report.glossary import meaning
 from equitraj.report.inline import inlined, variables
 from equitraj.report.methods import method_pages
 from equitraj.report.provenance import provenance
-from equitraj.report.words import names
+from equitraj.report.words import names, squared
 
 TEMPLATES = Path(__file__).parents[3] / "report"
 PACKAGES = ("python", "snakemake", "numpy", "pandas", "matplotlib", "h5py", "jinja2", "pyyaml")
 LARGEST_SVG = 800_000  # bytes; a figure with more is shown as PNG, which a browser draws faster
 MORE = ("probes", "controls", "isotropy", "floor", "routes", "data_factors", "sources", "history")
 MOST_FINDINGS = 10
+SHORT_NAME = 16  # characters of a name that is never broken
 NEWEST_ONLY = ("linear_least_squares", "linear_sgd")  # models that are given a history and do not look at it
 SECTIONS = {
     "results": [
@@ -71,13 +72,18 @@ class Picture:
     source: str = ""
     svg: str = ""
     methods: dict[str, str] = field(default_factory=dict)
-    panels: list[dict] = field(default_factory=list)
+    panels: list[dict] | None = None
     series: list[dict] = field(default_factory=list)
 
     @property
     def has_data(self) -> bool:
         """Whether the data that it shows are known."""
         return bool(self.series)
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether it says only why there is nothing to draw."""
+        return self.panels == []
 
 
 @dataclass(frozen=True)
@@ -159,6 +165,12 @@ def pictures(sources: Sources) -> dict[str, list[Picture]]:
     return sections
 
 
+def empty_ones(sections: dict[str, list[Picture]]) -> tuple[list[Picture], dict[str, list[Picture]]]:
+    """The figures that have nothing to draw, and the sections without them."""
+    nothing = [picture for part in sections.values() for picture in part if picture.is_empty]
+    return nothing, {key: [picture for picture in part if not picture.is_empty] for key, part in sections.items()}
+
+
 def context(study: dict, config: dict, sources: Sources, commands: list[str]) -> dict:
     """Everything that the template shows."""
     metrics, summary, audit = (read_table(sources.tables / f"{name}.csv") for name in ("metrics", "summary", "audit"))
@@ -169,7 +181,9 @@ def context(study: dict, config: dict, sources: Sources, commands: list[str]) ->
     more = optional_tables(sources.tables, MORE)
     chapter, ladder = sources.tables / "chapter.csv", sources.tables / "invariance_ladder.csv"
     text = yaml.safe_dump(of_what_ran(config, metrics), sort_keys=False, allow_unicode=True, width=100)
+    unit = squared(more.get("sources"))
     sections, answered = pictures(sources), answer(more | {"metrics": metrics, "summary": summary, "audit": audit})
+    nothing, sections = empty_ones(sections)
     every = [picture for part in sections.values() for picture in part]
     colours = {method: colour for picture in every for method, colour in picture.methods.items()}
     return {
@@ -180,15 +194,16 @@ def context(study: dict, config: dict, sources: Sources, commands: list[str]) ->
         else None,
         "colours": variables(colours),
         "colours_at_night": variables(colours, night=True),
-        "units": ", ".join(more["sources"]["length_unit"].unique()) if "sources" in more else "",
+        "unit": unit,
         "newest": see_newest_only(summary),
         "provenance": provenance(metrics, more.get("sources")),
         "data": embedded(every, metrics, audit, more.get("history"), config),
         "asked": asked(study, config, metrics, summary),
         "findings": findings(metrics, summary, audit, more)[:MOST_FINDINGS],
-        "main": shown(tables.main_table(summary, broken_claims(audit)), "summary"),
+        "main": shown(tables.main_table(summary, broken_claims(audit), unit), "summary"),
         "failures": shown(tables.failure_table(metrics), "metrics"),
         "figures": sections,
+        "nothing": nothing,
         "alignment": shown(tables.alignment_table(sources.tables / "alignment.csv"), "alignment"),
         "audit": shown(judged.audit_table(audit), "audit"),
         "stabilisers": shown(judged.stabiliser_table(more.get("probes")), "probes"),
@@ -232,7 +247,7 @@ def embedded(
     found = {
         "methods": method_pages(metrics, audit, history, config),
         "tasks": list(dict.fromkeys(metrics["task"])),
-        "figures": [{"name": p.name, "panels": p.panels, "series": p.series} for p in every],
+        "figures": [{"name": p.name, "panels": p.panels or [], "series": p.series} for p in every],
     }
     return Markup(json.dumps(found, separators=(",", ":")).replace("<", "\\u003c"))
 
@@ -273,8 +288,13 @@ def installed() -> dict[str, str]:
 
 def code_spans(text: str) -> Markup:
     """Escaped text in which `backticks` have become <code>, and numbers with an exponent are never broken."""
-    marked = re.sub(r"`([^`]*)`", r"<code>\1</code>", str(escape(text)))
+    marked = re.sub(r"`([^`]*)`", lambda found: f"<code>{breakable(found[1])}</code>", str(escape(text)))
     return Markup(re.sub(r"(-?\d[\d.]*e[+-]\d+)", r'<span class="nowrap">\1</span>', marked))
+
+
+def breakable(name: str) -> Markup:
+    """A name that a narrow page breaks behind its underscores, if it is a long one."""
+    return escape(name).replace("_", Markup("_<wbr>")) if len(name) > SHORT_NAME else escape(name)
 
 
 def render(values: dict) -> str:
@@ -286,5 +306,5 @@ def render(values: dict) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"code_spans": code_spans, "meaning": meaning, "named": tables.named}
+    environment.filters |= {"code_spans": code_spans, "breakable": breakable, "meaning": meaning, "named": tables.named}
     return environment.get_template("report.html").render(values)

@@ -28,7 +28,7 @@ LEGEND = 0.35  # inches below the panels
 INK, FAINT, PALE = "#1f2430", "#646b76", "#d9dce1"
 BLUE, ORANGE, GREEN, RED, PURPLE = "#0072b2", "#8f6400", "#00785a", "#b84a00", "#b0437f"
 FLOOR_DECADES = 2  # below the smallest error, where the floor is still drawn to scale
-REFERENCE = {"persistence": (0, (5, 2)), "constant velocity": (0, (1, 1.5))}  # dashes of the two reference lines
+REFERENCE = {"no motion": (0, (5, 2)), "constant velocity": (0, (1, 1.5))}  # dashes of the two reference lines
 
 BASELINES = ("persistence", "constant_velocity")  # the models that fit nothing
 
@@ -327,6 +327,13 @@ def log_limits(values: Iterable[float], margin: float = 0.06) -> tuple[float, fl
     low, high = (logs.min(), logs.max()) if len(logs) else (-1, 0)
     pad = max(margin * (high - low), 0.1)
     return 10 ** (low - pad), 10 ** (high + pad)
+
+
+def with_unit(figure: Figure, unit: str) -> None:
+    """Say in the labels of axes what mean square errors are in."""
+    for axes in figure.axes:
+        for label in (axes.xaxis.label, axes.yaxis.label):
+            label.set_text(label.get_text().replace("MSE", f"MSE in {unit}"))
 
 
 def save(figure: Figure, path: str | Path) -> None:
