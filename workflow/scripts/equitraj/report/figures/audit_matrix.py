@@ -36,7 +36,6 @@ GENERATORS = {
 }
 REPORTED = ("time_reversal", "scaling")  # measured, and claimed by nobody
 CROSS = "#d00000"
-ON_DARK, ON_BRIGHT = "#fffffe", "#1f2431"  # not the theme's, since cells do not turn with the page at night
 FRAMES = {"exact": "-", "in expectation": (0, (3, 1.5)), "learned": (0, (1, 1.2))}
 
 
@@ -98,7 +97,7 @@ def _matrix(axis: Axes, figure: Figure, cells: pd.DataFrame, methods: list[str],
     axis.set_yticks(range(len(methods)), methods, fontsize=7.5)
     for label, method in zip(axis.get_yticklabels(), methods, strict=True):
         if not cells.loc[method, "agreed"].all():
-            label.set(color=CROSS, fontweight="bold")
+            label.set(color=style.WRONG, fontweight="bold")
     names = [GENERATORS.get(g, g.replace("_", " ")) for g in columns]
     axis.set_xticks(range(len(columns)), names, rotation=35, ha="left", rotation_mode="anchor", fontsize=7.5)
     axis.tick_params(length=0, top=True, labeltop=True, bottom=False, labelbottom=False)
@@ -110,7 +109,7 @@ def _matrix(axis: Axes, figure: Figure, cells: pd.DataFrame, methods: list[str],
 
 def _cell(axis: Axes, row: int, column: int, cell: pd.Series, decade: float) -> list[Artist]:
     error = cell["error"]
-    ink = style.FAINT if np.isnan(error) else ON_DARK if decade < -8 else ON_BRIGHT
+    ink = style.FAINT if np.isnan(error) else style.ON_DARK if decade < -8 else style.ON_BRIGHT
     text = "n/a" if np.isnan(error) else "0" if error == 0 else "∞"
     if 0 < error < np.inf:
         text = f"$10^{{{round(np.log10(error))}}}$"

@@ -26,7 +26,9 @@ from equitraj.report.figures._literal import literal
 WIDTH = 7.6  # inches, the text width of the report
 LEGEND = 0.35  # inches below the panels
 INK, FAINT, PALE = "#1f2430", "#646b76", "#d9dce1"
+ON_DARK, ON_BRIGHT = "#fffffe", "#1f2431"  # words on coloured cells, which unlike INK stay as they are on a dark page
 BLUE, ORANGE, GREEN, RED, PURPLE = "#0072b2", "#8f6400", "#00785a", "#b84a00", "#b0437f"
+WRONG = "#c00000"  # words of what is not as claimed
 FLOOR_DECADES = 2  # below the smallest error, where the floor is still drawn to scale
 REFERENCE = {"no motion": (0, (5, 2)), "constant velocity": (0, (1, 1.5))}  # dashes of the two reference lines
 
@@ -120,8 +122,8 @@ def method_styles(summary: pd.DataFrame, audit: pd.DataFrame) -> dict[str, Metho
         lap, colour = divmod(counts[kind], len(colours))
         counts[kind] += 1
         marker, dash = MARKERS[kind][lap % len(MARKERS[kind])], DASHES[lap % len(DASHES)]
-        # a step in the last digit, which nobody sees, where a colour comes again
-        unique = f"#{int(colours[colour][1:], 16) - lap:06x}"
+        # a step in the last bits of blue, which nobody sees, where a colour comes again
+        unique = f"#{int(colours[colour][1:], 16) ^ 2 * lap:06x}"
         styles[method] = MethodStyle(kind, unique, marker, dash)
     return styles
 
