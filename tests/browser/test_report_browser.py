@@ -133,8 +133,8 @@ CONTRAST = """() => {
   // a word of the matrix stands on a cell, of which there is one at its centre
   const cell = (element) => {
     const box = element.getBoundingClientRect(), at = [box.x + box.width / 2, box.y + box.height / 2];
-    const under = document.elementsFromPoint(...at).find((e) => e.closest("[id*='method.']") && !["text", "tspan"].includes(e.tagName)
-      && !["none", ""].includes(getComputedStyle(e).fill));
+    const under = document.elementsFromPoint(...at).find((e) => e.closest("[id*='method.']")
+      && !["text", "tspan"].includes(e.tagName) && !["none", ""].includes(getComputedStyle(e).fill));
     return under ? rgba(getComputedStyle(under).fill) : behind(element);
   };
   document.querySelector("#figure-audit_matrix")?.scrollIntoView();

@@ -15,6 +15,7 @@ from matplotlib.colors import to_rgb
 from equitraj.report import answer, audited, figures, words
 from equitraj.report.figures import _data, audit_matrix, style
 from equitraj.report.inline import CONTRAST, DARK, PALETTE, at_night, contrast, inlined
+from equitraj.report.methods import MOST, method_pages
 from equitraj.report.page import empty_ones, picture
 
 FIGURE = Path(__file__).parents[2] / "workflow/scripts/figure.py"
@@ -129,3 +130,16 @@ def test_claims_are_counted_one_way_everywhere(many):
     families = judged["generator"].str.replace(r"_[\d.]+$", "", regex=True)
     held = judged["agrees"].ne("no").groupby([judged["method"], families]).all()
     assert counts == {f"{held.sum()} of {len(held)} claims of symmetry"} and held.sum() < len(held)
+
+
+def test_of_very_many_methods_the_most_accurate_have_whole_pages_and_all_can_be_hidden():
+    count = MOST + 15
+    metrics = pd.DataFrame(
+        {"task": "a", "method": [f"m{i}" for i in range(count)], "mse": np.arange(count)[::-1] + 1.0}
+    )
+    metrics = metrics.assign(train_size="all", seed=0, mse_rotated=1.0, train_seconds=1.0, status="ok")
+    audit = pd.DataFrame(columns=["weights", "rel_mean", "method", "generator"])
+    pages = method_pages(metrics, audit, None, {"methods": {"m0": {"model": "mlp"}}})
+    assert list(pages) == list(metrics["method"])
+    assert [name for name, page in pages.items() if page["seeds"]] == [f"m{i}" for i in range(15, count)]
+    assert pages["m0"]["config"] == {"model": "mlp"}

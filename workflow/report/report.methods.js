@@ -37,7 +37,7 @@ function openMethod(name) {
     element("pre", { textContent: Object.keys(method.config).length ? JSON.stringify(method.config, null, 1) : "not in the configuration" }),
   ];
   if (method.curves.length) parts.push(element("h3", { textContent: "Validation error while it learned, each seed" }), curve(method.curves, colourOf(name)));
-  parts.push(plainTable("Seeds", ["task", "training samples", "seed", "test MSE", "rotated", "seconds", "status"], method.seeds));
+  if (method.seeds.length) parts.push(plainTable("Seeds", ["task", "training samples", "seed", "test MSE", "rotated", "seconds", "status"], method.seeds));
   if (method.audit.length) parts.push(plainTable("Audit, the worst of all tasks and seeds", ["transformation", "precision", "relative change", "verdict", "claimed", "agree"], method.audit));
   dialog.replaceChildren(...parts);
   dialog.setAttribute("aria-label", `the method ${name}`);

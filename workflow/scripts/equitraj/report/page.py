@@ -196,7 +196,7 @@ def context(study: dict, config: dict, sources: Sources, commands: list[str]) ->
         "colours_at_night": variables(colours, night=True),
         "unit": unit,
         "newest": see_newest_only(summary),
-        "provenance": provenance(metrics, more.get("sources")),
+        "provenance": provenance(metrics, more.get("sources"), sources.run_records()),
         "data": embedded(every, metrics, audit, more.get("history"), config),
         "asked": asked(study, config, metrics, summary),
         "findings": findings(metrics, summary, audit, more)[:MOST_FINDINGS],
