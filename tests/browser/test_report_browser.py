@@ -1,8 +1,13 @@
-"""The report in a real browser, from a file, with no network: it loads nothing, sorts, searches and fits the window."""
+"""The report in a real browser, from a file, with no network: the first screen, tables, figures, tools, contrast, print."""
 
+import csv
+import io
+import json
+import re
 import shutil
 import subprocess
 import sys
+import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
 import pytest
@@ -12,42 +17,44 @@ ROOT = Path(__file__).parents[2]
 SCRIPTS = ROOT / "workflow" / "scripts"
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+DRAWN = {
+    "data_efficiency": ("metrics", "summary", "audit", "data_factors", "splits", "floor"),
+    "accuracy": ("summary", "audit", "floor"),
+    "audit_matrix": ("summary", "audit"),
+    "rollout": ("summary", "audit", "rollout"),
+    "learning_curves": ("summary", "audit", "history"),
+}
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on PATH")
 
 
-@pytest.fixture(scope="module")
-def report(tmp_path_factory) -> Path:
-    folder = tmp_path_factory.mktemp("browser")
+def written(folder: Path, many: bool) -> Path:
+    """A report of invented tables, its figures drawn by the workflow's own command."""
+    sys.path[:0] = [str(ROOT / "tests" / "unit"), str(SCRIPTS)]
+    import synthetic_tables
 
-    def run(*words: object) -> None:
+    tasks = {"chain_k1": 1, "chain_k3": 3}
+    methods = synthetic_tables.MANY if many else synthetic_tables.METHODS
+    synthetic_tables.write(folder, tasks, seeds=3, methods=methods, train_sizes=("100", "400", "all"))
+    (folder / "config.json").write_text(json.dumps(synthetic_tables.resolved_config(tasks)))
+    for name, keys in DRAWN.items():
+        pairs = [f"{key}={folder / key}.csv" for key in keys]
+        words = [SCRIPTS / "figure.py", name, "--input", *pairs, "--output", folder / "figures" / f"{name}.svg"]
         subprocess.run([sys.executable, *map(str, words)], check=True)
-
-    run(ROOT / "tests" / "unit" / "synthetic_tables.py", folder)
-    tables = [f"--input={key}={folder / key}.csv" for key in ("summary", "audit")]
-    run(SCRIPTS / "figure.py", "accuracy", *tables, "--output", folder / "figures" / "accuracy.svg")
     pictures = [Image.new("P", (200, 120), shade) for shade in (0, 200)]
     pictures[0].save(folder / "film.gif", save_all=True, append_images=pictures[1:], loop=0)
-    places = [
-        "--film",
-        folder / "film.gif",
-        "--tables",
-        folder,
-        "--figures",
-        folder / "figures",
-        "--config",
-        folder / "config.json",
-    ]
-    run(
-        SCRIPTS / "report.py",
-        "--study",
-        '{"title": "Trial", "question": "Which <one>?"}',
-        *places,
-        "--output",
-        folder / "report.html",
-    )
+    places = {"tables": folder, "figures": folder / "figures", "config": folder / "config.json"}
+    places |= {"film": folder / "film.gif", "output": folder / "report.html"}
+    words = [word for key, place in places.items() for word in (f"--{key}", place)]
+    study = json.dumps({"title": "Trial", "question": "Which <one>?"})
+    subprocess.run([sys.executable, *map(str, [SCRIPTS / "report.py", "--study", study, *words])], check=True)
     return folder / "report.html"
+
+
+@pytest.fixture(scope="module")
+def report(tmp_path_factory) -> Path:
+    return written(tmp_path_factory.mktemp("browser"), many=False)
 
 
 @pytest.fixture(scope="module")
@@ -58,65 +65,264 @@ def browser():
         browser.close()
 
 
-@pytest.fixture
-def page(browser, report):
-    page = browser.new_page(viewport={"width": 1200, "height": 900})
+def opened(browser, report: Path, width: int = 1280, scheme: str = "light", hash: str = ""):
+    page = browser.new_page(viewport={"width": width, "height": 800}, color_scheme=scheme)
     page.requests, page.problems = [], []
     page.on("request", lambda request: page.requests.append(request.url))
     page.on("requestfailed", lambda request: page.problems.append(f"failed: {request.url}"))
     page.on("console", lambda message: page.problems.append(message.text) if message.type == "error" else None)
     page.on("pageerror", lambda error: page.problems.append(str(error)))
-    page.goto(report.as_uri())
+    page.goto(report.as_uri() + hash)
+    return page
+
+
+@pytest.fixture
+def page(browser, report):
+    page = opened(browser, report)
     yield page
+    assert page.problems == []
     page.close()
 
 
-def test_it_opens_without_errors_or_requests(page, report):
+def open_all(page) -> None:
+    page.locator("details").evaluate_all("parts => parts.forEach(part => { part.open = true; })")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1280, 390])
+def test_it_opens_without_errors_or_requests_and_fits_the_window(browser, report, width, scheme):
+    page = opened(browser, report, width, scheme)
     page.wait_for_load_state("networkidle")
+    open_all(page)
     assert page.problems == []
     assert [url for url in page.requests if not url.startswith("data:")] == [report.as_uri()]
-    assert page.evaluate("[...document.images].every(image => image.naturalWidth > 100)")
-    assert page.locator("img").count() == 2  # a figure and the film
-    assert page.locator("#alignment img").get_attribute("src").startswith("data:image/gif")
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    assert page.evaluate("document.documentElement.dataset.theme") == scheme
+    page.close()
+
+
+def test_the_answer_is_on_the_first_screen(page):
+    """The number, its interval, the figure, the routes, the claims and the cautions, within 800 pixels."""
+    for part in (".answer", "#figure-data_efficiency svg", "#table-first", "p.line >> nth=0", "p.line >> nth=1"):
+        box = page.locator(f"#answer {part}").bounding_box()
+        assert box["height"] > 10 and box["y"] + box["height"] <= 800, part
+    assert re.search(r"\d \(95 % interval [\d.]+ to [\d.]+\)", page.locator(".answer").inner_text())
+
+
+# of everything with text of its own that is seen: the contrast of its colour with what is behind it
+CONTRAST = """() => {
+  const canvas = document.createElement("canvas").getContext("2d", { willReadFrequently: true });
+  const rgba = (colour) => {
+    canvas.clearRect(0, 0, 1, 1); canvas.fillStyle = colour; canvas.fillRect(0, 0, 1, 1);
+    return Array.from(canvas.getImageData(0, 0, 1, 1).data);
+  };
+  const light = ([r, g, b]) => [r, g, b].map((v) => v / 255).map((v) => v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4)
+    .reduce((sum, v, i) => sum + v * [0.2126, 0.7152, 0.0722][i], 0);
+  const behind = (element) => {
+    for (let e = element; e; e = e.parentElement) {
+      const found = rgba(getComputedStyle(e).backgroundColor);
+      if (found[3] === 255) return found;
+    }
+    return [255, 255, 255];
+  };
+  const bad = [];
+  for (const element of document.querySelectorAll("main *, nav *, #tools *")) {
+    const own = Array.from(element.childNodes).some((node) => node.nodeType === 3 && node.textContent.trim());
+    if (!own || !element.getClientRects().length || ["SCRIPT", "STYLE", "TITLE"].includes(element.tagName)) continue;
+    if (element.namespaceURI.endsWith("svg") && element.closest("#figure-audit_matrix")) continue;  // on cells: below
+    const style = getComputedStyle(element), svg = element.tagName === "text";
+    const [a, b] = [light(rgba(svg ? style.fill : style.color)), light(behind(element))];
+    const ratio = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
+    if (ratio < 4.5) bad.push(`${element.tagName} ${element.textContent.trim().slice(0, 30)}: ${ratio.toFixed(2)}`);
+  }
+  return bad;
+}"""
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_every_text_has_a_contrast_of_at_least_4_5(browser, report, scheme):
+    page = opened(browser, report, scheme=scheme)
+    open_all(page)
+    page.locator("#open-tools").click()
+    assert page.evaluate(CONTRAST) == []
+    page.close()
 
 
 def test_a_broken_claim_stands_out_in_the_main_table(page):
     marks = page.locator("#table-main small.alert")
-    assert marks.count() == 2 and "claim broken" in marks.first.inner_text()  # one method on two tasks
+    names = {"".join(text.split("†")[:1]) for text in marks.all_inner_texts()}
+    assert names == {""} and marks.count() == 6  # one method on two tasks with three training sizes
     plain = page.locator("#table-main small:not(.alert)").first
     colour = "element => getComputedStyle(element).color"
     assert marks.first.evaluate(colour) != plain.evaluate(colour)
 
 
 def column(page, number: int) -> list[float]:
-    cells = page.locator(f"#table-main tbody tr td:nth-child({number})")
+    cells = page.locator(f"#table-main tbody tr > :nth-child({number})")
     return [float(text) for text in cells.evaluate_all("cells => cells.map(cell => cell.dataset.sort)")]
 
 
-def test_a_click_on_a_head_sorts_and_a_second_one_reverses(page):
+def test_a_table_is_sorted_by_keyboard_and_put_back(page):
     before = column(page, 3)
     head = page.locator("#table-main thead th:nth-child(3)")
-    head.locator("button").click()
-    assert before != sorted(before)  # by task first, so that the click has something to do
+    head.locator("button").focus()
+    page.keyboard.press("Enter")
+    assert before != sorted(before)  # by task first, so that there is something to do
     assert column(page, 3) == sorted(before) and head.get_attribute("aria-sort") == "ascending"
-    head.locator("button").click()
+    page.keyboard.press("Enter")
     assert column(page, 3) == sorted(before, reverse=True) and head.get_attribute("aria-sort") == "descending"
+    page.locator(".unsort[data-table=table-main]").click()
+    assert column(page, 3) == before and head.get_attribute("aria-sort") is None
 
 
-def test_search_leaves_the_rows_that_match(page):
+def test_search_leaves_the_rows_that_match_and_counts_them(page):
     page.locator("input[data-table=table-main]").fill("chain_k3 egnn")
     visible = page.locator("#table-main tbody tr:visible")
-    assert visible.count() == 1 and "egnn" in visible.first.inner_text()
+    assert visible.count() == 3 and "egnn" in visible.first.inner_text()
+    assert re.match(r"3 of \d+ rows", page.locator(".count[data-table=table-main]").inner_text())
 
 
-@pytest.mark.parametrize("width", [1200, 390])
-def test_the_page_is_no_wider_than_the_window(page, width):
-    page.set_viewport_size({"width": width, "height": 800})
-    page.locator("details").evaluate_all("parts => parts.forEach(part => { part.open = true; })")
-    assert page.evaluate("document.documentElement.scrollWidth") <= width
+def test_a_head_says_what_it_means_by_pointer_and_by_keyboard(page):
+    head = page.locator("#table-first thead button", has_text="data factor")
+    for act in (head.hover, head.focus):
+        act()
+        assert "as many training samples" in page.locator("#tip").inner_text()
+        page.locator("h1").hover()
+        head.blur()
+        assert page.locator("#tip").is_hidden()
 
 
-def test_the_contents_lead_to_every_section(page):
-    targets = page.locator("nav a").evaluate_all("links => links.map(link => link.hash.slice(1))")
+def opacity(page, selector: str) -> float:
+    return float(page.locator(selector).first.evaluate("element => getComputedStyle(element).opacity"))
+
+
+def test_a_method_that_is_pointed_at_stands_out_everywhere(page):
+    page.locator("#table-main tr[data-method=egnn]").first.hover()
+    for figure in ("data_efficiency", "accuracy", "rollout"):
+        assert opacity(page, f"#figure-{figure} .m-egnn") == 1 and opacity(page, f"#figure-{figure} .m-mlp") < 0.5
+    assert opacity(page, "#table-main tr[data-method=mlp]") < 1 == opacity(page, "#table-main tr[data-method=egnn]")
+
+
+def test_a_mark_says_its_value(page, report):
+    mark = page.locator("#figure-data_efficiency use.m-egnn").last
+    mark.scroll_into_view_if_needed()
+    box = mark.bounding_box()
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    text = page.locator("#tip").inner_text()
+    summary = list(csv.DictReader((report.parent / "summary.csv").open()))
+    known = [float(r["mse_mean"]) for r in summary if r["method"] == "egnn" and r["train_size"] == "all"]
+    assert text.startswith("egnn") and "training samples: 1500" in text
+    assert any(f"{float(v):.3g}" in {f"{k:.3g}" for k in known} for v in re.findall(r"test MSE: (\S+)", text))
+
+
+def test_hiding_pinning_and_recolouring_reach_figures_and_tables_and_the_address(browser, page, report):
+    page.locator("#open-tools").click()
+    page.locator("#find-method").fill("egnn")
+    assert page.locator("#method-list li:visible").count() == 1
+    page.locator("#method-list li[data-method=egnn] input[type=checkbox]").uncheck()
+    page.locator("#task-list input").first.uncheck()
+    page.locator("#method-list li[data-method=egnn] input[type=color]").fill("#ff0000")
+    page.locator("#find-method").fill("")
+    page.locator("#method-list li[data-method=mlp] button", has_text="pin").click()
+    address = page.evaluate("location.hash")
+    other = opened(browser, report, hash=address)
+    for one in (page, other):
+        assert one.locator("#figure-accuracy .m-egnn >> visible=true").count() == 0
+        assert one.locator("tr[data-method=egnn]:visible").count() == 0
+        assert one.locator("tr[data-task=chain_k1]:visible").count() == 0
+        assert one.evaluate("getComputedStyle(document.documentElement).getPropertyValue('--m-egnn').trim()") == "#ff0000"
+        assert opacity(one, "#figure-accuracy .m-mlp") == 1 > opacity(one, "#figure-accuracy .m-e3nn")
+    other.close()
+    page.keyboard.press("Escape")
+    assert page.locator("#tools").is_hidden()
+    page.locator("#open-tools").click()
+    page.locator("#reset").click()
+    assert page.locator("tr[data-method=egnn]:visible").count() and page.evaluate("location.hash") in ("", "#")
+
+
+def saved(page, button) -> str:
+    with page.expect_download() as download:
+        button.click()
+    return Path(download.value.path()).read_bytes()
+
+
+def test_figures_are_saved_as_svg_png_and_data(page, report):
+    figure = page.locator("#figure-accuracy")
+    drawing = saved(page, figure.locator("[data-save=svg]")).decode()
+    assert "var(" not in drawing and ElementTree.fromstring(drawing.split("?>", 1)[1]).tag.endswith("svg")
+    assert saved(page, figure.locator("[data-save=png]"))[:8] == b"\x89PNG\r\n\x1a\n"
+    rows = list(csv.DictReader(io.StringIO(saved(page, figure.locator("[data-save=data]")).decode())))
+    summary = list(csv.DictReader((report.parent / "summary.csv").open()))
+    known = {r["task"]: float(r["mse_mean"]) for r in summary if r["method"] == "e3nn" and r["train_size"] == "all"}
+    for task, value in known.items():
+        assert any(float(r["x"]) == pytest.approx(value, rel=1e-4) for r in rows if r["panel"] == task)
+
+
+def test_tables_are_saved_as_csv_markdown_and_latex(page):
+    box = page.locator("#table-first-box")
+    rows = list(csv.reader(io.StringIO(saved(page, box.locator("[data-save=csv]")).decode())))
+    shown = page.locator("#table-first tbody tr").count()
+    assert len(rows) == 1 + shown and rows[0][0] == "route" and len({len(row) for row in rows}) == 1
+    lines = saved(page, box.locator("[data-save=md]")).decode().splitlines()
+    assert len(lines) == 2 + shown and set(lines[1]) == set("| -")
+    text = saved(page, box.locator("[data-save=tex]")).decode()
+    assert text.count("\\\\\n") == 1 + shown and "mlp\\_" in text and text.startswith("\\begin{tabular}")
+
+
+def test_a_method_has_a_page_of_its_own(browser, page, report):
+    name = page.locator("#table-main tr[data-method=egnn] code[role=button]").first
+    name.focus()
+    page.keyboard.press("Enter")
+    dialog = page.locator("dialog#method")
+    assert dialog.is_visible() and dialog.locator("polyline").count() == 6  # three seeds on two tasks
+    assert dialog.locator("table").first.locator("tbody tr").count() == 18  # with three training sizes
+    page.keyboard.press("Escape")
+    assert dialog.is_hidden()
+    other = opened(browser, report, hash="#method=egnn")
+    assert other.locator("dialog#method h2").inner_text() == "egnn"
+    other.close()
+
+
+def test_a_link_opens_what_it_names(browser, report):
+    page = opened(browser, report, hash="#figure-learning_curves")
+    figure = page.locator("#figure-learning_curves svg")
+    assert figure.is_visible() and 0 <= figure.bounding_box()["y"] < 800
+    page.close()
+
+
+def test_the_skip_link_comes_first_and_the_contents_lead_to_every_section(page):
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.className") == "skip"
+    targets = page.locator("nav li a").evaluate_all("links => links.map(link => link.hash.slice(1))")
     sections = page.locator("main section").evaluate_all("parts => parts.map(part => part.id)")
     assert targets == sections
+
+
+def test_rows_and_tables_are_named_for_who_cannot_see_them(page):
+    tables = page.locator("main table")
+    assert tables.count() == page.locator("main table > caption").count()
+    rows = page.locator("main tbody tr").count()
+    assert rows == page.locator("main tbody th[scope=row]").count()
+    assert page.locator("input.search").evaluate_all("all => all.every(one => one.labels.length === 1)")
+
+
+def test_printed_it_has_at_most_15_pages(browser, report, tmp_path):
+    page = opened(browser, report)
+    page.pdf(path=tmp_path / "report.pdf", format="A4")
+    found = re.findall(rb"/Type\s*/Page\b", (tmp_path / "report.pdf").read_bytes())
+    assert 1 <= len(found) <= 15
+    page.close()
+
+
+def test_a_study_of_many_methods_can_still_be_read(browser, tmp_path_factory):
+    report = written(tmp_path_factory.mktemp("many"), many=True)
+    assert report.stat().st_size < 15_000_000
+    page = opened(browser, report)
+    assert page.problems == [] and page.evaluate("document.documentElement.scrollWidth") <= 1280
+    labels = page.locator("#figure-accuracy svg text.m").evaluate_all(
+        "all => all.map(one => one.getBoundingClientRect()).map(box => [box.left, box.top, box.bottom])"
+    )
+    for left in {round(box[0] // 400) for box in labels}:  # of each panel
+        boxes = sorted(box[1:] for box in labels if round(box[0] // 400) == left)
+        assert all(upper[1] <= lower[0] + 3 for upper, lower in zip(boxes, boxes[1:], strict=False))
+    page.close()

@@ -61,7 +61,7 @@ rule collect:
                 "<results>/tables/{table}.csv",
                 table=[
                     *("metrics", "summary", "audit", "probes", "controls", "rollout", "physics", "history"),
-                    *("splits", "blocks"),
+                    *("splits", "blocks", "sources"),
                 ],
             ),
             caption="../report/table.rst",

@@ -5,7 +5,7 @@ from equitraj.report import figures
 
 RUN_TABLES = ["metrics", "summary", "audit", "probes", "controls", "rollout", "physics", "history"]
 ROUTE_TABLES = ["routes", "data_factors", "power_laws"]
-TABLES = [*RUN_TABLES, *ROUTE_TABLES, "floor", "splits", "alignment", "perturbation", "eigengap", "isotropy"]
+TABLES = [*RUN_TABLES, *ROUTE_TABLES, "floor", "splits", "sources", "alignment", "perturbation", "eigengap", "isotropy"]
 FIGURE_INPUTS = {name: f"<results>/tables/{name}.csv" for name in TABLES} | {
     "examples": "<results>/tables/examples.h5",
     "lifted": "<results>/data/paths/lifted.h5",

@@ -30,6 +30,7 @@ def main() -> None:
     metrics, blocks = tables.metrics_table(runs, measured), tables.blocks_table(runs, measured)
     made = {"metrics": metrics, "summary": tables.summary_table(metrics, Errors(blocks)), "blocks": blocks}
     made["splits"] = tables.splits_table(runs)
+    made["sources"] = tables.sources_table(args.trajectories)
     for name, table in made.items():
         with atomic(args.output / f"{name}.csv") as path:
             table.to_csv(path, index=False)

@@ -1,4 +1,4 @@
-"""Draw one figure from tables: NAME.svg, NAME.png and NAME.json (title, caption, finding computed from the data).
+"""Draw one figure from tables: NAME.svg, NAME.png and NAME.json (title, caption, finding, and the data that it shows).
 
 python workflow/scripts/figure.py accuracy --output results/figures/accuracy.svg \
     --input summary=results/tables/summary.csv audit=results/tables/audit.csv
@@ -12,6 +12,7 @@ from equitraj.base import command
 from equitraj.base.files import write_json
 from equitraj.report import figures
 from equitraj.report.figures import style
+from equitraj.report.figures._data import data
 from equitraj.report.figures._part import part
 
 
@@ -38,6 +39,14 @@ def input_paths(name: str, pairs: list[str], needed: tuple[str, ...]) -> dict[st
     return paths
 
 
+def method_colours(paths: dict[str, Path]) -> dict[str, str]:
+    """The colour of each method that a figure can show, where its tables tell them."""
+    if not {"summary", "audit"} <= set(paths):
+        return {}
+    styles = style.method_styles(style.read_table(paths["summary"]), style.read_claims(paths["audit"]))
+    return {method: look.colour for method, look in styles.items()}
+
+
 def main() -> None:
     """Draw and save, or end with one line that says what is wrong."""
     args = arguments()
@@ -48,12 +57,14 @@ def main() -> None:
         with TemporaryDirectory() as folder:
             paths, left_out = part(paths, Path(folder))
             figure, finding = module.draw(paths)
+            colours = method_colours(paths)
     except (ValueError, KeyError) as error:
         raise SystemExit(f"error: {error}") from error
     caption = " ".join([*(module.__doc__ or "").split(), left_out]).strip()
     title = getattr(module, "TITLE", args.name.replace("_", " ").capitalize())
     style.save(figure, args.output)
-    write_json(args.output.with_suffix(".json"), {"caption": caption, "finding": finding, "title": title})
+    words = {"caption": caption, "finding": finding, "title": title}
+    write_json(args.output.with_suffix(".json"), words | {"methods": colours, **data(figure, colours)})
 
 
 if __name__ == "__main__":

@@ -8,10 +8,11 @@ from equitraj.base.claims import CLAIMED
 from equitraj.report.audited import controls, each_control, went_wrong
 from equitraj.report.figures.data_efficiency import factor_text
 from equitraj.report.figures.style import largest_size
-from equitraj.report.tables import Table, number, word
+from equitraj.report.tables import Cell, Table, number, word
 from equitraj.report.words import names, sig
 
 STILL_FALLS = 0.02  # fall of the validation error in the last tenth of a training that counts as not finished
+NO_ROUTES = pd.DataFrame(columns=["task", "method", "measure", "samples", "comparisons"])
 SENTENCES = 3  # tasks that the answer speaks of
 
 
@@ -29,7 +30,8 @@ class Answer:
 
 def answer(tables: dict[str, pd.DataFrame]) -> Answer:
     """The answer of the tables `metrics`, `summary`, `audit`, `controls`, `isotropy`, `routes` and `data_factors`."""
-    routes, factors = tables["routes"], tables["data_factors"]
+    routes, factors = (tables.get(name, NO_ROUTES) for name in ("routes", "data_factors"))
+    tables = tables | {"routes": routes, "data_factors": factors}
     tasks = [task for task in tables["summary"]["task"].unique() if task in set(routes["task"])]
     told = [_sentence(routes, factors, task) for task in tasks[:SENTENCES]]
     left = len(tasks) - len(told)
@@ -108,48 +110,59 @@ def routes_table(tables: dict[str, pd.DataFrame], tasks: list[str], small: bool 
     """A row per route on these tasks: errors as given and rotated with the largest training size, and what it buys.
 
     Args:
-        small: without the task and what one route needs a line of its own for.
+        small: for the first screen, of one task: what a route buys on data as given only.
     """
-    routes, factors = tables["routes"], tables["data_factors"]
-    rows = largest(routes[routes["task"].isin(tasks)])
+    rows = largest(tables["routes"][tables["routes"]["task"].isin(tasks)])
     if rows.empty:
         return None
-    buys = factors.set_index(["task", "method", "measure"])
-    heads = [
-        *([] if small else ["task"]), "route", "without it", "error as given", "error rotated",
-        "times smaller, as given", "times smaller, rotated", "data factor, as given", "data factor, rotated",
-    ]  # fmt: skip
-    cells = [
-        [*([] if small else [word(row["task"], code=True)]), *_route_cells(row, buys)]
-        for row in rows.sort_values(["task", "mse"], kind="stable").to_dict("records")
-    ]
-    return Table("routes_small" if small else "routes", heads, cells)
+    buys = tables["data_factors"].set_index(["task", "method", "measure"])
+    make = _small_row if small else _whole_row
+    cells = [make(row, buys) for row in rows.sort_values(["task", "mse"], kind="stable").to_dict("records")]
+    return Table("first" if small else "routes", list(cells[0]), [list(row.values()) for row in cells])
 
 
-def _route_cells(row: dict, buys: pd.DataFrame) -> list:
-    key = (row["task"], row["method"])
-    factors = [buys.loc[(*key, m)] if (*key, m) in buys.index else None for m in ("given", "rotated")]
-    return [
-        word(row["method"], code=True, small=row["route"]),
-        word(row["against"], code=True),
-        number(row["mse"]),
-        number(row["mse_rotated"]),
-        *(
-            _ratio(row[f"ratio{s}"], row[f"ratio{s}_low"], row[f"ratio{s}_high"], row["seeds"])
-            for s in ("", "_rotated")
-        ),
-        *(number(float("nan")) if f is None else _factor_cell(f) for f in factors),
-    ]
+def _small_row(row: dict, buys: pd.DataFrame) -> dict[str, Cell]:
+    return {
+        "route": word(row["method"], code=True, small=f"{row['route']}, against {row['against']}"),
+        "error": number(row["mse"]),
+        "rotated": number(row["mse_rotated"]),
+        "times smaller": _ratio(*(row[f"ratio{end}"] for end in ("", "_low", "_high")), row["seeds"]),
+        "data factor": _factor(buys, row, "given"),
+    }
 
 
-def _ratio(value: float, low: float, high: float, seeds: int) -> object:
+def _whole_row(row: dict, buys: pd.DataFrame) -> dict[str, Cell]:
+    ratios = {
+        f"times smaller, {what}": _ratio(*(row[f"ratio{s}{end}"] for end in ("", "_low", "_high")), row["seeds"])
+        for what, s in (("as given", ""), ("rotated", "_rotated"))
+    }
+    factors = {
+        f"data factor, {what}": _factor(buys, row, m) for what, m in (("as given", "given"), ("rotated", "rotated"))
+    }
+    return {
+        "task": word(row["task"], code=True),
+        "route": word(row["method"], code=True, small=row["route"]),
+        "without it": word(row["against"], code=True),
+        "error as given": number(row["mse"]),
+        "error rotated": number(row["mse_rotated"]),
+        **ratios,
+        **factors,
+    }
+
+
+def _factor(buys: pd.DataFrame, row: dict, measure: str) -> Cell:
+    key = (row["task"], row["method"], measure)
+    if key not in buys.index:
+        return number(float("nan"))
+    found = buys.loc[key]
+    if isinstance(found["bound"], str) and found["bound"]:
+        sign = ">" if found["bound"] == "more than" else "<"
+        return number(found["factor"], f"{sign} {sig(found['factor'])}", "a bound")
+    return _ratio(found["factor"], found["low"], found["high"], found["seeds"])
+
+
+def _ratio(value: float, low: float, high: float, seeds: int) -> Cell:
     return number(value, small=f"{sig(low)} to {sig(high)}" if pd.notna(low) else f"n/a ({seeds} seeds)")
-
-
-def _factor_cell(row: pd.Series) -> object:
-    if isinstance(row["bound"], str) and row["bound"]:
-        return number(row["factor"], f"{'>' if row['bound'] == 'more than' else '<'} {sig(row['factor'])}", "a bound")
-    return _ratio(row["factor"], row["low"], row["high"], row["seeds"])
 
 
 def claims_line(audit: pd.DataFrame, table: pd.DataFrame | None) -> str:

@@ -12,7 +12,7 @@ import pandas as pd
 
 from equitraj.base.files import checked, read_json
 from equitraj.data.tasks import spread
-from equitraj.data.trajectory import Trajectory
+from equitraj.data.trajectory import Trajectory, opened
 from equitraj.routes.tables import Errors
 from equitraj.training.record import read_record
 
@@ -126,6 +126,18 @@ def splits_table(runs: dict[Path, dict]) -> pd.DataFrame:
         size = {"task": record["task"]["name"], "train_size": record["train_size"]}
         rows += [size | {"split": name} | values for name, values in record["split"].items()]
     return pd.DataFrame(rows).drop_duplicates(ignore_index=True)
+
+
+def sources_table(paths: Iterable[Path]) -> pd.DataFrame:
+    """Size, units and origin of the data of each source, from its lifted trajectory."""
+    rows = []
+    for path in paths:
+        with opened(path) as trajectory:
+            frames, points, _ = trajectory.position.shape
+            units = {"length_unit": trajectory.length_unit, "time_unit": trajectory.time_unit}
+            size = {"source": path.parent.name, "frames": frames, "points": points}
+            rows.append(size | units | {"engine": trajectory.provenance.get("engine")})
+    return pd.DataFrame(rows)
 
 
 def write_examples(path: Path, runs: dict[Path, dict], trajectories: dict[str, Trajectory]) -> None:

@@ -1,9 +1,10 @@
 """The page: what the template needs, gathered from the folders of a finished run."""
 
 import base64
+import json
 import platform
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
 
@@ -14,13 +15,22 @@ from markupsafe import Markup, escape
 
 from equitraj.base.files import checked, read_json
 from equitraj.report import judged, tables
+from equitraj.report.answer import answer, routes_table
 from equitraj.report.audited import broken_claims
 from equitraj.report.figures.style import read_table
 from equitraj.report.findings import findings
+from equitraj.report.glossary import meaning
+from equitraj.report.inline import inlined, variables
+from equitraj.report.methods import method_pages
+from equitraj.report.provenance import provenance
+from equitraj.report.words import names
 
 TEMPLATES = Path(__file__).parents[3] / "report"
 PACKAGES = ("python", "snakemake", "numpy", "pandas", "matplotlib", "h5py", "jinja2", "pyyaml")
 LARGEST_SVG = 800_000  # bytes; a figure with more is shown as PNG, which a browser draws faster
+MORE = ("probes", "controls", "isotropy", "floor", "routes", "data_factors", "sources", "history")
+MOST_FINDINGS = 10
+NEWEST_ONLY = ("linear_least_squares", "linear_sgd")  # models that are given a history and do not look at it
 SECTIONS = {
     "results": [
         "accuracy",
@@ -49,13 +59,23 @@ SECTIONS = {
 
 @dataclass(frozen=True)
 class Picture:
-    """A figure as the page shows it; `source` is a data URI."""
+    """A figure as the page shows it: `svg`, or `source`, a data URI; `methods`, the colours of methods; `panels` and
+    `series`, what it draws."""
 
     name: str
     title: str
     caption: str
     finding: str
-    source: str
+    source: str = ""
+    svg: str = ""
+    methods: dict[str, str] = field(default_factory=dict)
+    panels: list[dict] = field(default_factory=list)
+    series: list[dict] = field(default_factory=list)
+
+    @property
+    def has_data(self) -> bool:
+        """Whether the data that it shows are known."""
+        return bool(self.series)
 
 
 @dataclass(frozen=True)
@@ -119,9 +139,12 @@ def picture(svg: Path) -> Picture:
     if (words := svg.with_suffix(".json")).is_file():
         text |= read_json(words)
     png = svg.with_suffix(".png")
-    path, kind = (png, "image/png") if svg.stat().st_size > LARGEST_SVG and png.is_file() else (svg, "image/svg+xml")
-    source = f"data:{kind};base64,{base64.b64encode(checked(path).read_bytes()).decode()}"
-    return Picture(svg.stem, text["title"], text["caption"], text["finding"], source)
+    if svg.stat().st_size > LARGEST_SVG and png.is_file():
+        text["source"] = f"data:image/png;base64,{base64.b64encode(checked(png).read_bytes()).decode()}"
+    else:
+        drawing = checked(svg).read_text(encoding="utf-8")
+        text["svg"] = inlined(drawing, svg.stem, text.get("methods", {}))
+    return Picture(svg.stem, **text)
 
 
 def pictures(sources: Sources) -> dict[str, list[Picture]]:
@@ -141,15 +164,29 @@ def context(study: dict, config: dict, sources: Sources, commands: list[str]) ->
     def shown(table: tables.Table | None, name: str) -> tables.Table | None:
         return tables.shown(table, sources.tables / f"{name}.csv")
 
-    more = optional_tables(sources.tables, ("probes", "controls", "isotropy", "floor", "routes", "data_factors"))
+    more = optional_tables(sources.tables, MORE)
     chapter, ladder = sources.tables / "chapter.csv", sources.tables / "invariance_ladder.csv"
-    text = yaml.safe_dump(config, sort_keys=False, allow_unicode=True, width=100)
+    text = yaml.safe_dump(of_what_ran(config, metrics), sort_keys=False, allow_unicode=True, width=100)
+    sections, answered = pictures(sources), answer(more | {"metrics": metrics, "summary": summary, "audit": audit})
+    every = [picture for part in sections.values() for picture in part]
+    colours = {method: colour for picture in every for method, colour in picture.methods.items()}
     return {
+        "answer": answered,
+        "first": [picture for picture in every if picture.name == answered.figure],
+        "routes": shown(routes_table(more, list(more["routes"]["task"].unique())), "routes")
+        if "routes" in more
+        else None,
+        "colours": variables(colours),
+        "colours_at_night": variables(colours, night=True),
+        "units": ", ".join(more["sources"]["length_unit"].unique()) if "sources" in more else "",
+        "newest": see_newest_only(summary),
+        "provenance": provenance(metrics, more.get("sources")),
+        "data": embedded(every, metrics, audit, more.get("history"), config),
         "asked": asked(study, config, metrics, summary),
-        "findings": findings(metrics, summary, audit, more),
+        "findings": findings(metrics, summary, audit, more)[:MOST_FINDINGS],
         "main": shown(tables.main_table(summary, broken_claims(audit)), "summary"),
         "failures": shown(tables.failure_table(metrics), "metrics"),
-        "figures": pictures(sources),
+        "figures": sections,
         "alignment": shown(tables.alignment_table(sources.tables / "alignment.csv"), "alignment"),
         "audit": shown(judged.audit_table(audit), "audit"),
         "stabilisers": shown(judged.stabiliser_table(more.get("probes")), "probes"),
@@ -162,9 +199,40 @@ def context(study: dict, config: dict, sources: Sources, commands: list[str]) ->
         "config_uri": f"data:text/yaml;base64,{base64.b64encode(text.encode()).decode()}",
         "versions": tables.version_table(sources.run_records(), PACKAGES, installed()),
         "times": tables.benchmark_table(sources.benchmarks, sources.benchmark_files()),
-        "devices": ", ".join(sorted(metrics["device"].dropna().unique())),
         "commands": commands,
     }
+
+
+def of_what_ran(config: dict, metrics: pd.DataFrame) -> dict:
+    """The configuration without the sources, tasks, alignments and methods that the study did not use."""
+    tasks, methods = (set(metrics[key]) for key in ("task", "method"))
+    used = {"tasks": tasks, "methods": methods}
+    used["sources"] = {task["source"] for name, task in config.get("tasks", {}).items() if name in tasks}
+    used["alignments"] = {
+        m.get("alignment", "none") for name, m in config.get("methods", {}).items() if name in methods
+    }
+    return {
+        key: {name: one for name, one in value.items() if name in used[key]} if key in used else value
+        for key, value in config.items()
+    }
+
+
+def see_newest_only(summary: pd.DataFrame) -> str:
+    """The fitted models that are given a longer history and look at its newest frame only."""
+    rows = summary[summary["model"].map(lambda model: model in NEWEST_ONLY) & (summary["history"] > 1)]
+    return names(list(rows["method"].unique())) if len(rows) else ""
+
+
+def embedded(
+    every: list[Picture], metrics: pd.DataFrame, audit: pd.DataFrame, history: pd.DataFrame | None, config: dict
+) -> Markup:
+    """What the scripts of the page read, as JSON that may stand in HTML."""
+    found = {
+        "methods": method_pages(metrics, audit, history, config),
+        "tasks": list(dict.fromkeys(metrics["task"])),
+        "figures": [{"name": p.name, "panels": p.panels, "series": p.series} for p in every],
+    }
+    return Markup(json.dumps(found, separators=(",", ":")).replace("<", "\\u003c"))
 
 
 def optional_tables(folder: Path, names: tuple[str, ...]) -> dict[str, pd.DataFrame]:
@@ -216,5 +284,5 @@ def render(values: dict) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["code_spans"] = code_spans
+    environment.filters |= {"code_spans": code_spans, "meaning": meaning, "named": tables.named}
     return environment.get_template("report.html").render(values)

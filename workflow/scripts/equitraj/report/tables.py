@@ -45,6 +45,17 @@ class Table:
     rows: list[list[Cell]] = field(default_factory=list)
     left_out: str = ""
 
+    @property
+    def row_head(self) -> int:
+        """The column that names a row: that of methods, else the first."""
+        return next((self.heads.index(head) for head in ("method", "route") if head in self.heads), 0)
+
+
+def named(table: Table, row: list[Cell], what: str) -> str:
+    """The method or the task of a row, "" where the table has none."""
+    heads = {"method": ("method", "route"), "task": ("task",)}[what]
+    return next((row[table.heads.index(head)].text for head in heads if head in table.heads), "")
+
 
 def shown(table: Table | None, path: Path) -> Table | None:
     """As many rows of a table as a page can show, those with a warning first, and where the file with all of it is."""

@@ -39,7 +39,7 @@ def draw(inputs: dict[str, Path]) -> tuple[Figure, str]:
         _panel(axis, table[table["task"] == task], seeds, styles, floors.get(task))
         _factor(axis, table[table["task"] == task], factors[factors["task"] == task])
         axis.set_title(task)
-    kinds = (styles[m].kind for m in drawn["method"])
+    kinds = {styles[m].kind for m in drawn["method"]} - {"baseline"}  # of which there are lines
     style.kind_legend(figure, kinds, style.reference_entries())
     return figure, finding(factors[factors["task"].isin(tasks)], tasks)
 

@@ -1,8 +1,9 @@
 """One look for every figure: sizes, fonts, a colour and a marker for each method, numbers as text, saving.
 
 A method has one colour and one marker in all figures. Cool colours and round markers claim rotation equivariance,
-warm colours and square ones do not, greys and triangles fit nothing. The first hues are those of Okabe and Ito (2008),
-chosen to be told apart with colour-blind eyes; the marker and a direct label repeat what the colour says.
+warm colours and square ones do not, greys and triangles fit nothing. Every colour has a contrast of at least 4.5 on
+white, so that labels in it can be read (WCAG 2.2, 1.4.3); the marker and a direct label repeat what the colour says. No
+two methods have the very same colour, by which the page finds a method in a figure.
 """
 
 from collections.abc import Iterable, Sequence
@@ -24,17 +25,17 @@ from equitraj.report.figures._literal import literal
 
 WIDTH = 7.6  # inches, the text width of the report
 LEGEND = 0.35  # inches below the panels
-INK, FAINT, PALE = "#1f2430", "#7a818c", "#d9dce1"
-BLUE, ORANGE, GREEN, RED, PURPLE = "#0072b2", "#e69f00", "#009e73", "#d55e00", "#cc79a7"
+INK, FAINT, PALE = "#1f2430", "#646b76", "#d9dce1"
+BLUE, ORANGE, GREEN, RED, PURPLE = "#0072b2", "#8f6400", "#00785a", "#b84a00", "#b0437f"
 FLOOR_DECADES = 2  # below the smallest error, where the floor is still drawn to scale
 REFERENCE = {"persistence": (0, (5, 2)), "constant velocity": (0, (1, 1.5))}  # dashes of the two reference lines
 
 BASELINES = ("persistence", "constant_velocity")  # the models that fit nothing
 
 KINDS = {
-    "equivariant": ("o", ["#0072b2", "#009e73", "#56b4e9", "#1b3f8b", "#00604a", "#6a8fd8"]),
-    "not equivariant": ("s", ["#d55e00", "#e69f00", "#cc79a7", "#8c2d04", "#7b3f8c", "#b8860b", "#f08060", "#5c3317"]),
-    "baseline": ("^", ["#50565f", "#8d949e", "#1f2430", "#b3b8bf"]),
+    "equivariant": ("o", ["#0072b2", "#00785a", "#6a3fb5", "#1b3f8b", "#0f7d8c", "#4a5fd0"]),
+    "not equivariant": ("s", ["#b84a00", "#8f6400", "#b0437f", "#8c2d04", "#7b3f8c", "#a03050", "#6b5b00", "#5c3317"]),
+    "baseline": ("^", ["#50565f", "#6e747e", "#2c3340", "#3d434c"]),
 }
 MARKERS = {"equivariant": "oDhp8", "not equivariant": "sPX*d", "baseline": "^v<>1"}  # the next where colours end
 DASHES = ["-", (0, (5, 1.5)), (0, (1, 1)), (0, (5, 1.5, 1, 1.5))]
@@ -64,7 +65,7 @@ RC = {
     "lines.linewidth": 1.5,
     "lines.markersize": 5.5,
     "savefig.facecolor": "white",
-    "svg.fonttype": "path",
+    "svg.fonttype": "none",
     "svg.hashsalt": "equitraj",
 }
 
@@ -119,7 +120,9 @@ def method_styles(summary: pd.DataFrame, audit: pd.DataFrame) -> dict[str, Metho
         lap, colour = divmod(counts[kind], len(colours))
         counts[kind] += 1
         marker, dash = MARKERS[kind][lap % len(MARKERS[kind])], DASHES[lap % len(DASHES)]
-        styles[method] = MethodStyle(kind, colours[colour], marker, dash)
+        # a step in the last digit, which nobody sees, where a colour comes again
+        unique = f"#{int(colours[colour][1:], 16) - lap:06x}"
+        styles[method] = MethodStyle(kind, unique, marker, dash)
     return styles
 
 
@@ -330,7 +333,7 @@ def save(figure: Figure, path: str | Path) -> None:
     """Write `figure` as SVG (the same bytes for the same figure) and as PNG beside it, each in one step."""
     path = Path(path)
     literal(figure)
-    with matplotlib.rc_context({"svg.hashsalt": "equitraj", "svg.fonttype": "path"}):
+    with matplotlib.rc_context({"svg.hashsalt": "equitraj", "svg.fonttype": "none"}):
         for suffix, metadata in ((".svg", {"Date": None, "Creator": "equitraj"}), (".png", {"Software": "equitraj"})):
             with atomic(path.with_suffix(suffix)) as temporary:
                 figure.savefig(temporary, format=suffix[1:], dpi=160, metadata=metadata, facecolor="white")

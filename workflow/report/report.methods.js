@@ -1,0 +1,44 @@
+// A method's own page, within this one.
+"use strict";
+
+const dialog = document.getElementById("method");
+
+function plainTable(caption, heads, rows) {
+  const row = (values, tag) => element("tr", {}, ...values.map((value) => element(tag, { textContent: value })));
+  return element("div", { className: "wide" }, element("table", {},
+    element("caption", { textContent: caption }),
+    element("thead", {}, row(heads, "th")),
+    element("tbody", {}, ...rows.map((values) => row(values, "td")))));
+}
+
+// validation error against epochs, both from the smallest to the largest, the error as a logarithm
+function curve(curves, colour) {
+  const points = curves.flatMap(([, , line]) => line), logs = points.map(([, v]) => Math.log10(v)).filter(Number.isFinite);
+  if (!logs.length) return "";
+  const [low, high, last] = [Math.min(...logs), Math.max(...logs), Math.max(...points.map(([e]) => e), 1)];
+  const place = ([e, v]) => `${40 + (550 * e) / last},${10 + (150 * (high - Math.log10(v))) / (high - low || 1)}`;
+  const lines = curves.map(([task, seed, line]) => `<polyline fill="none" stroke="${colour}" points="${line.filter(([, v]) => v > 0).map(place).join(" ")}"><title>${task}, seed ${seed}</title></polyline>`);
+  const label = (x, y, text) => `<text x="${x}" y="${y}" font-size="11" fill="var(--ink)">${text}</text>`;
+  const box = document.createElement("div");
+  box.innerHTML = `<svg class="curve" viewBox="0 0 600 185" role="img" aria-label="validation error against epochs">${lines.join("")}${label(0, 18, (10 ** high).toPrecision(2))}${label(0, 162, (10 ** low).toPrecision(2))}${label(260, 182, `epoch, up to ${last}`)}</svg>`;
+  return box;
+}
+
+function openMethod(name) {
+  const method = data.methods[name];
+  if (!method) return;
+  const close = element("button", { type: "button", textContent: "close", onclick: () => dialog.close() });
+  const parts = [
+    element("h2", { textContent: name }), close,
+    element("pre", { textContent: Object.keys(method.config).length ? JSON.stringify(method.config, null, 1) : "not in the configuration" }),
+  ];
+  if (method.curves.length) parts.push(element("h3", { textContent: "Validation error while it learned, each seed" }), curve(method.curves, colourOf(name)));
+  parts.push(plainTable("Seeds", ["task", "training samples", "seed", "test MSE", "rotated", "seconds", "status"], method.seeds));
+  if (method.audit.length) parts.push(plainTable("Audit, the worst of all tasks and seeds", ["transformation", "precision", "relative change", "verdict", "claimed", "agree"], method.audit));
+  dialog.replaceChildren(...parts);
+  dialog.setAttribute("aria-label", `the method ${name}`);
+  if (!dialog.open) dialog.showModal();
+}
+
+addEventListener("hashchange", restore);
+restore();
