@@ -5,10 +5,10 @@ const hex = (colour) => `#${colour.toString(16).padStart(6, "0")}`;
 const variable = (name, otherwise) => getComputedStyle(document.documentElement).getPropertyValue(name).trim() || otherwise;
 const hasWebGL = () => { const canvas = document.createElement("canvas"); return Boolean(canvas.getContext("webgl2") || canvas.getContext("webgl")); };
 
-// radius of a ball: a fifth of a bond, or of what space each point has
+// radius of a ball: a part of a bond, or of what space each point has
 function ballRadius(points, bonds) {
   const lengths = bonds.map(([i, j]) => Math.hypot(...[0, 1, 2].map((k) => points[3 * i + k] - points[3 * j + k]))).sort((a, b) => a - b);
-  return lengths.length ? 0.22 * lengths[lengths.length >> 1] : 0.4 / Math.cbrt(points.length / 3);
+  return lengths.length ? 0.26 * lengths[lengths.length >> 1] : 0.4 / Math.cbrt(points.length / 3);
 }
 
 class Solid {
@@ -33,13 +33,14 @@ class Solid {
       return { model, atoms: model.selectedAtoms({}), style: { sphere: { radius: size, opacity: alpha }, stick: { radius: 0.4 * size, opacity: alpha } } };
     });
     this.place(this.bodies[0], points, null);
+    this.reach = Math.max(...Array.from(points, Math.abs));
     this.home();
   }
 
   home() {
     this.viewer.setView([0, 0, 0, 0, 0, 0, 0, 1]);
     this.viewer.zoomTo();
-    this.viewer.zoom(0.8);
+    this.viewer.zoom(1.35 * this.reach); // from what is seen to all that will be
     this.viewer.setSlab(-1000, 1000);
     this.viewer.render();
   }

@@ -62,7 +62,7 @@ class Viewer {
   begin() {
     const { bonds } = this.task, points = this.positions(this.task.starts[this.start].truth, 0);
     const body = { bonds, radius: ballRadius(points, bonds), alpha: 1 };
-    this.pictures[0].begin([body, { ...body, alpha: 0.45 }], points);
+    this.pictures[0].begin([body, { ...body, alpha: 0.6 }], points);
     this.pictures[1].begin([body], points);
   }
 

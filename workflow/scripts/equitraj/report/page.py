@@ -1,6 +1,7 @@
 """The page: what the template needs, gathered from the folders of a finished run."""
 
 import base64
+import io
 import json
 import platform
 import re
@@ -12,6 +13,7 @@ import pandas as pd
 import yaml
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
+from PIL import Image
 
 from equitraj.base.files import checked, read_json
 from equitraj.report import judged, tables
@@ -23,12 +25,13 @@ from equitraj.report.glossary import meaning
 from equitraj.report.inline import inlined, variables
 from equitraj.report.methods import method_pages
 from equitraj.report.provenance import provenance
+from equitraj.report.trajectories import trajectories
 from equitraj.report.words import names
 
 TEMPLATES = Path(__file__).parents[3] / "report"
 PACKAGES = ("python", "snakemake", "numpy", "pandas", "matplotlib", "h5py", "jinja2", "pyyaml")
 LARGEST_SVG = 800_000  # bytes; a figure with more is shown as PNG, which a browser draws faster
-MORE = ("probes", "controls", "isotropy", "floor", "routes", "data_factors", "sources", "history")
+MORE = ("probes", "controls", "rollout", "isotropy", "floor", "routes", "data_factors", "sources", "history")
 MOST_FINDINGS = 10
 NEWEST_ONLY = ("linear_least_squares", "linear_sgd")  # models that are given a history and do not look at it
 SECTIONS = {
@@ -60,7 +63,7 @@ SECTIONS = {
 @dataclass(frozen=True)
 class Picture:
     """A figure as the page shows it: `svg`, or `source`, a data URI; `methods`, the colours of methods; `panels` and
-    `series`, what it draws."""
+    `series`, what it draws; `moving`, the data URI of a film, of which `source` is the first picture."""
 
     name: str
     title: str
@@ -71,6 +74,7 @@ class Picture:
     methods: dict[str, str] = field(default_factory=dict)
     panels: list[dict] = field(default_factory=list)
     series: list[dict] = field(default_factory=list)
+    moving: str = ""
 
     @property
     def has_data(self) -> bool:
@@ -125,12 +129,20 @@ class Sources:
 
 
 def film(path: Path) -> Picture:
-    """The film `path` (GIF) with what the JSON file beside it says."""
+    """The film `path` (GIF), still until it is asked to move, with what the JSON file beside it says."""
     text = {"title": "Film", "caption": "", "finding": ""}
     if (words := path.with_suffix(".json")).is_file():
         text |= read_json(words)
-    source = f"data:image/gif;base64,{base64.b64encode(checked(path).read_bytes()).decode()}"
-    return Picture("film", text["title"], text["caption"], text["finding"], source)
+    first = io.BytesIO()
+    with Image.open(checked(path)) as moving:
+        moving.save(first, "PNG", optimize=True)
+    still, moving = data_uri("image/png", first.getvalue()), data_uri("image/gif", path.read_bytes())
+    return Picture("film", text["title"], text["caption"], text["finding"], still, moving=moving)
+
+
+def data_uri(kind: str, content: bytes) -> str:
+    """Bytes as an address that holds them."""
+    return f"data:{kind};base64,{base64.b64encode(content).decode()}"
 
 
 def picture(svg: Path) -> Picture:
@@ -140,7 +152,7 @@ def picture(svg: Path) -> Picture:
         text |= read_json(words)
     png = svg.with_suffix(".png")
     if svg.stat().st_size > LARGEST_SVG and png.is_file():
-        text["source"] = f"data:image/png;base64,{base64.b64encode(checked(png).read_bytes()).decode()}"
+        text["source"] = data_uri("image/png", checked(png).read_bytes())
     else:
         drawing = checked(svg).read_text(encoding="utf-8")
         text["svg"] = inlined(drawing, svg.stem, text.get("methods", {}))
@@ -187,6 +199,7 @@ def context(study: dict, config: dict, sources: Sources, commands: list[str]) ->
         "main": shown(tables.main_table(summary, broken_claims(audit)), "summary"),
         "failures": shown(tables.failure_table(metrics), "metrics"),
         "figures": sections,
+        "trajectories": trajectories(sources.tables / "rollouts.h5", more.get("rollout")),
         "alignment": shown(tables.alignment_table(sources.tables / "alignment.csv"), "alignment"),
         "audit": shown(judged.audit_table(audit), "audit"),
         "stabilisers": shown(judged.stabiliser_table(more.get("probes")), "probes"),
@@ -196,7 +209,7 @@ def context(study: dict, config: dict, sources: Sources, commands: list[str]) ->
         "ladder": judged.ladder_table(ladder) if sources.chapter else None,
         "splits": shown(tables.plain_table(sources.tables / "splits.csv"), "splits"),
         "config": text,
-        "config_uri": f"data:text/yaml;base64,{base64.b64encode(text.encode()).decode()}",
+        "config_uri": data_uri("text/yaml", text.encode()),
         "versions": tables.version_table(sources.run_records(), PACKAGES, installed()),
         "times": tables.benchmark_table(sources.benchmarks, sources.benchmark_files()),
         "commands": commands,

@@ -23,10 +23,10 @@ def chosen(runs: dict[Path, dict], measured: dict[Path, dict]) -> dict[str, list
     for folder in sorted(runs, key=lambda folder: -size_of(folder)):
         if measured[folder]["status"] == "ok":
             first.setdefault((runs[folder]["task"]["name"], runs[folder]["method"]["name"]), folder)
-    by_task: dict[str, list[Path]] = {}
+    by_task: dict[str, list[Path]] = {record["task"]["name"]: [] for record in runs.values()}
     for (task, _), folder in sorted(first.items(), key=lambda item: measured[item[1]]["mse"]):
-        by_task.setdefault(task, []).append(folder)
-    return {task: list(_best(folders, runs)) for task, folders in by_task.items()}
+        by_task[task].append(folder)
+    return {task: list(_best(folders, runs)) for task, folders in by_task.items() if folders}
 
 
 def _best(folders: list[Path], runs: dict[Path, dict]) -> Iterator[Path]:

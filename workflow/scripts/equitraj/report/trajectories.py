@@ -8,7 +8,6 @@ import base64
 import gzip
 import hashlib
 import json
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -62,7 +61,7 @@ def trajectories(path: Path, rollout: pd.DataFrame) -> dict | None:
     if not path.is_file():
         return None
     blob = Blob()
-    with h5py.File(checked(path)) as file:
+    with h5py.File(checked(path), track_order=True) as file:
         room = LARGEST // max(len(file), 1)
         tasks = [_task(name, file[name], rollout[rollout["task"] == name], blob, room) for name in file]
     told = [task for task in tasks if task["frames"]]
@@ -93,7 +92,7 @@ def library() -> bytes:
 
 
 def frames_shown(n_steps: int, frame_bytes: int, room: int) -> tuple[list[int], int]:
-    """The steps that fit into `room` bytes, 0 first and evenly apart, and how many starts; no steps where two do not."""
+    """The steps that fit into `room` bytes, 0 first and evenly apart, and how many starts; none where two do not."""
     for starts in (2, 1):
         fit = room // (frame_bytes * starts)
         if fit > min(n_steps, FEWEST) or starts == 1 and fit >= 2:
@@ -128,8 +127,8 @@ def _unit(name: str) -> str:
 class Scene:
     """The truth of a task, and what of it and of the predictions is shown.
 
-    Attributes: truth (T, S, N, 3), the true start before it; frames, the steps that are shown; tops, for each start that
-    is shown the distance at which the colours end: the median over the methods of the largest one of each.
+    Attributes: truth (T, S, N, 3), the true start before it; frames, the steps shown; tops, for each start
+    shown, the distance at which the colours end: the median over the methods of the largest one of each.
     """
 
     def __init__(self, group: h5py.Group, room: int) -> None:
@@ -160,7 +159,7 @@ def _method(group: h5py.Group, scene: Scene, table: pd.DataFrame, blob: Blob) ->
     position = np.concatenate([scene.before, group["prediction"][()]])
     distance = np.concatenate([np.zeros_like(scene.before[..., 0]), group["distance"][()]]).astype(float)
     rmse = scene.seen(np.sqrt(np.square(distance).mean(-1) / 3))
-    shades = [np.clip(scene.seen(distance[:, i]) / top * 255, 0, 255).round().astype("u1") for i, top in enumerate(scene.tops)]
+    far = [scene.seen(distance[:, i]) / top for i, top in enumerate(scene.tops)]
     mine = table[(table["method"] == name) & (table["train_size"].astype(str) == size) & (table["seed"] == seed)]
     mean = {0: 0.0} | dict(zip(mine["step"], np.sqrt(mine["mse"]), strict=True))
     return {
@@ -170,7 +169,7 @@ def _method(group: h5py.Group, scene: Scene, table: pd.DataFrame, blob: Blob) ->
         "rmse": [[_short(value) for value in rmse[:, i]] for i in range(len(scene.tops))],
         "mean": [_short(mean[step]) if step in mean else None for step in scene.frames],
         "positions": [blob.add(scene.rounded(position, i)) for i in range(len(scene.tops))],
-        "shades": [blob.add(shade) for shade in shades],
+        "shades": [blob.add((np.minimum(values, 1) * 255).round().astype("u1")) for values in far],
     }
 
 
@@ -181,9 +180,12 @@ def _short(value: float) -> float:
 def finding(tasks: list[dict]) -> str:
     """How far the most accurate method of the first task is off in the end, beside constant velocity."""
     task = tasks[0]
-    ends = {m["name"]: m["mean"][-1] for m in task["methods"] if m["mean"][-1] is not None}
-    told = [f"`{name}` by {sig(value)} {task['unit']}".rstrip() for name, value in list(ends.items())[:1]]
-    told += [f"`{CONSTANT}` by {sig(ends[CONSTANT])} {task['unit']}".rstrip()] if CONSTANT in list(ends)[1:] else []
-    if not told:
+    ends = {m["name"]: m for m in task["methods"] if m["mean"][-1] is not None}
+    if not ends:
         return f"On `{task['name']}` no rollout has numbers to its end."
-    return f"After {task['frames'][-1]} steps on `{task['name']}`, {' and '.join(told)} (RMSE) are off."
+    off = [
+        f"`{name}` by {sig(ends[name]['mean'][-1])} {task['unit']}".rstrip() + f" (seed {ends[name]['seed']})"
+        for name in dict.fromkeys((next(iter(ends)), CONSTANT))
+        if name in ends
+    ]
+    return f"After {task['frames'][-1]} steps on `{task['name']}` predictions are off (RMSE): {', '.join(off)}."
