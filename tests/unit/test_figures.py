@@ -333,7 +333,11 @@ def test_the_command_writes_three_files_the_same_twice(inputs, tmp_path):
     for path in (tmp_path / "one").iterdir():
         assert path.read_bytes() == (tmp_path / "two" / path.name).read_bytes()
     words = json.loads((tmp_path / "one" / "accuracy.json").read_text())
-    assert set(words) == {"caption", "finding", "title"} and all(words.values())
+    assert set(words) == {"caption", "finding", "title", "methods", "panels", "series"} and all(words.values())
+    summary = pd.read_csv(inputs["summary"]).query("train_size == 'all'").set_index(["task", "method"])["mse_mean"]
+    for one in words["series"]:
+        known = summary[words["panels"][one["panel"]]["title"], one["method"]]
+        assert len(one["points"]) > 1 or one["points"][0][2] == pytest.approx(known, rel=1e-5)
 
 
 @pytest.mark.parametrize(

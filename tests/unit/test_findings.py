@@ -43,11 +43,11 @@ def factor_row(method: str, factor: float, low: float, high: float, bound: str =
 @pytest.mark.parametrize(
     ("factor", "said"),
     [
-        ((4.0, 3.0, 5.0), "symmetry is worth 4.00 (95 % interval 3.00 to 5.00) times the training data"),
-        ((0.5, 0.4, 0.6), "symmetry costs: without it 0.500 (95 % interval 0.400 to 0.600) of the training data"),
+        ((4.0, 3.0, 5.0), "symmetry is worth 4.00 times the training data (95 % interval 3.00 to 5.00)"),
+        ((0.5, 0.4, 0.6), "symmetry costs: 0.500 times the training data do without it (95 % interval 0.400 to 0.600)"),
         ((1.2, 0.9, 1.6), "no difference in training data is settled: a factor of 1.20"),
         ((16.0, np.nan, np.nan, "more than"), "symmetry is worth more than 16.0 times the training data"),
-        ((0.1, np.nan, np.nan, "less than"), "without it less than 0.100 of the training data give the same error"),
+        ((0.1, np.nan, np.nan, "less than"), "symmetry costs: less than 0.100 times the training data do without it"),
     ],
 )
 def test_what_symmetry_buys_follows_the_numbers(factor, said):

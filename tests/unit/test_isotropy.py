@@ -91,3 +91,23 @@ def test_place_and_unit_of_length_do_not_matter_and_at_most_200_frames_are_compa
 def test_coincident_points_have_no_orientation():
     found = isotropy.isotropy_test(np.ones((10, 3, 3)))
     assert found == {"frames": 10, "statistic": 0.0, "p_value": 1.0, "verdict": "rotation-invariant"}
+
+
+def bodies(seed: int, turned: bool, episodes: int = 16, frames: int = 12) -> tuple[np.ndarray, np.ndarray]:
+    """Bodies that hardly turn while they are watched, each in an orientation of its own, or all in one plane."""
+    rng = np.random.default_rng(seed)
+    shape = rng.normal(size=(episodes, 1, 5, 3)) * [2, 1, 1 if turned else 0]
+    turn = haar(np.random.default_rng(seed + 1), episodes) if turned else np.eye(3)[None].repeat(episodes, 0)
+    noise = 0.02 * rng.normal(size=(episodes, frames, 5, 3)) * [1, 1, 1 if turned else 0]
+    position = (shape + noise) @ turn[:, None].swapaxes(-1, -2)
+    return position.reshape(-1, 5, 3), np.repeat(np.arange(episodes), frames)
+
+
+def test_few_orientations_of_many_frames_are_no_orientation_and_a_plane_is_one():
+    found = [isotropy.isotropy_test(p, s, e)["verdict"] for s in range(12) for p, e in [bodies(s, turned=True)]]
+    assert found.count("oriented") <= 1  # a level of 1 %: two of twelve have a chance of 0.6 %
+    alone = [isotropy.isotropy_test(bodies(s, turned=True)[0], s)["verdict"] for s in range(6)]
+    assert "oriented" in alone  # as frames of one trajectory they would be found oriented
+    for seed in range(4):
+        position, episode = bodies(seed, turned=False)
+        assert isotropy.isotropy_test(position, seed, episode)["verdict"] == "oriented"

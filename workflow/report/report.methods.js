@@ -1,6 +1,7 @@
 // A method's own page, within this one.
 "use strict";
 
+const plain = (text) => String(text).replace(/[<&]/g, (sign) => (sign === "<" ? "&lt;" : "&amp;"));
 const dialog = document.getElementById("method");
 
 function plainTable(caption, heads, rows) {
@@ -17,7 +18,7 @@ function curve(curves, colour) {
   if (!logs.length) return "";
   const [low, high, last] = [Math.min(...logs), Math.max(...logs), Math.max(...points.map(([e]) => e), 1)];
   const place = ([e, v]) => `${40 + (550 * e) / last},${10 + (150 * (high - Math.log10(v))) / (high - low || 1)}`;
-  const lines = curves.map(([task, seed, line]) => `<polyline fill="none" stroke="${colour}" points="${line.filter(([, v]) => v > 0).map(place).join(" ")}"><title>${task}, seed ${seed}</title></polyline>`);
+  const lines = curves.map(([task, seed, line]) => `<polyline fill="none" stroke="${colour}" points="${line.filter(([, v]) => v > 0).map(place).join(" ")}"><title>${plain(task)}, seed ${seed}</title></polyline>`);
   const label = (x, y, text) => `<text x="${x}" y="${y}" font-size="11" fill="var(--ink)">${text}</text>`;
   const box = document.createElement("div");
   box.innerHTML = `<svg class="curve" viewBox="0 0 600 185" role="img" aria-label="validation error against epochs">${lines.join("")}${label(0, 18, (10 ** high).toPrecision(2))}${label(0, 162, (10 ** low).toPrecision(2))}${label(260, 182, `epoch, up to ${last}`)}</svg>`;

@@ -156,5 +156,5 @@ for (const row of all("tr[data-method]")) {
   code.tabIndex = 0;
   code.setAttribute("role", "button");
   code.addEventListener("click", () => openMethod(row.dataset.method));
-  code.addEventListener("keydown", (event) => { if (event.key === "Enter") openMethod(row.dataset.method); });
+  code.addEventListener("keydown", (event) => { if (event.key === "Enter") { event.preventDefault(); openMethod(row.dataset.method); } });
 }

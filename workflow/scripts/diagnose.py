@@ -57,7 +57,9 @@ def data_rows(rows: dict[str, list[dict]], name: str, task: dict, trajectory: Tr
     rows["eigengap"] += [{"task": name, "quantile": quantile, "gap": gap} for quantile, gap in pairs]
     newest = tasks.split_frames(trajectory.episode, task["history"], task["lag"], task["split"])
     few = newest["train"][spread(len(newest["train"]), isotropy.N_FRAMES)]
-    rows["isotropy"].append({"task": name} | isotropy.isotropy_test(trajectory.position[few]))
+    rows["isotropy"].append(
+        {"task": name} | isotropy.isotropy_test(trajectory.position[few], episode=trajectory.episode[few])
+    )
 
 
 def alignment_rows(

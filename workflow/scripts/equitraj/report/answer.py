@@ -6,7 +6,7 @@ import pandas as pd
 
 from equitraj.base.claims import CLAIMED
 from equitraj.report.audited import controls, each_control, went_wrong
-from equitraj.report.figures.data_efficiency import factor_text
+from equitraj.report.figures.data_efficiency import interval_text, times_text
 from equitraj.report.figures.style import largest_size
 from equitraj.report.tables import Cell, Table, number, word
 from equitraj.report.words import names, sig
@@ -70,16 +70,12 @@ def _sentence(routes: pd.DataFrame, factors: pd.DataFrame, task: str) -> str:
 
 def data_text(row: pd.Series) -> str:
     """What a data factor says, in words."""
-    settled = (row["low"] > 1) or (row["high"] < 1) or pd.isna(row["low"])
-    if row["bound"] == "more than":
-        return f"symmetry is worth {factor_text(row)} times the training data"
-    if row["bound"] == "less than":
-        return f"symmetry costs: without it {factor_text(row)} of the training data give the same error"
-    if not settled:
-        return f"no difference in training data is settled: a factor of {factor_text(row)}"
+    is_bound = isinstance(row["bound"], str) and row["bound"] != ""
+    if not is_bound and row["low"] <= 1 <= row["high"]:
+        return f"no difference in training data is settled: a factor of {sig(row['factor'])}{interval_text(row)}"
     if row["factor"] >= 1:
-        return f"symmetry is worth {factor_text(row)} times the training data"
-    return f"symmetry costs: without it {factor_text(row)} of the training data give the same error"
+        return f"symmetry is worth {times_text(row)} the training data{interval_text(row)}"
+    return f"symmetry costs: {times_text(row)} the training data do without it{interval_text(row)}"
 
 
 def error_text(row: pd.Series, suffix: str = "") -> str:

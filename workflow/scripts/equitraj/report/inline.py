@@ -1,7 +1,6 @@
 """Figures as part of the page: SVG whose colours are variables of the page and whose elements know their method."""
 
 import re
-from collections.abc import Iterable
 
 from markupsafe import Markup
 
@@ -20,6 +19,7 @@ def inlined(svg: str, name: str, methods: dict[str, str]) -> Markup:
     Its ids begin with the figure's name, so that no two figures share one; colours are variables: those of the theme,
     and `--m-METHOD` of a method, whose elements have the classes `m` and `m-METHOD`.
     """
+    methods = safe(methods)
     svg = svg[svg.index("<svg") :]
     svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
     svg = re.sub(r'\bid="', f'id="{name}-', svg)
@@ -38,6 +38,11 @@ def inlined(svg: str, name: str, methods: dict[str, str]) -> Markup:
     # text without a colour of its own is black, whatever the page
     svg = re.sub(r'<text(?![^>]*fill:)([^>]*) style="', r'<text\1 style="fill: var(--ink); ', svg)
     return Markup(svg)
+
+
+def safe(methods: dict[str, str]) -> dict[str, str]:
+    """The methods whose name and colour can stand in a style sheet: all that a configuration lets pass."""
+    return {m: c for m, c in methods.items() if re.fullmatch(r"\w+", m) and re.fullmatch(r"#[0-9a-f]{6}", c)}
 
 
 def _classed(element: str, by_colour: dict[str, str]) -> str:
@@ -79,5 +84,5 @@ def at_night(colour: str) -> str:
 
 def variables(methods: dict[str, str], night: bool = False) -> Markup:
     """The colours of methods as CSS variables."""
-    pairs: Iterable = ((m, at_night(c) if night else c) for m, c in methods.items())
+    pairs = ((m, at_night(c) if night else c) for m, c in safe(methods).items())
     return Markup(" ".join(f"--m-{method}: {colour};" for method, colour in pairs))

@@ -13,8 +13,9 @@ What the answer says: "oriented" means that rotated copies are data of a kind th
 that augmentation and built-in equivariance add something there. What it does not say: whether the law behind the data
 prefers directions. Frames that follow each other closely are not independent: a body that has turned around only a few
 times in the whole trajectory is found oriented, because its frames cover the orientations unevenly, although its law
-may be invariant. Frames spread over the split weaken this and do not remove it. "Rotation-invariant" says no more than
-that the test did not reject.
+may be invariant. Frames spread over the split weaken this and do not remove it. Where there are several episodes, each
+is turned and exchanged as a whole: what it covers unevenly then counts for nothing. "Rotation-invariant" says no more
+than that the test did not reject.
 """
 
 import numpy as np
@@ -25,6 +26,7 @@ from equitraj.data.tasks import spread
 
 N_FRAMES = 200
 N_SWAPS = 999
+N_EPISODES = 10  # of fewer there are too few exchanges to reject anything
 LEVEL = 0.01  # how often invariant data are called oriented
 ROUNDING = 1e-12  # of a statistic between 0 and 1: values so near count as equal
 
@@ -48,18 +50,25 @@ def energy_matrix(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     return (across + across.T - cdist(first, first) - cdist(second, second)) / (largest if largest > 0 else 1.0)
 
 
-def isotropy_test(position: np.ndarray, seed: int = 0) -> dict[str, float | int | str]:
+def isotropy_test(
+    position: np.ndarray, seed: int = 0, episode: np.ndarray | None = None
+) -> dict[str, float | int | str]:
     """A row of isotropy.csv from training positions (T, N, 3): frames, statistic, p_value, verdict.
 
     The statistic is the mean over the two features of their relative energy distances. At most 200 frames, spread
-    evenly, are compared, with 999 random exchanges.
+    evenly, are compared, with 999 random exchanges: of frames, or of episodes (T,) where there are at least 10.
     """
     rng = np.random.default_rng(seed)
-    few = position[spread(len(position), N_FRAMES)]
+    chosen = spread(len(position), N_FRAMES)
+    few, unit = position[chosen], np.arange(len(chosen))
+    if episode is not None:
+        names, of_frame = np.unique(episode[chosen], return_inverse=True)
+        unit = of_frame if len(names) >= N_EPISODES else unit
+    count = unit.max() + 1
     centred = few - few.mean(1, keepdims=True)
-    turned = centred @ Rotation.random(len(few), rng=rng).as_matrix().swapaxes(1, 2)
+    turned = centred @ Rotation.random(count, rng=rng).as_matrix()[unit].swapaxes(1, 2)
     matrix = np.mean([energy_matrix(*pair) for pair in zip(features(centred), features(turned), strict=True)], axis=0)
-    signs = rng.choice([-1.0, 1.0], size=(N_SWAPS, len(few)))
+    signs = rng.choice([-1.0, 1.0], size=(N_SWAPS, count))[:, unit]
     observed, swapped = matrix.sum(), ((signs @ matrix) * signs).sum(1)
     p_value = float((1 + np.sum(swapped >= observed - ROUNDING)) / (1 + N_SWAPS))
     verdict = "oriented" if p_value <= LEVEL else "rotation-invariant"

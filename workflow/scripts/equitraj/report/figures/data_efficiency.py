@@ -112,15 +112,22 @@ def finding(factors: pd.DataFrame, tasks: list[str]) -> str:
             continue
         best = settled.loc[settled["factor"].idxmax()]
         parts.append(
-            f"{task}: {best['against']} needs {factor_text(best)} times as many training samples as {best['method']}"
+            f"{task}: {best['against']} needs {times_text(best)} as many training samples as {best['method']}"
+            f"{interval_text(best)}"
         )
     return "; ".join(parts) + "."
 
 
-def factor_text(row: pd.Series) -> str:
-    """A data factor with its interval, as `5.31 (95 % interval 4.02 to 7.01)` or `more than 16.0`."""
+def times_text(row: pd.Series) -> str:
+    """A data factor, as `5.31 times` or `more than 16.0 times`."""
+    bound = f"{row['bound']} " if isinstance(row["bound"], str) and row["bound"] else ""
+    return f"{bound}{style.sig(row['factor'])} times"
+
+
+def interval_text(row: pd.Series) -> str:
+    """What follows a data factor in brackets: its interval, why there is none, or nothing after a bound."""
     if isinstance(row["bound"], str) and row["bound"]:
-        return f"{row['bound']} {style.sig(row['factor'])}"
+        return ""
     if pd.isna(row["low"]):
-        return f"{style.sig(row['factor'])} ({row['seeds']} seed{'' if row['seeds'] == 1 else 's'}: no interval)"
-    return f"{style.sig(row['factor'])} (95 % interval {style.sig(row['low'])} to {style.sig(row['high'])})"
+        return f" ({row['seeds']} seed{'' if row['seeds'] == 1 else 's'}: no interval)"
+    return f" (95 % interval {style.sig(row['low'])} to {style.sig(row['high'])})"
