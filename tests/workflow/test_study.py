@@ -45,8 +45,8 @@ def test_tables_have_the_promised_columns(tiny, name):
 
 def test_every_run_folder_is_complete(tiny):
     folder = tiny / "results/runs/tiny_k3/tiny_egnn/nall/seed1"
-    promised = "model.safetensors run.json history.csv metrics.json predictions.h5 rollout.csv physics.csv audit.csv "
-    promised = (promised + "probes.csv controls.csv").split()
+    promised = "model.safetensors run.json history.csv metrics.json predictions.h5 rollout.csv rollout.h5 physics.csv "
+    promised = (promised + "audit.csv probes.csv controls.csv").split()
     records = [f".{name}.sha256" for name in promised]
     assert sorted(p.name for p in folder.iterdir()) == sorted([*promised, *records])
     with h5py.File(folder / "predictions.h5") as file:
