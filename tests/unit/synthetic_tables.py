@@ -92,7 +92,7 @@ def metrics(
                     "history": history, "train_size": train_size, "seed": seed,
                     "status": "failed: loss is not finite at epoch 3" if bad else "ok", "n_parameters": size,
                     **({} if bad else numbers), "mse_persistence": PERSISTENCE, "mse_velocity": VELOCITY,
-                    "last_fall": 0.001, "device": "cpu",
+                    "last_fall": 0.001, "flops": 1e9 * size, "device": "cpu",
                 })  # fmt: skip
     return pd.DataFrame(rows)
 

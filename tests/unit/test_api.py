@@ -215,7 +215,7 @@ def test_options_of_an_audit_that_make_no_sense_are_refused(chain, options, said
 
 def test_one_claim_needs_no_list(chain):
     claimed = equitraj.audit(linear, chain.position, "rotation", history=2, elements=2).table
-    assert set(claimed[claimed["claim"] == "exact"]["generator"]) == {"rotation"}
+    assert set(claimed[claimed["claim"] == "exact"]["generator"]) == {"rotation", "rotation_z"}
 
 
 @pytest.mark.parametrize("options", [{"weights": "trianed"}, {"precision": "float16"}])

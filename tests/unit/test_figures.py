@@ -373,3 +373,22 @@ def test_of_a_large_study_a_part_is_drawn_that_says_so(inputs, tmp_path):
 
 def test_a_study_that_fits_a_page_is_drawn_whole(many, tmp_path):
     assert part(many, tmp_path) == (many, "")
+
+
+def test_errors_are_compared_with_what_the_cheaper_method_spent():
+    from equitraj.report.figures import compute
+
+    rows = [
+        {"task": "t", "method": m, "train_size": "all", "seed": 0, "epoch": e, "validation_mse": v}
+        for m, errors in (("a", [4.0, 2.0, 1.0, 0.5]), ("b", [8.0, 9.0, 6.0, 3.0]))
+        for e, v in enumerate(errors)
+    ]
+    costs = [("a", 8.0, 100.0), ("b", 4.0, 400.0)]
+    metrics = [
+        {"task": "t", "method": m, "train_size": "all", "seed": 0, "train_seconds": s, "flops": f} for m, s, f in costs
+    ]
+    table = compute.curves(pd.DataFrame(metrics), pd.DataFrame(rows))
+    # after 4 s, a has done two epochs and b all four; after 100 operations a all four and b one
+    assert compute.at_equal_budget(table, "t", ("a", "b"), "seconds") == 3.0 / 2.0
+    assert compute.at_equal_budget(table, "t", ("a", "b"), "operations") == 8.0 / 0.5
+    assert compute.at_equal_budget(table, "t", ("a", "none"), "seconds") is None

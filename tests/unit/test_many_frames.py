@@ -174,7 +174,11 @@ def test_errors_and_predictions_do_not_depend_on_the_parts(lifted, few_rows, nam
         few_rows()
         several, predicted = measured()
     np.testing.assert_array_equal(predicted, prediction)
+    blocks = [found.pop("blocks") for found in (several, one)]
     assert several == pytest.approx(one, rel=ROUNDING)
+    assert blocks[0]["samples"] == blocks[1]["samples"]
+    for name in ("mse", "mse_rotated"):
+        assert blocks[0][name] == pytest.approx(blocks[1][name], rel=ROUNDING)
 
 
 LONG, WIDTH, PART = 10_000, 20, 1 << 17  # 4.8 MB of positions in parts of 0.13 MB

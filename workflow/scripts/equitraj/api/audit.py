@@ -38,7 +38,7 @@ def audit(
     >>> walk = numpy.random.default_rng(0).normal(size=(100, 5, 3)).cumsum(0)
     >>> windy = lambda x: 2 * x[:, -1] - x[:, -2] + numpy.array([0.3, 0, 0])
     >>> equitraj.audit(windy, walk, ["rotation", "translation"], history=2, elements=8).broken
-    ['rotation']
+    ['rotation', 'rotation_z']
     """
     one_episode = np.zeros(len(positions), int)
     sample = functions.samples(positions, one_episode, history, lag, samples, "positions")

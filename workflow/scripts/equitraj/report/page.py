@@ -36,12 +36,14 @@ MOST_FINDINGS = 10
 NEWEST_ONLY = ("linear_least_squares", "linear_sgd")  # models that are given a history and do not look at it
 SECTIONS = {
     "results": [
+        "data_efficiency",
         "accuracy",
         "history_gain",
         "prediction_examples",
         "rollout",
         "rollout_physics",
         "learning_curves",
+        "compute",
         "cost",
     ],
     "symmetry": [
