@@ -89,7 +89,7 @@ class Sources:
     """Where everything is: folders of tables and figures, and optionally of benchmarks and runs, and a film.
 
     `show` names the figures of this study and `batches` its trainings, as task/method/nSIZE: the folders may hold those
-    of other studies too. None stands for all that is there.
+    of other studies too. None stands for all that is there. `prefix` begins the names of its figures.
     """
 
     tables: Path
@@ -99,6 +99,7 @@ class Sources:
     show: tuple[str, ...] | None = None
     batches: tuple[str, ...] | None = None
     film: Path | None = None
+    prefix: str = ""
 
     def shows(self, name: str) -> bool:
         """Whether a figure belongs to the study."""
@@ -147,8 +148,8 @@ def data_uri(kind: str, content: bytes) -> str:
     return f"data:{kind};base64,{base64.b64encode(content).decode()}"
 
 
-def picture(svg: Path) -> Picture:
-    """The figure `svg` with what the JSON file beside it says."""
+def picture(svg: Path, prefix: str = "") -> Picture:
+    """The figure `svg` with what the JSON file beside it says; `prefix` begins its name, where a page has two of it."""
     text = {"title": svg.stem.replace("_", " ").capitalize(), "caption": "", "finding": ""}
     if (words := svg.with_suffix(".json")).is_file():
         text |= read_json(words)
@@ -157,13 +158,14 @@ def picture(svg: Path) -> Picture:
         text["source"] = data_uri("image/png", checked(png).read_bytes())
     else:
         drawing = checked(svg).read_text(encoding="utf-8")
-        text["svg"] = inlined(drawing, svg.stem, text.get("methods", {}))
-    return Picture(svg.stem, **text)
+        text["svg"] = inlined(drawing, prefix + svg.stem, text.get("methods", {}))
+    return Picture(prefix + svg.stem, **text)
 
 
 def pictures(sources: Sources) -> dict[str, list[Picture]]:
     """The figures of each section in reading order; a figure that no section names goes with the results."""
-    found = {path.stem: picture(path) for path in sorted(sources.figures.glob("*.svg")) if sources.shows(path.stem)}
+    paths = [path for path in sorted(sources.figures.glob("*.svg")) if sources.shows(path.stem)]
+    found = {path.stem: picture(path, sources.prefix) for path in paths}
     sections = {key: [found.pop(name) for name in names if name in found] for key, names in SECTIONS.items()}
     sections["chapter"] = [found.pop(name) for name in list(found) if name.startswith("chapter_")]
     sections["results"] += found.values()
@@ -247,7 +249,12 @@ def embedded(
         "tasks": list(dict.fromkeys(metrics["task"])),
         "figures": [{"name": p.name, "panels": p.panels, "series": p.series} for p in every],
     }
-    return Markup(json.dumps(found, separators=(",", ":")).replace("<", "\\u003c"))
+    return as_json(found)
+
+
+def as_json(value: object) -> Markup:
+    """JSON that may stand in HTML."""
+    return Markup(json.dumps(value, separators=(",", ":")).replace("<", "\\u003c"))
 
 
 def optional_tables(folder: Path, names: tuple[str, ...]) -> dict[str, pd.DataFrame]:
@@ -290,7 +297,7 @@ def code_spans(text: str) -> Markup:
     return Markup(re.sub(r"(-?\d[\d.]*e[+-]\d+)", r'<span class="nowrap">\1</span>', marked))
 
 
-def render(values: dict) -> str:
+def render(values: dict, template: str = "report.html") -> str:
     """The HTML page."""
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES),
@@ -300,4 +307,4 @@ def render(values: dict) -> str:
         lstrip_blocks=True,
     )
     environment.filters |= {"code_spans": code_spans, "meaning": meaning, "named": tables.named}
-    return environment.get_template("report.html").render(values)
+    return environment.get_template(template).render(values)
