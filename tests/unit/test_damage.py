@@ -7,7 +7,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import pytest
 
 from equitraj.base import files
@@ -22,7 +21,6 @@ from equitraj.training.method import Method
 AGAIN = "snakemake --cores all --configfile studies/mine.yaml"
 TASK = {"name": "t", "source": "s", "history": 3, "lag": 1}
 TASK["split"] = {"by": "time", "train": 60, "validation": 20, "test": 30}
-NO_ROLLOUTS = pd.DataFrame(columns=["task", "method", "train_size", "seed", "step", "mse"])
 SCRIPTS = Path(__file__).parents[2] / "workflow/scripts"
 
 
@@ -75,7 +73,7 @@ READERS: dict[str, Callable[[Path], object]] = {
     "tables/splits.csv": lambda run: tables.plain_table(results(run) / "tables/splits.csv"),
     "tables/chapter.csv": lambda run: judged.chapter_table(results(run) / "tables/chapter.csv"),
     "tables/examples.h5": lambda run: prediction_examples._read(results(run) / "tables/examples.h5"),
-    "tables/rollouts.h5": lambda run: trajectories.trajectories(results(run) / "tables/rollouts.h5", NO_ROLLOUTS),
+    "tables/rollouts.h5": lambda run: trajectories.trajectories(results(run) / "tables"),
     "figures/f.svg": lambda run: page.picture(results(run) / "figures/f.svg"),
     "figures/f.json": lambda run: page.picture(results(run) / "figures/f.svg"),
     "chapter/baseline.npz": lambda run: chapter_data.read_arrays(results(run) / "chapter/baseline.npz"),
@@ -112,6 +110,7 @@ def make(chain: trajectory.Trajectory, place: Path) -> Path:
         collected.write_examples(path, collected.read_runs([folder]), {"s": chain})
     with files.atomic(place / "tables/rollouts.h5") as path:
         with_rollouts(folder, path)
+    files.write_table(place / "tables/rollout.csv", trajectories.COLUMNS, [])
     style.save(style.empty("nothing"), place / "figures/f.svg")
     files.write_json(place / "figures/f.json", dict.fromkeys(("title", "caption", "finding"), "words"))
     chapter_data.write_arrays(place / "chapter/baseline.npz", n_train=3)

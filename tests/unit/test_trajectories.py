@@ -3,10 +3,10 @@
 import base64
 import gzip
 import json
+import shutil
 
 import h5py
 import numpy as np
-import pandas as pd
 import pytest
 
 import rolled
@@ -97,7 +97,7 @@ def unpacked(page: dict) -> tuple[list[dict], bytes]:
 
 def test_the_page_holds_what_was_measured(study):
     folder, rows = study
-    page = trajectories.trajectories(folder / "rollouts.h5", pd.read_csv(folder / "rollout.csv"))
+    page = trajectories.trajectories(folder)
     (task,), blob = unpacked(page)
     assert (task["name"], task["unit"], task["frames"]) == ("wave", "nm", list(range(rolled.STEPS + 1)))
     assert [method["name"] for method in task["methods"]] == ["autoregression", "constant_velocity", "persistence"]
@@ -123,11 +123,10 @@ def test_the_page_holds_what_was_measured(study):
 
 
 def test_without_rollouts_there_is_nothing_to_show(study, tmp_path):
-    folder, _ = study
-    rows = pd.read_csv(folder / "rollout.csv")
-    assert trajectories.trajectories(tmp_path / "rollouts.h5", rows) is None
+    shutil.copy(study[0] / "rollout.csv", tmp_path)
+    assert trajectories.trajectories(tmp_path) is None
     h5py.File(tmp_path / "rollouts.h5", "w").close()
-    assert trajectories.trajectories(tmp_path / "rollouts.h5", rows) is None
+    assert trajectories.trajectories(tmp_path) is None
 
 
 def test_a_page_of_many_large_rollouts_stays_small_and_says_what_it_left_out(tmp_path):
@@ -143,8 +142,8 @@ def test_a_page_of_many_large_rollouts_stays_small_and_says_what_it_left_out(tmp
                 method = group.create_group(f"methods/m{i}")
                 method["prediction"], method["distance"] = truth, rng.random((100, 2, points)).astype("f4")
                 method.attrs.update({"train_size": "all", "seed": 0})
-    rows = pd.DataFrame(columns=["task", "method", "train_size", "seed", "step", "mse"])
-    page = trajectories.trajectories(tmp_path / "rollouts.h5", rows)
+    (tmp_path / "rollout.csv").write_text(",".join(trajectories.COLUMNS) + "\n")
+    page = trajectories.trajectories(tmp_path)
     assert page["left_out"] == ["crowd"] and len(page["positions"]) + len(page["data"]) + len(page["library"]) < 1.5e6
     few, many = json.loads(page["data"])
     assert len(few["starts"]) == 2 and len(many["starts"]) == 1 and len(many["frames"]) < len(few["frames"])
@@ -153,14 +152,15 @@ def test_a_page_of_many_large_rollouts_stays_small_and_says_what_it_left_out(tmp
 
 def test_a_rollout_that_ends_early_has_fewer_errors_than_the_truth_has_steps(study, tmp_path, chain):
     folder, _ = study
-    (tmp_path / "rollouts.h5").write_bytes((folder / "rollouts.h5").read_bytes())
+    for name in ("rollouts.h5", "rollout.csv"):
+        shutil.copy(folder / name, tmp_path)
     with h5py.File(tmp_path / "rollouts.h5", "a") as file:
         group = file["wave/methods/persistence"]
         for name in ("prediction", "distance"):
             short = group[name][:4]
             del group[name]
             group[name] = short
-    page = trajectories.trajectories(tmp_path / "rollouts.h5", pd.read_csv(folder / "rollout.csv"))
+    page = trajectories.trajectories(tmp_path)
     persistence = next(m for m in json.loads(page["data"])[0]["methods"] if m["name"] == "persistence")
     assert [len(errors) for errors in persistence["rmse"]] == [5, 5]
 

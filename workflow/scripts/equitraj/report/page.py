@@ -31,7 +31,7 @@ from equitraj.report.words import names
 TEMPLATES = Path(__file__).parents[3] / "report"
 PACKAGES = ("python", "snakemake", "numpy", "pandas", "matplotlib", "h5py", "jinja2", "pyyaml")
 LARGEST_SVG = 800_000  # bytes; a figure with more is shown as PNG, which a browser draws faster
-MORE = ("probes", "controls", "rollout", "isotropy", "floor", "routes", "data_factors", "sources", "history")
+MORE = ("probes", "controls", "isotropy", "floor", "routes", "data_factors", "sources", "history")
 MOST_FINDINGS = 10
 NEWEST_ONLY = ("linear_least_squares", "linear_sgd")  # models that are given a history and do not look at it
 SECTIONS = {
@@ -203,7 +203,7 @@ def context(study: dict, config: dict, sources: Sources, commands: list[str]) ->
         "main": shown(tables.main_table(summary, broken_claims(audit)), "summary"),
         "failures": shown(tables.failure_table(metrics), "metrics"),
         "figures": sections,
-        "trajectories": trajectories(sources.tables / "rollouts.h5", more.get("rollout")),
+        "trajectories": trajectories(sources.tables),
         "alignment": shown(tables.alignment_table(sources.tables / "alignment.csv"), "alignment"),
         "audit": shown(judged.audit_table(audit), "audit"),
         "stabilisers": shown(judged.stabiliser_table(more.get("probes")), "probes"),

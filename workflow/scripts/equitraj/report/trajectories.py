@@ -17,6 +17,7 @@ import pandas as pd
 from markupsafe import Markup
 
 from equitraj.base.files import checked
+from equitraj.report.figures.style import read_table
 from equitraj.report.words import sig
 
 VENDOR = Path(__file__).parents[3] / "report" / "vendor"
@@ -24,6 +25,7 @@ LARGEST = 900_000  # bytes of all positions before they are packed, for a page o
 FEWEST = 20  # steps: with less room than that for two starts, one is shown
 REACH = 8  # a point further off than so many times the extent of the truth is out of sight, and drawn at that distance
 BOUND = 32767
+COLUMNS = ("task", "method", "train_size", "seed", "step", "mse")
 CONSTANT = "constant_velocity"
 
 
@@ -52,15 +54,16 @@ def packed(content: bytes) -> str:
     return base64.b64encode(gzip.compress(content, 9, mtime=0)).decode()
 
 
-def trajectories(path: Path, rollout: pd.DataFrame) -> dict | None:
-    """What the template shows of rollouts.h5 and the table of all rollouts, None where there are no rollouts.
+def trajectories(tables: Path) -> dict | None:
+    """What the template shows of rollouts.h5 and rollout.csv in the folder `tables`, None where there are no rollouts.
 
     Raises:
-        DamagedFile: the file is not as it was written.
+        DamagedFile: a file is not as it was written.
     """
+    path, blob = tables / "rollouts.h5", Blob()
     if not path.is_file():
         return None
-    blob = Blob()
+    rollout = read_table(tables / "rollout.csv", COLUMNS)
     with h5py.File(checked(path), track_order=True) as file:
         room = LARGEST // max(len(file), 1)
         tasks = [_task(name, file[name], rollout[rollout["task"] == name], blob, room) for name in file]
@@ -160,7 +163,7 @@ def _method(group: h5py.Group, scene: Scene, table: pd.DataFrame, blob: Blob) ->
     distance = np.concatenate([np.zeros_like(scene.before[..., 0]), group["distance"][()]]).astype(float)
     rmse = scene.seen(np.sqrt(np.square(distance).mean(-1) / 3))
     far = [scene.seen(distance[:, i]) / top for i, top in enumerate(scene.tops)]
-    mine = table[(table["method"] == name) & (table["train_size"].astype(str) == size) & (table["seed"] == seed)]
+    mine = table[(table["method"] == name) & (table["train_size"] == size) & (table["seed"] == seed)]
     mean = {0: 0.0} | dict(zip(mine["step"], np.sqrt(mine["mse"]), strict=True))
     return {
         "name": name,
