@@ -17,6 +17,7 @@ ROOT = Path(__file__).parents[2]
 SCRIPTS = ROOT / "workflow" / "scripts"
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+SOURCES = "source,frames,points,length_unit,time_unit,engine\nchain,2048,12,nm,ps,OpenMM 8.6.0\n"
 DRAWN = {
     "data_efficiency": ("metrics", "summary", "audit", "data_factors", "splits", "floor"),
     "accuracy": ("summary", "audit", "floor"),
@@ -38,8 +39,9 @@ def written(folder: Path, many: bool) -> Path:
     methods = synthetic_tables.MANY if many else synthetic_tables.METHODS
     synthetic_tables.write(folder, tasks, seeds=3, methods=methods, train_sizes=("100", "400", "all"))
     (folder / "config.json").write_text(json.dumps(synthetic_tables.resolved_config(tasks)))
+    (folder / "sources.csv").write_text(SOURCES)
     for name, keys in list(DRAWN.items())[: 2 if many else None]:
-        pairs = [f"{key}={folder / key}.csv" for key in keys]
+        pairs = [f"{key}={folder / key}.csv" for key in (*keys, "sources")]
         words = [SCRIPTS / "figure.py", name, "--input", *pairs, "--output", folder / "figures" / f"{name}.svg"]
         subprocess.run([sys.executable, *map(str, words)], check=True)
     pictures = [Image.new("P", (200, 120), shade) for shade in (0, 200)]
@@ -128,13 +130,21 @@ CONTRAST = """() => {
     }
     return [255, 255, 255];
   };
+  // a word of the matrix stands on a cell, of which there is one at its centre
+  const cell = (element) => {
+    const box = element.getBoundingClientRect(), at = [box.x + box.width / 2, box.y + box.height / 2];
+    const under = document.elementsFromPoint(...at).find((e) => e.closest("[id*='method.']")
+      && !["text", "tspan"].includes(e.tagName) && !["none", ""].includes(getComputedStyle(e).fill));
+    return under ? rgba(getComputedStyle(under).fill) : behind(element);
+  };
+  document.querySelector("#figure-audit_matrix")?.scrollIntoView();
   const bad = [];
   for (const element of document.querySelectorAll("main *, nav *, #tools *")) {
     const own = Array.from(element.childNodes).some((node) => node.nodeType === 3 && node.textContent.trim());
     if (!own || !element.getClientRects().length || ["SCRIPT", "STYLE", "TITLE"].includes(element.tagName)) continue;
-    if (element.namespaceURI.endsWith("svg") && element.closest("#figure-audit_matrix")) continue;  // on cells: below
-    const style = getComputedStyle(element), svg = element.tagName === "text";
-    const [a, b] = [light(rgba(svg ? style.fill : style.color)), light(behind(element))];
+    const style = getComputedStyle(element), svg = ["text", "tspan"].includes(element.tagName);
+    const ground = svg && element.closest("#figure-audit_matrix") ? cell(element) : behind(element);
+    const [a, b] = [light(rgba(svg ? style.fill : style.color)), light(ground)];
     const ratio = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
     if (ratio < 4.5) bad.push(`${element.tagName} ${element.textContent.trim().slice(0, 30)}: ${ratio.toFixed(2)}`);
   }
@@ -206,6 +216,60 @@ def test_a_method_that_is_pointed_at_stands_out_everywhere(page):
     assert opacity(page, "#table-main tr[data-method=mlp]") < 1 == opacity(page, "#table-main tr[data-method=egnn]")
 
 
+def test_a_cell_of_the_audit_belongs_to_its_method_and_says_its_value(page, report):
+    row = page.locator("#figure-audit_matrix g.m-egnn")
+    assert row.count() > 12 and row.first.is_visible()
+    page.locator("#figure-audit_matrix text.m-egnn").hover()
+    assert opacity(page, "#figure-audit_matrix g.m-egnn") == 1 > opacity(page, "#figure-audit_matrix g.m-mlp")
+    row.nth(3).hover(force=True)
+    audit = list(csv.DictReader((report.parent / "audit.csv").open()))
+    shown = re.fullmatch(r"egnn\ntransformation: (.+)\nrelative change: (\S+)", page.locator("#tip").inner_text())
+    known = [
+        float(r["rel_mean"])
+        for r in audit
+        if (r["method"], r["dtype"], r["weights"]) == ("egnn", "float64", "trained")
+        and r["generator"] == shown[1].replace(" ", "_")
+    ]
+    assert float(shown[2]) == pytest.approx(max(known), rel=1e-3)
+
+
+def test_links_and_the_address_of_a_method_keep_the_choice(browser, page, report):
+    page.locator("#open-tools").click()
+    page.locator("#method-list li[data-method=mlp] input[type=checkbox]").uncheck()
+    page.locator("nav li a", has_text="Accuracy").click()
+    assert page.evaluate("location.hash") == "#main&hide=mlp"
+    assert page.locator("#figure-accuracy .m-mlp >> visible=true").count() == 0
+    assert page.locator("#table-main-box .permalink").get_attribute("href") == "#table-main-box&hide=mlp"
+    page.locator("#table-main tr[data-method=egnn] code[role=button]").first.click()
+    assert page.evaluate("location.hash") == "#main&hide=mlp&method=egnn"
+    other = opened(browser, report, hash=page.evaluate("location.hash"))
+    assert other.locator("dialog#method").is_visible() and not other.locator("tr[data-method=mlp]:visible").count()
+    other.close()
+    page.keyboard.press("Escape")
+    assert page.evaluate("location.hash") == "#main&hide=mlp"
+
+
+def test_the_toolbox_is_worked_by_keyboard_alone(page):
+    page.locator("#open-tools").focus()
+    page.keyboard.press("Enter")
+    assert page.evaluate("document.activeElement.id") == "find-method"
+    page.keyboard.type("mlp")
+    for _ in range(2):
+        page.keyboard.press("Tab")
+    page.keyboard.press("Enter")  # hides all that are found
+    assert (
+        page.locator("tr[data-method=mlp_rotated]:visible").count() == 0 < page.locator("tr[data-method=egnn]").count()
+    )
+    assert all("mlp" in name for name in page.evaluate("[...state.hidden]"))
+    pin = page.locator("#method-list li:visible button", has_text="pin").first
+    pin.focus()
+    page.keyboard.press("Space")
+    assert pin.get_attribute("aria-pressed") == "true"
+    assert pin.evaluate("button => button === document.activeElement")  # it goes on from where it was
+    page.keyboard.press("Escape")
+    assert page.evaluate("document.activeElement.id") == "open-tools"
+
+
 def test_a_mark_says_its_value(page, report):
     mark = page.locator("#figure-data_efficiency use.m-egnn").last
     mark.scroll_into_view_if_needed()
@@ -215,7 +279,8 @@ def test_a_mark_says_its_value(page, report):
     summary = list(csv.DictReader((report.parent / "summary.csv").open()))
     known = [float(r["mse_mean"]) for r in summary if r["method"] == "egnn" and r["train_size"] == "all"]
     assert text.startswith("egnn") and "training samples: 1500" in text
-    assert any(f"{float(v):.3g}" in {f"{k:.3g}" for k in known} for v in re.findall(r"test MSE: (\S+)", text))
+    values = re.findall(r"test MSE in nm²: (\S+)", text)
+    assert any(f"{float(v):.3g}" in {f"{k:.3g}" for k in known} for v in values)
 
 
 def test_hiding_pinning_and_recolouring_reach_figures_and_tables_and_the_address(browser, page, report):
@@ -255,6 +320,9 @@ def test_figures_are_saved_as_svg_png_and_data(page, report):
     figure = page.locator("#figure-accuracy")
     drawing = saved(page, figure.locator("[data-save=svg]")).decode()
     assert "var(" not in drawing and ElementTree.fromstring(drawing.split("?>", 1)[1]).tag.endswith("svg")
+    page.evaluate("toggle(state.hidden, 'egnn', true)")
+    assert "m-egnn" in drawing and "m-egnn" not in saved(page, figure.locator("[data-save=svg]")).decode()
+    page.evaluate("toggle(state.hidden, 'egnn', false)")
     assert saved(page, figure.locator("[data-save=png]"))[:8] == b"\x89PNG\r\n\x1a\n"
     rows = list(csv.DictReader(io.StringIO(saved(page, figure.locator("[data-save=data]")).decode())))
     summary = list(csv.DictReader((report.parent / "summary.csv").open()))
@@ -327,6 +395,8 @@ def test_a_study_of_many_methods_can_still_be_read(browser, tmp_path_factory):
     labels = page.locator("#figure-accuracy svg text.m").evaluate_all(
         "all => all.map(one => one.getBoundingClientRect()).map(box => [box.right, box.top, box.bottom])"
     )
+    cautions = page.locator("#answer p.line").last.bounding_box()
+    assert cautions["y"] + cautions["height"] <= 800
     for right in {round(box[0]) for box in labels}:  # the labels of a panel end where its axis begins
         boxes = sorted(box[1:] for box in labels if round(box[0]) == right)
         assert all(upper[1] <= lower[0] + 3 for upper, lower in zip(boxes, boxes[1:], strict=False))

@@ -13,7 +13,7 @@ from equitraj.base import files
 from equitraj.chapter import data as chapter_data
 from equitraj.data import trajectory
 from equitraj.prediction import export, predictor
-from equitraj.report import collected, judged, page, tables
+from equitraj.report import collected, judged, page, rollouts, tables, trajectories
 from equitraj.report.figures import prediction_examples, style
 from equitraj.training import run as training
 from equitraj.training.method import Method
@@ -50,6 +50,13 @@ def stacked(run: Path, name: str) -> list[str]:
     return list(collected.stacked(collected.read_runs([run]), name))
 
 
+def with_rollouts(run: Path, path: Path) -> None:
+    """Collect the rollouts of a run."""
+    runs = collected.read_runs([run])
+    lifted = trajectory.read(results(run) / "data/s/lifted.h5")
+    rollouts.write_rollouts(path, runs, collected.read_metrics(runs), {"s": lifted})
+
+
 # file, relative to the results (run files to the run folder): who reads it, called with the run folder
 RUN = "runs/t/m/nall/seed0/"
 READERS: dict[str, Callable[[Path], object]] = {
@@ -59,12 +66,14 @@ READERS: dict[str, Callable[[Path], object]] = {
     RUN + "model.safetensors": lambda run: predictor.load(run),
     RUN + "metrics.json": lambda run: collected.read_metrics([run]),
     RUN + "predictions.h5": lambda run: export.predictions(run, trajectory.read(export.trajectory_of(run))),
+    RUN + "rollout.h5": lambda run: with_rollouts(run, results(run).parent / "again.h5"),
     **{f"{RUN}{name}.csv": (lambda run, n=name: stacked(run, f"{n}.csv")) for name in (
         "history", "rollout", "physics", "audit", "probes", "controls")},
     "tables/metrics.csv": lambda run: style.read_table(results(run) / "tables/metrics.csv"),
     "tables/splits.csv": lambda run: tables.plain_table(results(run) / "tables/splits.csv"),
     "tables/chapter.csv": lambda run: judged.chapter_table(results(run) / "tables/chapter.csv"),
     "tables/examples.h5": lambda run: prediction_examples._read(results(run) / "tables/examples.h5"),
+    "tables/rollouts.h5": lambda run: trajectories.trajectories(results(run) / "tables"),
     "figures/f.svg": lambda run: page.picture(results(run) / "figures/f.svg"),
     "figures/f.json": lambda run: page.picture(results(run) / "figures/f.svg"),
     "chapter/baseline.npz": lambda run: chapter_data.read_arrays(results(run) / "chapter/baseline.npz"),
@@ -99,6 +108,9 @@ def make(chain: trajectory.Trajectory, place: Path) -> Path:
         files.write_table(place / f"tables/{name}.csv", ["task", "method"], [{"task": "t", "method": "m"}] * 9)
     with files.atomic(place / "tables/examples.h5") as path:
         collected.write_examples(path, collected.read_runs([folder]), {"s": chain})
+    with files.atomic(place / "tables/rollouts.h5") as path:
+        with_rollouts(folder, path)
+    files.write_table(place / "tables/rollout.csv", trajectories.COLUMNS, [])
     style.save(style.empty("nothing"), place / "figures/f.svg")
     files.write_json(place / "figures/f.json", dict.fromkeys(("title", "caption", "finding"), "words"))
     chapter_data.write_arrays(place / "chapter/baseline.npz", n_train=3)

@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 import synthetic_tables
 import yaml
+from PIL import Image
 
 from equitraj.report import audited, judged, tables
 from equitraj.report.figures import style
@@ -209,12 +210,15 @@ def test_stabilisers_have_a_column_for_each_symmetric_input(page):
 
 
 def test_a_film_is_embedded_with_its_words(folder):
-    (folder / "f.gif").write_bytes(b"GIF89a not really")
+    shades = [Image.new("P", (20, 12), shade) for shade in (0, 200)]
+    shades[0].save(folder / "f.gif", save_all=True, append_images=shades[1:])
     (folder / "f.json").write_text(json.dumps({"title": "A film", "caption": "Red <i>.", "finding": "3 jumps"}))
     done = make(folder, synthetic_tables.resolved_config(TASKS), "--film", folder / "f.gif")
     assert done.returncode == 0, done.stderr
     text = (folder / "r.html").read_text()
-    assert base64.b64encode(b"GIF89a not really").decode() in text and "Red &lt;i&gt;." in text and "3 jumps" in text
+    whole = base64.b64encode((folder / "f.gif").read_bytes()).decode()
+    assert f'data-moving="data:image/gif;base64,{whole}"' in text  # and not the picture that is seen first
+    assert '<img src="data:image/png;base64,' in text and "Red &lt;i&gt;." in text and "3 jumps" in text
     assert text.index('id="alignment"') < text.index('id="figure-film"')
     assert "no such film" in make(folder, {}, "--film", folder / "none.gif").stderr
 

@@ -8,7 +8,7 @@ import h5py
 import numpy as np
 import pytest
 
-from study import TABLES, TINY, assert_same_results, snakemake, table
+from study import SMALL, TABLES, TINY, assert_same_results, snakemake, table
 
 COLUMNS = {
     "metrics": "task method model alignment augmentation history train_size seed status n_parameters mse rmse "
@@ -45,8 +45,8 @@ def test_tables_have_the_promised_columns(tiny, name):
 
 def test_every_run_folder_is_complete(tiny):
     folder = tiny / "results/runs/tiny_k3/tiny_egnn/nall/seed1"
-    promised = "model.safetensors run.json history.csv metrics.json predictions.h5 rollout.csv physics.csv audit.csv "
-    promised = (promised + "probes.csv controls.csv").split()
+    promised = "model.safetensors run.json history.csv metrics.json predictions.h5 rollout.csv rollout.h5 physics.csv "
+    promised = (promised + "audit.csv probes.csv controls.csv").split()
     records = [f".{name}.sha256" for name in promised]
     assert sorted(p.name for p in folder.iterdir()) == sorted([*promised, *records])
     with h5py.File(folder / "predictions.h5") as file:
@@ -101,6 +101,13 @@ def test_every_probe_of_the_audit_has_rows(tiny):
     every = {"angle", "worst_rotation", "training", "rollout", "stabiliser", "continuity", "lie", "lie_layer"}
     assert set(probes[probes.method == "tiny_e3nn"].probe) == every
     assert np.isfinite(probes[probes.method == "tiny_e3nn"].value).all()
+
+
+def test_the_film_shows_the_alignments_that_the_study_has_and_without_any_there_is_none(fresh):
+    jobs = snakemake(fresh, "-n", "-p", "results/figures/film.gif").stdout
+    assert "principal_axes=results/aligned/tiny_k1/principal_axes.h5" in jobs and "vector01" not in jobs
+    without = snakemake(fresh, "-n", "-p", also=SMALL).stdout
+    assert "report.py" in without and "film.py" not in without and "--film" not in without
 
 
 def test_the_film_is_embedded_in_the_report(tiny):

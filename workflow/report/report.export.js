@@ -7,9 +7,10 @@ function save(name, content, type) {
   setTimeout(() => URL.revokeObjectURL(address), 10000);
 }
 
-// a drawing that stands alone: variables become the colours they have now
-function svgText(svg) {
-  const style = getComputedStyle(document.documentElement);
+// a drawing that stands alone: without hidden methods, and variables become the colours they have now
+function svgText(drawn) {
+  const style = getComputedStyle(document.documentElement), svg = drawn.cloneNode(true);
+  for (const method of state.hidden) for (const part of all(`.m-${method}`, svg)) part.remove();
   const text = new XMLSerializer().serializeToString(svg);
   const plain = text.replace(/var\((--[\w-]+),\s*(#[0-9a-f]{6})\)/g, (_, name, otherwise) => style.getPropertyValue(name).trim() || otherwise);
   return `<?xml version="1.0" encoding="utf-8"?>\n${plain.replaceAll("var(--ink)", style.getPropertyValue("--ink").trim())}`;
@@ -32,7 +33,8 @@ const csv = (rows) => rows.map((row) => row.map(quoted).join(",")).join("\n") + 
 
 function figureData(name) {
   const figure = data.figures.find((one) => one.name === name);
-  const rows = figure.series.flatMap(({ panel, method, points }) => points.map(([, , x, y]) => [figure.panels[panel].title, method, x, y]));
+  const shown = figure.series.filter(({ panel, method }) => !state.hidden.has(method) && !state.tasks.has(figure.panels[panel].title));
+  const rows = shown.flatMap(({ panel, method, points }) => points.map(([, , x, y]) => [figure.panels[panel].title, method, x, y]));
   return csv([["panel", "method", "x", "y"], ...rows]);
 }
 

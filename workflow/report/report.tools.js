@@ -1,7 +1,7 @@
 // Methods and tasks, for all figures and tables at once: point at one, hide, pin, recolour; the address keeps the choice.
 "use strict";
 
-const state = { hidden: new Set(), pinned: new Set(), colours: {}, tasks: new Set() };
+const state = { hidden: new Set(), pinned: new Set(), colours: {}, tasks: new Set(), method: null };
 const methods = Object.keys(data.methods), tasks = data.tasks;
 const rules = document.head.appendChild(document.createElement("style"));
 let pointed = null;
@@ -25,17 +25,31 @@ function apply() {
   }
 }
 
-function settle() {
-  apply();
-  for (const table of all("table.sortable")) count(table);
+// the choice, as the part of an address that is behind the place on the page
+function choice() {
   const parts = [];
   if (state.hidden.size) parts.push(`hide=${[...state.hidden].join(",")}`);
   if (state.pinned.size) parts.push(`pin=${[...state.pinned].join(",")}`);
   if (state.tasks.size) parts.push(`without=${[...state.tasks].join(",")}`);
   const colours = Object.entries(state.colours);
   if (colours.length) parts.push(`colour=${colours.map(([m, c]) => `${m}:${c.slice(1)}`).join(",")}`);
-  const at = location.hash.slice(1).split("&").find((part) => part && !part.includes("="));
-  history.replaceState(null, "", `#${[at, ...parts].filter(Boolean).join("&")}`);
+  return parts;
+}
+
+const place = () => location.hash.slice(1).split("&").find((part) => part && !part.includes("="));
+const inner = all("a[href^='#']").map((link) => [link, link.hash.slice(1)]);
+
+function settle() {
+  apply();
+  for (const table of all("table.sortable")) count(table);
+  const shown = state.method ? [`method=${state.method}`] : [];
+  history.replaceState(null, "", `#${[place(), ...choice(), ...shown].filter(Boolean).join("&")}`);
+  relink();
+}
+
+// links within the page carry the choice, so that what is copied or followed shows the same
+function relink() {
+  for (const [link, id] of inner) link.setAttribute("href", `#${[id, ...choice()].join("&")}`);
 }
 
 function restore() {
@@ -52,10 +66,16 @@ function restore() {
   draw();
   apply();
   for (const table of all("table.sortable")) count(table);
-  const at = parts.find((part) => part && !part.includes("="));
-  unfold(at);
-  document.getElementById(at)?.scrollIntoView();
+  relink();
+  unfold(place());
+  const target = place() && document.getElementById(place());
+  if (target) {
+    target.scrollIntoView();
+    if (!target.hasAttribute("tabindex")) target.tabIndex = -1;
+    target.focus({ preventScroll: true });
+  }
   if (pairs.has("method")) openMethod(pairs.get("method"));
+  else if (dialog.open) dialog.close();
 }
 
 function colourOf(method) {
@@ -70,7 +90,7 @@ function element(tag, properties = {}, ...children) {
 
 function line(method) {
   const shown = element("input", { type: "checkbox", checked: !state.hidden.has(method), onchange: () => toggle(state.hidden, method, !shown.checked) });
-  const pin = element("button", { type: "button", textContent: "pin", onclick: () => { toggle(state.pinned, method, !state.pinned.has(method)); draw(); } });
+  const pin = element("button", { type: "button", textContent: "pin", onclick: () => { toggle(state.pinned, method, !state.pinned.has(method)); pin.setAttribute("aria-pressed", state.pinned.has(method)); } });
   pin.setAttribute("aria-pressed", state.pinned.has(method));
   pin.setAttribute("aria-label", `pin ${method}`);
   const colour = element("input", { type: "color", value: colourOf(method), oninput: () => { state.colours[method] = colour.value; settle(); } });
@@ -93,28 +113,34 @@ function draw() {
     const shown = element("input", { type: "checkbox", checked: !state.tasks.has(task), onchange: () => toggle(state.tasks, task, !shown.checked) });
     return element("li", {}, element("label", {}, shown, ` ${task}`));
   }));
+  filterMethods();
 }
+
+function filterMethods() {
+  const words = document.getElementById("find-method").value.toLowerCase().split(/\s+/).filter(Boolean);
+  for (const item of all("#method-list li")) item.hidden = !words.every((word) => item.dataset.method.toLowerCase().includes(word));
+}
+const found = () => all("#method-list li:not([hidden])").map((item) => item.dataset.method);
 
 const tools = document.getElementById("tools"), opener = document.getElementById("open-tools");
 function openTools(open) {
   tools.hidden = !open;
   opener.setAttribute("aria-expanded", open);
+  document.body.classList.toggle("with-tools", open);
   (open ? document.getElementById("find-method") : opener).focus();
 }
 opener.addEventListener("click", () => openTools(tools.hidden));
 document.getElementById("close-tools").addEventListener("click", () => openTools(false));
 addEventListener("keydown", (event) => { if (event.key === "Escape" && !tools.hidden) openTools(false); });
-document.getElementById("show-all").addEventListener("click", () => { state.hidden.clear(); draw(); settle(); });
-document.getElementById("hide-all").addEventListener("click", () => { methods.forEach((m) => state.hidden.add(m)); draw(); settle(); });
+document.getElementById("show-all").addEventListener("click", () => { found().forEach((m) => state.hidden.delete(m)); draw(); settle(); });
+document.getElementById("hide-all").addEventListener("click", () => { found().forEach((m) => state.hidden.add(m)); draw(); settle(); });
 document.getElementById("reset").addEventListener("click", () => {
   for (const set of [state.hidden, state.pinned, state.tasks]) set.clear();
   state.colours = {};
   draw();
   settle();
 });
-document.getElementById("find-method").addEventListener("input", (event) => {
-  for (const item of all("#method-list li")) item.hidden = !item.dataset.method.includes(event.target.value.trim());
-});
+document.getElementById("find-method").addEventListener("input", filterMethods);
 
 // what is pointed at stands out everywhere
 function methodAt(target) {
@@ -147,7 +173,8 @@ function near(svg, method, event) {
       if (apart < least) { least = apart; best = [figure.panels[series.panel], x, y]; }
     }
   }
-  return best && `${method}\n${best[0].x || "x"}: ${best[1].toPrecision(4)}\n${best[0].y || "y"}: ${best[2].toPrecision(4)}`;
+  const text = (value) => (typeof value === "number" ? value.toPrecision(4) : value);
+  return best && `${method}\n${best[0].x || "x"}: ${text(best[1])}\n${best[0].y || "y"}: ${text(best[2])}`;
 }
 
 for (const row of all("tr[data-method]")) {

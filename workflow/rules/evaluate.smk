@@ -1,5 +1,5 @@
-# Evaluation. Needs: the runs of a method on a task and the lifted trajectory. Makes: metrics.json, predictions.h5, rollout.csv
-# and physics.csv in each run folder, and the tables of the whole study.
+# Evaluation. Needs: the runs of a method on a task and the lifted trajectory. Makes: metrics.json, predictions.h5, rollout.csv,
+# rollout.h5 and physics.csv in each run folder, and the tables of the whole study.
 
 
 rule evaluate_numpy:
@@ -68,6 +68,7 @@ rule collect:
             category="Tables",
         ),
         examples="<results>/tables/examples.h5",
+        rollouts="<results>/tables/rollouts.h5",
     log:
         "<logs>/collect.log",
     benchmark:

@@ -25,7 +25,7 @@ for figure in figures.names():
         name:
             f"figure_{figure}"
         input:
-            **{key: FIGURE_INPUTS[key] for key in figures.inputs(figure)},
+            **{key: FIGURE_INPUTS[key] for key in figures.read_by(figure)},
             script=script("figure.py"),
         output:
             svg=report(
@@ -55,7 +55,21 @@ for figure in figures.names():
             "python {input.script:q} {params.name} --input {params.pairs:q} --output {output.svg:q} 2> {log:q}"
 
 
-FILMED = ["vector01", "principal_axes_signed", "kabsch_reference"]
+# The film shows how frames of reference turn: alignments of the study whose axes turn, one frame at a time. Of many, the
+# first of these and then others, three in all.
+FILMED_FIRST = ["vector01", "principal_axes_signed", "kabsch_reference"]
+NOT_FILMED = {
+    *("none", "centre_of_mass", "point0"),  # their axes stay
+    *("frame_averaging", "weighted_frames", "haar_averaging", "stochastic_frame_averaging"),  # several, or drawn
+}
+FILMED = sorted(
+    (
+        a
+        for a in ALIGNMENTS
+        if (file := alignment_spec(a)["frames"]) not in NOT_FILMED and not registry.is_learned(file)
+    ),
+    key=lambda alignment: (alignment not in FILMED_FIRST, alignment),
+)[:3]
 
 
 rule film:

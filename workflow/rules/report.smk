@@ -34,7 +34,9 @@ rule report:
         tables=expand("<results>/tables/{name}.csv", name=TABLES),
         chapter=CHAPTER_TABLES,
         figures=expand("<results>/figures/{name}.{suffix}", name=FIGURES, suffix=["svg", "json"]),
-        film=rules.film.output,
+        film=rules.film.output if FILMED else [],
+        rollouts="<results>/tables/rollouts.h5",
+        vendor=[local(relative(path)) for path in sorted((SCRIPTS.parent / "report/vendor").iterdir())],
     output:
         html="<reports>/report.html",
     log:
@@ -52,6 +54,7 @@ rule report:
         figures=lambda wildcards, input: Path(input.figures[0]).parent,
         benchmarks=workflow.pathvars.apply("<benchmarks>"),
         runs=workflow.pathvars.apply("<results>/runs"),
+        film=lambda wildcards, input: ["--film", input.film[0]] if input.film else [],
         show=FIGURES,
         plan=as_json(PLAN),
     message:
@@ -59,5 +62,5 @@ rule report:
     shell:
         "python {input.script:q} --study {params.study:q} --tables {params.tables:q} --figures {params.figures:q} "
         "--config {input.config:q} --benchmarks {params.benchmarks:q} --runs {params.runs:q} "
-        "--film {input.film[0]:q} --show {params.show:q} --plan {params.plan:q} "
+        "{params.film:q} --show {params.show:q} --plan {params.plan:q} "
         "--output {output.html:q} 2> {log:q}"

@@ -9,6 +9,7 @@ from equitraj.base import command
 from equitraj.base.files import atomic
 from equitraj.data.trajectory import opened
 from equitraj.report import collected as tables
+from equitraj.report import rollouts
 from equitraj.routes.tables import Errors
 from equitraj.study import plan
 
@@ -38,9 +39,12 @@ def main() -> None:
     for name in STACKED:
         with atomic(args.output / f"{name}.csv") as path, path.open("w", encoding="utf-8") as file:
             file.writelines(tables.stacked(audited if name in AUDITED else runs, f"{name}.csv"))
-    with ExitStack() as files, atomic(args.output / "examples.h5") as path:
+    with ExitStack() as files:
         trajectories = {path.parent.name: files.enter_context(opened(path)) for path in args.trajectories}
-        tables.write_examples(path, runs, trajectories)
+        with atomic(args.output / "examples.h5") as path:
+            tables.write_examples(path, runs, trajectories)
+        with atomic(args.output / "rollouts.h5") as path:
+            rollouts.write_rollouts(path, runs, measured, trajectories)
 
 
 if __name__ == "__main__":

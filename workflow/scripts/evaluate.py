@@ -13,6 +13,7 @@ from equitraj.data import tasks
 from equitraj.data.tasks import SampleParts
 from equitraj.data.trajectory import CHUNK_FRAMES, Trajectory, opened
 from equitraj.prediction import evaluation, physics, predictor
+from equitraj.prediction.kept import Kept
 from equitraj.training.record import read_record, write_step
 
 COPIED = (
@@ -29,6 +30,7 @@ def evaluate(folder: Path, trajectory: Trajectory, steps: int, count: int) -> No
     newest = tasks.split_frames(trajectory.episode, history, lag, task["split"])["test"]
     metrics = evaluation.baselines(trajectory, newest, lag)
     samples, rows, observed, status = SampleParts(trajectory, newest, task), [], [], record["status"]
+    shown = Kept(trajectory)
     with atomic(folder / "predictions.h5") as path, h5py.File(path, "w") as file:
         file["newest"] = newest
         target, prediction = (growing(file, name, trajectory.position.shape[1:]) for name in ("target", "prediction"))
@@ -40,12 +42,14 @@ def evaluate(folder: Path, trajectory: Trajectory, steps: int, count: int) -> No
                 metrics = evaluation.one_step(model, samples, metrics, partial(append, prediction))
                 starts = evaluation.rollout_starts(newest, trajectory.episode, lag, steps, count)
                 watch = physics.Physics(trajectory, starts, lag, steps)
-                rows = evaluation.rollout(model, trajectory, starts, task, steps, watch.add)
-                observed = watch.rows()
+                kept = Kept(trajectory, starts)
+                rows = evaluation.rollout(model, trajectory, starts, task, steps, kept.beside(watch.add))
+                observed, shown = watch.rows(), kept
             except ValueError as error:
                 status = f"failed: {error}"
                 prediction.resize(0, axis=0)
         file.attrs["status"] = status
+    shown.write(folder / "rollout.h5")
     write_table(folder / "rollout.csv", ["step", "mse", "skill"], rows)
     write_table(folder / "physics.csv", physics.COLUMNS, observed)
     write_json(folder / "metrics.json", metrics | {key: record[key] for key in COPIED} | {"status": status})

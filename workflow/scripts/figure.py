@@ -14,6 +14,7 @@ from equitraj.report import figures
 from equitraj.report.figures import style
 from equitraj.report.figures._data import data
 from equitraj.report.figures._part import part
+from equitraj.report.words import squared
 
 
 def arguments() -> argparse.Namespace:
@@ -58,6 +59,8 @@ def main() -> None:
             paths, left_out = part(paths, Path(folder))
             figure, finding = module.draw(paths)
             colours = method_colours(paths)
+            if "sources" in paths:
+                style.with_unit(figure, squared(style.read_table(paths["sources"])))
     except (ValueError, KeyError) as error:
         raise SystemExit(f"error: {error}") from error
     caption = " ".join([*(module.__doc__ or "").split(), left_out]).strip()

@@ -4,8 +4,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from equitraj.base.claims import CLAIMED
-from equitraj.report.audited import controls, each_control, went_wrong
+from equitraj.report.audited import broken_claims, controls, each_control, tally, went_wrong
 from equitraj.report.figures.data_efficiency import interval_text, times_text
 from equitraj.report.figures.style import largest_size
 from equitraj.report.tables import Cell, Table, number, word
@@ -163,14 +162,9 @@ def _ratio(value: float, low: float, high: float, seeds: int) -> Cell:
 
 def claims_line(audit: pd.DataFrame, table: pd.DataFrame | None) -> str:
     """How many claims of the trained methods hold, and how many controls gave what they must."""
-    trained = audit[
-        (audit["weights"] == "trained") & audit["claim"].isin(CLAIMED) & (audit["verdict"] != "not applicable")
-    ]
-    pairs = trained.groupby(["method", "generator"])["agrees"].agg(lambda agrees: (agrees == "no").any())
-    if pairs.empty:
+    if not (text := tally(audit)):
         return ""
-    broken = list(dict.fromkeys(pairs.index[pairs].get_level_values("method")))
-    text = f"{len(pairs) - int(pairs.sum())} of {len(pairs)} claims of symmetry hold"
+    text, broken = text[0].upper() + text[1:], list(broken_claims(audit))
     text += f"; broken by {names(broken)}" if broken else ""
     if not controls(table):
         return text + "."

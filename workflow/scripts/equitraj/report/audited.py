@@ -17,16 +17,34 @@ def family(generator: pd.Series) -> pd.Series:
     return generator.str.replace(r"^translation_.*", "translation", regex=True)
 
 
+def judged(audit: pd.DataFrame) -> pd.DataFrame:
+    """What the audit says of each trained method and transformation, all translations as one: a claim that is counted.
+
+    Returns:
+        By method and generator: claim, false (it does not hold somewhere), exact, error (the largest relative change).
+    """
+    return _pairs(audit[(audit["weights"] == "trained") & (audit["verdict"] != "not applicable")])
+
+
+def tally(audit: pd.DataFrame) -> str:
+    """How many claims hold, as everything on the page counts them; "" where there are none."""
+    table = judged(audit)
+    claimed = table[table["claim"].isin(CLAIMED)]
+    if claimed.empty:
+        return ""
+    held = len(claimed) - int(claimed["false"].sum())
+    many = f"all {held}" if held == len(claimed) else f"{held} of {len(claimed)}"
+    return f"{many} claims of symmetry (by method and transformation) hold"
+
+
 def claims(audit: pd.DataFrame) -> list[str]:
     """How many claims hold in the trained methods, each that does not, what is learned, and what holds unclaimed."""
-    trained = audit[(audit["weights"] == "trained") & (audit["verdict"] != "not applicable")]
-    if trained.empty:
+    table = judged(audit)
+    if table.empty:
         return []
-    table = _pairs(trained)
-    claimed = table[table["claim"].isin(CLAIMED)]
-    broken = claimed[claimed["false"]]
-    text = f"{len(claimed) - len(broken)} of {len(claimed)} claims (method and transformation) hold."
-    sentences = [text if len(broken) else f"All {len(claimed)} claims (method and transformation) hold."]
+    broken = table[table["claim"].isin(CLAIMED) & table["false"]]
+    text = tally(audit) or "no method claims a symmetry"
+    sentences = [f"{text[0].upper()}{text[1:]}."]
     for (method, generator), row in broken.iterrows():
         sentences.append(
             f"`{method}` claims {generator} symmetry and does not have it: relative change {sig(row['error'])}."

@@ -45,6 +45,14 @@ GLOSSARY = {
     "p value": "chance of a statistic this large if the data had no orientation",
     "split": "part of the data",
     "samples": "number of samples",
+    "error in A": "mean square error on the test split as it is, geometric mean over seeds",
+    "error in B": "mean square error on the test split as it is, geometric mean over seeds",
+    "rotated in A": "the same on rotated test samples",
+    "rotated in B": "the same on rotated test samples",
+    "B over A": "error in B over error in A, below 1 where B is better; below it the 95 % interval",
+    "B over A, rotated": "the same on rotated test samples",
+    "p": "chance of such a ratio without a difference, corrected by Holm's method at the largest training size",
+    "p, rotated": "the same on rotated test samples",
 }
 
 

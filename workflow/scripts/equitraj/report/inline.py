@@ -4,9 +4,11 @@ import re
 
 from markupsafe import Markup
 
-from equitraj.report.figures.style import FAINT, INK, PALE
+from equitraj.report.figures._data import MARK
+from equitraj.report.figures.style import BLUE, FAINT, GREEN, INK, ORANGE, PALE, PURPLE, RED, WRONG
 
-THEME = {INK: "--ink", FAINT: "--soft", PALE: "--line", "#ffffff": "--paper", "#000000": "--ink"}
+THEME = {INK: "--ink", FAINT: "--soft", PALE: "--line", WRONG: "--wrong", "#ffffff": "--paper", "#000000": "--ink"}
+PALETTE = {BLUE: "--blue", ORANGE: "--orange", GREEN: "--green", RED: "--red", PURPLE: "--purple"}
 DARK = "#14171c"  # the page at night
 CONTRAST = 4.5  # of text, WCAG 2.2, criterion 1.4.3
 ELEMENT = re.compile(r"<(path|use|text|rect)\b[^>]*>")
@@ -28,10 +30,11 @@ def inlined(svg: str, name: str, methods: dict[str, str]) -> Markup:
     svg = re.sub(r'(<svg[^>]*?) height="[^"]*"', r'\1 role="img" focusable="false"', svg, count=1)
     by_colour = {colour: method for method, colour in methods.items()}
     svg = ELEMENT.sub(lambda found: _classed(found[0], by_colour), svg)
+    svg = re.sub(rf'<g id="({name}-{re.escape(MARK)}(\w+)[^"]*)"', r'<g class="m m-\2" id="\1"', svg)
     svg = LABEL.sub(lambda found: _label(found, methods), svg)
     for colour, method in by_colour.items():
         svg = svg.replace(colour, f"var(--m-{method},{colour})")
-    for colour, variable in THEME.items():
+    for colour, variable in (THEME | PALETTE).items():
         svg = svg.replace(f"{colour};", f"var({variable},{colour});").replace(
             f'{colour}"', f'var({variable},{colour})"'
         )
@@ -83,6 +86,6 @@ def at_night(colour: str) -> str:
 
 
 def variables(methods: dict[str, str], night: bool = False) -> Markup:
-    """The colours of methods as CSS variables."""
-    pairs = ((m, at_night(c) if night else c) for m, c in safe(methods).items())
-    return Markup(" ".join(f"--m-{method}: {colour};" for method, colour in pairs))
+    """The colours of methods, and those of what is no method, as CSS variables."""
+    found = {f"--m-{m}": c for m, c in safe(methods).items()} | {v: c for c, v in PALETTE.items()}
+    return Markup(" ".join(f"{name}: {at_night(colour) if night else colour};" for name, colour in found.items()))

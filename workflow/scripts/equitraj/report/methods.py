@@ -5,21 +5,26 @@ import pandas as pd
 from equitraj.report.figures.style import largest_size, sig
 
 EPOCHS = 40  # points of a learning curve
-MOST = 60  # methods of a study that get a page of their own
+MOST = 60  # methods of a study that get a page of their own: the most accurate
 
 
 def method_pages(metrics: pd.DataFrame, audit: pd.DataFrame, history: pd.DataFrame | None, config: dict) -> dict:
-    """By method: `config`, `seeds` (task, samples, seed, errors, seconds, status), `curves` and `audit`."""
-    known = list(dict.fromkeys(metrics["method"]))[:MOST]
+    """By method: `config`, `seeds` (task, samples, seed, errors, seconds, status), `curves` and `audit`.
+
+    In a study of more methods than `MOST` the others have their configuration only.
+    """
+    known = list(dict.fromkeys(metrics["method"]))
+    ranks = metrics.groupby("task")["mse"].rank().groupby(metrics["method"]).min().sort_values(kind="stable")
+    whole = set(ranks.index[:MOST])
     curves = {} if history is None or history.empty else _curves(largest_size(history))
     worst = audit[audit["weights"] == "trained"].sort_values("rel_mean").groupby(["method", "generator"]).tail(1)
     by_method, audits = dict(list(metrics.groupby("method"))), dict(list(worst.groupby("method")))
     return {
         method: {
             "config": config.get("methods", {}).get(method, {}),
-            "seeds": [_seed(row) for row in by_method[method].itertuples()],
-            "curves": curves.get(method, []),
-            "audit": [_audit(row) for row in audits[method].itertuples()] if method in audits else [],
+            "seeds": [_seed(row) for row in by_method[method].itertuples()] if method in whole else [],
+            "curves": curves.get(method, []) if method in whole else [],
+            "audit": [_audit(row) for row in audits[method].itertuples()] if method in audits.keys() & whole else [],
         }
         for method in known
     }

@@ -1,6 +1,7 @@
 """The page: what the template needs, gathered from the folders of a finished run."""
 
 import base64
+import io
 import json
 import platform
 import re
@@ -12,6 +13,7 @@ import pandas as pd
 import yaml
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
+from PIL import Image
 
 from equitraj.base.files import checked, read_json
 from equitraj.report import judged, tables
@@ -23,13 +25,15 @@ from equitraj.report.glossary import meaning
 from equitraj.report.inline import inlined, variables
 from equitraj.report.methods import method_pages
 from equitraj.report.provenance import provenance
-from equitraj.report.words import names
+from equitraj.report.trajectories import trajectories
+from equitraj.report.words import names, squared
 
 TEMPLATES = Path(__file__).parents[3] / "report"
 PACKAGES = ("python", "snakemake", "numpy", "pandas", "matplotlib", "h5py", "jinja2", "pyyaml")
 LARGEST_SVG = 800_000  # bytes; a figure with more is shown as PNG, which a browser draws faster
 MORE = ("probes", "controls", "isotropy", "floor", "routes", "data_factors", "sources", "history")
 MOST_FINDINGS = 10
+SHORT_NAME = 16  # characters of a name that is never broken
 NEWEST_ONLY = ("linear_least_squares", "linear_sgd")  # models that are given a history and do not look at it
 SECTIONS = {
     "results": [
@@ -62,7 +66,7 @@ SECTIONS = {
 @dataclass(frozen=True)
 class Picture:
     """A figure as the page shows it: `svg`, or `source`, a data URI; `methods`, the colours of methods; `panels` and
-    `series`, what it draws."""
+    `series`, what it draws; `moving`, the data URI of a film, of which `source` is the first picture."""
 
     name: str
     title: str
@@ -71,13 +75,19 @@ class Picture:
     source: str = ""
     svg: str = ""
     methods: dict[str, str] = field(default_factory=dict)
-    panels: list[dict] = field(default_factory=list)
+    panels: list[dict] | None = None
     series: list[dict] = field(default_factory=list)
+    moving: str = ""
 
     @property
     def has_data(self) -> bool:
         """Whether the data that it shows are known."""
         return bool(self.series)
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether it says only why there is nothing to draw."""
+        return self.panels == []
 
 
 @dataclass(frozen=True)
@@ -85,7 +95,7 @@ class Sources:
     """Where everything is: folders of tables and figures, and optionally of benchmarks and runs, and a film.
 
     `show` names the figures of this study and `batches` its trainings, as task/method/nSIZE: the folders may hold those
-    of other studies too. None stands for all that is there.
+    of other studies too. None stands for all that is there. `prefix` begins the names of its figures.
     """
 
     tables: Path
@@ -95,6 +105,7 @@ class Sources:
     show: tuple[str, ...] | None = None
     batches: tuple[str, ...] | None = None
     film: Path | None = None
+    prefix: str = ""
 
     def shows(self, name: str) -> bool:
         """Whether a figure belongs to the study."""
@@ -127,36 +138,51 @@ class Sources:
 
 
 def film(path: Path) -> Picture:
-    """The film `path` (GIF) with what the JSON file beside it says."""
+    """The film `path` (GIF), still until it is asked to move, with what the JSON file beside it says."""
     text = {"title": "Film", "caption": "", "finding": ""}
     if (words := path.with_suffix(".json")).is_file():
         text |= read_json(words)
-    source = f"data:image/gif;base64,{base64.b64encode(checked(path).read_bytes()).decode()}"
-    return Picture("film", text["title"], text["caption"], text["finding"], source)
+    first = io.BytesIO()
+    with Image.open(checked(path)) as moving:
+        moving.save(first, "PNG", optimize=True)
+    still, moving = data_uri("image/png", first.getvalue()), data_uri("image/gif", path.read_bytes())
+    return Picture("film", text["title"], text["caption"], text["finding"], still, moving=moving)
 
 
-def picture(svg: Path) -> Picture:
-    """The figure `svg` with what the JSON file beside it says."""
+def data_uri(kind: str, content: bytes) -> str:
+    """Bytes as an address that holds them."""
+    return f"data:{kind};base64,{base64.b64encode(content).decode()}"
+
+
+def picture(svg: Path, prefix: str = "") -> Picture:
+    """The figure `svg` with what the JSON file beside it says; `prefix` begins its name, where a page has two of it."""
     text = {"title": svg.stem.replace("_", " ").capitalize(), "caption": "", "finding": ""}
     if (words := svg.with_suffix(".json")).is_file():
         text |= read_json(words)
     png = svg.with_suffix(".png")
     if svg.stat().st_size > LARGEST_SVG and png.is_file():
-        text["source"] = f"data:image/png;base64,{base64.b64encode(checked(png).read_bytes()).decode()}"
+        text["source"] = data_uri("image/png", checked(png).read_bytes())
     else:
         drawing = checked(svg).read_text(encoding="utf-8")
-        text["svg"] = inlined(drawing, svg.stem, text.get("methods", {}))
-    return Picture(svg.stem, **text)
+        text["svg"] = inlined(drawing, prefix + svg.stem, text.get("methods", {}))
+    return Picture(prefix + svg.stem, **text)
 
 
 def pictures(sources: Sources) -> dict[str, list[Picture]]:
     """The figures of each section in reading order; a figure that no section names goes with the results."""
-    found = {path.stem: picture(path) for path in sorted(sources.figures.glob("*.svg")) if sources.shows(path.stem)}
+    paths = [path for path in sorted(sources.figures.glob("*.svg")) if sources.shows(path.stem)]
+    found = {path.stem: picture(path, sources.prefix) for path in paths}
     sections = {key: [found.pop(name) for name in names if name in found] for key, names in SECTIONS.items()}
     sections["chapter"] = [found.pop(name) for name in list(found) if name.startswith("chapter_")]
     sections["results"] += found.values()
     sections["alignment"] += [film(sources.film)] if sources.film else []
     return sections
+
+
+def empty_ones(sections: dict[str, list[Picture]]) -> tuple[list[Picture], dict[str, list[Picture]]]:
+    """The figures that have nothing to draw, and the sections without them."""
+    nothing = [picture for part in sections.values() for picture in part if picture.is_empty]
+    return nothing, {key: [picture for picture in part if not picture.is_empty] for key, part in sections.items()}
 
 
 def context(study: dict, config: dict, sources: Sources, commands: list[str]) -> dict:
@@ -169,7 +195,9 @@ def context(study: dict, config: dict, sources: Sources, commands: list[str]) ->
     more = optional_tables(sources.tables, MORE)
     chapter, ladder = sources.tables / "chapter.csv", sources.tables / "invariance_ladder.csv"
     text = yaml.safe_dump(of_what_ran(config, metrics), sort_keys=False, allow_unicode=True, width=100)
+    unit = squared(more.get("sources"))
     sections, answered = pictures(sources), answer(more | {"metrics": metrics, "summary": summary, "audit": audit})
+    nothing, sections = empty_ones(sections)
     every = [picture for part in sections.values() for picture in part]
     colours = {method: colour for picture in every for method, colour in picture.methods.items()}
     return {
@@ -180,15 +208,17 @@ def context(study: dict, config: dict, sources: Sources, commands: list[str]) ->
         else None,
         "colours": variables(colours),
         "colours_at_night": variables(colours, night=True),
-        "units": ", ".join(more["sources"]["length_unit"].unique()) if "sources" in more else "",
+        "unit": unit,
         "newest": see_newest_only(summary),
-        "provenance": provenance(metrics, more.get("sources")),
+        "provenance": provenance(metrics, more.get("sources"), sources.run_records()),
         "data": embedded(every, metrics, audit, more.get("history"), config),
         "asked": asked(study, config, metrics, summary),
         "findings": findings(metrics, summary, audit, more)[:MOST_FINDINGS],
-        "main": shown(tables.main_table(summary, broken_claims(audit)), "summary"),
+        "main": shown(tables.main_table(summary, broken_claims(audit), unit), "summary"),
         "failures": shown(tables.failure_table(metrics), "metrics"),
         "figures": sections,
+        "nothing": nothing,
+        "trajectories": trajectories(sources.tables),
         "alignment": shown(tables.alignment_table(sources.tables / "alignment.csv"), "alignment"),
         "audit": shown(judged.audit_table(audit), "audit"),
         "stabilisers": shown(judged.stabiliser_table(more.get("probes")), "probes"),
@@ -198,7 +228,7 @@ def context(study: dict, config: dict, sources: Sources, commands: list[str]) ->
         "ladder": judged.ladder_table(ladder) if sources.chapter else None,
         "splits": shown(tables.plain_table(sources.tables / "splits.csv"), "splits"),
         "config": text,
-        "config_uri": f"data:text/yaml;base64,{base64.b64encode(text.encode()).decode()}",
+        "config_uri": data_uri("text/yaml", text.encode()),
         "versions": tables.version_table(sources.run_records(), PACKAGES, installed()),
         "times": tables.benchmark_table(sources.benchmarks, sources.benchmark_files()),
         "commands": commands,
@@ -232,9 +262,14 @@ def embedded(
     found = {
         "methods": method_pages(metrics, audit, history, config),
         "tasks": list(dict.fromkeys(metrics["task"])),
-        "figures": [{"name": p.name, "panels": p.panels, "series": p.series} for p in every],
+        "figures": [{"name": p.name, "panels": p.panels or [], "series": p.series} for p in every],
     }
-    return Markup(json.dumps(found, separators=(",", ":")).replace("<", "\\u003c"))
+    return as_json(found)
+
+
+def as_json(value: object) -> Markup:
+    """JSON that may stand in HTML."""
+    return Markup(json.dumps(value, separators=(",", ":")).replace("<", "\\u003c"))
 
 
 def optional_tables(folder: Path, names: tuple[str, ...]) -> dict[str, pd.DataFrame]:
@@ -273,11 +308,16 @@ def installed() -> dict[str, str]:
 
 def code_spans(text: str) -> Markup:
     """Escaped text in which `backticks` have become <code>, and numbers with an exponent are never broken."""
-    marked = re.sub(r"`([^`]*)`", r"<code>\1</code>", str(escape(text)))
+    marked = re.sub(r"`([^`]*)`", lambda found: f"<code>{breakable(found[1])}</code>", str(escape(text)))
     return Markup(re.sub(r"(-?\d[\d.]*e[+-]\d+)", r'<span class="nowrap">\1</span>', marked))
 
 
-def render(values: dict) -> str:
+def breakable(name: str) -> Markup:
+    """A name that a narrow page breaks behind its underscores, if it is a long one."""
+    return escape(name).replace("_", Markup("_<wbr>")) if len(name) > SHORT_NAME else escape(name)
+
+
+def render(values: dict, template: str = "report.html") -> str:
     """The HTML page."""
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES),
@@ -286,5 +326,5 @@ def render(values: dict) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"code_spans": code_spans, "meaning": meaning, "named": tables.named}
-    return environment.get_template("report.html").render(values)
+    environment.filters |= {"code_spans": code_spans, "breakable": breakable, "meaning": meaning, "named": tables.named}
+    return environment.get_template(template).render(values)

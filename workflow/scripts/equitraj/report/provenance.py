@@ -3,21 +3,29 @@
 import os
 import platform
 import subprocess
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pandas as pd
 
+from equitraj.training.record import read_record
+
 ROOT = Path(__file__).parents[4]
 
 
-def provenance(metrics: pd.DataFrame, sources: pd.DataFrame | None) -> list[tuple[str, str]]:
-    """Pairs of what and value."""
+def provenance(
+    metrics: pd.DataFrame, sources: pd.DataFrame | None, records: Iterable[Path] = ()
+) -> list[tuple[str, str]]:
+    """Pairs of what and value; `records` are the `run.json` of trainings."""
+    devices = ", ".join(sorted(metrics["device"].dropna().unique())) or "nothing"
+    threads = sorted({record["threads"] for path in records if "threads" in (record := read_record(path.parent))})
+    each = f", {' or '.join(map(str, threads))} thread{'' if threads == [1] else 's'} for each" if threads else ""
     found = [
         ("made", datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")),
         ("equitraj", code_version()),
         ("hardware of the report", f"{processor()}, {os.cpu_count()} logical processors"),
-        ("trained on", ", ".join(sorted(metrics["device"].dropna().unique())) or "nothing"),
+        ("trained on", devices + each),
     ]
     for row in [] if sources is None else sources.itertuples():
         made = "" if pd.isna(row.engine) else f", made by {row.engine}"

@@ -82,32 +82,33 @@ def word(value: object, **options: object) -> Cell:
     return Cell(text, text, **options)
 
 
-def main_table(summary: pd.DataFrame, broken: dict[str, list[str]] | None = None) -> Table:
+def main_table(summary: pd.DataFrame, broken: dict[str, list[str]] | None = None, unit: str = "length²") -> Table:
     """A row per task, method and training size, failed ones too, by task and error; sizes only if there are several.
 
     Args:
         broken: the transformations that a method claims and does not have; it is marked.
+        unit: of mean square errors.
     """
     order = summary["task"].map({task: i for i, task in enumerate(summary["task"].unique())})
     table = summary.assign(order=order).sort_values(["order", "mse_mean"], na_position="last")
     if len(table) > LARGEST:  # the most accurate of every task come first
         table = table.assign(rank=table.groupby("order").cumcount()).sort_values(["rank", "order"], kind="stable")
-    rows = [_main_row(row, (broken or {}).get(row["method"], [])) for row in table.to_dict("records")]
+    rows = [_main_row(row, (broken or {}).get(row["method"], []), unit) for row in table.to_dict("records")]
     if summary["train_size"].nunique() == 1:
         rows = [{head: cell for head, cell in row.items() if head != "training samples"} for row in rows]
     return Table("main", list(rows[0]), [list(row.values()) for row in rows])
 
 
-def _main_row(row: dict, broken: list[str]) -> dict[str, Cell]:
+def _main_row(row: dict, broken: list[str], unit: str) -> dict[str, Cell]:
     made_of = [row["model"], *(row[key] for key in ("alignment", "augmentation") if row[key] not in ("none", ""))]
     size = float("inf") if row["train_size"] == "all" else float(row["train_size"])
     return {
         "task": word(row["task"], code=True),
         "method": word(row["method"], code=True, small=" + ".join(map(str, made_of)), tag=broken_tag(broken)),
-        "test MSE (length²)": number(row["mse_mean"], small=interval(row, "mse")),
+        f"test MSE ({unit})": number(row["mse_mean"], small=interval(row, "mse")),
         "skill against no motion": number(row["skill_mean"], skill(row["skill_mean"])),
         "skill against constant velocity": number(row["skill_velocity_mean"], skill(row["skill_velocity_mean"])),
-        "test MSE, rotated data (length²)": number(row["mse_rotated_mean"], small=interval(row, "mse_rotated")),
+        f"test MSE, rotated data ({unit})": number(row["mse_rotated_mean"], small=interval(row, "mse_rotated")),
         "seeds": _status(int(row["n_seeds"]), int(row["n_failed"])),
         "K": count(row["history"]),
         "training samples": Cell(row["train_size"], size),

@@ -4,12 +4,21 @@ import pandas as pd
 
 from equitraj.report.figures.style import listing, sig, skill
 
-__all__ = ["interval", "listing", "names", "overlap", "sig", "skill", "value_with_interval"]
+__all__ = ["interval", "listing", "names", "overlap", "sig", "skill", "squared", "value_with_interval"]
+
+SYMBOLS = {"reduced": "length", "Angstrom": "Å"}  # units as they are written; of reduced ones only the kind is known
 
 
 def names(methods: list[str]) -> str:
     """Method names set as code: "`mlp` and `egnn`"."""
     return listing(f"`{method}`" for method in methods)
+
+
+def squared(sources: pd.DataFrame | None) -> str:
+    """The unit of mean square errors: that of sources.csv, `length²` where it has several or is not known."""
+    units = set() if sources is None else set(sources["length_unit"])
+    unit = units.pop() if len(units) == 1 else "reduced"
+    return SYMBOLS.get(unit, unit) + "²"
 
 
 def interval(row: pd.Series | dict, column: str) -> str:

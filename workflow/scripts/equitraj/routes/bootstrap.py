@@ -54,6 +54,8 @@ class Estimate:
             return float(self.log == 0) if self.by_seeds == 0 else np.nan
         tail = np.log(1e-15)
         outside = lambda log_p: abs(self.log) - self.half(1 - np.exp(log_p))  # noqa: E731
+        if outside(0.0) <= 0:  # no difference but rounding
+            return 1.0
         return 1e-15 if outside(tail) > 0 else float(np.exp(brentq(outside, tail, 0.0)))
 
 

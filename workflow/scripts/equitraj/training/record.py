@@ -34,7 +34,7 @@ KEYS: dict[str, type | tuple[type, ...]] = {
 }
 FILES = {  # what a step writes into a run folder
     "trained": ("run.json", "model.safetensors", "history.csv"),
-    "evaluated": ("metrics.json", "predictions.h5", "rollout.csv", "physics.csv"),
+    "evaluated": ("metrics.json", "predictions.h5", "rollout.csv", "rollout.h5", "physics.csv"),
     "audited": ("audit.csv", "probes.csv", "controls.csv"),
 }
 NAMES = ("task.name", "task.source", "method.name", "method.model", "method.alignment", "train_size")

@@ -24,6 +24,12 @@ def inputs(name: str) -> tuple[str, ...]:
     return ()
 
 
+def read_by(name: str) -> tuple[str, ...]:
+    """The keys that `figure.py` reads for figure `name`: its INPUTS, and where it may show errors what they are in."""
+    keys = inputs(name)
+    return (*keys, "sources") if "summary" in keys else keys
+
+
 def load(name: str) -> ModuleType:
     """The module of figure `name`.
 

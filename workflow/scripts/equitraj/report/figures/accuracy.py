@@ -1,5 +1,5 @@
-"""One-step test error of every method, best first: mean over seeds with its 95 % Student-t interval (no bar where
-there is one seed or nothing random), in the data's own squared units. The dashed line is the error of predicting no
+"""One-step test error of every method, best first: mean over seeds with its 95 % interval over seeds and blocks of
+test samples, where there are three seeds. The dashed line is the error of predicting no
 motion, the dotted one that of constant velocity, and the thin one the floor, which no method can beat: what is left
 where the same states are simulated again; at the right the skill, 1 - MSE / MSE of no motion. An arrow points to an
 error beyond the axis."""

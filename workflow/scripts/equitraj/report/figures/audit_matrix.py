@@ -9,13 +9,14 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch, Rectangle
 
-from equitraj.base.claims import CLAIMED
-from equitraj.report.figures import shared, style
+from equitraj.report.audited import tally
+from equitraj.report.figures import _data, shared, style
 
 TITLE = "Symmetry audit of the trained methods"
 INPUTS = ("summary", "audit")
@@ -60,6 +61,11 @@ def of_table(trained: pd.DataFrame, kinds: dict[str, str] | None = None) -> Figu
     _matrix(axis, figure, cells, methods, columns)
     _dividers(axis, [kinds.get(m) for m in methods], sum(g not in REPORTED for g in columns), len(columns))
     _legend(figure, cells)
+    places = {(m, g): (columns.index(g), methods.index(m)) for m, g in cells.index}
+    _data.tell(axis, "transformation", "relative change", [
+        (method, GENERATORS.get(generator, generator), error, *places[method, generator])
+        for (method, generator), error in cells["error"].items()
+    ])  # fmt: skip
     return figure
 
 
@@ -76,15 +82,22 @@ def _matrix(axis: Axes, figure: Figure, cells: pd.DataFrame, methods: list[str],
     index = pd.MultiIndex.from_product([methods, columns], names=cells.index.names)
     errors = cells["error"].reindex(index).to_numpy(dtype=float).reshape(len(methods), len(columns))
     decade = np.log10(np.clip(errors, 1e-16, 1e2))
-    image = axis.imshow(decade, cmap="YlGnBu_r", vmin=-16, vmax=1, aspect="auto")
+    edges = np.arange(len(columns) + 1) - 0.5
+    for row, method in enumerate(methods):  # one image each, so that the page finds it
+        look = {"cmap": "YlGnBu_r", "vmin": -16, "vmax": 1, "edgecolor": "face", "linewidth": 0.4}
+        image = axis.pcolormesh(edges, [row - 0.5, row + 0.5], decade[row : row + 1], **look)
+        image.set_gid(_data.gid(method))
+    axis.set(xlim=edges[[0, -1]], ylim=(len(methods) - 0.5, -0.5))
     for row, method in enumerate(methods):
         for column, generator in enumerate(columns):
             if (method, generator) in cells.index:
-                _cell(axis, row, column, cells.loc[(method, generator)], decade[row, column])
+                cell = _cell(axis, row, column, cells.loc[(method, generator)], decade[row, column])
+                for i, artist in enumerate(cell):
+                    artist.set_gid(_data.gid(method, column, i))
     axis.set_yticks(range(len(methods)), methods, fontsize=7.5)
     for label, method in zip(axis.get_yticklabels(), methods, strict=True):
         if not cells.loc[method, "agreed"].all():
-            label.set(color=CROSS, fontweight="bold")
+            label.set(color=style.WRONG, fontweight="bold")
     names = [GENERATORS.get(g, g.replace("_", " ")) for g in columns]
     axis.set_xticks(range(len(columns)), names, rotation=35, ha="left", rotation_mode="anchor", fontsize=7.5)
     axis.tick_params(length=0, top=True, labeltop=True, bottom=False, labelbottom=False)
@@ -94,20 +107,21 @@ def _matrix(axis: Axes, figure: Figure, cells: pd.DataFrame, methods: list[str],
     bar.set_label("relative change")
 
 
-def _cell(axis: Axes, row: int, column: int, cell: pd.Series, decade: float) -> None:
-    ink = "white" if decade < -8 else style.INK
+def _cell(axis: Axes, row: int, column: int, cell: pd.Series, decade: float) -> list[Artist]:
     error = cell["error"]
+    ink = style.FAINT if np.isnan(error) else style.ON_DARK if decade < -8 else style.ON_BRIGHT
     text = "n/a" if np.isnan(error) else "0" if error == 0 else "∞"
     if 0 < error < np.inf:
         text = f"$10^{{{round(np.log10(error))}}}$"
     place = column if cell["agreed"] else column - 0.13  # beside the cross
-    axis.text(place, row, text, ha="center", va="center", fontsize=7, color=ink if text != "n/a" else style.FAINT)
+    drawn = [axis.text(place, row, text, ha="center", va="center", fontsize=7, color=ink)]
     if cell["claim"] in FRAMES:
         dash = FRAMES[cell["claim"]]
         box = Rectangle((column - 0.45, row - 0.4), 0.9, 0.8, fill=False, edgecolor=ink, linewidth=0.9, linestyle=dash)
-        axis.add_patch(box)
+        drawn.append(axis.add_patch(box))
     if not cell["agreed"]:
-        axis.plot(column + 0.3, row, marker="x", color=CROSS, markersize=5, markeredgewidth=1.8)
+        drawn += axis.plot(column + 0.3, row, marker="x", color=CROSS, markersize=5, markeredgewidth=1.8)
+    return drawn
 
 
 def _dividers(axis: Axes, kinds: list[str | None], claimed: int, columns: int) -> None:
@@ -131,15 +145,10 @@ def _legend(figure: Figure, cells: pd.DataFrame) -> None:
 
 def finding(trained: pd.DataFrame) -> str:
     """How many claims hold, and those that do not with the error measured."""
-    judged = trained[trained["claim"].isin(CLAIMED) & (trained["verdict"] != "not applicable")]
-    claims = judged.groupby(["method", "generator", "dtype"])["agrees"].agg(lambda values: (values != "no").all())
-    broken = judged[judged["agrees"] == "no"].groupby(["method", "generator"])["rel_mean"].max()
-    if broken.empty:
-        return f"All {len(claims)} claims (method, generator, precision) hold."
+    text = tally(trained) or "no method claims a symmetry"
+    broken = trained[trained["agrees"] == "no"].groupby(["method", "generator"])["rel_mean"].max()
     worst = [
         f"{method} under {GENERATORS.get(generator, generator)} (relative change {style.sig(value)})"
         for (method, generator), value in broken.items()
     ]
-    return (
-        f"{claims.sum()} of {len(claims)} claims (method, generator, precision) hold; not so: {style.listing(worst)}."
-    )
+    return f"{text[0].upper()}{text[1:]}{f'; not so: {style.listing(worst)}' if worst else ''}."

@@ -7,7 +7,7 @@ import numpy as np
 from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
 
-from equitraj.report.figures.style import INK, WIDTH, listing, read_table
+from equitraj.report.figures.style import ON_BRIGHT, WIDTH, listing, read_table
 
 INPUTS = ("ladder",)
 TITLE = "The ladder of invariances"
@@ -34,7 +34,7 @@ def draw(inputs: dict[str, Path]) -> tuple[Figure, str]:
     for (row, column), same in np.ndenumerate(invariant):
         change = cells.loc[(models[row], changes[column]), "relative_change"]
         text = "invariant" if same else f"changed\n{100 * change:.0f} %"
-        axes.text(column, row, text, ha="center", va="center", color=INK, fontsize=8)
+        axes.text(column, row, text, ha="center", va="center", color=ON_BRIGHT, fontsize=8)
     axes.set_xticks(range(len(changes)), [COLUMNS.get(change, change) for change in changes])
     axes.set_yticks(range(len(models)), [model.replace("+", " +\n", 1).replace("+r", " + r") for model in models])
     axes.tick_params(length=0, labeltop=True, labelbottom=False)

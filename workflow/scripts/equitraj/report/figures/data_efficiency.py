@@ -18,6 +18,7 @@ from equitraj.report.floor import Level, levels
 TITLE = "Error against training samples"
 INPUTS = ("metrics", "summary", "audit", "data_factors", "splits", "floor")
 PANELS = 4  # tasks that are drawn
+ALONE = 6.0  # inches; one panel stands beside a table on the first screen, and its words must be large enough
 
 
 def draw(inputs: dict[str, Path]) -> tuple[Figure, str]:
@@ -34,6 +35,8 @@ def draw(inputs: dict[str, Path]) -> tuple[Figure, str]:
         return style.empty("the study has one training size"), "The study has one training size, so nothing is drawn."
     drawn = table[table["task"].isin(tasks)]
     figure, axes = style.panels(len(tasks), height=style.panel_height(drawn["method"].nunique()) + 0.3)
+    if len(tasks) == 1:
+        figure.set_figwidth(ALONE)
     for axis, task in zip(axes, tasks, strict=True):
         seeds = with_samples(metrics[(metrics["task"] == task) & (metrics["status"] == "ok")], samples)
         _panel(axis, table[table["task"] == task], seeds, styles, floors.get(task))

@@ -51,7 +51,7 @@ def _panel(axis: Axes, rows: pd.DataFrame, styles: dict[str, style.MethodStyle])
     shown = rows["mse_mean"][rows["mse_mean"] < style.ceiling([still])]
     style.log_axis(axis.yaxis, style.log_limits([*shown, still]))
     axis.set_xticks(sorted(rows["history"].unique()))
-    axis.axhline(still, color=style.FAINT, linestyle=style.REFERENCE["persistence"], linewidth=1)
+    axis.axhline(still, color=style.FAINT, linestyle=style.REFERENCE["no motion"], linewidth=1)
     ends = []
     for method, line in rows.groupby("method"):
         look = styles[method]

@@ -35,7 +35,7 @@ def _panel(axis: Axes, rows: pd.DataFrame, still: float, styles: dict[str, style
     shown = [still, *rows["validation_mse"][rows["validation_mse"] < style.ceiling([still])]]
     style.log_axis(axis.yaxis, style.log_limits(shown))
     axis.set_xlim(rows["epoch"].min(), max(rows["epoch"].max(), rows["epoch"].min() + 1))
-    axis.axhline(still, color=style.FAINT, linestyle=style.REFERENCE["persistence"], linewidth=1, zorder=1)
+    axis.axhline(still, color=style.FAINT, linestyle=style.REFERENCE["no motion"], linewidth=1, zorder=1)
     ends = []
     for method, runs in rows.groupby("method"):
         look = styles[method]

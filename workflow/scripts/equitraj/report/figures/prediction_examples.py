@@ -38,7 +38,7 @@ def draw(inputs: dict[str, Path]) -> tuple[Figure, str]:
             axis.remove()
         for axis, method in zip(axes, methods, strict=False):
             _panel(axis, data, method, styles[method].colour)
-            axis.set_title(f"{task}: {method}", fontsize=8)
+            axis.set_title(f"{task}:\n{method}", fontsize=8)
             axis.set_xlabel(f"{axis.get_xlabel()}, error {100 * errors[method]:.3g} %", fontsize=7.5)
         few = f"{len(data['truth'])} of {totals[task]} test samples, spread evenly"
         parts.append(f"{task} ({few}): {', '.join(f'{m} {100 * e:.3g} %' for m, e in errors.items())}")

@@ -50,7 +50,7 @@ def _panel(axis: Axes, rows: pd.DataFrame, styles: dict[str, style.MethodStyle])
     low, high = style.log_limits([*seeds.to_numpy().ravel(), *still])
     axis.set(xscale="log", xlim=(curves.index.min(), max(curves.index.max(), curves.index.min() + 1)))
     style.log_axis(axis.yaxis, (low, min(high, style.ceiling(still))))
-    axis.plot(still.index, still, color=style.FAINT, linestyle=style.REFERENCE["persistence"], linewidth=1)
+    axis.plot(still.index, still, color=style.FAINT, linestyle=style.REFERENCE["no motion"], linewidth=1)
     for method, seed in seeds:
         axis.plot(_finite(seeds[method, seed]), color=styles[method].colour, linewidth=0.6, alpha=0.6)
     for method in curves:

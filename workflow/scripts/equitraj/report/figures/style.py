@@ -26,9 +26,11 @@ from equitraj.report.figures._literal import literal
 WIDTH = 7.6  # inches, the text width of the report
 LEGEND = 0.35  # inches below the panels
 INK, FAINT, PALE = "#1f2430", "#646b76", "#d9dce1"
+ON_DARK, ON_BRIGHT = "#fffffe", "#1f2431"  # words on coloured cells, which unlike INK stay as they are on a dark page
 BLUE, ORANGE, GREEN, RED, PURPLE = "#0072b2", "#8f6400", "#00785a", "#b84a00", "#b0437f"
+WRONG = "#c00000"  # words of what is not as claimed
 FLOOR_DECADES = 2  # below the smallest error, where the floor is still drawn to scale
-REFERENCE = {"persistence": (0, (5, 2)), "constant velocity": (0, (1, 1.5))}  # dashes of the two reference lines
+REFERENCE = {"no motion": (0, (5, 2)), "constant velocity": (0, (1, 1.5))}  # dashes of the two reference lines
 
 BASELINES = ("persistence", "constant_velocity")  # the models that fit nothing
 
@@ -120,8 +122,8 @@ def method_styles(summary: pd.DataFrame, audit: pd.DataFrame) -> dict[str, Metho
         lap, colour = divmod(counts[kind], len(colours))
         counts[kind] += 1
         marker, dash = MARKERS[kind][lap % len(MARKERS[kind])], DASHES[lap % len(DASHES)]
-        # a step in the last digit, which nobody sees, where a colour comes again
-        unique = f"#{int(colours[colour][1:], 16) - lap:06x}"
+        # a step in the last bits of blue, which nobody sees, where a colour comes again
+        unique = f"#{int(colours[colour][1:], 16) ^ 2 * lap:06x}"
         styles[method] = MethodStyle(kind, unique, marker, dash)
     return styles
 
@@ -328,6 +330,13 @@ def log_limits(values: Iterable[float], margin: float = 0.06) -> tuple[float, fl
     low, high = (logs.min(), logs.max()) if len(logs) else (-1, 0)
     pad = max(margin * (high - low), 0.1)
     return 10 ** (low - pad), 10 ** (high + pad)
+
+
+def with_unit(figure: Figure, unit: str) -> None:
+    """Say in the labels of axes what mean square errors are in."""
+    for axes in figure.axes:
+        for label in (axes.xaxis.label, axes.yaxis.label):
+            label.set_text(label.get_text().replace("MSE", f"MSE in {unit}"))
 
 
 def save(figure: Figure, path: str | Path) -> None:
