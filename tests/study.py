@@ -25,6 +25,7 @@ TABLES = (
     "floor",
     "history",
     "splits",
+    "blocks",
     "alignment",
 )
 MEASURED_COSTS = ["train_seconds", "compile_seconds", "frames_per_second", "peak_memory_mb", "train_seconds_mean"]

@@ -23,6 +23,10 @@ def windy(position):
     return springs(position) + np.array([0.3, 0, 0])
 
 
+def upright(position):
+    return springs(position) + np.array([0, 0, 0.3])
+
+
 def flat(position):
     return position[:, -1].reshape(len(position), -1)
 """
@@ -59,7 +63,13 @@ def test_a_function_that_has_what_it_claims_passes_and_its_matrix_is_printed(fol
 def test_a_claim_that_does_not_hold_is_named_and_the_command_fails(folder):
     result = audit(folder, "windy", "--claims", "rotation", "translation")
     assert result.returncode == 1
-    assert result.stderr.splitlines()[-1] == "claimed and not found exact: rotation"
+    assert result.stderr.splitlines()[-1] == "claimed and not found exact: rotation, rotation_z"
+
+
+def test_an_axis_can_be_all_that_is_claimed(folder):
+    assert audit(folder, "upright", "--claims", "rotation_z", "translation", "permutation").returncode == 0
+    refuted = audit(folder, "upright", "--claims", "rotation")
+    assert refuted.returncode == 1 and refuted.stderr.splitlines()[-1] == "claimed and not found exact: rotation"
 
 
 @pytest.mark.parametrize(

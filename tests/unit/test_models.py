@@ -112,6 +112,27 @@ def test_a_point_that_knows_its_index_gives_up_permutations(load, chain):
 
 
 @pytest.mark.parametrize("max_radius", [0.0, 0.8])
+def test_an_egnn_that_sees_the_third_axis_is_equivariant_about_it_only(load, chain, max_radius):
+    options = {"vertical": True, "max_radius": max_radius}
+    claims = method("egnn", **options).claims()
+    assert claims == {g: "exact" for g in ("rotation_z", "translation", "permutation")} | dict.fromkeys(
+        ("rotation", "reflection"), "no"
+    )
+    rows = symmetry.audit(load("egnn", 3, **options), sample(chain, 3), claims, ELEMENTS)
+    found = {r["generator"]: r["verdict"] for r in rows if r["dtype"] == "float64"}
+    assert {found[g] for g in ("rotation_z", "translation", "permutation")} == {"exact"}
+    assert "exact" not in {found[g] for g in ("rotation", "inversion", "mirror", "euclidean")}
+
+
+def test_message_passing_keeps_translations_and_permutations_only(load, chain):
+    claims = method("message_passing").claims()
+    rows = symmetry.audit(load("message_passing", 3), sample(chain, 3), claims, ELEMENTS)
+    found = {r["generator"]: r["verdict"] for r in rows if r["dtype"] == "float64"}
+    assert {g for g, verdict in found.items() if verdict == "exact"} >= {"translation", "permutation"}
+    assert "exact" not in {found[g] for g in ("rotation", "rotation_z", "inversion", "mirror", "euclidean")}
+
+
+@pytest.mark.parametrize("max_radius", [0.0, 0.8])
 def test_pairs_agree_with_the_library_network(chain, monkeypatch, max_radius):
     """The library's own forward pass searches the neighbours itself; both in float64, so they differ by rounding.
 

@@ -17,8 +17,8 @@ from equitraj.training import run as training
 from equitraj.training.method import Method
 from study import REPOSITORY
 
-TASK = {"name": "chain_k3", "source": "chain", "history": 3, "lag": 1}
-RUN = Path("results/runs/chain_k3/autoregression/nall/seed0")
+TASK = {"name": "space_k2", "source": "chain_in_space", "history": 2, "lag": 1}
+RUN = Path("results/runs/space_k2/autoregression/nall/seed0")
 TASK["split"] = {"by": "time", "train": 60, "validation": 20, "test": 30}
 
 
@@ -56,7 +56,7 @@ def study(chain, tmp_path_factory) -> Path:
     """A folder with the results of one trained closed form."""
     folder = tmp_path_factory.mktemp("study")
     results = folder / "results"
-    lifted, none = results / "data/chain/lifted.h5", results / "aligned/chain_k3/none.h5"
+    lifted, none = results / "data/chain_in_space/lifted.h5", results / "aligned/space_k2/none.h5"
     write(lifted, chain)
     align(lifted, TASK, "none", {"frames": "none", "options": {}}, none)
     method = Method("autoregression", "autoregression")
@@ -67,7 +67,7 @@ def study(chain, tmp_path_factory) -> Path:
 def test_the_lines_of_readme_run_in_a_fresh_environment(python, study):
     text = (REPOSITORY / "README.md").read_text()
     (lines,) = (code for code in re.findall(r"```python\n(.*?)```", text, re.S) if "import equitraj" in code)
-    assert len(lines.strip().splitlines()) == 3
+    assert len(lines.strip().splitlines()) == 4
     printed = call(python, "-c", lines, folder=study)
     rotation = next(line for line in printed.splitlines() if line.split()[:1] == ["rotation"])
     assert rotation.split()[1:3] == ["exact", "exact"]

@@ -107,6 +107,7 @@ TAMPERED = {
     "status": (None, "status: missing; expected str"),
     "has_initial": (1, "has_initial: 1; expected bool"),
     "n_parameters": (True, "n_parameters: True; expected int"),
+    "flops": ("many", "flops: 'many'; expected int or NoneType"),
     "train_size": ("100", "train_size: '100'; expected 'all', as its folder says"),
     "task.name": ("other", "task.name: 'other'; expected 't', as its folder says"),
     "task.source": ("../../etc", "task.source: '../../etc'; expected a name of letters, digits and underscores"),

@@ -233,6 +233,10 @@ AT_PARSING = WRONG_METHODS | {
     "rollout.starts": [(0, "0; expected at least 1"), (2.5, "2.5; expected integer")],
     "audit.samples": [(0, "0; expected at least 1"), (10**9, "1000000000; expected at most 100000")],
     "audit.elements": [(-2, "-2; expected at least 1"), (10**9, "1000000000; expected at most 100000")],
+    "audit.sizes": [
+        ("large", "unknown value 'large'; allowed: all, largest. Did you mean 'largest'?"),
+        (50, "unknown value 50; allowed: all, largest"),
+    ],
     "audit.strict": [("yes", "'yes'; expected boolean"), (None, "None; expected boolean")],
 }
 

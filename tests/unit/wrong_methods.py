@@ -98,6 +98,24 @@ WRONG_METHODS = {
     "methods.mlp.training.clip": [(0.0, "0.0; expected float, above 0")],
     "methods.mlp.training.huber": [(-1, "-1; expected float, at least 0")],
     "methods.mlp.training.symmetry_penalty": [(-1.0, "-1.0; expected float, at least 0")],
+    "methods.mlp.training.copies": [
+        (-1, "-1; expected int, 0 to 1024"),
+        (2000, "2000; expected int, 0 to 1024"),
+        (True, "True; expected int, as in 0"),
+    ],
+    "methods.mlp": [
+        (
+            {"model": "mlp", "alignment": "random", "training": {"copies": 2}},
+            "methods.mlp.training.copies",
+            "2; 'haar_averaging' has several frames for each sample, and copies are for one; use augmentation",
+        )
+    ],
+    "methods.egnn.against": [
+        ("mlpp", "unknown name 'mlpp'; allowed: "),
+        ("egnn", "'egnn' is the method itself; name the one without its symmetry"),
+        (["mlp"], "expected string"),
+    ],
+    "methods.egnn.options.vertical": [(1, "1; expected bool, as in False")],
     "methods.mlp.training.ema": [
         (1.5, "1.5; expected float, at least 0 and below 1"),
         (1, "1; expected float, at least 0 and below 1"),

@@ -13,7 +13,7 @@ from study import SMALL, TABLES, TINY, assert_same_results, snakemake, table
 COLUMNS = {
     "metrics": "task method model alignment augmentation history train_size seed status n_parameters mse rmse "
     "mse_persistence mse_velocity skill skill_velocity r2 mse_rotated train_seconds compile_seconds frames_per_second "
-    "peak_memory_mb device",
+    "flops last_fall peak_memory_mb device",
     "audit": "task method train_size seed weights dtype generator samples abs_mean abs_low abs_high abs_p95 abs_max "
     "out_mean out_low out_high out_p95 out_max rel_mean rel_low rel_high rel_p95 rel_max loss_total loss_twirled "
     "loss_variance loss_percent identity_error noise_floor verdict claim agrees",
@@ -27,6 +27,12 @@ COLUMNS = {
     "perturbation": "task alignment moved point gain",
     "eigengap": "task quantile gap",
     "isotropy": "task frames statistic p_value verdict",
+    "blocks": "task method train_size seed block samples mse mse_rotated",
+    "routes": "task method against route train_size samples seeds mse mse_low mse_high mse_against ratio ratio_low "
+    "ratio_high p p_holm mse_rotated mse_rotated_low mse_rotated_high mse_rotated_against ratio_rotated "
+    "ratio_rotated_low ratio_rotated_high p_rotated p_rotated_holm comparisons",
+    "data_factors": "task method against route measure sizes smallest largest seeds factor low high bound",
+    "power_laws": "task method measure sizes smallest largest seeds exponent low high misses_by",
 }
 EUCLIDEAN = ("rotation", "inversion", "mirror", "translation", "euclidean")
 EQUIVARIANT = ("tiny_egnn", "tiny_gate_points", "tiny_e3nn", "persistence", "autoregression")
@@ -85,6 +91,51 @@ def test_an_alignment_that_does_not_hold_what_it_claims_is_marked(tiny):
     audit = table(tiny, "audit")
     rows = audit[(audit.method == "tiny_mlp_principal_axes") & (audit.generator == "rotation")]
     assert (rows.claim == "exact").all() and (rows.agrees == "no").any()
+
+
+def test_errors_in_blocks_are_those_of_the_metrics_and_failed_runs_have_none(tiny):
+    metrics, blocks = table(tiny, "metrics"), table(tiny, "blocks")
+    keys = ["task", "method", "train_size", "seed"]
+    assert "tiny_diverging" not in set(blocks.method)
+    for name in ("mse", "mse_rotated"):
+        total = (blocks[name] * blocks["samples"]).groupby([blocks[key] for key in keys]).sum()
+        mean = total / blocks.groupby(keys)["samples"].sum()
+        whole = metrics[metrics.status == "ok"].set_index(keys)[name]
+        np.testing.assert_allclose(mean.loc[whole.index], whole, rtol=1e-9)
+
+
+def test_routes_are_ratios_of_typical_errors(tiny):
+    """Geometric means over the seeds that both have."""
+    routes, metrics = table(tiny, "routes"), table(tiny, "metrics")
+    assert set(routes.method) == {"tiny_mlp_principal_axes", "tiny_egnn"} and (routes.against == "tiny_mlp").all()
+    assert set(routes[routes.method == "tiny_egnn"].route) == {"built in"}
+    typical = np.exp(
+        np.log(metrics[metrics.status == "ok"].set_index(["task", "method"])["mse"]).groupby(level=[0, 1]).mean()
+    )
+    for row in routes.itertuples():
+        assert row.mse == pytest.approx(typical[row.task, row.method], rel=1e-9)
+        assert row.ratio == pytest.approx(typical[row.task, "tiny_mlp"] / row.mse, rel=1e-9)
+
+
+def test_naming_what_a_method_is_compared_with_trains_nothing(tiny, tmp_path):
+    more = tmp_path / "more.yaml"
+    more.write_text("methods: { tiny_e3nn: { against: tiny_mlp } }")
+    out = snakemake(tiny, "-n", also=more).stdout
+    assert "Comparing routes" in out and not re.findall(r"(?:Training|Fitting|Evaluating|Auditing) (\w+) on", out)
+
+
+def test_only_the_largest_training_size_is_audited_where_that_is_asked(fresh, tmp_path):
+    more = tmp_path / "more.yaml"
+    sizes = "study: { tasks: [tiny_k3], methods: [persistence, tiny_mlp], train_sizes: [all, 50], seeds: [0] }\n"
+    more.write_text(f"{sizes}audit: {{ sizes: largest }}")
+    result = snakemake(fresh, "results/tables/audit.csv", also=more)
+    assert result.returncode == 0, result.stdout[-3000:]
+    assert set(table(fresh, "audit").train_size) == set(table(fresh, "probes").train_size) == {"all"}
+    metrics = table(fresh, "metrics").set_index(["method", "train_size"])
+    assert set(metrics.index) == {(m, size) for m in ("persistence", "tiny_mlp") for size in ("all", "50")}
+    assert metrics.flops["tiny_mlp", "50"] == metrics.flops["tiny_mlp", "all"] > 0  # one budget
+    assert metrics.mse["tiny_mlp", "50"] != metrics.mse["tiny_mlp", "all"]
+    assert not list((fresh / "results/runs/tiny_k3/tiny_mlp/n50").rglob("audit.csv"))
 
 
 def test_figures_and_report_are_there(tiny):

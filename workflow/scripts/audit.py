@@ -2,7 +2,7 @@
 
 In the workflow, all seeds of a method on a task: audit.csv, probes.csv and controls.csv in each run folder.
 
-  audit.py --trajectory results/data/chain/lifted.h5 --runs results/runs/chain_k3/egnn/nall/seed*
+  audit.py --trajectory results/data/chain_in_space/lifted.h5 --runs results/runs/space_k2/egnn/nall/seed*
 
 Alone, any function that maps positions (B, K, N, 3), newest frame last, to predicted positions (B, N, 3):
 

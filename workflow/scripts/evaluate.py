@@ -52,7 +52,7 @@ def evaluate(folder: Path, trajectory: Trajectory, steps: int, count: int) -> No
     shown.write(folder / "rollout.h5")
     write_table(folder / "rollout.csv", ["step", "mse", "skill"], rows)
     write_table(folder / "physics.csv", physics.COLUMNS, observed)
-    write_json(folder / "metrics.json", metrics | {key: record[key] for key in COPIED} | {"status": status})
+    write_json(folder / "metrics.json", metrics | {key: record.get(key) for key in COPIED} | {"status": status})
 
 
 def growing(file: h5py.File, name: str, shape: tuple[int, ...]) -> h5py.Dataset:

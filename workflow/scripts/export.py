@@ -1,7 +1,7 @@
 """Predictions or a rollout of a run for other programs: XTC or extended XYZ, the true frames and a PDB file beside it.
 
-python workflow/scripts/export.py results/runs/chain_k3/egnn/nall/seed0 --output egnn.xtc
-python workflow/scripts/export.py results/runs/chain_k3/egnn/nall/seed0 --what rollout --steps 50 --output rollout.xyz
+python workflow/scripts/export.py results/runs/space_k2/egnn/nall/seed0 --output egnn.xtc
+python workflow/scripts/export.py results/runs/space_k2/egnn/nall/seed0 --what rollout --steps 50 --output rollout.xyz
 
 The first line writes egnn.xtc, egnn_truth.xtc and egnn.pdb: MDAnalysis.Universe("egnn.pdb", "egnn.xtc") opens it.
 """

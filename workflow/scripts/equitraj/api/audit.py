@@ -23,8 +23,9 @@ def audit(
     """Measure the symmetry of a function that maps positions (B, K, N, 3), newest last, to positions (B, N, 3).
 
     `positions` (T, N, 2 or 3) is a trajectory: samples of `history` frames K are spread over it, and the frame `lag`
-    after the newest is what the function predicts. `claims` are those of rotation, reflection, translation and
-    permutation that the function should have exactly. `precision` is that in which the function computes.
+    after the newest is what the function predicts. `claims` are those of rotation, rotation_z (about the third axis
+    only), reflection, translation and permutation that the function should have exactly. `precision` is that in which
+    it computes.
 
     Printing the result gives the matrix; `.table` is a DataFrame with the columns of results/tables/audit.csv,
     `.figure()` the matrix of the report, `.broken` the claims that do not hold, `.notes` what else was seen. A function

@@ -1,6 +1,14 @@
 """Which methods of a study are compared with the same model without their symmetry, and what they do about it."""
 
+from collections.abc import Iterator
+
 from equitraj.study.fits import resolved_alignment
+
+AUGMENTATIONS = {
+    "none": "no fresh copies",
+    "rotation": "fresh rotated copies",
+    "rotation_z": "fresh copies turned about z",
+}
 
 
 def of(config: dict) -> dict[str, dict]:
@@ -17,20 +25,30 @@ def of(config: dict) -> dict[str, dict]:
 
 
 def route(method: dict, against: dict, alignments: dict) -> str:
-    """What a method does about symmetry that the other does not: the first difference that says it."""
+    """What a method does about symmetry that the other does not: another model, or all that differs."""
     if method["model"] != against["model"]:
         return "built in"
-    training, other = method.get("training", {}), against.get("training", {})
-    augmentation = method.get("augmentation", "none")
-    if augmentation != against.get("augmentation", "none"):
-        return {"rotation": "fresh rotated copies", "rotation_z": "fresh copies turned about z"}[augmentation]
-    if (copies := training.get("copies", 0)) != other.get("copies", 0):
-        return f"{copies} rotated {'copy' if copies == 1 else 'copies'}"
-    if (weight := training.get("symmetry_penalty", 0)) != other.get("symmetry_penalty", 0):
-        return f"symmetry penalty {weight:g}"
+    return ", ".join(_differences(method, against, alignments)) or "no difference"
+
+
+def _differences(method: dict, against: dict, alignments: dict) -> Iterator[str]:
     if (alignment := method.get("alignment", "none")) != against.get("alignment", "none"):
-        resolved = resolved_alignment(alignment, alignments)
-        options = "".join(f", {name} {value}" for name, value in sorted(resolved["options"].items()))
-        return resolved["frames"].replace("_", " ") + options
-    changed = {k: v for k, v in method.get("options", {}).items() if against.get("options", {}).get(k) != v}
-    return ", ".join(f"{name} {value}" for name, value in sorted(changed.items())) or "no difference"
+        yield _frames(alignment, alignments)
+    if (augmentation := method.get("augmentation", "none")) != against.get("augmentation", "none"):
+        yield AUGMENTATIONS[augmentation]
+    training, other = method.get("training", {}), against.get("training", {})
+    if (copies := training.get("copies", 0)) != other.get("copies", 0):
+        yield f"{copies or 'no'} rotated {'copy' if copies == 1 else 'copies'}"
+    if (weight := training.get("symmetry_penalty", 0)) != other.get("symmetry_penalty", 0):
+        yield f"symmetry penalty {weight:g}"
+    options, others = method.get("options", {}), against.get("options", {})
+    changed = sorted(name for name in options | others if options.get(name) != others.get(name))
+    yield from (f"{name} {options.get(name, 'by default')}" for name in changed)
+
+
+def _frames(alignment: str, alignments: dict) -> str:
+    if alignment == "none":
+        return "no alignment"
+    resolved = resolved_alignment(alignment, alignments)
+    options = "".join(f", {name} {value}" for name, value in sorted(resolved["options"].items()))
+    return resolved["frames"].replace("_", " ") + options

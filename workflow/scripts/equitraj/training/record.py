@@ -29,6 +29,8 @@ KEYS: dict[str, type | tuple[type, ...]] = {
     "train_seconds": (int, float),
     "compile_seconds": (int, float),
     "frames_per_second": (int, float),
+    "flops": (int, type(None)),
+    "last_fall": (int, float, type(None)),
     "peak_memory_mb": (int, float),
     "device": str,
 }
