@@ -31,7 +31,7 @@ def draw(inputs: dict[str, Path]) -> tuple[Figure, str]:
     for name, (curve, colour, marker) in curves.items():
         axes.plot(np.arange(1, len(curve) + 1), curve, color=colour, marker=marker, markersize=4)
         labels.append((curve[-1], name, colour))
-    axes.axhline(persistence, color=INK, linestyle=REFERENCE["persistence"], linewidth=1)
+    axes.axhline(persistence, color=INK, linestyle=REFERENCE["no motion"], linewidth=1)
     axes.axhline(velocity, color=INK, linestyle=REFERENCE["constant velocity"], linewidth=1)
     axes.axhline(fitted, color=BASELINE, linestyle="-.", linewidth=1)
     labels += [
