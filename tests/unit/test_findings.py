@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from equitraj.report import findings, routed, words
+from equitraj.report import findings, groups, routed, words
 
 
 def row(method: str, mean: float, low: float | None = None, high: float | None = None, **more: object) -> dict:
@@ -76,8 +76,10 @@ def test_which_group_is_the_right_one_follows_the_numbers(full, fewer, said):
     audit = pd.concat(
         [audit_rows(net="exact", upright="no"), audit_rows(upright="exact").assign(generator="rotation_z")]
     )
-    (sentence,) = routed.groups(pd.DataFrame([row("net", *full), row("upright", *fewer)]), audit)
+    table = pd.DataFrame([row("net", *full), row("upright", *fewer)])
+    (sentence,) = groups.groups(table, audit)
     assert said in sentence
+    assert groups.wrong(table, audit) == (["t"] if "wrong" in said else [])
 
 
 def test_a_training_that_still_falls_is_named():

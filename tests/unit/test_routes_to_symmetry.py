@@ -122,6 +122,7 @@ METHODS = {
     "both": {"model": "mlp", "against": "plain", "alignment": "random", "augmentation": "rotation"},
     "default": {"model": "egnn", "against": "degree"},
     "same": {"model": "mlp", "against": "plain", "training": {"epochs": 7}},
+    "upright": {"model": "egnn", "against": "plain", "options": {"vertical": True, "width": 8}},
     "degree": {"model": "egnn", "against": "built_in", "options": {"width": 8}},
     "elsewhere": {"model": "mlp", "against": "absent"},
 }
@@ -137,7 +138,8 @@ def test_a_route_is_told_in_words():
     assert found == {
         "centred": "centre of mass", "copies": "4 rotated copies", "one": "1 rotated copy",
         "fresh": "fresh rotated copies", "about_z": "fresh copies turned about z", "penalty": "symmetry penalty 0.5",
-        "averaged": "haar averaging, rotations 4", "built_in": "built in", "degree": "width 8",
+        "averaged": "haar averaging, rotations 4", "built_in": "built in",
+        "upright": "built in, vertical", "degree": "width 8",
         "undone": "no fresh copies", "fewer": "haar averaging, no rotated copies",
         "both": "haar averaging, fresh rotated copies", "default": "width by default", "same": "no difference",
     }  # fmt: skip

@@ -7,6 +7,7 @@ import pandas as pd
 from equitraj.report.audited import broken_claims, controls, each_control, tally, went_wrong
 from equitraj.report.figures.data_efficiency import interval_text, times_text
 from equitraj.report.figures.style import largest_size
+from equitraj.report.groups import wrong
 from equitraj.report.tables import Cell, Table, number, word
 from equitraj.report.words import names, sig
 
@@ -47,7 +48,7 @@ def answer(tables: dict[str, pd.DataFrame]) -> Answer:
 def headline(routes: pd.DataFrame, task: str) -> pd.Series:
     """The route that the answer speaks of: of those built into the model, else of all, that with the smallest error."""
     rows = largest(routes[routes["task"] == task])
-    built_in = rows[rows["route"] == "built in"]
+    built_in = rows[rows["route"].str.startswith("built in")]
     rows = rows if built_in.empty else built_in
     return rows.loc[rows["mse"].idxmin()]
 
@@ -181,6 +182,8 @@ def cautions(tables: dict[str, pd.DataFrame]) -> list[str]:
     seeds = metrics["seed"].nunique()
     if seeds < 3:
         said.append(f"{seeds} seed{'' if seeds == 1 else 's'}: no interval.")
+    if asked := wrong(largest_size(tables["summary"]), tables["audit"]):
+        said.append(f"All rotations are the wrong group on {names(asked)}, whose motion prefers a direction.")
     if unfinished := still_falling(metrics):
         said.append(f"Validation error still falls: {names(unfinished)}.")
     oriented = tables.get("isotropy")

@@ -9,7 +9,8 @@ from equitraj.report.audited import claims, controls, wrong
 from equitraj.report.figures.history_gain import same_targets
 from equitraj.report.figures.style import largest_size, method_kinds
 from equitraj.report.floor import hopeless
-from equitraj.report.routed import buys, groups, orientation, unfinished
+from equitraj.report.groups import groups
+from equitraj.report.routed import buys, orientation, unfinished
 from equitraj.report.words import names, overlap, sig, value_with_interval
 
 NAMED = 50  # failed runs

@@ -27,7 +27,8 @@ def of(config: dict) -> dict[str, dict]:
 def route(method: dict, against: dict, alignments: dict) -> str:
     """What a method does about symmetry that the other does not: another model, or all that differs."""
     if method["model"] != against["model"]:
-        return "built in"
+        switched = sorted(name for name, value in method.get("options", {}).items() if value is True)
+        return ", ".join(["built in", *switched])
     return ", ".join(_differences(method, against, alignments)) or "no difference"
 
 
