@@ -33,7 +33,7 @@ def answer(tables: dict[str, pd.DataFrame]) -> Answer:
     routes, factors = (tables.get(name, NO_ROUTES) for name in ("routes", "data_factors"))
     tables = tables | {"routes": routes, "data_factors": factors}
     tasks = [task for task in tables["summary"]["task"].unique() if task in set(routes["task"])]
-    told = [_sentence(routes, factors, task) for task in tasks[:SENTENCES]]
+    told = [_sentence(routes, factors, task, short=task != tasks[0]) for task in tasks[:SENTENCES]]
     left = len(tasks) - len(told)
     more = [f"{left} more task{'s' if left > 1 else ''} below."] if left else []
     return Answer(
@@ -58,13 +58,16 @@ def largest(routes: pd.DataFrame) -> pd.DataFrame:
     return routes[routes["samples"] == routes.groupby("task")["samples"].transform("max")]
 
 
-def _sentence(routes: pd.DataFrame, factors: pd.DataFrame, task: str) -> str:
+def _sentence(routes: pd.DataFrame, factors: pd.DataFrame, task: str, short: bool) -> str:
     row = headline(routes, task)
     start = f"On `{task}`, `{row['method']}` ({row['route']}) against `{row['against']}`:"
     same = (factors["task"] == task) & (factors["method"] == row["method"]) & (factors["measure"] == "given")
     error = f"with all {row['samples']:,} samples {error_text(row)}"
     if not same.any():
         return f"{start} {error}."
+    if short and factors[same].iloc[0]["low"] > 1:
+        factor = factors[same].iloc[0]
+        return f"On `{task}`, `{row['method']}`: {times_text(factor)}{interval_text(factor)}."
     return f"{start} {data_text(factors[same].iloc[0])}; {error}."
 
 

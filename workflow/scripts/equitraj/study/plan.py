@@ -7,13 +7,18 @@ from equitraj.study.fits import is_applicable
 
 
 def of(config: dict) -> dict:
-    """The plan of a configuration: `methods`, those that apply to each task, `train_sizes` and `seeds`."""
+    """The plan of a configuration: `tasks`, the `methods` that apply to each of them, `train_sizes` and `seeds`."""
     study = config["study"]
     methods = {
         task: [m for m in study["methods"] if is_applicable(config["tasks"][task], config["methods"][m]["model"])]
         for task in study["tasks"]
     }
-    return {"methods": methods, "train_sizes": study["train_sizes"], "seeds": sorted(study["seeds"])}
+    return {
+        "tasks": study["tasks"],
+        "methods": methods,
+        "train_sizes": study["train_sizes"],
+        "seeds": sorted(study["seeds"]),
+    }
 
 
 def audited(plan: dict, sizes: str) -> dict:
@@ -26,8 +31,8 @@ def batches(plan: dict) -> list[str]:
     """What is trained together, all seeds of a method on a task: {task}/{method}/n{size}."""
     return [
         f"{task}/{method}/n{size}"
-        for task, methods in plan["methods"].items()
-        for method, size in product(methods, plan["train_sizes"])
+        for task in plan.get("tasks", plan["methods"])  # a mapping loses its order on a command line
+        for method, size in product(plan["methods"][task], plan["train_sizes"])
     ]
 
 

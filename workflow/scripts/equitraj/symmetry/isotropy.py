@@ -14,8 +14,10 @@ that augmentation and built-in equivariance add something there. What it does no
 prefers directions. Frames that follow each other closely are not independent: a body that has turned around only a few
 times in the whole trajectory is found oriented, because its frames cover the orientations unevenly, although its law
 may be invariant. Frames spread over the split weaken this and do not remove it. Where there are several episodes, each
-is turned and exchanged as a whole: what it covers unevenly then counts for nothing. "Rotation-invariant" says no more
-than that the test did not reject.
+is turned as a whole, again and again: what it covers unevenly then counts for nothing. Frames turned so are on average
+farther from each other than those of an oriented distribution, and as far as those of an invariant one, which is the
+same comparison (E|RX - R'X'| >= E|X - X'|, Szekely and Rizzo), with more power where there are few episodes.
+"Rotation-invariant" says no more than that the test did not reject.
 """
 
 import numpy as np
@@ -26,7 +28,8 @@ from equitraj.data.tasks import spread
 
 N_FRAMES = 200
 N_SWAPS = 999
-N_EPISODES = 10  # of fewer there are too few exchanges to reject anything
+N_EPISODES = 10  # fewer say little about all orientations
+N_TURNS = 499
 LEVEL = 0.01  # how often invariant data are called oriented
 ROUNDING = 1e-12  # of a statistic between 0 and 1: values so near count as equal
 
@@ -56,23 +59,36 @@ def isotropy_test(
     """A row of isotropy.csv from training positions (T, N, 3): frames, statistic, p_value, verdict.
 
     The statistic is the mean over the two features of their relative energy distances. At most 200 frames, spread
-    evenly, are compared, with 999 random exchanges: of frames, or of episodes (T,) where there are at least 10.
+    evenly, are compared, with 999 random exchanges; of at least 10 episodes (T,) each is turned as a whole, 499 times.
     """
     rng = np.random.default_rng(seed)
     chosen = spread(len(position), N_FRAMES)
-    few, unit = position[chosen], np.arange(len(chosen))
-    if episode is not None:
-        names, of_frame = np.unique(episode[chosen], return_inverse=True)
-        unit = of_frame if len(names) >= N_EPISODES else unit
-    count = unit.max() + 1
+    few = position[chosen]
     centred = few - few.mean(1, keepdims=True)
-    turned = centred @ Rotation.random(count, rng=rng).as_matrix()[unit].swapaxes(1, 2)
+    turned = centred @ Rotation.random(len(few), rng=rng).as_matrix().swapaxes(1, 2)
     matrix = np.mean([energy_matrix(*pair) for pair in zip(features(centred), features(turned), strict=True)], axis=0)
-    signs = rng.choice([-1.0, 1.0], size=(N_SWAPS, count))[:, unit]
-    observed, swapped = matrix.sum(), ((signs @ matrix) * signs).sum(1)
-    p_value = float((1 + np.sum(swapped >= observed - ROUNDING)) / (1 + N_SWAPS))
+    observed = matrix.sum()
+    names, unit = (None, None) if episode is None else np.unique(episode[chosen], return_inverse=True)
+    if names is not None and len(names) >= N_EPISODES:
+        p_value = _of_episodes(centred, unit, rng)
+    else:
+        signs = rng.choice([-1.0, 1.0], size=(N_SWAPS, len(few)))
+        swapped = ((signs @ matrix) * signs).sum(1)
+        p_value = float((1 + np.sum(swapped >= observed - ROUNDING)) / (1 + N_SWAPS))
     verdict = "oriented" if p_value <= LEVEL else "rotation-invariant"
     return {"frames": len(few), "statistic": float(observed), "p_value": p_value, "verdict": verdict}
+
+
+def _of_episodes(centred: np.ndarray, unit: np.ndarray, rng: np.random.Generator) -> float:
+    """The chance that frames (n, N, 3) lie as near to each other after their episodes `unit` (n,) were turned."""
+    scale = [cdist(f, f).mean() or 1.0 for f in features(centred)]
+
+    def apart(frames: np.ndarray) -> float:
+        return sum(cdist(f, f).mean() / size for f, size in zip(features(frames), scale, strict=True))
+
+    turns = Rotation.random(N_TURNS * (unit.max() + 1), rng=rng).as_matrix().reshape(N_TURNS, -1, 3, 3)
+    found = np.array([apart(centred @ turn[unit].swapaxes(1, 2)) for turn in turns])
+    return float((1 + np.sum(found <= apart(centred) + ROUNDING)) / (1 + N_TURNS))
 
 
 def described(row: dict[str, float | int | str]) -> str:
