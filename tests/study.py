@@ -26,6 +26,7 @@ TABLES = (
     "history",
     "splits",
     "blocks",
+    "worst",
     "alignment",
 )
 MEASURED_COSTS = ["train_seconds", "compile_seconds", "frames_per_second", "peak_memory_mb", "train_seconds_mean"]

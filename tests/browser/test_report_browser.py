@@ -349,6 +349,8 @@ def test_a_method_has_a_page_of_its_own(browser, page, report):
     dialog = page.locator("dialog#method")
     assert dialog.is_visible() and dialog.locator("polyline").count() == 6  # three seeds on two tasks
     assert dialog.locator("table").first.locator("tbody tr").count() == 18  # with three training sizes
+    samples = dialog.locator("table", has_text="predicts worst").locator("tbody tr")
+    assert samples.count() == 10 and samples.first.locator("td").nth(2).inner_text() == "3"  # five of each task
     page.keyboard.press("Escape")
     assert dialog.is_hidden()
     other = opened(browser, report, hash="#method=egnn")

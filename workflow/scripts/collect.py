@@ -29,6 +29,7 @@ def main() -> None:
     measured = tables.read_metrics(runs)
     metrics, blocks = tables.metrics_table(runs, measured), tables.blocks_table(runs, measured)
     made = {"metrics": metrics, "summary": tables.summary_table(metrics, Errors(blocks)), "blocks": blocks}
+    made["worst"] = tables.worst_table(runs, measured)
     made["splits"] = tables.splits_table(runs)
     made["sources"] = tables.sources_table(args.trajectories)
     for name, table in made.items():

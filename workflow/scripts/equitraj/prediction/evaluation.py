@@ -12,6 +12,7 @@ from equitraj.data.trajectory import Trajectory
 from equitraj.data.turning import rotate_each
 from equitraj.prediction.predictor import Predictor
 
+N_WORST = 5  # test samples that a run is asked about
 N_BLOCKS = 20  # of consecutive test samples, over which intervals are made
 
 
@@ -46,6 +47,12 @@ def in_blocks(errors: dict[str, np.ndarray]) -> dict[str, list]:
     return {"samples": [len(part) for part in parts]} | means
 
 
+def worst(errors: np.ndarray) -> dict[str, list]:
+    """The `N_WORST` samples with the largest errors (S,), the largest first: their numbers and errors."""
+    found = np.argsort(-errors, kind="stable")[:N_WORST]
+    return {"sample": found.tolist(), "mse": errors[found].tolist()}
+
+
 def baselines(trajectory: Trajectory, newest: np.ndarray, lag: int) -> dict[str, float | None]:
     """MSE of no motion and of constant velocity on the samples `newest`; the latter None without an earlier frame."""
     episode, position = trajectory.episode, trajectory.position
@@ -70,7 +77,7 @@ def one_step(
 ) -> dict:
     """Metrics on the test split, whose samples come in parts, again and again; `keep` gets the predictions of each.
 
-    `blocks` has the errors by blocks of consecutive samples (`in_blocks`).
+    `blocks` has the errors by blocks of consecutive samples (`in_blocks`), `worst` the samples that went worst.
 
     Raises:
         ValueError: a prediction is not finite.
@@ -93,6 +100,7 @@ def one_step(
         turned_error = predictor.predict(rotated, rotated_draws) - rotated.target
         rotated_error.add(turned_error)
         each["mse_rotated"].append(each_square(turned_error))
+    errors = {name: np.concatenate(parts) for name, parts in each.items()}
     persistence, velocity, mse = reference["mse_persistence"], reference["mse_velocity"], error.value
     return reference | {
         "mse": mse,
@@ -101,7 +109,8 @@ def one_step(
         "skill_velocity": 1 - mse / velocity if velocity else None,
         "r2": 1 - mse / spread.value if spread.value else None,
         "mse_rotated": rotated_error.value,
-        "blocks": in_blocks({name: np.concatenate(parts) for name, parts in each.items()}),
+        "blocks": in_blocks(errors),
+        "worst": worst(errors["mse"]),
     }
 
 

@@ -96,6 +96,17 @@ def stacked(runs: dict[Path, dict], name: str) -> Iterator[str]:
         yield from (f"{key},{line}\n" for line in lines)
 
 
+def worst_table(runs: dict[Path, dict], measured: dict[Path, dict]) -> pd.DataFrame:
+    """A row per run that ended well and test sample, counted from 0, of those with the largest errors."""
+    rows = [
+        run_key(record) | {"sample": sample, "mse": error}
+        for folder, record in runs.items()
+        if (found := measured[folder].get("worst"))
+        for sample, error in zip(found["sample"], found["mse"], strict=True)
+    ]
+    return pd.DataFrame(rows).reindex(columns=[*KEYS, "seed", "sample", "mse"])
+
+
 def summary_row(runs: pd.DataFrame, errors: Errors) -> dict:
     """Means over the seeds of a method on a task, with intervals over seeds and blocks of test samples."""
     first, done = runs.iloc[0], runs[runs.status == "ok"]

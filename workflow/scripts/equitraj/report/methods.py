@@ -5,11 +5,18 @@ import pandas as pd
 from equitraj.report.figures.style import largest_size, sig
 
 EPOCHS = 40  # points of a learning curve
+WORST = 5  # test samples of a task
 MOST = 60  # methods of a study that get a page of their own: the most accurate
 
 
-def method_pages(metrics: pd.DataFrame, audit: pd.DataFrame, history: pd.DataFrame | None, config: dict) -> dict:
-    """By method: `config`, `seeds` (task, samples, seed, errors, seconds, status), `curves` and `audit`.
+def method_pages(
+    metrics: pd.DataFrame,
+    audit: pd.DataFrame,
+    history: pd.DataFrame | None,
+    config: dict,
+    worst: pd.DataFrame | None = None,
+) -> dict:
+    """By method: `config`, `seeds` (task, samples, seed, errors, seconds, status), `curves`, `audit` and `worst`.
 
     In a study of more methods than `MOST` the others have their configuration only.
     """
@@ -17,13 +24,15 @@ def method_pages(metrics: pd.DataFrame, audit: pd.DataFrame, history: pd.DataFra
     ranks = metrics.groupby("task")["mse"].rank().groupby(metrics["method"]).min().sort_values(kind="stable")
     whole = set(ranks.index[:MOST])
     curves = {} if history is None or history.empty else _curves(largest_size(history))
-    worst = audit[audit["weights"] == "trained"].sort_values("rel_mean").groupby(["method", "generator"]).tail(1)
-    by_method, audits = dict(list(metrics.groupby("method"))), dict(list(worst.groupby("method")))
+    least = audit[audit["weights"] == "trained"].sort_values("rel_mean").groupby(["method", "generator"]).tail(1)
+    by_method, audits = dict(list(metrics.groupby("method"))), dict(list(least.groupby("method")))
+    samples = {} if worst is None or worst.empty else _worst(largest_size(worst))
     return {
         method: {
             "config": config.get("methods", {}).get(method, {}),
             "seeds": [_seed(row) for row in by_method[method].itertuples()] if method in whole else [],
             "curves": curves.get(method, []) if method in whole else [],
+            "worst": samples.get(method, []) if method in whole else [],
             "audit": [_audit(row) for row in audits[method].itertuples()] if method in audits.keys() & whole else [],
         }
         for method in known
@@ -37,6 +46,16 @@ def _seed(row: tuple) -> list:
 
 def _audit(row: tuple) -> list:
     return [row.generator.replace("_", " "), row.dtype, sig(row.rel_mean), row.verdict, row.claim, row.agrees]
+
+
+def _worst(table: pd.DataFrame) -> dict[str, list]:
+    """By method a row of task, test sample, how many seeds have it among their worst, and its mean error there."""
+    found = table.groupby(["method", "task", "sample"], sort=False)["mse"].agg(["size", "mean"]).reset_index()
+    found = found.sort_values(["size", "mean"], ascending=False, kind="stable").groupby(["method", "task"]).head(WORST)
+    rows: dict[str, list] = {}
+    for row in found.itertuples():
+        rows.setdefault(row.method, []).append([row.task, int(row.sample), int(row.size), sig(row.mean)])
+    return rows
 
 
 def _curves(history: pd.DataFrame) -> dict[str, list]:

@@ -31,7 +31,7 @@ from equitraj.report.words import names, squared
 TEMPLATES = Path(__file__).parents[3] / "report"
 PACKAGES = ("python", "snakemake", "numpy", "pandas", "matplotlib", "h5py", "jinja2", "pyyaml")
 LARGEST_SVG = 800_000  # bytes; a figure with more is shown as PNG, which a browser draws faster
-MORE = ("probes", "controls", "isotropy", "floor", "routes", "data_factors", "sources", "history")
+MORE = ("probes", "controls", "isotropy", "floor", "routes", "data_factors", "sources", "history", "worst")
 MOST_FINDINGS = 10
 SHORT_NAME = 16  # characters of a name that is never broken
 NEWEST_ONLY = ("linear_least_squares", "linear_sgd")  # models that are given a history and do not look at it
@@ -211,7 +211,7 @@ def context(study: dict, config: dict, sources: Sources, commands: list[str]) ->
         "unit": unit,
         "newest": see_newest_only(summary),
         "provenance": provenance(metrics, more.get("sources"), sources.run_records()),
-        "data": embedded(every, metrics, audit, more.get("history"), config),
+        "data": embedded(every, metrics, audit, more, config),
         "asked": asked(study, config, metrics, summary),
         "findings": findings(metrics, summary, audit, more)[:MOST_FINDINGS],
         "main": shown(tables.main_table(summary, broken_claims(audit), unit), "summary"),
@@ -256,11 +256,11 @@ def see_newest_only(summary: pd.DataFrame) -> str:
 
 
 def embedded(
-    every: list[Picture], metrics: pd.DataFrame, audit: pd.DataFrame, history: pd.DataFrame | None, config: dict
+    every: list[Picture], metrics: pd.DataFrame, audit: pd.DataFrame, more: dict[str, pd.DataFrame], config: dict
 ) -> Markup:
     """What the scripts of the page read, as JSON that may stand in HTML."""
     found = {
-        "methods": method_pages(metrics, audit, history, config),
+        "methods": method_pages(metrics, audit, more.get("history"), config, more.get("worst")),
         "tasks": list(dict.fromkeys(metrics["task"])),
         "figures": [{"name": p.name, "panels": p.panels or [], "series": p.series} for p in every],
     }
