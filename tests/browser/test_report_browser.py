@@ -109,7 +109,7 @@ def test_the_answer_is_on_the_first_screen(page):
         box = page.locator(f"#answer {part}").bounding_box()
         assert box["height"] > 10 and box["y"] + box["height"] <= 800, part
     assert re.search(
-        r"[\d.]+ times the training data \(95 % interval [\d.]+ to [\d.]+\)", page.locator(".answer").inner_text()
+        r"[\d.]+ times( the training data)? \(95 % interval [\d.]+ to [\d.]+\)", page.locator(".answer").inner_text()
     )
 
 
