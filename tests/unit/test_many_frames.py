@@ -174,9 +174,10 @@ def test_errors_and_predictions_do_not_depend_on_the_parts(lifted, few_rows, nam
         few_rows()
         several, predicted = measured()
     np.testing.assert_array_equal(predicted, prediction)
-    blocks = [found.pop("blocks") for found in (several, one)]
+    blocks, worst = ([found.pop(name) for found in (several, one)] for name in ("blocks", "worst"))
     assert several == pytest.approx(one, rel=ROUNDING)
-    assert blocks[0]["samples"] == blocks[1]["samples"]
+    assert blocks[0]["samples"] == blocks[1]["samples"] and worst[0]["sample"] == worst[1]["sample"]
+    assert worst[0]["mse"] == pytest.approx(worst[1]["mse"], rel=ROUNDING)
     for name in ("mse", "mse_rotated"):
         assert blocks[0][name] == pytest.approx(blocks[1][name], rel=ROUNDING)
 
