@@ -17,7 +17,7 @@ from equitraj.data import trajectory as files
 from equitraj.data.lift import lift
 from equitraj.data.sources import simulated
 from equitraj.data.sources.simulation import SYSTEMS
-from equitraj.data.sources.systems import bead_chain, lennard_jones
+from equitraj.data.sources.systems import bead_chain, lennard_jones, n_body
 from equitraj.data.trajectory import Trajectory
 from equitraj.prediction import floor
 from equitraj.report.floor import hopeless, unsolvable
@@ -109,7 +109,7 @@ def test_in_a_field_the_chain_is_simulated_again_in_the_same_field():
     options = bead_chain.Options(dimensions=3, field=200.0, friction=0.0, equilibration_steps=2000, episodes=3)
     trajectory = made(bead_chain, options, 60)
     system, newest = simulated.simulated(trajectory), np.array([5, 25, 45])
-    ends = system.again(trajectory.position[newest], trajectory.velocity[newest], 2, 1)
+    ends = system.again(trajectory.position[newest], trajectory.velocity[newest], 2, 1, {})
     np.testing.assert_allclose(ends, trajectory.position[newest + 2], atol=1e-9)
     assert np.abs(trajectory.position[newest] - trajectory.position[newest + 2]).max() > 1e-3
 
@@ -150,14 +150,26 @@ def test_every_system_that_can_be_simulated_again_follows_the_contract(name):
     trajectory = made(module, options, 4)
     system, x, v = simulated.simulated(trajectory), trajectory.position, trajectory.velocity
     assert system.can("again") and system.can("energy")
-    for velocity in (v, None):
-        first, same, other = (system.again(x, velocity, 1, seed) for seed in (1, 1, 2))
-        assert first.shape == x.shape and not np.array_equal(first, other)
+    features = files.features_at(trajectory, np.arange(4))
+    is_random = module is not n_body  # whose motion positions and velocities decide
+    for velocity in (v, None) if is_random else (v,):
+        first, same, other = (system.again(x, velocity, 1, seed, features) for seed in (1, 1, 2))
+        assert first.shape == x.shape and is_random != np.array_equal(first, other)
         np.testing.assert_array_equal(first, same)
     turn = Rotation.from_rotvec([0, 0, 1]).as_matrix()
-    assert system.energy(x, v).shape == (4,)
+    energy = system.energy(x, v, features)
+    assert energy.shape == (4,)
     if trajectory.box is None:  # it turns with the points
-        np.testing.assert_allclose(system.energy(x @ turn.T, v @ turn.T), system.energy(x, v))
+        np.testing.assert_allclose(system.energy(x @ turn.T, v @ turn.T, features), energy)
+
+
+def test_a_motion_without_chance_has_the_floor_zero_where_the_task_shows_velocities():
+    trajectory = made(n_body, n_body.Options(episodes=8, equilibration_steps=100), 32)
+    split = {"by": "episode", "train": 4, "validation": 2, "test": 2}
+    found = floor.floor(trajectory, {"history": 1, "lag": 2, "inputs": ["velocity", "charge"], "split": split})
+    assert (found.floor, found.kind) == (0, floor.EXACT)
+    with pytest.raises(floor.Unknown, match="velocities are needed"):
+        floor.floor(trajectory, {"history": 1, "lag": 2, "split": split})
 
 
 def test_a_system_without_the_function_is_named(monkeypatch):

@@ -5,7 +5,6 @@ import json
 import sys
 import time
 from dataclasses import replace
-from importlib.metadata import version
 from pathlib import Path
 
 from equitraj.base import command
@@ -22,7 +21,7 @@ def main() -> None:
     system = source.get("system")
     frames = source.get("frames", simulation.FRAMES)
     trajectory, options = simulation.simulate(system, source.get("options", {}), frames)
-    made = {"source": source, "system": system, "options": options, "engine": f"OpenMM {version('openmm')}"}
+    made = {"source": source, "system": system, "options": options, "engine": simulation.engine(system)}
     trajectory = declared.apply(replace(trajectory, provenance=trajectory.provenance | made), system, source)
     files.write(arguments.output, trajectory)
     frames, points, dimension = trajectory.position.shape

@@ -79,6 +79,11 @@ def at_frames(trajectory: Trajectory, frames: np.ndarray | slice) -> Trajectory:
     return replace(trajectory, features=features, **framed)
 
 
+def features_at(trajectory: Trajectory, frames: np.ndarray) -> dict[str, np.ndarray]:
+    """The features of the points by name, (S, N, F), at S frames, also those that do not change."""
+    return {k: v[frames] if v.ndim == 3 else np.stack([v] * len(frames)) for k, v in trajectory.features.items()}
+
+
 def motion(trajectory: Trajectory) -> float:
     """The root mean square displacement between frames that follow each other, per coordinate; 0 where none do."""
     follows = np.diff(trajectory.episode) == 0

@@ -13,7 +13,7 @@ from scipy.stats import bootstrap
 
 from equitraj.data.sources.simulated import Simulated, simulated
 from equitraj.data.tasks import split_frames, spread
-from equitraj.data.trajectory import Trajectory
+from equitraj.data.trajectory import Trajectory, features_at
 
 COLUMNS = ("task", "floor", "low", "high", "kind", "states", "repetitions")
 STATES, FEWEST, POINTS = 200, 20, 200 * 256  # test states: the most, the least, and points in all of them together
@@ -47,7 +47,7 @@ def floor(trajectory: Trajectory, task: dict, repetitions: int = REPETITIONS, se
 
     Raises:
         Unknown: data that were not simulated, a system that cannot be simulated again, or velocities that are needed
-            and were not recorded.
+            and were not recorded or are not shown.
     """
     history, lag, shown = task["history"], task["lag"], "velocity" in task.get("inputs", ())
     system = _system(trajectory)
@@ -57,7 +57,10 @@ def floor(trajectory: Trajectory, task: dict, repetitions: int = REPETITIONS, se
     newest = split_frames(trajectory.episode, history, lag, task["split"])["test"]
     most = int(np.clip(POINTS // trajectory.position.shape[1], FEWEST, STATES))
     newest = newest[spread(len(newest), most)]
-    variance = variances(system, trajectory, newest, lag, is_told, repetitions, seed)
+    try:
+        variance = variances(system, trajectory, newest, lag, is_told, repetitions, seed)
+    except ValueError as error:
+        raise Unknown(str(error)) from error
     motion = np.square(trajectory.position[newest + lag] - trajectory.position[newest]).mean()
     if variance.mean() <= ROUNDING * motion:
         variance = np.zeros_like(variance)
@@ -83,7 +86,7 @@ def variances(
     """
     repeated = np.repeat(newest, repetitions)
     velocity = trajectory.velocity[repeated] if is_told else None
-    ends = system.again(trajectory.position[repeated], velocity, lag, seed)
+    ends = system.again(trajectory.position[repeated], velocity, lag, seed, features_at(trajectory, repeated))
     return ends.reshape(len(newest), repetitions, -1).var(axis=1, ddof=1).mean(axis=-1)
 
 

@@ -11,7 +11,7 @@ from scipy.stats import wasserstein_distance
 
 from equitraj.data.sources.simulated import simulated
 from equitraj.data.tasks import time_step
-from equitraj.data.trajectory import Trajectory
+from equitraj.data.trajectory import Trajectory, features_at
 
 COLUMNS = ("quantity", "step", "predicted", "truth", "distance")
 CHECKED = 12  # steps, spread evenly in the logarithm
@@ -36,14 +36,16 @@ def shapes(trajectory: Trajectory) -> Shapes:
     return found
 
 
-def motions(trajectory: Trajectory) -> Motions:
-    """Functions of positions and velocities (S, N, 3) that give (S, C) numbers which a closed system conserves.
+def motions(trajectory: Trajectory, starts: np.ndarray) -> Motions:
+    """Functions of positions and velocities (S, N, 3), of rollouts from frames `starts` (S,), that give (S, C) numbers
+    which a closed system conserves.
 
     Energy needs a system that tells it, momenta need masses, and angular momentum (about the centre of mass) no box.
     """
     found: Motions = {}
     if (system := simulated(trajectory)) and system.can("energy"):
-        found["energy"] = lambda x, v: system.energy(x, v)[:, None]
+        features = features_at(trajectory, starts)
+        found["energy"] = lambda x, v: system.energy(x, v, features)[:, None]
     if (mass := _fixed_mass(trajectory)) is not None:
         found["momentum"] = lambda x, v: np.einsum("n,sni->si", mass, v)
         if not _is_periodic(trajectory):
@@ -92,7 +94,7 @@ class Physics:
         """The true energy and momenta at the starts that a frame of their episode comes before."""
         episode, before = trajectory.episode, np.maximum(starts - lag, 0)
         self.moving = (starts >= lag) & (episode[before] == episode[starts])
-        self.motions = motions(trajectory) if self.moving.any() else {}
+        self.motions = motions(trajectory, starts[self.moving]) if self.moving.any() else {}
         self.interval = lag * time_step(trajectory)
         if self.motions:
             now = starts[self.moving]

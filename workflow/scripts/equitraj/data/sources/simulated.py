@@ -6,11 +6,13 @@ Both are optional functions of a system's file:
     energy(options, position, velocity) -> (S,)    kinetic and potential energy, in NumPy only
 
 for S states (S, N, 3) in the system's own coordinates. Without velocities, `again` draws them as they are distributed
-where the positions are known, and nothing else.
+where the positions are known, and nothing else. A system whose points are not the same in every episode takes a last
+argument `features`, which are those of the states, by name, (S, N, F).
 """
 
 from dataclasses import dataclass
 from importlib import import_module
+from inspect import signature
 from types import ModuleType
 
 import numpy as np
@@ -33,14 +35,22 @@ class Simulated:
         """Whether the system's file has `again` or `energy`."""
         return hasattr(self.module, hook)
 
-    def again(self, position: np.ndarray, velocity: np.ndarray | None, frames: int, seed: int) -> np.ndarray:
+    def again(
+        self, position: np.ndarray, velocity: np.ndarray | None, frames: int, seed: int, features: dict
+    ) -> np.ndarray:
         """Positions (S, N, 3) `frames` frames after the states, with new noise; `velocity` None for unknown ones."""
         velocity = None if velocity is None else velocity @ self.turn
-        return self.module.again(self.options, position @ self.turn, velocity, frames, seed) @ self.turn.T
+        states = (self.options, position @ self.turn, velocity, frames, seed)
+        return self.module.again(*states, **self._taken("again", features)) @ self.turn.T
 
-    def energy(self, position: np.ndarray, velocity: np.ndarray) -> np.ndarray:
+    def energy(self, position: np.ndarray, velocity: np.ndarray, features: dict) -> np.ndarray:
         """Kinetic and potential energy (S,) of states (S, N, 3)."""
-        return self.module.energy(self.options, position @ self.turn, velocity @ self.turn)
+        states = (self.options, position @ self.turn, velocity @ self.turn)
+        return self.module.energy(*states, **self._taken("energy", features))
+
+    def _taken(self, hook: str, features: dict) -> dict:
+        """The features of the states, where the hook asks for them."""
+        return {"features": features} if "features" in signature(getattr(self.module, hook)).parameters else {}
 
 
 def simulated(trajectory: Trajectory) -> Simulated | None:

@@ -1,11 +1,13 @@
 """Simulated systems by name: the folder `systems/` is the list of them.
 
 A system is a file with a dataclass `Options` (documented fields with literal defaults), `simulate(options, frames) ->
-Trajectory`, and `POINTS`, the option that gives the number of points.
+Trajectory`, and `POINTS`, the option that gives the number of points; `ENGINE`, the package that moves them, where it is
+not OpenMM.
 """
 
 from dataclasses import asdict
 from importlib import import_module
+from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 from equitraj.base.registry import LIBRARY, check_values, constant, dataclass_fields, names, nearest
@@ -33,6 +35,12 @@ def n_points(system: str, given: dict) -> int:
     path = LIBRARY / SYSTEMS / f"{system}.py"
     name = constant(path, "POINTS")
     return given.get(name, dataclass_fields(path, "Options")[name].default)
+
+
+def engine(system: str) -> str:
+    """Name and version of the package that moves the points of a system."""
+    name = getattr(import_module(f"equitraj.data.sources.systems.{system}"), "ENGINE", "OpenMM")
+    return f"{name} {version(name)}"
 
 
 def simulate(system: str, given: dict, frames: int) -> "tuple[Trajectory, dict]":
