@@ -117,7 +117,7 @@ class Network(eqx.Module):
     compiler_options: ClassVar = {"xla_cpu_use_fusion_emitters": True}
 
     def prepare(self, inputs: dict[str, jax.Array]) -> dict[str, jax.Array]:
-        """What does not depend on weights: `position` (B, N, 3) and `past` (B, V, N, 3) in the units of the network,
+        """What does not depend on weights: `start` (B, N, 3) and `past` (B, V, N, 3), positions and displacements in the network's
         `pair` (B, F, P), features of pairs that are the same for both orders, and `mass` (B, N)."""
         pairs = Pairs(inputs["position"].shape[1])
         feature = [inputs["adjacency"][:, None, pairs.first, pairs.second]]
@@ -127,7 +127,7 @@ class Network(eqx.Module):
         kept = {"mass": inputs["mass"]} if "mass" in inputs else {}
         past = inputs["displacement"] * (self.displacement / self.extent)
         position = inputs["position"] / self.extent
-        return kept | {"position": position, "past": past, "pair": jnp.concatenate(feature, axis=1)}
+        return kept | {"start": position, "past": past, "pair": jnp.concatenate(feature, axis=1)}
 
     def apply(self, prepared: dict[str, jax.Array]) -> jax.Array:
         """Displacement (B, N, 3) from the arrays of `prepare`, with gradients of limited growth."""
@@ -140,7 +140,7 @@ class Network(eqx.Module):
     def _moved(self, prepared: dict[str, jax.Array], steps_of: Callable) -> jax.Array:
         data = {name: jnp.moveaxis(value, 0, -1) for name, value in prepared.items()}
         weights, static = eqx.partition(self, eqx.is_array)
-        frozen = {"base": linear(self.embed, data["pair"]), "start": data["position"]}
+        frozen = {"base": linear(self.embed, data["pair"]), "start": data["start"]}
         frozen |= {"mass": data["mass"]} if "mass" in data else {}
 
         def step(carried: tuple, state: tuple) -> tuple:
@@ -151,13 +151,13 @@ class Network(eqx.Module):
             velocity = velocity + acceleration / self.steps
             return moved + velocity / self.steps, velocity
 
-        first = jnp.zeros_like(data["position"]), self._velocity(data, frozen)
+        first = jnp.zeros_like(data["start"]), self._velocity(data, frozen)
         moved, _ = steps_of(step, self.steps, (weights, frozen), first)
         return self.extent * jnp.moveaxis(moved, -1, 0)
 
     def _velocity(self, data: dict[str, jax.Array], frozen: dict[str, jax.Array]) -> jax.Array:
         """The first velocity (N, 3, B), from past displacements and from the accelerations at the frames they tell."""
-        velocity, position = jnp.einsum("v,vnab->nab", self.past, data["past"]), data["position"]
+        velocity, position = jnp.einsum("v,vnab->nab", self.past, data["past"]), data["start"]
         for back in range(len(self.bend)):
             velocity += self.bend[back] * self.acceleration(position, frozen)
             position = position - data["past"][-1 - back] if back < len(data["past"]) else position
