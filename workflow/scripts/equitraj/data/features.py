@@ -210,6 +210,7 @@ class Shape:
         statistics: of the training split.
         lag: frames from the newest to the predicted one.
         time_step: between two frames, 1 where the task shows neither velocity nor time.
+        bonds: pairs of bonded points.
     """
 
     n_points: int
@@ -218,6 +219,7 @@ class Shape:
     statistics: Statistics
     lag: int = 1
     time_step: float = 1.0
+    bonds: tuple[tuple[int, int], ...] = ()
 
 
 @dataclass(frozen=True)

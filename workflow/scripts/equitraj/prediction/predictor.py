@@ -86,7 +86,8 @@ def load(folder: str | Path, weights: str = "trained", dtype: str = "float32") -
 
 def shape_from(record: dict) -> Shape:
     """The Shape that `dataclasses.asdict` wrote into a run's record."""
-    return Shape(**record | {"statistics": Statistics.from_json(record["statistics"])})
+    bonds = tuple(map(tuple, record.get("bonds", ())))
+    return Shape(**record | {"statistics": Statistics.from_json(record["statistics"]), "bonds": bonds})
 
 
 def forward(method: Method, shape: Shape, arrays: dict[str, np.ndarray], dtype: str) -> Callable[[Sample], np.ndarray]:

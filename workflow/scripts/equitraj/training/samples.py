@@ -76,6 +76,7 @@ def shape_of(method: Method, train: Split, task: dict) -> Shape:
         statistics=features.measure_parts(train, method.residual, task["lag"]),
         lag=task["lag"],
         time_step=first.step,
+        bonds=() if first.edges is None else tuple(sorted({(min(pair), max(pair)) for pair in first.edges.T.tolist()})),
     )
 
 
