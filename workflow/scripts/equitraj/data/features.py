@@ -10,7 +10,8 @@ from equitraj.data import neighbours
 from equitraj.data.parts import Mean, least_squares
 from equitraj.data.tasks import Sample
 
-TURNED = ("position", "displacement", "shift")  # the inputs of a network that turn with the axes, of those it gets
+# the inputs of a network that turn with the axes, of those it gets, and what short rollouts in training are led to
+TURNED = ("position", "displacement", "shift", "future")
 
 
 @dataclass(frozen=True)

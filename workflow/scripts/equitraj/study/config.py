@@ -108,6 +108,7 @@ def check_method(name: str, method: dict, alignments: dict) -> None:
             )
     check_model(name, method)
     check_copies(name, method, alignments)
+    check_pushforward(name, method, alignments)
     check_values(f"methods.{name}.options", method.get("options", {}), model_spec(method["model"]).hyperparameters)
     check_values(f"methods.{name}.training", method.get("training", {}), options(TrainingOptions))
 
@@ -130,6 +131,29 @@ def check_copies(name: str, method: dict, alignments: dict) -> None:
             f"methods.{name}.training.copies: {method['training']['copies']}; {frames!r} has several frames for each "
             "sample, and copies are for one; use augmentation: rotation"
         )
+
+
+def check_pushforward(name: str, method: dict, alignments: dict) -> None:
+    """Check that a method which is led on by its own predictions in training can be."""
+    steps, spec = method.get("training", {}).get("pushforward", 0), model_spec(method["model"])
+    frames = resolved_alignment(method.get("alignment", "none"), alignments)["frames"]
+    reasons = {
+        f"{method['model']!r} is trained by {spec.framework}, which has no such option; take a model in JAX": (
+            spec.framework != "jax"
+        ),
+        f"{frames!r} turns each state anew; take alignment: centre_of_mass or none": (
+            frames not in ("none", "centre_of_mass")
+        ),
+        "neighbour lists are those of the data; take all pairs of points": (
+            isinstance(spec.all_pairs, str) and method.get("options", {}).get(spec.all_pairs, 0)
+        ),
+        "residual: none leaves it open where a step begins; take another residual": (
+            method.get("training", {}).get("residual") == "none"
+        ),
+        "rotated copies have no later frames; take augmentation: rotation": method.get("training", {}).get("copies", 0),
+    }
+    for reason in (reason for reason, found in reasons.items() if steps and found):
+        raise ValueError(f"methods.{name}.training.pushforward: {steps}, but {reason}")
 
 
 def check_model(name: str, method: dict) -> None:

@@ -9,6 +9,7 @@ import hashlib
 import os
 import platform
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import equinox as eqx
@@ -20,9 +21,10 @@ from jax.flatten_util import ravel_pytree
 
 from equitraj.training import flops
 from equitraj.training.checkpoint import Checkpoint
-from equitraj.training.jax_samples import Samples, asymmetry, drawn, flat, loss, rotated, rows, samples_of
+from equitraj.training.jax_samples import Samples, asymmetry, drawn, flat, loss, outputs, rotated, rows, samples_of
 from equitraj.training.options import TrainingOptions
 from equitraj.training.outcome import Data, Monitor, Outcome, snapshot_epochs
+from equitraj.training.pushforward import FUTURE, LATER, pushed
 from equitraj.training.state import check_names
 
 jax.config.update("jax_enable_x64", True)
@@ -122,19 +124,23 @@ def make_objective(rebuild, options: TrainingOptions):
     return objective
 
 
-def make_epoch(rebuild, options: TrainingOptions, augmentation: str, draw: bool):
+def make_epoch(rebuild, options: TrainingOptions, data: Data):
     """An epoch of the state (weights, average, optimiser, key), with its two losses, as a function to be compiled.
 
     The weights are one vector, so that the optimiser and the average cost a handful of operations; `rebuild` makes a
     network of it and the data's constants.
     """
-    objective = make_objective(rebuild, options)
+    objective, augmentation, draw = make_objective(rebuild, options), data.augmentation, data.draw
 
     def batch_at(train: Samples, index: jax.Array, choice: jax.Array, turning: jax.Array) -> Samples:
         batch = rows(train, index)
         if draw:
             batch = drawn(batch, choice)
         return batch if augmentation == "none" else rotated(batch, turning, augmentation)
+
+    def led(weights: jax.Array, constants: tuple, batch: Samples, key: jax.Array) -> Samples:
+        network = partial(outputs, rebuild(weights, constants))
+        return pushed(network, batch, options.pushforward, data.statistics, data.lag, data.centred, key)
 
     def epoch(state: tuple, constants: tuple, train: Samples, validation: Samples) -> tuple:
         count, capacity = train.counted.sum().astype(int), len(train.counted)
@@ -150,6 +156,8 @@ def make_epoch(rebuild, options: TrainingOptions, augmentation: str, draw: bool)
             key, turning, choice, twin = jax.random.split(key, 4)
             index = order[(i * size + jnp.arange(size)) % count]  # fewer samples than the whole split come again
             batch = batch_at(train, index, choice, turning)
+            if options.pushforward:
+                batch = led(weights, constants, batch, choice)
             found, gradient = jax.value_and_grad(objective)(weights, constants, batch, twin)
             change, moments = optimise.update(gradient, moments, weights)
             weights = optax.apply_updates(weights, change)
@@ -187,8 +195,9 @@ class Trainer:
 
     @property
     def still(self) -> bool:
-        """Whether nothing turns the samples or chooses among their frames."""
-        return not (self.data.augmentation != "none" or self.options.symmetry_penalty or self.data.draw)
+        """Whether nothing turns the samples, leads them on or chooses among their frames."""
+        options, data = self.options, self.data
+        return not (data.augmentation != "none" or options.symmetry_penalty or options.pushforward or data.draw)
 
     def _load(self, network: eqx.Module) -> tuple[Samples, Samples]:
         """Training and validation samples on the device, prepared where they can be."""
@@ -233,7 +242,7 @@ class Trainer:
         outcome.snapshots = {int(n): named_arrays(unravel(jnp.asarray(v))) for n, v in snapshots.items()}
 
     def _compiled(self, rebuild, state: tuple, constants: object):
-        epoch = make_epoch(rebuild, self.options, self.data.augmentation, self.data.draw)
+        epoch = make_epoch(rebuild, self.options, self.data)
         on_gpu = jax.default_backend() == "gpu"
         with jax.default_matmul_precision(self.options.matmul_precision if on_gpu else None):
             lowered = jax.jit(epoch).lower(state, constants, *self.samples)
@@ -244,6 +253,7 @@ class Trainer:
         size, frames = min(self.options.batch_size, self.data.capacity), 1 if self.data.draw else None
         cut = lambda a: jax.ShapeDtypeStruct((size, *(a.shape[1:2] if frames is None else (1,)), *a.shape[2:]), a.dtype)  # noqa: E731
         train = self.samples[0]
+        train = train._replace(inputs={k: v for k, v in train.inputs.items() if k not in (FUTURE, LATER)})
         batch = jax.tree.map(cut, train._replace(counted=train.weight))
         batch = batch._replace(counted=jax.ShapeDtypeStruct((size,), train.counted.dtype))
         step = jax.value_and_grad(make_objective(rebuild, self.options))

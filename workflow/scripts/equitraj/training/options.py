@@ -26,6 +26,8 @@ class TrainingOptions(Checked):
             random rotation R of each sample (REMUL: Elhag et al., arXiv:2410.17878); 0 for none.
         copies: rotated copies of each training sample, each by a random rotation that stays; a step takes the sample or
             one of them. 0 for none; `augmentation: rotation` turns every sample anew in each step.
+        pushforward: steps that a sample may be led on by the network itself, at random up to so many, before the step
+            that counts (Brandstetter et al., ICLR 2022), so that rollouts are part of training; 0 for none.
         ema: decay of the moving average of the weights that is validated and kept; 0 keeps the weights themselves.
         patience: epochs without a better validation error after which training stops; 0 never stops.
         residual: what the network's output is added to: "none", the "last" frame, constant "velocity", the best linear
@@ -47,6 +49,7 @@ class TrainingOptions(Checked):
     huber: Annotated[float, Range(0)] = 0.0
     symmetry_penalty: Annotated[float, Range(0)] = 0.0
     copies: Annotated[int, Range(0, 1024)] = 0
+    pushforward: Annotated[int, Range(0, 1024)] = 0
     ema: Annotated[float, Range(0, below=1)] = 0.99
     patience: Annotated[int, Range(0, 1_000_000)] = 0
     residual: Literal["auto", "none", "last", "velocity", "autoregression"] = "auto"

@@ -44,7 +44,8 @@ class Arrays:
 class Data:
     """Attributes: training and validation samples; statistics of the training split; augmentation, its name;
     draw, whether each step takes one frame of a sample, drawn by weight, in place of the mean over all; capacity, the
-    samples of the whole training split, of which `train` may have fewer (0 for as many)."""
+    samples of the whole training split, of which `train` may have fewer (0 for as many); lag, frames from the newest to
+    the predicted one; centred, whether the points' mean is the origin of each sample."""
 
     train: Arrays
     validation: Arrays
@@ -52,6 +53,8 @@ class Data:
     augmentation: str
     draw: bool = False
     capacity: int = 0
+    lag: int = 1
+    centred: bool = False
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "capacity", max(self.capacity, len(self.train)))

@@ -98,9 +98,16 @@ def network_data(method: Method, splits: dict[str, Split], shape: Shape) -> Data
         Arrays(joined(parts.pop(name)), **joined(others.pop(name))) for name in ("train", "validation")
     )
     draw, copies = method.aligner.training == "draw", method.training_options().copies
+    if steps := method.training_options().pushforward:
+        from equitraj.training.pushforward import futures
+
+        part = splits["train"].samples
+        ahead = futures(part.trajectory.position, part.newest, shape.lag, steps)
+        train.inputs.update({name: value.astype(precision) for name, value in ahead.items()})
     if copies:
         train, draw = copied(train, copies), True
-    return Data(train, validation, shape.statistics, method.augmentation, draw, splits["train"].capacity)
+    whole, centred = splits["train"].capacity, (method.frames or method.alignment) == "centre_of_mass"
+    return Data(train, validation, shape.statistics, method.augmentation, draw, whole, shape.lag, centred)
 
 
 def copied(arrays: Arrays, copies: int) -> Arrays:

@@ -1,0 +1,63 @@
+"""Training on short rollouts: a sample's state is replaced by what the network predicts of it some steps later.
+
+Gradients come from the last step alone (the pushforward trick: Brandstetter, Worrall & Welling, ICLR 2022, section 3.1):
+the network learns to correct the states that it leads to.
+"""
+
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from equitraj.data.features import Statistics
+from equitraj.data.parts import Stored
+from equitraj.training.jax_samples import Samples
+
+FUTURE, LATER = "future", "later"  # the arrays of `futures` among a network's inputs, which it does not see
+
+
+def futures(position: np.ndarray | Stored, newest: np.ndarray, lag: int, steps: int) -> dict[str, np.ndarray]:
+    """Where the points of samples with newest frames `newest` (S,) go: `future` (S, steps + 1, N, 3), displacements from
+    their newest frame after 1, 2 ... times `lag` frames, and `later` (S,), how many of the later ones are targets of
+    other samples, so that nothing but what is trained on is seen."""
+    follows = np.cumprod([np.isin(newest + k * lag, newest) for k in range(1, steps + 1)], axis=0)
+    later = follows.sum(0)
+    index = newest[:, None] + lag * (1 + np.minimum(np.arange(steps + 1), later[:, None]))
+    every, place = np.unique(index, return_inverse=True)
+    whole, start = position[every][place.reshape(index.shape)], position[newest]
+    return {FUTURE: whole - start[:, None], LATER: later}
+
+
+def pushed(
+    network: Callable, batch: Samples, steps: int, statistics: Statistics, lag: int, centred: bool, key: jax.Array
+) -> Samples:
+    """The batch with each sample (one frame of reference) after a random number of steps, at most `steps` and those that
+    have a target; `network` gives the normalised residual (S, 1, N, 3) of a batch."""
+    inputs, target = dict(batch.inputs), batch.target
+    future, later = inputs.pop(FUTURE), inputs.pop(LATER)
+    count = jax.random.randint(key, later.shape, 0, later.astype(int) + 1)  # (S, 1)
+    weight = jnp.asarray(statistics.coefficient, target.dtype)
+    unit, scale = statistics.displacement_scale, statistics.residual_scale
+
+    def extrapolated(past: jax.Array) -> jax.Array:
+        return unit * jnp.einsum("v,sfvnc->sfnc", weight, past)
+
+    def step(k: jax.Array, state: tuple) -> tuple:
+        position, past, moved = state
+        seen = batch._replace(inputs=inputs | {"position": position, "displacement": past})
+        change = extrapolated(past) + scale * network(seen)
+        further = jnp.concatenate([past[:, :, 1:], change[:, :, None] / (lag * unit)], axis=2) if len(weight) else past
+        new = position + change
+        new = new - new.mean(axis=2, keepdims=True) if centred else new
+        goes_on = (k < count)[..., None, None]
+        chosen = jnp.where(goes_on, new, position), jnp.where(goes_on[..., None], further, past)
+        return *chosen, jnp.where(goes_on, moved + change, moved)
+
+    begin = inputs["position"], inputs["displacement"], jnp.zeros_like(target)
+    position, past, moved = jax.lax.stop_gradient(jax.lax.fori_loop(0, steps, step, begin))
+    index = count[..., None, None, None]
+    wanted = jnp.take_along_axis(future, index, axis=2)[:, :, 0] - moved - extrapolated(past)
+    at_start = (count == 0)[..., None, None]
+    target = jnp.where(at_start, target, wanted / scale)  # that of the data is exact
+    return batch._replace(inputs=inputs | {"position": position, "displacement": past}, target=target)
