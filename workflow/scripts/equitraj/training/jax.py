@@ -246,7 +246,8 @@ class Trainer:
         on_gpu = jax.default_backend() == "gpu"
         with jax.default_matmul_precision(self.options.matmul_precision if on_gpu else None):
             lowered = jax.jit(epoch).lower(state, constants, *self.samples)
-        return lowered.compile(getattr(rebuild(state[0], constants), "compiler_options", None))
+        # those of the networks here are for a CPU
+        return lowered.compile(None if on_gpu else getattr(rebuild(state[0], constants), "compiler_options", None))
 
     def _flops(self, rebuild, state: tuple, constants: object) -> int:
         """Operations of the losses of an epoch and their gradients; what is computed once, and validation, left out."""
