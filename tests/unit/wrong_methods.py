@@ -103,12 +103,33 @@ WRONG_METHODS = {
         (2000, "2000; expected int, 0 to 1024"),
         (True, "True; expected int, as in 0"),
     ],
+    "methods.mlp.training.pushforward": [(-1, "-1; expected int, 0 to 1024"), (0.5, "0.5; expected int, as in 0")],
     "methods.mlp": [
         (
             {"model": "mlp", "alignment": "random", "training": {"copies": 2}},
             "methods.mlp.training.copies",
             "2; 'haar_averaging' has several frames for each sample, and copies are for one; use augmentation",
-        )
+        ),
+        (
+            {"model": "mlp", "alignment": "kabsch_mean", "training": {"pushforward": 2}},
+            "methods.mlp.training.pushforward",
+            "2, but 'kabsch_mean' turns each state anew; take alignment: centre_of_mass or none",
+        ),
+        (
+            {"model": "e3nn_network", "training": {"pushforward": 2}},
+            "methods.mlp.training.pushforward",
+            "2, but 'e3nn_network' is trained by torch, which has no such option; take a model in JAX",
+        ),
+        (
+            {"model": "egnn", "options": {"max_radius": 1.0}, "training": {"pushforward": 2}},
+            "methods.mlp.training.pushforward",
+            "2, but neighbour lists are those of the data; take all pairs of points",
+        ),
+        (
+            {"model": "mlp", "training": {"pushforward": 2, "residual": "none"}},
+            "methods.mlp.training.pushforward",
+            "2, but residual: none leaves it open where a step begins; take another residual",
+        ),
     ],
     "methods.egnn.against": [
         ("mlpp", "unknown name 'mlpp'; allowed: "),

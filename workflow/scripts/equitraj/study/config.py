@@ -108,9 +108,9 @@ def check_method(name: str, method: dict, alignments: dict) -> None:
             )
     check_model(name, method)
     check_copies(name, method, alignments)
-    check_pushforward(name, method, alignments)
     check_values(f"methods.{name}.options", method.get("options", {}), model_spec(method["model"]).hyperparameters)
     check_values(f"methods.{name}.training", method.get("training", {}), options(TrainingOptions))
+    check_pushforward(name, method, alignments)
 
 
 def check_against(name: str, method: dict, methods: dict) -> None:
