@@ -20,7 +20,7 @@ import jax.numpy as jnp
 from equitraj.base.allowed import Checked, Range
 from equitraj.data.features import Shape
 from equitraj.models._columns import linear, scaled, silu
-from equitraj.models._pairs import AllPairs
+from equitraj.models._pairs import HalfPairs
 
 FRAMEWORK = "jax"
 ALL_PAIRS = True
@@ -45,26 +45,24 @@ def claims(hyperparameters: Hyperparameters) -> dict[str, bool]:
 
 
 class Interaction(eqx.Module):
-    """A continuous-filter convolution: points' features to new ones (eq. 2)."""
+    """A continuous-filter convolution (eq. 2): points' features to new ones."""
 
-    sender: eqx.nn.Linear
-    first: eqx.nn.Linear
-    second: eqx.nn.Linear
+    value: eqx.nn.Linear
+    filter: eqx.nn.Linear
     update: eqx.nn.MLP
 
     def __init__(self, width: int, n_basis: int, key: jax.Array) -> None:
-        keys = jax.random.split(key, 4)
-        self.sender = eqx.nn.Linear(width, width, use_bias=False, key=keys[0])
-        self.first = eqx.nn.Linear(n_basis, width, key=keys[1])
-        self.second = eqx.nn.Linear(width, width, key=keys[2])
-        self.update = eqx.nn.MLP(width, width, width, 1, jax.nn.silu, key=keys[3])
+        keys = jax.random.split(key, 3)
+        self.value = eqx.nn.Linear(width, width, use_bias=False, key=keys[0])
+        self.filter = eqx.nn.Linear(n_basis, width, use_bias=False, key=keys[1])
+        self.update = eqx.nn.MLP(width, width, width, 1, jax.nn.silu, key=keys[2])
 
-    def __call__(self, h: jax.Array, edges: jax.Array, pairs: AllPairs, count: int) -> jax.Array:
-        """Features (W, N, B) to new ones, from those of pairs (E, N - 1, N, B)."""
-        weight = linear(self.second, silu(linear(self.first, edges)))
+    def __call__(self, h: jax.Array, basis: jax.Array, pairs: HalfPairs) -> jax.Array:
+        """Features (W, N, B) to new ones, by functions of the pairs' distances (K, N // 2, N, B)."""
+        weight, value = linear(self.filter, basis), linear(self.value, h)
+        message = pairs.sum(weight * pairs.senders(value)) + pairs.sum_senders(weight * pairs.receivers(value))
         first, second = self.update.layers
-        message = pairs.sum(weight * pairs.senders(linear(self.sender, h))) / count
-        return h + linear(second, silu(linear(first, message)))
+        return h + linear(second, silu(linear(first, message / max(1, h.shape[1] - 1))))
 
 
 class Network(eqx.Module):
@@ -75,40 +73,56 @@ class Network(eqx.Module):
     energy: eqx.nn.MLP
     extent: float
     basis: int = eqx.field(static=True)
-    compiler_options: ClassVar = {"xla_cpu_use_fusion_emitters": True}
+    compiler_options: ClassVar = {"xla_cpu_use_fusion_emitters": True}  # half as fast again on columns this long
 
-    def potential(self, position: jax.Array, bonded: jax.Array, point: jax.Array) -> jax.Array:
-        """(B,) from positions (3, N, B) in extents, bonds of pairs (N - 1, N, B) and points' features (F, N, B)."""
-        pairs = AllPairs()
-        apart = pairs.receivers(position) - pairs.senders(position)
-        r = jnp.sqrt(apart[0] ** 2 + apart[1] ** 2 + apart[2] ** 2 + SOFT**2)
-        centre = jnp.linspace(0, REACH, self.basis, dtype=r.dtype)[:, None, None, None]
-        edges = jnp.concatenate([jnp.exp(-0.5 * ((r - centre) * (self.basis - 1) / REACH) ** 2), bonded[None]])
+    def prepare(self, inputs: dict[str, jax.Array]) -> dict[str, jax.Array]:
+        """What does not depend on weights, pairs once each (P = N // 2, N).
+
+        `basis` (B, K + 1, P), Gaussians of distances and the bond; `slope` (B, K, P), their derivatives; `direction`
+        (B, 3, P), unit vectors to receivers; `point` (B, 1 + F, N), features; `mass` (B, N), in units of its mean.
+        """
+        position = jnp.swapaxes(inputs["position"], 1, 2) / self.extent
+        sender, receiver = HalfPairs.index(position.shape[2])
+        share = HalfPairs.share(position.shape[2]).astype(position.dtype)
+        apart = position[..., receiver] - position[..., sender]
+        r = jnp.sqrt(jnp.square(apart).sum(1, keepdims=True) + SOFT**2)
+        centre = jnp.linspace(0, REACH, self.basis, dtype=r.dtype)[:, None, None]
+        scaled = (r - centre) * ((self.basis - 1) / REACH)
+        gauss = share * jnp.exp(-0.5 * scaled**2)
+        bonded = share * inputs["adjacency"][:, None, receiver, sender]
+        point = [jnp.ones_like(position[:, :1]), *([inputs["scalar"].swapaxes(1, 2)] if "scalar" in inputs else [])]
+        prepared = {
+            "basis": jnp.concatenate([gauss, bonded], axis=1),
+            "slope": gauss * scaled * (-(self.basis - 1) / REACH),
+            "direction": apart / r,
+            "point": jnp.concatenate(point, axis=1),
+        }
+        mass = inputs.get("mass")
+        return prepared if mass is None else prepared | {"mass": mass / mass.mean(1, keepdims=True)}
+
+    def potential(self, basis: jax.Array, point: jax.Array) -> jax.Array:
+        """(B,), from functions of the pairs' distances (K + 1, P, B) and features of the points (1 + F, N, B)."""
         weights, static = eqx.partition(self.layers, eqx.is_array)
-        count = max(1, position.shape[1] - 1)  # a single point has no other
 
         def step(h: jax.Array, layer: Interaction) -> tuple:
-            return eqx.combine(layer, static)(h, edges, pairs, count), None
+            return eqx.combine(layer, static)(h, basis, HalfPairs()), None
 
         h, _ = jax.lax.scan(step, linear(self.embed, point), weights)
         first, second = self.energy.layers
         return linear(second, silu(linear(first, h)))[0].sum(0)
 
+    def apply(self, prepared: dict[str, jax.Array]) -> jax.Array:
+        """(B, N, 3) from the arrays of `prepare`: the chain rule from distances to positions, written out."""
+        pairs = HalfPairs()
+        data = {name: pairs.columns(value) for name, value in prepared.items()}
+        gradient = jax.grad(lambda basis: self.potential(basis, data["point"]).sum())(data["basis"])
+        tension = (gradient[: self.basis] * data["slope"]).sum(0) * data["direction"]
+        force = pairs.sum_senders(tension) - pairs.sum(tension)
+        return jnp.moveaxis(pairs.samples(force / data["mass"] if "mass" in data else force), 1, 2)
+
     def __call__(self, inputs: dict[str, jax.Array]) -> jax.Array:
         """(B, N, 3) from the arrays of `equitraj.data.features.network_inputs`."""
-        columns = lambda x: jnp.moveaxis(x, 0, -1)  # noqa: E731
-        position = columns(inputs["position"]).swapaxes(0, 1) / self.extent
-        sender, receiver = AllPairs.index(position.shape[1])
-        point = jnp.ones_like(position[:1])
-        if "scalar" in inputs:
-            point = jnp.concatenate([point, columns(inputs["scalar"]).swapaxes(0, 1)])
-        bonded = columns(inputs["adjacency"][:, receiver, sender])
-        force = -jax.grad(lambda x: self.potential(x, bonded, point).sum())(position)
-        force = jnp.moveaxis(force, -1, 0).swapaxes(1, 2)
-        if "mass" not in inputs:
-            return force
-        mass = inputs["mass"][..., None]
-        return force * mass.mean(1, keepdims=True) / mass
+        return self.apply(self.prepare(inputs))
 
 
 def build(hyperparameters: Hyperparameters, shape: Shape, key: jax.Array) -> Network:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-COULOMB = 138.935457  # f, kJ nm/(mol e^2)
+COULOMB = 138.935457644  # f, kJ nm/(mol e^2)
 FUDGE_LENNARD_JONES, FUDGE_COULOMB = 0.5, 0.833333  # of pairs three bonds apart, as OpenMM's files have them
 
 
