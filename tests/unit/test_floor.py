@@ -17,7 +17,7 @@ from equitraj.data import trajectory as files
 from equitraj.data.lift import lift
 from equitraj.data.sources import simulated
 from equitraj.data.sources.simulation import SYSTEMS
-from equitraj.data.sources.systems import bead_chain, lennard_jones
+from equitraj.data.sources.systems import alanine_dipeptide, bead_chain, lennard_jones
 from equitraj.data.sources.systems._recording import GAS_CONSTANT
 from equitraj.data.trajectory import Trajectory
 from equitraj.prediction import floor
@@ -115,7 +115,7 @@ def test_in_a_field_the_chain_is_simulated_again_in_the_same_field():
     assert np.abs(trajectory.position[newest] - trajectory.position[newest + 2]).max() > 1e-3
 
 
-@pytest.mark.parametrize("module", [bead_chain, lennard_jones])
+@pytest.mark.parametrize("module", [alanine_dipeptide, bead_chain, lennard_jones])
 def test_a_motion_without_chance_has_no_floor_once_velocities_are_known(module):
     trajectory = made(module, module.Options(friction=0.0, equilibration_steps=300), 40)
     found = floor.floor(trajectory, TWO, repetitions=3)

@@ -25,7 +25,6 @@ from equitraj.models._pairs import HalfPairs
 FRAMEWORK = "jax"
 ALL_PAIRS = True
 GPU = True  # its training profits from one
-REACH = 4.0  # extents of the points: farther apart two of them feel nothing of each other
 SOFT = 1e-3  # extents: distances are smooth where two points meet
 
 
@@ -86,14 +85,15 @@ class Network(eqx.Module):
         share = HalfPairs.share(position.shape[2]).astype(position.dtype)
         apart = position[..., receiver] - position[..., sender]
         r = jnp.sqrt(jnp.square(apart).sum(1, keepdims=True) + SOFT**2)
-        centre = jnp.linspace(0, REACH, self.basis, dtype=r.dtype)[:, None, None]
-        scaled = (r - centre) * ((self.basis - 1) / REACH)
+        centre = jnp.linspace(0, 1, self.basis, dtype=r.dtype)[:, None, None]
+        nearness, spacing = jnp.exp(-r), 1 / (self.basis - 1)
+        scaled = (nearness - centre) / spacing
         gauss = share * jnp.exp(-0.5 * scaled**2)
         bonded = share * inputs["adjacency"][:, None, receiver, sender]
         point = [jnp.ones_like(position[:, :1]), *([inputs["scalar"].swapaxes(1, 2)] if "scalar" in inputs else [])]
         prepared = {
             "basis": jnp.concatenate([gauss, bonded], axis=1),
-            "slope": gauss * scaled * (-(self.basis - 1) / REACH),
+            "slope": gauss * scaled * nearness / spacing,
             "direction": apart / r,
             "point": jnp.concatenate(point, axis=1),
         }

@@ -157,13 +157,16 @@ def _terms() -> Terms:
 
 def _context(options: Options, friction: float, seed: int):
     import openmm
-    from openmm import app
 
-    force_field = app.ForceField("amber99sb.xml")
-    system = force_field.createSystem(_topology(), constraints=None, removeCMMotion=False)
     integrator = baoab(options.temperature, options.time_step, seed)
     set_friction(integrator, friction)
-    return openmm.Context(system, integrator, openmm.Platform.getPlatformByName("Reference"))
+    return openmm.Context(_system(), integrator, openmm.Platform.getPlatformByName("Reference"))
+
+
+def _system():
+    from openmm import app
+
+    return app.ForceField("amber99sb.xml").createSystem(_topology(), constraints=None, removeCMMotion=False)
 
 
 def _topology():
