@@ -8,11 +8,11 @@ from equitraj.data.features import Shape, Statistics
 from equitraj.models import attention
 from equitraj.training.jax import named_arrays
 
-MEAN, SCALE = (0.3, -0.2, 0.1), 1.7
+MEAN, SCALE, EXTENT = (0.3, -0.2, 0.1), 1.7, 1.3
 
 
 def network(n_points: int, n_past: int, n_scalars: int, **options) -> attention.Network:
-    statistics = Statistics("none", (), 1.0, 1.0, MEAN, SCALE, 1.0)
+    statistics = Statistics("none", (), 1.0, 1.0, MEAN, SCALE, EXTENT)
     return drawn(attention, Shape(n_points, n_past, n_scalars, statistics), **options)
 
 
@@ -26,21 +26,24 @@ def inputs(n_points: int, n_past: int, n_scalars: int) -> dict[str, np.ndarray]:
 
 def reference(network: attention.Network, one: dict[str, np.ndarray]) -> np.ndarray:
     """(N, 3) of one sample, with loops over points and heads."""
-    w, heads = named_arrays(network), network.blocks.bond.shape[1]
+    w, heads = named_arrays(network), network.blocks.pair.weight.shape[1]
     layer = lambda name, x, i=...: w[f"{name}.weight"][i] @ x + w[f"{name}.bias"][i]  # noqa: E731
     norm = lambda x: (x - x.mean()) / np.sqrt(x.var() + 1e-5)  # noqa: E731
     tokens = []
     for i, x in enumerate(one["position"]):
         parts = [(x - MEAN) / SCALE, one["displacement"][:, i].ravel(), one.get("scalar", np.empty((99, 0)))[i]]
         tokens.append(layer("embed", np.concatenate(parts)))
-    for block in range(len(w["blocks.bond"])):
+    centres, spacing = np.linspace(0, 1, network.basis), 1 / max(1, network.basis - 1)
+    near = np.exp(-np.linalg.norm(one["position"][:, None] - one["position"], axis=-1) / EXTENT)[..., None]
+    pair = np.concatenate([one["adjacency"][..., None], np.exp(-(((near - centres) / spacing) ** 2) / 2)], -1)
+    for block in range(len(w["blocks.pair.weight"])):
         three = [layer("blocks.query_key_value", norm(h), block).reshape(3, heads, -1) for h in tokens]
         moved = []
         for i, (query, _, _) in enumerate(three):
             joined = []
             for head in range(heads):
                 score = [query[head] @ key[head] / np.sqrt(len(query[head])) for _, key, _ in three]
-                weight = np.exp(score + w["blocks.bond"][block, head] * one["adjacency"][i])
+                weight = np.exp(score + pair[i] @ w["blocks.pair.weight"][block, head])
                 joined.append(
                     sum(a * value[head] for a, (_, _, value) in zip(weight, three, strict=True)) / weight.sum()
                 )
@@ -50,7 +53,12 @@ def reference(network: attention.Network, one: dict[str, np.ndarray]) -> np.ndar
     return np.stack([layer("output", norm(h)) for h in tokens])
 
 
-CASES = [(6, 2, 2, {"width": 8, "heads": 2}), (5, 0, 0, {"width": 6, "heads": 6, "layers": 3}), (1, 1, 1, {})]
+PLAIN = {"width": 6, "heads": 3, "layers": 3, "basis": 0}
+CASES = [(6, 2, 2, {"width": 8, "heads": 2}), (5, 0, 0, PLAIN), (1, 1, 1, {})]
+    (6, 2, 2, {"width": 8, "heads": 2}),
+    (5, 0, 0, {"width": 6, "heads": 6, "layers": 3, "basis": 0}),
+    (1, 1, 1, {}),
+]
 
 
 @pytest.mark.parametrize(("n_points", "n_past", "n_scalars", "options"), CASES)

@@ -3,8 +3,9 @@
 A token is a point: its position, displacements and features. In each block every point attends to all, which is
 equivariant under permutations as long as no token is told its place (Vaswani et al., NeurIPS 2017, without positional
 encoding; Lee et al., Set Transformer, ICML 2019, the block SAB, eqs. 5 to 7). Layers are normalised before each part of
-a block (Xiong et al., ICML 2020). A bond adds a learned number to the scores of its two points in each head (Ying et
-al., Graphormer, NeurIPS 2021, eq. 6). Tokens hold coordinates, so that translations belong to the method's alignment.
+a block (Xiong et al., ICML 2020). What a pair of points is to each other, their bond and functions of their distance,
+is added to its scores with weights of each head (Ying et al., Graphormer, NeurIPS 2021, eq. 6). Tokens and so values
+are coordinates: translations are left to the method's alignment, and rotations to the data.
 """
 
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ import jax.numpy as jnp
 from equitraj.base.allowed import Checked, Range
 from equitraj.data.features import Shape
 from equitraj.models._columns import linear, scaled, silu
+from equitraj.models._radial import near_gaussians
 
 FRAMEWORK = "jax"
 ALL_PAIRS = True
@@ -25,11 +27,13 @@ GPU = True  # its training profits from one
 
 @dataclass(frozen=True)
 class Hyperparameters(Checked):
-    """Attributes: width, features of a point, a multiple of heads; heads of the attention; layers, number of blocks."""
+    """Attributes: width, features of a point, a multiple of heads; heads of the attention; layers, number of blocks;
+    basis, Gaussians of the distance that add to scores, 0 for none."""
 
     width: Annotated[int, Range(1, 16_384)] = 32
     heads: Annotated[int, Range(1, 1024)] = 4
     layers: Annotated[int, Range(1, 64)] = 2
+    basis: Annotated[int, Range(0, 1024)] = 8
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -53,29 +57,29 @@ class Block(eqx.Module):
 
     query_key_value: eqx.nn.Linear
     joined: eqx.nn.Linear
-    bond: jax.Array
+    pair: eqx.nn.Linear
     hidden: eqx.nn.Linear
     out: eqx.nn.Linear
 
-    def __init__(self, width: int, heads: int, key: jax.Array) -> None:
-        keys = jax.random.split(key, 4)
+    def __init__(self, width: int, heads: int, n_pair: int, key: jax.Array) -> None:
+        keys = jax.random.split(key, 5)
         self.query_key_value = eqx.nn.Linear(width, 3 * width, key=keys[0])
         self.joined = eqx.nn.Linear(width, width, key=keys[1])
-        self.bond = jnp.zeros(heads)
+        self.pair = eqx.nn.Linear(n_pair, heads, use_bias=False, key=keys[4])
         self.hidden = eqx.nn.Linear(width, 2 * width, key=keys[2])
         self.out = eqx.nn.Linear(2 * width, width, key=keys[3])
 
-    def __call__(self, h: jax.Array, adjacency: jax.Array) -> jax.Array:
-        """Features (W, N, B) to new ones; `adjacency` (N, N, B)."""
-        h = h + linear(self.joined, self.attend(normalised(h), adjacency))
+    def __call__(self, h: jax.Array, pairs: jax.Array) -> jax.Array:
+        """Features (W, N, B) to new ones; `pairs` (P, N, N, B), what pairs are to each other."""
+        h = h + linear(self.joined, self.attend(normalised(h), linear(self.pair, pairs)))
         return h + linear(self.out, silu(linear(self.hidden, normalised(h))))
 
-    def attend(self, h: jax.Array, adjacency: jax.Array) -> jax.Array:
+    def attend(self, h: jax.Array, bias: jax.Array) -> jax.Array:
         """Means (W, N, B) of the values of all points, weighted by the softmax of their scores."""
-        heads, points = len(self.bond), h.shape[1:]
+        heads, points = len(bias), h.shape[1:]
         query, key, value = linear(self.query_key_value, h).reshape(3, heads, -1, *points)
         score = jnp.einsum("hcib,hcjb->hijb", query, key) / query.shape[1] ** 0.5
-        weight = jax.nn.softmax(score + self.bond[:, None, None, None] * adjacency, axis=2)
+        weight = jax.nn.softmax(score + bias, axis=2)
         return jnp.einsum("hijb,hcjb->hcib", weight, value).reshape(-1, *points)
 
 
@@ -87,35 +91,46 @@ class Network(eqx.Module):
     output: eqx.nn.Linear
     mean: tuple[float, ...]
     scale: float
-    compiler_options: ClassVar = {"xla_cpu_use_fusion_emitters": True}
+    extent: float
+    basis: int = eqx.field(static=True)
+    compiler_options: ClassVar = {"xla_cpu_use_fusion_emitters": True}  # a tenth faster
 
-    def tokens(self, inputs: dict[str, jax.Array]) -> jax.Array:
-        """(3 (1 + V) + F, N, B): standardised position, displacements and features of each point."""
+    def prepare(self, inputs: dict[str, jax.Array]) -> dict[str, jax.Array]:
+        """What does not depend on weights: `token` (B, 3 (1 + V) + F, N), `pair` (B, 1 + basis, N, N)."""
         position = inputs["position"]
-        position = (position - jnp.stack([jnp.asarray(m, position.dtype) for m in self.mean])) / self.scale
-        past = jnp.moveaxis(inputs["displacement"], 1, 0)
+        mean = jnp.stack([jnp.asarray(m, position.dtype) for m in self.mean])
         scalar = [inputs["scalar"]] if "scalar" in inputs else []
-        parts = [position, *past, *scalar]
-        return jnp.moveaxis(jnp.concatenate(parts, axis=-1), 0, -1).swapaxes(0, 1)
+        token = [(position - mean) / self.scale, *jnp.moveaxis(inputs["displacement"], 1, 0), *scalar]
+        pair = inputs["adjacency"][:, None]
+        if self.basis:
+            apart = jnp.linalg.norm(position[:, :, None] - position[:, None], axis=-1) / self.extent
+            pair = jnp.concatenate([pair, jnp.moveaxis(near_gaussians(apart, self.basis), 0, 1)], axis=1)
+        return {"token": jnp.concatenate(token, axis=-1).swapaxes(1, 2), "pair": pair}
 
-    def __call__(self, inputs: dict[str, jax.Array]) -> jax.Array:
-        """(B, N, 3) from the arrays of `equitraj.data.features.network_inputs`."""
-        adjacency = jnp.moveaxis(inputs["adjacency"], 0, -1)
+    def apply(self, prepared: dict[str, jax.Array]) -> jax.Array:
+        """(B, N, 3) from the arrays of `prepare`."""
+        token, pair = (jnp.moveaxis(prepared[name], 0, -1) for name in ("token", "pair"))
         weights, static = eqx.partition(self.blocks, eqx.is_array)
 
         def step(h: jax.Array, block: Block) -> tuple:
-            return eqx.combine(block, static)(h, adjacency), None
+            return eqx.combine(block, static)(h, pair), None
 
-        h, _ = jax.lax.scan(step, linear(self.embed, self.tokens(inputs)), weights)
+        h, _ = jax.lax.scan(step, linear(self.embed, token), weights)
         return jnp.moveaxis(linear(self.output, normalised(h)), -1, 0).swapaxes(1, 2)
+
+    def __call__(self, inputs: dict[str, jax.Array]) -> jax.Array:
+        """(B, N, 3) from the arrays of `equitraj.data.features.network_inputs`."""
+        return self.apply(self.prepare(inputs))
 
 
 def build(hyperparameters: Hyperparameters, shape: Shape, key: jax.Array) -> Network:
     """A network for samples of this shape, with weights drawn from `key`."""
     embed_key, block_key, output_key = jax.random.split(key, 3)
-    width, heads, statistics = hyperparameters.width, hyperparameters.heads, shape.statistics
-    blocks = eqx.filter_vmap(lambda k: Block(width, heads, k))(jax.random.split(block_key, hyperparameters.layers))
+    width, heads, basis = hyperparameters.width, hyperparameters.heads, hyperparameters.basis
+    make = eqx.filter_vmap(lambda k: Block(width, heads, 1 + basis, k))
+    blocks = make(jax.random.split(block_key, hyperparameters.layers))
     embed = eqx.nn.Linear(3 * (1 + shape.n_displacements) + shape.n_scalars, width, key=embed_key)
     # the first prediction is small beside the extrapolation that it is added to
     output = scaled(eqx.nn.Linear(width, 3, key=output_key), 0.1)
-    return Network(embed, blocks, output, statistics.position_mean, statistics.position_scale)
+    known = shape.statistics
+    return Network(embed, blocks, output, known.position_mean, known.position_scale, known.extent, basis)

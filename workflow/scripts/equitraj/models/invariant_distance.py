@@ -1,8 +1,10 @@
 """A potential of distances alone, whose negative gradient is the output: exactly equivariant, exactly conservative.
 
 The potential is that of SchNet (Schuett et al., NeurIPS 2017, eqs. 1 to 4): points have features, which messages
-filtered by the distances of pairs change, a perceptron makes an energy of each point, and the force is the gradient of
-their sum. Where the task shows masses, forces are divided by them, in units of their mean: accelerations.
+filtered by the distances of pairs change, a perceptron makes an energy of each point, and the force is minus the
+gradient of their sum. Filters are linear in Gaussians that are finer where points are near (PhysNet), as bonds are
+short and stiff. Where the task shows masses, forces are divided by them, in units of their mean: accelerations. Then,
+with two frames and `residual: velocity`, a rollout is Stoermer's and Verlet's integration under the learned potential.
 
 What it cannot express is anything that is no gradient of a function of distances: friction, magnetic and other forces
 that depend on velocities (it does not look at displacements), forces without a potential, and any difference between a
@@ -21,6 +23,7 @@ from equitraj.base.allowed import Checked, Range
 from equitraj.data.features import Shape
 from equitraj.models._columns import linear, scaled, silu
 from equitraj.models._pairs import HalfPairs
+from equitraj.models._radial import near_gaussians
 
 FRAMEWORK = "jax"
 ALL_PAIRS = True
@@ -84,17 +87,14 @@ class Network(eqx.Module):
         sender, receiver = HalfPairs.index(position.shape[2])
         share = HalfPairs.share(position.shape[2]).astype(position.dtype)
         apart = position[..., receiver] - position[..., sender]
-        r = jnp.sqrt(jnp.square(apart).sum(1, keepdims=True) + SOFT**2)
-        centre = jnp.linspace(0, 1, self.basis, dtype=r.dtype)[:, None, None]
-        nearness, spacing = jnp.exp(-r), 1 / (self.basis - 1)
-        scaled = (nearness - centre) / spacing
-        gauss = share * jnp.exp(-0.5 * scaled**2)
-        bonded = share * inputs["adjacency"][:, None, receiver, sender]
+        r = jnp.sqrt(jnp.square(apart).sum(1) + SOFT**2)
+        gauss, slope = jax.jvp(lambda r: near_gaussians(r, self.basis), (r,), (jnp.broadcast_to(share, r.shape),))
+        basis = [share * jnp.moveaxis(gauss, 0, 1), share * inputs["adjacency"][:, None, receiver, sender]]
         point = [jnp.ones_like(position[:, :1]), *([inputs["scalar"].swapaxes(1, 2)] if "scalar" in inputs else [])]
         prepared = {
-            "basis": jnp.concatenate([gauss, bonded], axis=1),
-            "slope": gauss * scaled * nearness / spacing,
-            "direction": apart / r,
+            "basis": jnp.concatenate(basis, axis=1),
+            "slope": jnp.moveaxis(slope, 0, 1),
+            "direction": apart / r[:, None],
             "point": jnp.concatenate(point, axis=1),
         }
         mass = inputs.get("mass")
