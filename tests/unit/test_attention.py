@@ -55,10 +55,6 @@ def reference(network: attention.Network, one: dict[str, np.ndarray]) -> np.ndar
 
 PLAIN = {"width": 6, "heads": 3, "layers": 3, "basis": 0}
 CASES = [(6, 2, 2, {"width": 8, "heads": 2}), (5, 0, 0, PLAIN), (1, 1, 1, {})]
-    (6, 2, 2, {"width": 8, "heads": 2}),
-    (5, 0, 0, {"width": 6, "heads": 6, "layers": 3, "basis": 0}),
-    (1, 1, 1, {}),
-]
 
 
 @pytest.mark.parametrize(("n_points", "n_past", "n_scalars", "options"), CASES)
