@@ -95,6 +95,35 @@ def test_masses_make_forces_accelerations():
     assert curl(accelerated) > 1e-2 and curl(accelerated * np.repeat(mass[0], 3)[:, None]) < 1e-7
 
 
+def rolled(force, first: np.ndarray, second: np.ndarray, steps: int) -> np.ndarray:
+    """Frames (steps + 2, N, 3): each the one before, its displacement, and a force at it."""
+    frames = [first, second]
+    for _ in range(steps):
+        frames.append(2 * frames[-1] - frames[-2] + force(frames[-1]))
+    return np.stack(frames)
+
+
+def test_a_rollout_on_constant_velocity_keeps_energy_and_runs_backwards():
+    """Stoermer and Verlet's scheme under the potential; a force that turns points about their centre heats them up."""
+    net, given, small = network(4), inputs(4, batch=1), 1e-3
+    start, scalar, adjacency = (given[k][0] for k in ("position", "scalar", "adjacency"))
+    force = lambda x: small * np.asarray(apply(net, given | {"position": x[None]}))[0]  # noqa: E731
+    whirl = lambda x: force(x) + 0.2 * small * np.cross([0, 0, 1], x - x.mean(0))  # noqa: E731
+
+    def gained(force) -> np.ndarray:
+        """Energy gained, relative to the largest kinetic energy, at some frames."""
+        frames, at = rolled(force, start, start, 1000), np.arange(100, 1000, 100)
+        kinetic = np.square(frames[2:] - frames[:-2]).sum((1, 2)) / 8
+        potential = small * np.array([energy(net, frames[i], scalar, adjacency) for i in (1, *at)])
+        return (kinetic[at - 1] + potential[1:] - potential[0]) / kinetic.max()
+
+    assert np.abs(gained(force)).max() < 0.02
+    assert np.abs(gained(whirl)).max() > 0.1
+    there = rolled(force, start, start, 500)
+    back = rolled(force, there[-1], there[-2], 500)
+    np.testing.assert_allclose(back[-1], start, atol=1e-8)
+
+
 def test_it_does_not_look_at_displacements_and_is_smooth_where_points_meet():
     net, given = network(5), inputs(5)
     moving = given | {"displacement": np.ones((2, 3, 5, 3))}

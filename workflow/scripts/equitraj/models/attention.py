@@ -27,18 +27,13 @@ GPU = True  # its training profits from one
 
 @dataclass(frozen=True)
 class Hyperparameters(Checked):
-    """Attributes: width, features of a point, a multiple of heads; heads of the attention; layers, number of blocks;
-    basis, Gaussians of the distance that add to scores, 0 for none."""
+    """Attributes: width, features of a point; heads of the attention, which share them, rounded up; layers, number of
+    blocks; basis, Gaussians of the distance that add to scores, 0 for none."""
 
     width: Annotated[int, Range(1, 16_384)] = 32
     heads: Annotated[int, Range(1, 1024)] = 4
     layers: Annotated[int, Range(1, 64)] = 2
     basis: Annotated[int, Range(0, 1024)] = 8
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.width % self.heads:
-            raise ValueError(f"attention: width: {self.width}; expected a multiple of the {self.heads} heads")
 
 
 def claims(hyperparameters: Hyperparameters) -> dict[str, bool]:
@@ -63,11 +58,12 @@ class Block(eqx.Module):
 
     def __init__(self, width: int, heads: int, n_pair: int, key: jax.Array) -> None:
         keys = jax.random.split(key, 5)
-        self.query_key_value = eqx.nn.Linear(width, 3 * width, key=keys[0])
-        self.joined = eqx.nn.Linear(width, width, key=keys[1])
-        self.pair = eqx.nn.Linear(n_pair, heads, use_bias=False, key=keys[4])
-        self.hidden = eqx.nn.Linear(width, 2 * width, key=keys[2])
-        self.out = eqx.nn.Linear(2 * width, width, key=keys[3])
+        inner = heads * -(-width // heads)
+        self.query_key_value = eqx.nn.Linear(width, 3 * inner, key=keys[0])
+        self.joined = eqx.nn.Linear(inner, width, key=keys[1])
+        self.pair = eqx.nn.Linear(n_pair, heads, use_bias=False, key=keys[2])
+        self.hidden = eqx.nn.Linear(width, 2 * width, key=keys[3])
+        self.out = eqx.nn.Linear(2 * width, width, key=keys[4])
 
     def __call__(self, h: jax.Array, pairs: jax.Array) -> jax.Array:
         """Features (W, N, B) to new ones; `pairs` (P, N, N, B), what pairs are to each other."""
@@ -75,7 +71,7 @@ class Block(eqx.Module):
         return h + linear(self.out, silu(linear(self.hidden, normalised(h))))
 
     def attend(self, h: jax.Array, bias: jax.Array) -> jax.Array:
-        """Means (W, N, B) of the values of all points, weighted by the softmax of their scores."""
+        """Means (W', N, B) of the values of all points, head by head, weighted by the softmax of their scores."""
         heads, points = len(bias), h.shape[1:]
         query, key, value = linear(self.query_key_value, h).reshape(3, heads, -1, *points)
         score = jnp.einsum("hcib,hcjb->hijb", query, key) / query.shape[1] ** 0.5
