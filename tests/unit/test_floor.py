@@ -17,7 +17,8 @@ from equitraj.data import trajectory as files
 from equitraj.data.lift import lift
 from equitraj.data.sources import simulated
 from equitraj.data.sources.simulation import SYSTEMS
-from equitraj.data.sources.systems import bead_chain, lennard_jones, n_body
+from equitraj.data.sources.systems import alanine_dipeptide, bead_chain, lennard_jones, n_body
+from equitraj.data.sources.systems._recording import GAS_CONSTANT
 from equitraj.data.trajectory import Trajectory
 from equitraj.prediction import floor
 from equitraj.report.floor import hopeless, unsolvable
@@ -43,7 +44,7 @@ def free_variance(options, has_velocity: bool, coordinates: int = 3) -> float:
 
     The mean over three coordinates, of which so many move.
     """
-    kt, rate = bead_chain.GAS_CONSTANT * options.temperature, options.friction
+    kt, rate = GAS_CONSTANT * options.temperature, options.friction
     t = options.stride * options.time_step
     total = 2 * kt / (options.mass * rate**2) * (rate * t - 1 + np.exp(-rate * t))
     known = kt / options.mass * ((1 - np.exp(-rate * t)) / rate) ** 2  # what the velocity tells of it
@@ -114,7 +115,7 @@ def test_in_a_field_the_chain_is_simulated_again_in_the_same_field():
     assert np.abs(trajectory.position[newest] - trajectory.position[newest + 2]).max() > 1e-3
 
 
-@pytest.mark.parametrize("module", [bead_chain, lennard_jones])
+@pytest.mark.parametrize("module", [alanine_dipeptide, bead_chain, lennard_jones])
 def test_a_motion_without_chance_has_no_floor_once_velocities_are_known(module):
     trajectory = made(module, module.Options(friction=0.0, equilibration_steps=300), 40)
     found = floor.floor(trajectory, TWO, repetitions=3)
@@ -127,7 +128,7 @@ def test_atoms_of_a_liquid_move_at_first_with_the_velocities_of_the_bath():
     options = lennard_jones.Options(stride=2, equilibration_steps=500)
     found = floor.floor(made(lennard_jones, options, 20), ONE, repetitions=8)
     t = options.stride * options.time_step
-    ballistic = bead_chain.GAS_CONSTANT * options.temperature / options.mass * t**2
+    ballistic = GAS_CONSTANT * options.temperature / options.mass * t**2
     assert found.floor == pytest.approx(ballistic, rel=0.03)
 
 

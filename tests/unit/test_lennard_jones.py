@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from equitraj.data.sources.systems import lennard_jones
-from equitraj.data.sources.systems.bead_chain import GAS_CONSTANT
+from equitraj.data.sources.systems._recording import GAS_CONSTANT
 from equitraj.data.sources.systems.lennard_jones import SWITCH, Options, lattice
 
 SHORT = Options(equilibration_steps=500)

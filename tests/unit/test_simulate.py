@@ -14,7 +14,8 @@ from equitraj.base.registry import names
 from equitraj.data import trajectory as files
 from equitraj.data.sources import simulation
 from equitraj.data.sources.systems import bead_chain
-from equitraj.data.sources.systems.bead_chain import GAS_CONSTANT, Options
+from equitraj.data.sources.systems._recording import GAS_CONSTANT
+from equitraj.data.sources.systems.bead_chain import Options
 
 SCRIPT = Path(__file__).parents[2] / "workflow/scripts/simulate.py"
 

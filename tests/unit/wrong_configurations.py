@@ -80,7 +80,7 @@ AT_PARSING = WRONG_METHODS | {
         ("simulation", "unknown value 'simulation'; allowed: download, simulate, file. Did you mean")
     ],
     "sources.tiny.system": [
-        ("bead_chan", "unknown 'bead_chan'; allowed: bead_chain, lennard_jones. Did you mean 'bead_chain'?"),
+        ("bead_chan", "Did you mean 'bead_chain'?"),
         (None, "None; expected string"),
     ],
     "sources.tiny.frames": [

@@ -37,6 +37,31 @@ class AllPairs:
         return x.sum(-3)
 
 
+class HalfPairs(AllPairs):
+    """The first half of the rows, which hold all pairs of points once; of an even number, the last row does twice."""
+
+    @staticmethod
+    def index(n_points: int) -> tuple[np.ndarray, np.ndarray]:
+        """Senders and receivers (N // 2, N)."""
+        sender, receiver = AllPairs.index(n_points)
+        return sender[: n_points // 2], receiver[: n_points // 2]
+
+    @staticmethod
+    def share(n_points: int) -> np.ndarray:
+        """(N // 2, 1): by how much pairs of each row count, where sums are to count all of them once."""
+        rows = np.arange(1, n_points // 2 + 1)[:, None]
+        return np.where(2 * rows == n_points, 0.5, 1.0)
+
+    def senders(self, x: jax.Array) -> jax.Array:
+        """Points' values at the pairs' senders."""
+        return super().senders(x)[..., : x.shape[-2] // 2, :, :]
+
+    def sum_senders(self, x: jax.Array) -> jax.Array:
+        """Pairs' values summed at their senders; `sum` does at their receivers."""
+        points = jax.ShapeDtypeStruct((*x.shape[:-3], *x.shape[-2:]), x.dtype)
+        return jax.linear_transpose(self.senders, points)(x)[0]
+
+
 class Neighbours:
     """Columns of points (..., B N) and of pairs (..., B E), from `senders` and `receivers` (B, E), padded with N."""
 

@@ -1,4 +1,4 @@
-"""Functions of a distance: e3nn's Gaussians and smooth cutoff, and interpolation at mapped Chebyshev nodes.
+"""Functions of a distance: Gaussians of e3nn and PhysNet, a smooth cutoff, and interpolation at mapped Chebyshev nodes.
 
 The nodes y_k are those of Chebyshev, mapped to distances by z = arcsin(a y) / arcsin(a), which spreads them more evenly
 (Kosloff and Tal-Ezer, J. Comput. Phys. 104, 457 (1993), eq. 2.4): a function of a few Gaussians needs a quarter fewer.
@@ -18,6 +18,15 @@ def gaussians(distance: jax.Array, radius: jax.Array, count: int) -> jax.Array:
     centre = jnp.linspace(0, 1, count, dtype=distance.dtype).reshape(-1, *[1] * distance.ndim) * radius
     step = radius / max(count - 1, 1)
     return jnp.exp(-(((distance - centre) / step) ** 2)) * (count**0.5 / 1.12)
+
+
+def near_gaussians(distance: jax.Array, count: int) -> jax.Array:
+    """(count, ...) Gaussians of exp(-distance) (...), centred from 0 to 1: finer where points are near.
+
+    Unke and Meuwly, PhysNet, J. Chem. Theory Comput. 15, 3678 (2019), eq. 7, with a fixed width, and without a cutoff.
+    """
+    centre = jnp.linspace(0, 1, count, dtype=distance.dtype).reshape(-1, *[1] * distance.ndim)
+    return jnp.exp(-0.5 * ((jnp.exp(-distance) - centre) * (count - 1)) ** 2)
 
 
 def cutoff(distance: jax.Array, radius: jax.Array) -> jax.Array:

@@ -1,8 +1,8 @@
 """Simulated systems by name: the folder `systems/` is the list of them.
 
 A system is a file with a dataclass `Options` (documented fields with literal defaults), `simulate(options, frames) ->
-Trajectory`, and `POINTS`, the option that gives the number of points; `ENGINE`, the package that moves them, where it is
-not OpenMM.
+Trajectory`, and `POINTS`, the option that gives the number of points, or that number where it is always the same;
+`ENGINE`, the package that moves them, where it is not OpenMM.
 """
 
 from dataclasses import asdict
@@ -34,6 +34,8 @@ def n_points(system: str, given: dict) -> int:
     """The number of points of a system with these options."""
     path = LIBRARY / SYSTEMS / f"{system}.py"
     name = constant(path, "POINTS")
+    if isinstance(name, int):
+        return name
     return given.get(name, dataclass_fields(path, "Options")[name].default)
 
 

@@ -12,8 +12,8 @@ The repulsion keeps the chain from crossing itself and gives it a bending stiffn
 Units: nm, ps, g/mol, kJ/mol. The friction is so weak (1/friction is many times the length of the default run) that
 motion from frame to frame is inertial; before recording, a strong friction brings the chain to equilibrium.
 
-Integrator: BAOAB, Leimkuhler & Matthews, Appl. Math. Res. Express 2013, 34. Engine: OpenMM, Eastman et al., J. Phys.
-Chem. B 128, 109 (2024), Reference platform, which is deterministic.
+Integrator: BAOAB (`_baoab.py`). Engine: OpenMM, Eastman et al., J. Phys. Chem. B 128, 109 (2024), Reference platform,
+which is deterministic.
 """
 
 from dataclasses import dataclass, replace
@@ -25,7 +25,8 @@ from scipy.spatial.transform import Rotation
 
 from equitraj.base.allowed import Checked, Range
 from equitraj.data.sources.declared import chain_bonds
-from equitraj.data.sources.systems._recording import GAS_CONSTANT, continued, recorded, thermal
+from equitraj.data.sources.systems._baoab import baoab, set_friction
+from equitraj.data.sources.systems._recording import continued, recorded, thermal
 from equitraj.data.trajectory import Trajectory
 
 EQUILIBRATION_FRICTION = 1.0  # 1/ps
@@ -125,9 +126,9 @@ def run_in_space(options: Options, frames: int) -> tuple[np.ndarray, np.ndarray]
     """Positions and velocities as OpenMM has them, each (frames, beads, 3)."""
     context = _context(options)
     context.setPositions(options.bond_length * np.eye(1, 3) * np.arange(options.beads)[:, None])
-    _set_friction(context.getIntegrator(), EQUILIBRATION_FRICTION, options.time_step)
+    set_friction(context.getIntegrator(), EQUILIBRATION_FRICTION)
     context.getIntegrator().step(options.equilibration_steps)
-    _set_friction(context.getIntegrator(), options.friction, options.time_step)
+    set_friction(context.getIntegrator(), options.friction)
     return recorded(context, frames, options.stride)
 
 
@@ -140,7 +141,7 @@ def again(options: Options, position: np.ndarray, velocity: np.ndarray | None, f
         velocity = thermal(position.shape, options.temperature, options.mass, seed)
         velocity[..., options.dimensions :] = 0
     context = _context(replace(options, seed=seed))
-    _set_friction(context.getIntegrator(), options.friction, options.time_step)
+    set_friction(context.getIntegrator(), options.friction)
     return continued(context, position, velocity, frames * options.stride)
 
 
@@ -159,8 +160,9 @@ def energy(options: Options, position: np.ndarray, velocity: np.ndarray) -> np.n
 def _context(options: Options):
     import openmm
 
-    integrator = _integrator(options)
+    integrator = baoab(options.temperature, options.time_step, options.seed)
     context = openmm.Context(_system(options), integrator, openmm.Platform.getPlatformByName("Reference"))
+    # with noise in a plane only z stays 0, as forces along the lines between beads of equal z have no z component
     noisy = openmm.Vec3(1, 1, options.dimensions == 3)
     integrator.setPerDofVariableByName("noise", [noisy] * options.beads)
     return context
@@ -192,24 +194,3 @@ def _system(options: Options):
             pull.addParticle(bead, [charge])
         system.addForce(pull)
     return system
-
-
-def _integrator(options: Options):
-    """BAOAB; with noise in a plane only z stays 0, as pair forces between beads of equal z have no z component."""
-    import openmm
-
-    integrator = openmm.CustomIntegrator(options.time_step)
-    integrator.setRandomNumberSeed(options.seed)
-    integrator.addGlobalVariable("kT", GAS_CONSTANT * options.temperature)
-    integrator.addGlobalVariable("keep", 1.0)
-    integrator.addPerDofVariable("noise", 0.0)
-    integrator.addComputePerDof("v", "v + dt/2 * f/m")
-    integrator.addComputePerDof("x", "x + dt/2 * v")
-    integrator.addComputePerDof("v", "keep*v + noise * sqrt((1 - keep^2) * kT/m) * gaussian")
-    integrator.addComputePerDof("x", "x + dt/2 * v")
-    integrator.addComputePerDof("v", "v + dt/2 * f/m")
-    return integrator
-
-
-def _set_friction(integrator, friction: float, time_step: float) -> None:
-    integrator.setGlobalVariableByName("keep", float(np.exp(-friction * time_step)))
