@@ -1,8 +1,9 @@
 """EGNN as it is published for charged bodies (Satorras et al., ICML 2021, eqs. 3, 6 and 7, appendix C.1).
 
 Coordinates move from layer to layer, in the data's own units; messages see squared distances and the bodies' charges,
-features the speeds. The authors' code is followed where the paper leaves a choice: sums of messages, means of pushes that
-are cut off at 100, layers that add to features, 4 layers of 64 features. Published error on 5 charged bodies: 0.0071.
+features the speeds. The authors' code is followed where the paper leaves a choice: sums of messages, means of pushes
+that are cut off at 100, layers that add to features, 4 layers of 64 features. Published error on 5 charged bodies:
+0.0071.
 `egnn` is the same kind of network for small steps, with the geometry kept.
 """
 

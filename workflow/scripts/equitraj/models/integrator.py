@@ -1,8 +1,8 @@
 """An equivariant integrator: Newton's equations under learned forces, in symplectic steps from one frame to the next.
 
-Points of a pair push each other along the line between them, equal and opposite; with `angles`, so do the three points of
-each angle between two bonds, as in every force field of molecules. Momentum and angular momentum are kept whatever is
-learned. As in SEGNO (Liu et al., ICLR 2024, eqs. 7 to 9), one network is used in every step and changes velocities,
+Points of a pair push each other along the line between them, equal and opposite; with `angles`, so do the three points
+of each angle between two bonds, as in every force field of molecules. Momentum and angular momentum are kept whatever
+is learned. As in SEGNO (Liu et al., ICLR 2024, eqs. 7 to 9), one network is used in every step and changes velocities,
 which change positions; with `layers`, points exchange messages before they push, so that a force depends on other
 neighbours too. Published error of SEGNO on charged bodies: 0.0043.
 

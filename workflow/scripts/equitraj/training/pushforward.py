@@ -1,7 +1,7 @@
 """Training on short rollouts: a sample's state is replaced by what the network predicts of it some steps later.
 
-Gradients come from the last step alone (the pushforward trick: Brandstetter, Worrall & Welling, ICLR 2022, section 3.1):
-the network learns to correct the states that it leads to.
+Gradients come from the last step alone (the pushforward trick: Brandstetter, Worrall & Welling, ICLR 2022, section
+3.1): the network learns to correct the states that it leads to.
 """
 
 from collections.abc import Callable
@@ -18,9 +18,11 @@ FUTURE, LATER = "future", "later"  # the arrays of `futures` among a network's i
 
 
 def futures(position: np.ndarray | Stored, newest: np.ndarray, lag: int, steps: int) -> dict[str, np.ndarray]:
-    """Where the points of samples with newest frames `newest` (S,) go: `future` (S, steps + 1, N, 3), displacements from
-    their newest frame after 1, 2 ... times `lag` frames, and `later` (S,), how many of the later ones are targets of
-    other samples, so that nothing but what is trained on is seen."""
+    """Where the points of samples with newest frames `newest` (S,) go.
+
+    Returns `future` (S, steps + 1, N, 3), displacements from their newest frame after 1, 2 ... times `lag` frames, and
+    `later` (S,), how many of the later ones are targets of other samples, so that nothing else is seen.
+    """
     follows = np.cumprod([np.isin(newest + k * lag, newest) for k in range(1, steps + 1)], axis=0)
     later = follows.sum(0)
     index = newest[:, None] + lag * (1 + np.minimum(np.arange(steps + 1), later[:, None]))
@@ -32,8 +34,8 @@ def futures(position: np.ndarray | Stored, newest: np.ndarray, lag: int, steps: 
 def pushed(
     network: Callable, batch: Samples, steps: int, statistics: Statistics, lag: int, centred: bool, key: jax.Array
 ) -> Samples:
-    """The batch with each sample (one frame of reference) after a random number of steps, at most `steps` and those that
-    have a target; `network` gives the normalised residual (S, 1, N, 3) of a batch."""
+    """The batch with each sample, of one frame of reference, after a random number of steps: at most `steps`, and no
+    more than have a target. `network` gives the normalised residual (S, 1, N, 3) of a batch."""
     inputs, target = dict(batch.inputs), batch.target
     future, later = inputs.pop(FUTURE), inputs.pop(LATER)
     count = jax.random.randint(key, later.shape, 0, later.astype(int) + 1)  # (S, 1)

@@ -5,10 +5,11 @@ charge +1 or -1 at positions from a normal distribution, with a speed of `speed`
 
     F_i = sum_j q_i q_j (x_i - x_j) / r_ij^3, each component of it cut off at `force_limit`
 
-in reduced units. Each step moves the bodies by their velocities, then changes these by the forces where they arrive; the
-velocity of a frame is that which led to it. There is no box. Their first recorded frame is that after `stride` steps, so
-that the frames 30 and 40 of the published data are 3100 and 4100 steps from the start. Gravity takes
-F_i = sum_j (x_j - x_i) / (r_ij^2 + softening^2)^(3/2).
+in reduced units. Each step moves the bodies by their velocities, then changes these by the forces where they arrive;
+the velocity of a frame is that which led to it. There is no box. The first frame of the published data is that after
+100 steps, so that frames 30 and 40 are 3100 and 4100 steps from the start. Under gravity
+
+    F_i = sum_j (x_j - x_i) / (r_ij^2 + softening^2)^(3/2)
 
 An episode is one simulation; all are independent. Engine: NumPy in float64, as that of the published data.
 """
@@ -32,7 +33,7 @@ class Options(Checked):
     seed: of charges and first states.
     points: number of bodies.
     interaction: "charge", or "gravity" between equal masses.
-    position_deviation: standard deviation of first positions, for 5 bodies; it grows with the cube root of their number.
+    position_deviation: standard deviation of first positions of 5 bodies; it grows with the cube root of their number.
     speed: of each body at first.
     force_limit: of each component of the force on a body; 0 for none.
     softening: of gravity, a length.
