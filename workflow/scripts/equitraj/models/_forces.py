@@ -11,7 +11,7 @@ import numpy as np
 from equitraj.models._columns import linear, product, scaled, silu
 
 NEAREST = 1e-6  # of the squared extent, below which distances are alike
-STRONGEST = 12.0  # of the inverse hyperbolic sine of a force, in units of the typical one
+STRONGEST = 100.0  # force, in units of the typical one: what no data tell of must not throw points away
 
 
 class Pairs:
@@ -136,8 +136,9 @@ class AngleForces(eqx.Module):
 
 
 def _sinh(x: jax.Array) -> jax.Array:
-    """A power of what a network sees the logarithm of is nearly a straight line to it."""
-    return jnp.sinh(jnp.clip(x, -STRONGEST, STRONGEST))
+    """A power of what a network sees the logarithm of is nearly a straight line to it; at most `STRONGEST`."""
+    most = float(np.arcsinh(STRONGEST))
+    return jnp.sinh(jnp.clip(x, -most, most))
 
 
 def angles(bonds: tuple[tuple[int, int], ...]) -> tuple[tuple[int, int, int], ...]:

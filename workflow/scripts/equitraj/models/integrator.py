@@ -11,8 +11,8 @@ distance, as many laws are, is nearly a straight line to it, near and far. Steps
 method (kick, then drift: Hairer, Lubich & Wanner, Geometric Numerical Integration, 2006, eq. I.1.9), which is the
 leapfrog with velocities half a step behind.
 
-Errors of a close encounter grow beyond all bounds on the way, and so do gradients on the way back: in training, the
-gradient of each sample may grow by the factor `growth` and no more, else a few encounters decide the fit.
+Errors of a close encounter grow beyond all bounds on the way, and so do gradients on the way back: in training, that of
+each sample is held at a length, that of the error `hold`, else a few encounters decide the fit.
 """
 
 from collections.abc import Callable
@@ -40,14 +40,14 @@ GPU = True  # its training profits from one
 class Hyperparameters(Checked):
     """Attributes: width, units of the networks of the forces; steps from one frame to the predicted one; layers, rounds
     of messages before the forces of a step, 0 for forces that depend on two points alone; angles, whether angles
-    between bonds have forces of their own; growth, the factor by which the gradient of a sample may grow on its way
-    back through the steps."""
+    between bonds have forces of their own; hold, the error of a sample, in units of the typical displacement, whose
+    gradient is the longest there may be on the way back through the steps."""
 
     width: Annotated[int, Range(1, 4096)] = 32
     steps: Annotated[int, Range(1, 100_000)] = 20
     layers: Annotated[int, Range(0, 16)] = 0
     angles: bool = False
-    growth: Annotated[float, Range(1)] = 2.0
+    hold: Annotated[float, Range(above=0)] = 0.03
 
 
 def claims(hyperparameters: Hyperparameters) -> dict[str, bool]:
@@ -70,7 +70,7 @@ class Network(eqx.Module):
     displacement: float
     strength: float
     steps: int = eqx.field(static=True)
-    growth: float = eqx.field(static=True)
+    hold: float = eqx.field(static=True)
     compiler_options: ClassVar = {"xla_cpu_use_fusion_emitters": True}
 
     def prepare(self, inputs: dict[str, jax.Array]) -> dict[str, jax.Array]:
@@ -89,8 +89,11 @@ class Network(eqx.Module):
         return kept | features | {"start": start, "past": past}
 
     def apply(self, prepared: dict[str, jax.Array]) -> jax.Array:
-        """Displacement (B, N, 3) from the arrays of `prepare`, with gradients of limited growth."""
-        return self._moved(prepared, partial(advanced, self.growth))
+        """Displacement (B, N, 3) from the arrays of `prepare`, with gradients of limited length."""
+        batch, n_points = prepared["start"].shape[:2]
+        # the root of what the mean square over samples and coordinates has as its gradient, in units of the extent
+        most = self.hold * 4 / ((3 * n_points) ** 0.5 * batch * self.strength)
+        return self._moved(prepared, partial(advanced, most))
 
     def __call__(self, inputs: dict[str, jax.Array]) -> jax.Array:
         """Displacement (B, N, 3) from the arrays of `equitraj.data.features.network_inputs`."""
@@ -151,5 +154,5 @@ def build(hyperparameters: Hyperparameters, shape: Shape, key: jax.Array) -> Net
         displacement=statistics.displacement_scale,
         strength=2 * statistics.residual_scale / statistics.extent,
         steps=hyperparameters.steps,
-        growth=hyperparameters.growth,
+        hold=hyperparameters.hold,
     )
