@@ -33,7 +33,7 @@ def known_samples(task: dict, source: dict) -> dict[str, int] | None:
     Those of one episode: in several, more samples are lost at the borders.
     """
     frames, split = known_frames(source), task["split"]
-    if frames is None or split.get("by", "time") == "episode":
+    if frames is None or split.get("by", "time") != "time":
         return None
     usable = max(frames - task["lag"], 0)
     counts = split_counts([split[part] for part in SPLITS], usable, "samples")
@@ -43,6 +43,8 @@ def known_samples(task: dict, source: dict) -> dict[str, int] | None:
 def check_split(name: str, task: dict, source: dict) -> None:
     """Check the sizes of a task's splits and, where its frames are known, that they fit and leave none empty."""
     split, history = task["split"], task["history"]
+    if "seed" in split and split.get("by") != "random":
+        raise ValueError(f"tasks.{name}.split.seed: has no effect without `by: random`; leave it out")
     try:
         are_fractions([split[part] for part in SPLITS])
         samples = known_samples(task, source) or {}
@@ -92,7 +94,7 @@ def check_memory(name: str, config: dict, points: int | None) -> None:
 def check_sizes(name: str, sizes: list, task: dict, source: dict) -> None:
     """Check that training sizes fit into a task's training split."""
     samples, split = known_samples(task, source), task["split"]
-    is_count = split.get("by", "time") == "time" and split["train"] >= 1
+    is_count = split.get("by", "time") != "episode" and split["train"] >= 1
     largest = samples["train"] if samples else split["train"] if is_count else None
     for size in sizes:
         if size != "all" and largest is not None and size > largest:
