@@ -18,54 +18,10 @@ from equitraj.data import tasks
 from equitraj.data import trajectory as files
 from equitraj.data.sources import entry
 from equitraj.data.sources.reading import read_file
+from mocap_files import SKELETON, angles, written_motion
 from study import REPOSITORY, merged
 
 FETCH = REPOSITORY / "workflow/scripts/fetch.py"
-SKELETON = """# a leg
-:version 1.10
-:units
-  length 0.45
-  angle deg
-:root
-   order TX TY TZ RX RY RZ
-   axis XYZ
-   position 0 0 0
-   orientation 0 0 0
-:bonedata
-  begin
-     id 1
-     name hip
-     direction 0.6 -0.8 0
-     length 2.5
-     axis 0 0 0  XYZ
-  end
-  begin
-     id 2
-     name femur
-     direction 0 -1 0
-     length 7.2
-     axis 10 -30 20  XYZ
-    dof rx ry rz
-    limits (-160.0 20.0)
-           (-70.0 70.0)
-           (-60.0 70.0)
-  end
-  begin
-     id 3
-     name tibia
-     direction 0.36 -0.48 0.8
-     length 7
-     axis 0 40 20  ZYX
-    dof rx
-    limits (-10.0 170.0)
-  end
-:hierarchy
-  begin
-    root hip
-    hip femur
-    femur tibia
-  end
-"""
 
 
 @pytest.fixture
@@ -96,19 +52,6 @@ def study(name: str) -> dict:
     """The configuration with a study laid over it."""
     layers = [REPOSITORY / "config.yaml", REPOSITORY / f"studies/{name}.yaml"]
     return merged(*(yaml.safe_load(path.read_text(encoding="utf-8")) for path in layers))
-
-
-def angles(frames: int, seed: int) -> dict[str, np.ndarray]:
-    random = np.random.default_rng(seed)
-    return {name: random.uniform(-60, 60, (frames, n)) for name, n in (("root", 6), ("femur", 3), ("tibia", 1))}
-
-
-def written_motion(path, values: dict[str, np.ndarray]) -> None:
-    lines = ["#!OML:ASF", ":FULLY-SPECIFIED", ":DEGREES"]
-    for frame in range(len(values["root"])):
-        lines.append(str(frame + 1))
-        lines += [f"{name} {' '.join(map(repr, row[frame].tolist()))}" for name, row in values.items()]
-    path.write_text("\n".join(lines) + "\n")
 
 
 def by_hand(values: dict[str, np.ndarray], frame: int) -> np.ndarray:
@@ -166,6 +109,7 @@ def test_motion_capture_is_fetched_in_the_order_of_its_episodes(tmp_path, server
         (SKELETON.replace("dof rx\n", "dof l\n"), "", "a.asf: not a skeleton .ValueError: tibia has the freedom 'l'"),
         (SKELETON.replace("length 7.2", "length long"), "", "a.asf: not a skeleton .ValueError"),
     ],
+    ids=range(12),
 )
 def test_a_wrong_motion_is_told(tmp_path, skeleton, motion, expected):
     (tmp_path / "a.asf").write_text(skeleton)
