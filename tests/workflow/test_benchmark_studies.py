@@ -61,7 +61,10 @@ def test_md17_from_a_mirror_to_its_table(fresh):
     species = np.array([6, 6, 8, 1, 1, 1, 1, 1, 1], np.uint8)
     np.savez(fresh / "mirror/md17_ethanol.npz", R=position, z=species, E=np.zeros((600, 1)), F=position)
     split = {"by": "random", "seed": 100, "train": 200, "validation": 100, "test": 100}
-    changes = {"sources": {"ethanol": {"start": 10, "stop": 590}}, "tasks": {"ethanol": {"lag": 5, "split": split}}}
+    changes = {
+        "sources": {"ethanol": {"start": 10, "stop": 590, "frames": 580}},
+        "tasks": {"ethanol": {"lag": 5, "split": split}},
+    }
     mse = ran(fresh, "md17", "ethanol", **changes)
     assert mse["autoregression"] <= 1.05 * mse["constant_velocity"] < 0.5 * mse["persistence"]
     splits = table(fresh, "splits")

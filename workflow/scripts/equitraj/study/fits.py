@@ -33,10 +33,13 @@ def known_samples(task: dict, source: dict) -> dict[str, int] | None:
     Those of one episode: in several, more samples are lost at the borders.
     """
     frames, split = known_frames(source), task["split"]
-    if frames is None or split.get("by", "time") != "time":
+    if frames is None or split.get("by", "time") == "episode":
         return None
-    usable = max(frames - task["lag"], 0)
+    is_drawn = split.get("by") == "random"
+    usable = max(frames - task["lag"] - (task["history"] - 1 if is_drawn else 0), 0)
     counts = split_counts([split[part] for part in SPLITS], usable, "samples")
+    if is_drawn:
+        return dict(zip(SPLITS, counts, strict=True))
     return dict(zip(SPLITS, map(len, cut(usable, counts, task["history"], task["lag"])), strict=True))
 
 
@@ -103,7 +106,7 @@ def check_sizes(name: str, sizes: list, task: dict, source: dict) -> None:
 
 def check_rollout(name: str, steps: int, task: dict, source: dict) -> None:
     """Check that a rollout from the first test sample has true frames to its end."""
-    samples = known_samples(task, source)
+    samples = known_samples(task, source) if task["split"].get("by") != "random" else None  # those are anywhere
     if samples and steps * task["lag"] > samples["test"] + task["lag"] - 1:
         raise ValueError(
             f"rollout.steps: {steps}, but the test split of tasks.{name} has only {samples['test']} samples; take "
