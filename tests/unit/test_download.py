@@ -148,6 +148,31 @@ def test_good_file(server, tmp_path, behaviour):
     assert names(tmp_path) == ["paths.npz"] and server.ranges == [None]
 
 
+def test_without_a_checksum_any_file_is_taken_but_a_page(server, tmp_path):
+    (tmp_path / "paths.npz.part").write_bytes(b"of another one")
+    assert fetch(server.url, None, tmp_path / "paths.npz") == server.url
+    assert (tmp_path / "paths.npz").read_bytes() == CONTENT and server.ranges == [None]
+    (tmp_path / "paths.npz").unlink()
+    server.script = ["page_200"]
+    with pytest.raises(DownloadError, match="expected sha256 not given.*\n.*an HTML page in place of the file"):
+        fetch(server.url, None, tmp_path / "paths.npz")
+    assert names(tmp_path) == []
+
+
+def test_a_short_answer_without_a_checksum_is_never_put_together(server, tmp_path):
+    server.script = ["truncated"]
+    fetch(server.url, None, tmp_path / "paths.npz", patience=QUICK)
+    assert (tmp_path / "paths.npz").read_bytes() == CONTENT
+    assert server.ranges == [None, f"bytes={len(CONTENT) // 2}-", None]
+
+
+def test_the_name_behind_an_address_is_what_a_mirror_is_asked_for(server, tmp_path):
+    (tmp_path / "mirror").mkdir()
+    (tmp_path / "mirror/named.npz").write_bytes(CONTENT)
+    here = fetch("https://host.invalid/files/1#named.npz", SHA256, tmp_path / "a.npz", str(tmp_path / "mirror"))
+    assert here == str(tmp_path / "mirror/named.npz")
+
+
 @pytest.mark.parametrize(
     ("behaviour", "expected", "requests"),
     [
@@ -308,7 +333,7 @@ def test_script_writes_the_trajectory(server, tmp_path):
         ({"array": "ar"}, "Did you mean 'arr'?"),
         ({"frames": 41}, "40 frames, but the source declares `frames: 41`"),
         ({"bonds": "chian"}, "Did you mean 'chain'?"),
-        ({"sha256": None}, "sha256: no value; kind download needs it"),
+        ({"sha256": ""}, "sha256: no value; kind download needs it, or null"),
         ({"kind": "donwload"}, "Did you mean 'download'?"),
     ],
 )

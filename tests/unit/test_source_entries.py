@@ -13,7 +13,7 @@ WEB = {"kind": "download", "url": "https://host/a.npz", "sha256": SHA256}
 @pytest.fixture
 def here(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    for name in ("a.npz", "b.npz", "a.csv", "a.xyz", "a.h5", "a.xtc", "a.gro", "a.txt"):
+    for name in ("a.npz", "b.npz", "a.csv", "a.xyz", "a.h5", "a.xtc", "a.gro", "a.txt", "a.amc"):
         (tmp_path / name).touch()
 
 
@@ -29,6 +29,8 @@ def here(tmp_path, monkeypatch):
         ({"path": "a.h5", "topology": "a.gro"}, "molecules"),
         ({"path": "a.xtc"}, "molecules"),
         ({"path": "a.txt", "format": "tracks"}, "tracks"),
+        ({"path": "a.amc", "topology": "a.asf"}, "mocap"),
+        ({"url": "https://host/files/86720#a.csv"}, "tracks"),
         ({"url": "https://host/data/a.csv?version=2"}, "tracks"),
         ({"url": ["https://host/1/a.xtc"], "topology_url": "https://host/a.gro"}, "molecules"),
     ],
@@ -61,6 +63,8 @@ def test_every_format_says_what_it_reads():
         },
         {"kind": "file", "path": "a.xyz", "arrays": {"velocity": "v"}},
         WEB | {"array": "x"},
+        WEB | {"sha256": None, "episodes": [1, 0], "omit_species": [1]},
+        WEB | {"url": ["https://h/1/a.npz", "https://h/2#a.npz"], "sha256": [SHA256, None]},
         WEB | {"url": ["https://h/1/a.npz", "https://h/2/a.npz"], "sha256": [SHA256] * 2, "max_bytes": 10},
         WEB | {"url": "https://h/a.xtc", "topology_url": "https://h/a.gro", "topology_sha256": SHA256, "unwrap": True},
         {"kind": "simulate", "system": "bead_chain", "frames": 20, "bonds": "chain"},
@@ -74,6 +78,9 @@ def test_good_entries(here, source):
     ("source", "expected"),
     [
         ({"kind": "file"}, "path: no value; kind file needs it"),
+        ({"kind": "download", "url": "https://host/a.npz"}, "sha256: no value; kind download needs it, or null"),
+        ({"kind": "file", "path": "a.amc"}, "topology: no value; kind file, format mocap .* needs it"),
+        (WEB | {"sha256": []}, "sha256: no value"),
         ({"kind": "file", "path": "c.npz"}, "path: no file 'c.npz'"),
         ({"kind": "file", "path": "c*.npz"}, "path: no file matches 'c.*npz'"),
         ({"kind": "file", "path": []}, "path: no value"),

@@ -127,6 +127,7 @@ AT_PARSING = WRONG_METHODS | {
         ("g" * 64, "'" + "g" * 64 + "'; expected"),
         (0, "0; expected"),
     ],
+    "sources.web.episodes": [([], "expected at least 1"), ([1, 1], "[1, 1]; expected"), ([-1], "-1; expected")],
     "sources.own.path": [
         ("nowhere.npz", "no file 'nowhere.npz'; paths are relative to the working directory"),
         ("", "''; expected"),
@@ -160,9 +161,14 @@ AT_PARSING = WRONG_METHODS | {
             "train 0.8, validation 20, test 20; expected whole numbers only",
         ),
         ({"train": 0.8, "validation": 0.2, "test": 0.2}, "with a sum of at most 1"),
+        (
+            {"by": "random", "train": 100, "validation": 50, "test": 50},
+            "train 100 + validation 50 + test 50 = 200 samples, but the data have 199",
+        ),
         ({"train": 1.0, "validation": 0.1, "test": 0.1}, "train 1.0, validation 0.1, test 0.1; expected whole numbers"),
     ],
-    "tasks.tiny_k1.split.by": [("frame", "unknown value 'frame'; allowed: time, episode")],
+    "tasks.tiny_k1.split.by": [("frame", "unknown value 'frame'; allowed: time, episode, random")],
+    "tasks.tiny_k1.split.seed": [(1, "has no effect without `by: random`; leave it out")],
     "tasks.tiny_k1.split.train": [
         (INFINITY, "inf; expected a finite number"),
         (NAN, "nan; expected a finite number"),

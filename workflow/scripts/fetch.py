@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from equitraj.base import command
+from equitraj.base.files import file_sha256
 from equitraj.data import trajectory as files
 from equitraj.data.sources import declared, download, entry
 from equitraj.data.sources.limits import MAX_BYTES
@@ -16,9 +17,9 @@ from equitraj.data.trajectory import Trajectory
 
 def fetch_download(source: dict, mirror: str | None, output: Path) -> Trajectory:
     """Download the files of a source beside `output`, read them, remove them."""
-    urls, sums = entry.listed(source["url"]), [s.lower() for s in entry.listed(source["sha256"])]
-    topologies = entry.listed(source.get("topology_url") or [])
-    wanted = list(zip(urls + topologies, sums + entry.listed(source.get("topology_sha256") or []), strict=True))
+    urls, topologies = entry.listed(source["url"]), entry.listed(source.get("topology_url") or [])
+    sums = entry.sums(source["sha256"], urls) + entry.sums(source.get("topology_sha256", []), topologies)
+    wanted = list(zip(urls + topologies, sums, strict=True))
     numbered = len(wanted) > 1
     locals_ = [
         output.with_name(f"download-{f'{i}-' if numbered else ''}{download.file_name(url)}")
@@ -30,16 +31,24 @@ def fetch_download(source: dict, mirror: str | None, output: Path) -> Trajectory
             download.fetch(url, sha256, local, mirror, max_bytes=limit)
             for (url, sha256), local in zip(wanted, locals_, strict=True)
         ]
+        found = [given or _unpinned(address, path) for (address, given), path in zip(wanted, locals_, strict=True)]
         here = source | ({"topology": str(locals_[-1])} if topologies else {})
         trajectory = read_files([str(path) for path in locals_[: len(urls)]], here, addresses[: len(urls)])
     finally:
         for path in locals_:
             path.unlink(missing_ok=True)
-    one = len(urls) == 1
-    provenance = {"address": addresses[0] if one else addresses[: len(urls)], "sha256": sums[0] if one else sums}
+    which = 0 if len(urls) == 1 else slice(len(urls))
+    provenance = {"address": addresses[which], "sha256": found[which]}
     if topologies:
-        provenance["topology"] = {"address": addresses[-1], "sha256": wanted[-1][1]}
+        provenance["topology"] = {"address": addresses[-1], "sha256": found[-1]}
     return replace(trajectory, provenance=trajectory.provenance | provenance)
+
+
+def _unpinned(url: str, path: Path) -> str:
+    """The sha256 of a file whose source gives none, said so that it can be pinned."""
+    found = file_sha256(path)
+    print(f"{url}: not checked, its source has no sha256; to pin what was fetched: sha256: {found}", file=sys.stderr)
+    return found
 
 
 def main() -> None:

@@ -111,11 +111,13 @@ def is_learned(name: str) -> bool:
 
 
 @cache
-def constant(path: Path, name: str) -> object:
-    """The literal value of a constant in a Python file."""
+def constant(path: Path, name: str, default: object = None) -> object:
+    """The literal value of a constant in a Python file; without one, `default`, where it is not None."""
     for node in parsed(path).body:
         if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name) and node.targets[0].id == name:
             return ast.literal_eval(node.value)
+    if default is not None:
+        return default
     raise ValueError(f"{path}: no constant {name}")
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 
@@ -189,17 +190,18 @@ class Histories:
 def split_frames(episode: np.ndarray, history: int, lag: int, split: dict) -> dict[str, np.ndarray]:
     """Newest-frame indices of each split.
 
-    `split` has `by` (`time`: every episode is cut in time order, or `episode`: whole episodes are dealt out) and the
-    sizes `train`, `validation`, `test`, as numbers (samples for `time`, episodes for `episode`) or as fractions of 1.
+    `split` has `by` (`time`: every episode is cut in time order, `episode`: whole episodes are dealt out, or `random`:
+    samples are drawn with `seed`) and the sizes `train`, `validation`, `test`, as numbers (episodes for `episode`, else
+    samples) or as fractions of 1.
     With `time` the test samples are the last ones, the validation samples those before, so that tasks of different
     history predict the same targets. A sample is dropped where its window would reach into the next split: no frame
-    is shared between splits.
+    is shared between splits. With `random` no sample is in two splits, but the windows of samples overlap.
 
     Raises:
         ValueError: the sizes exceed the data, or leave a split empty.
     """
-    deal = _cut_episodes if split.get("by", "time") == "episode" else _cut_times
-    parts = deal(np.asarray(episode), history, lag, [split[name] for name in SPLITS])
+    deal = {"time": _cut_times, "episode": _cut_episodes, "random": partial(_draw, seed=split.get("seed", 0))}
+    parts = deal[split.get("by", "time")](np.asarray(episode), history, lag, [split[name] for name in SPLITS])
     for name, part in zip(SPLITS, parts, strict=True):
         if not len(part):
             raise ValueError(
@@ -231,6 +233,14 @@ def _cut_episodes(episode: np.ndarray, history: int, lag: int, sizes: list[float
         ]
         parts.append(np.concatenate(spans) if spans else np.arange(0))
     return parts
+
+
+def _draw(episode: np.ndarray, history: int, lag: int, sizes: list[float], seed: int) -> list[np.ndarray]:
+    newest = np.arange(history - 1, len(episode) - lag)
+    newest = newest[episode[newest - history + 1] == episode[newest + lag]]
+    stops = np.cumsum(split_counts(sizes, len(newest), "samples"))
+    drawn = np.random.default_rng(seed).permutation(newest)
+    return [np.sort(part) for part in np.split(drawn, stops)[: len(SPLITS)]]
 
 
 def subset(newest: np.ndarray, size: str | int) -> np.ndarray:

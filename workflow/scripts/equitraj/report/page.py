@@ -213,6 +213,7 @@ def context(study: dict, config: dict, sources: Sources, commands: list[str]) ->
         "provenance": provenance(metrics, more.get("sources"), sources.run_records()),
         "data": embedded(every, metrics, audit, more, config),
         "asked": asked(study, config, metrics, summary),
+        "drawn": drawn(config, metrics),
         "findings": findings(metrics, summary, audit, more)[:MOST_FINDINGS],
         "main": shown(tables.main_table(summary, broken_claims(audit), unit), "summary"),
         "failures": shown(tables.failure_table(metrics), "metrics"),
@@ -293,6 +294,12 @@ def asked(study: dict, config: dict, metrics: pd.DataFrame, summary: pd.DataFram
         "runs": len(metrics),
         "failed": int((metrics["status"] != "ok").sum()),
     }
+
+
+def drawn(config: dict, metrics: pd.DataFrame) -> list[str]:
+    """The tasks whose samples are drawn at random, so that windows of different splits overlap."""
+    tasks = config.get("tasks", {})
+    return [name for name in metrics["task"].unique() if tasks.get(name, {}).get("split", {}).get("by") == "random"]
 
 
 def installed() -> dict[str, str]:

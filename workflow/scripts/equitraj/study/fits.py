@@ -35,14 +35,19 @@ def known_samples(task: dict, source: dict) -> dict[str, int] | None:
     frames, split = known_frames(source), task["split"]
     if frames is None or split.get("by", "time") == "episode":
         return None
-    usable = max(frames - task["lag"], 0)
+    is_drawn = split.get("by") == "random"
+    usable = max(frames - task["lag"] - (task["history"] - 1 if is_drawn else 0), 0)
     counts = split_counts([split[part] for part in SPLITS], usable, "samples")
+    if is_drawn:
+        return dict(zip(SPLITS, counts, strict=True))
     return dict(zip(SPLITS, map(len, cut(usable, counts, task["history"], task["lag"])), strict=True))
 
 
 def check_split(name: str, task: dict, source: dict) -> None:
     """Check the sizes of a task's splits and, where its frames are known, that they fit and leave none empty."""
     split, history = task["split"], task["history"]
+    if "seed" in split and split.get("by") != "random":
+        raise ValueError(f"tasks.{name}.split.seed: has no effect without `by: random`; leave it out")
     try:
         are_fractions([split[part] for part in SPLITS])
         samples = known_samples(task, source) or {}
@@ -92,7 +97,7 @@ def check_memory(name: str, config: dict, points: int | None) -> None:
 def check_sizes(name: str, sizes: list, task: dict, source: dict) -> None:
     """Check that training sizes fit into a task's training split."""
     samples, split = known_samples(task, source), task["split"]
-    is_count = split.get("by", "time") == "time" and split["train"] >= 1
+    is_count = split.get("by", "time") != "episode" and split["train"] >= 1
     largest = samples["train"] if samples else split["train"] if is_count else None
     for size in sizes:
         if size != "all" and largest is not None and size > largest:
@@ -101,7 +106,7 @@ def check_sizes(name: str, sizes: list, task: dict, source: dict) -> None:
 
 def check_rollout(name: str, steps: int, task: dict, source: dict) -> None:
     """Check that a rollout from the first test sample has true frames to its end."""
-    samples = known_samples(task, source)
+    samples = known_samples(task, source) if task["split"].get("by") != "random" else None  # those are anywhere
     if samples and steps * task["lag"] > samples["test"] + task["lag"] - 1:
         raise ValueError(
             f"rollout.steps: {steps}, but the test split of tasks.{name} has only {samples['test']} samples; take "

@@ -1,4 +1,4 @@
-"""Fetch one file over HTTP or from a local mirror, and accept it only if its sha256 is the declared one.
+"""Fetch one file over HTTP or from a local mirror, and accept it only if its sha256 is the declared one, if one is.
 
 An interrupted download leaves `{destination}.part`, which the next call continues (HTTP Range, RFC 9110 section 14).
 A download that ends with an error leaves nothing.
@@ -45,7 +45,7 @@ class Patience:
 
 def fetch(
     url: str,
-    sha256: str,
+    sha256: str | None,
     destination: str | Path,
     mirror: str | None = None,
     patience: Patience | None = None,
@@ -55,12 +55,13 @@ def fetch(
 
     `mirror` is tried first: a folder that holds a file of the same name, or an http(s) address that the name is
     appended to. Connection errors, busy servers and short answers are retried and continued where they stopped. A file
-    of more than `max_bytes` is not taken.
+    of more than `max_bytes` is not taken. Without a `sha256` any file but a page of HTML is taken, and none is
+    continued: there is nothing to check one put together against.
 
     Raises:
         DownloadError: no address gave a file with this sha256. Nothing is left on disk.
     """
-    destination, sha256 = Path(destination), sha256.lower()
+    destination, sha256 = Path(destination), sha256 and sha256.lower()
     part = destination.with_name(destination.name + ".part")
     destination.parent.mkdir(parents=True, exist_ok=True)
     failures = []
@@ -79,12 +80,15 @@ def fetch(
 
 
 def file_name(url: str) -> str:
-    """The last component of the path of an address.
+    """The last component of the path of an address, or of what stands behind its `#`.
+
+    No server is asked for that: it names a file whose address does not, as in `https://host/files/8672230#adk4AKE.psf`.
 
     Raises:
         DownloadError: the address names no file.
     """
-    name = unquote(PurePosixPath(urlsplit(url).path).name)
+    parts = urlsplit(url)
+    name = PurePosixPath(unquote(parts.fragment or parts.path)).name
     if not name or not _is_web(url):
         raise DownloadError(f"url {url!r} is no http(s) address of a file; correct `url:` in the config")
     return name
@@ -102,26 +106,29 @@ def _is_web(address: str) -> bool:
     return urlsplit(address).scheme in ("http", "https")
 
 
-def _message(name: str, sha256: str, failures: list[str], mirror: str | None) -> str:
+def _message(name: str, sha256: str | None, failures: list[str], mirror: str | None) -> str:
     advice = f"set `mirror:` in the config to a folder that has {name} (or to an address that serves it)"
     if mirror:
         advice = f"put {name} into the mirror {mirror}, or set `mirror:` in the config to a folder that has it"
     reasons = "\n".join(failures)
     return (
-        f"cannot fetch {name} (expected sha256 {sha256}); tried:\n{reasons}\n"
+        f"cannot fetch {name} (expected sha256 {sha256 or 'not given'}); tried:\n{reasons}\n"
         f"To go on, {advice}; if the file itself has changed, correct `url:` and `sha256:` of the source."
     )
 
 
-def _obtain(address: str, sha256: str, part: Path, patience: Patience, max_bytes: int) -> None:
+def _obtain(address: str, sha256: str | None, part: Path, patience: Patience, max_bytes: int) -> None:
     """Fill `part` with the bytes of `address`; a continued part that is wrong is fetched once more from zero."""
     if not _is_web(address):
         return _copy(Path(address), sha256, part)
+    if not sha256:
+        part.unlink(missing_ok=True)
     if part.exists() and file_sha256(part) == sha256:  # stopped after the last byte, before it got its final name
         return None
     continued = _download(address, part, patience, max_bytes)
     if continued and file_sha256(part) != sha256:
-        print(f"{address}: the continued download has a wrong sha256; starting from zero", file=sys.stderr)
+        why = "a wrong sha256" if sha256 else "no sha256 to check it by"
+        print(f"{address}: the continued download has {why}; starting from zero", file=sys.stderr)
         part.unlink()
         _download(address, part, patience, max_bytes)
     if problem := _difference(part, sha256):
@@ -129,7 +136,7 @@ def _obtain(address: str, sha256: str, part: Path, patience: Patience, max_bytes
         raise _Unusable(problem)
 
 
-def _copy(source: Path, sha256: str, part: Path) -> None:
+def _copy(source: Path, sha256: str | None, part: Path) -> None:
     try:
         problem = _difference(source, sha256)
     except OSError as error:
@@ -140,14 +147,16 @@ def _copy(source: Path, sha256: str, part: Path) -> None:
         shutil.copyfile(source, temporary)
 
 
-def _difference(path: Path, sha256: str) -> str | None:
-    """What is wrong with a file that should have this sha256, or None."""
+def _difference(path: Path, sha256: str | None) -> str | None:
+    """What is wrong with a file that should have this sha256 (or any, but be no page of HTML), or None."""
     found = file_sha256(path)
     if found == sha256:
         return None
     with open(path, "rb") as file:
         head = file.read(512).lstrip().lower()
     is_page = head.startswith((b"<!doctype html", b"<html"))
+    if not (is_page or sha256):
+        return None
     what = "an HTML page in place of the file" if is_page else "another or a damaged file"
     return f"{what}: {path.stat().st_size} bytes with sha256 {found}"
 

@@ -11,7 +11,7 @@ FORMATS = "data/sources/formats"
 OTHERS = "molecules"  # reads what no other format claims
 NEEDED = {"download": ("url", "sha256"), "simulate": ("system",), "file": ("path",)}
 COMMON = ("kind", "name", "frames", "bonds", "lift", "lift_seed")
-READ = ("format", "start", "stop", "stride", "max_bytes")
+READ = ("format", "start", "stop", "stride", "episodes", "max_bytes")
 KEYS = {"download": ("url", "sha256", *READ), "file": ("path", *READ)}
 KEYS["simulate"] = ("system", "options")
 GLOB = set("*?[")
@@ -20,6 +20,11 @@ GLOB = set("*?[")
 def listed(value: str | list[str]) -> list[str]:
     """A value that may be a list, as a list."""
     return [value] if isinstance(value, str) else list(value)
+
+
+def sums(value: str | list[str | None] | None, addresses: list[str]) -> list[str | None]:
+    """The checksum of each address in lower case, None where none is known; one None stands for all."""
+    return [None] * len(addresses) if value is None else [each and each.lower() for each in listed(value)]
 
 
 def paths(source: dict) -> list[str]:
@@ -52,9 +57,10 @@ def is_web(address: str) -> bool:
 
 
 def suffix(address: str) -> str:
-    """The suffix of a path or of an address, in lower case."""
-    is_web = urlsplit(address).scheme in ("http", "https")
-    return PurePosixPath(urlsplit(address).path if is_web else address).suffix.lower()
+    """The suffix of a path or of an address, or of the name behind its `#`, in lower case."""
+    parts = urlsplit(address)
+    is_web = parts.scheme in ("http", "https")
+    return PurePosixPath(parts.fragment or parts.path if is_web else address).suffix.lower()
 
 
 def format_of(source: dict) -> str:
@@ -67,15 +73,15 @@ def format_of(source: dict) -> str:
         if chosen not in names(FORMATS):
             raise ValueError(f"format: unknown {chosen!r}; {nearest(chosen, names(FORMATS))}")
         return chosen
-    if any(source.get(key) for key in ("topology", "topology_url", "selection")):
-        return OTHERS
     ending = suffix(listed(source.get("path") or source["url"])[0])
-    return next((name for name in names(FORMATS) if ending in format_constant(name, "SUFFIXES")), OTHERS)
+    claims = next((name for name in names(FORMATS) if ending in format_constant(name, "SUFFIXES")), OTHERS)
+    asked = [key for key in ("topology", "topology_url", "selection") if source.get(key)]
+    return claims if set(asked) <= set(format_constant(claims, "KEYS")) else OTHERS
 
 
 def format_constant(name: str, what: str) -> tuple[str, ...]:
-    """`SUFFIXES` or `KEYS` of a format, read without importing it."""
-    return constant(LIBRARY / FORMATS / f"{name}.py", what)
+    """`SUFFIXES` or `KEYS` of a format, or `NEEDS`, which it may leave out, read without importing it."""
+    return constant(LIBRARY / FORMATS / f"{name}.py", what, () if what == "NEEDS" else None)
 
 
 def check(source: dict) -> None:
@@ -87,8 +93,9 @@ def check(source: dict) -> None:
     kind = source.get("kind")
     if kind not in NEEDED:
         raise ValueError(f"kind: unknown value {kind!r}; {nearest(str(kind), list(NEEDED))}")
-    if missing := [key for key in NEEDED[kind] if not source.get(key)]:
-        raise ValueError(f"{missing[0]}: no value; kind {kind} needs it")
+    if missing := [key for key in NEEDED[kind] if not source.get(key) and not _is_unpinned(source, key)]:
+        unknown = ", or null where nobody tells it" if missing[0] == "sha256" else ""
+        raise ValueError(f"{missing[0]}: no value; kind {kind} needs it{unknown}")
     allowed = [*COMMON, *KEYS[kind]]
     reader = f"kind {kind}"
     if kind == "simulate":
@@ -98,6 +105,9 @@ def check(source: dict) -> None:
         reader = f"kind {kind}, format {chosen} (formats/{chosen}.py)"
         unused = {"topology_url", "topology_sha256"} if kind == "file" else {"topology"}
         allowed += [key for key in format_constant(chosen, "KEYS") if key not in unused]
+        for key in format_constant(chosen, "NEEDS"):
+            if not source.get(key := f"{key}_url" if kind == "download" else key):
+                raise ValueError(f"{key}: no value; {reader} needs it")
     for key in source:
         if key not in allowed:
             raise ValueError(f"{key}: has no effect on {reader}; {nearest(key, allowed)}")
@@ -108,11 +118,19 @@ def check(source: dict) -> None:
     _check_values(source)
 
 
+def _is_unpinned(source: dict, key: str) -> bool:
+    """Whether this is a checksum that the source says nobody knows."""
+    return key == "sha256" and key in source and source[key] is None
+
+
 def _check_addresses(source: dict) -> None:
     for url, sha256 in (("url", "sha256"), ("topology_url", "topology_sha256")):
-        addresses, sums = listed(source.get(url) or []), listed(source.get(sha256) or [])
-        if len(addresses) != len(sums):
-            raise ValueError(f"{url}: {len(addresses)} addresses, {sha256}: {len(sums)} checksums; give one for each")
+        addresses = listed(source.get(url) or [])
+        given = len(sums(source.get(sha256, []), addresses))
+        if len(addresses) != given:
+            raise ValueError(
+                f"{url}: {len(addresses)} addresses, {sha256}: {given} checksums; give one for each, null for unknown"
+            )
         for address in addresses:
             if not is_web(address) or not PurePosixPath(urlsplit(address).path).name:
                 raise ValueError(f"{url}: {address!r}; expected the http(s) address of a file")

@@ -20,6 +20,22 @@ def cut(trajectory: Trajectory, source: dict) -> Trajectory:
     return at_frames(trajectory, chosen)
 
 
+def chosen(trajectory: Trajectory, source: dict, name: str) -> Trajectory:
+    """The episodes whose numbers (from 0) `episodes` of the source lists, in that order, numbered from 0 again.
+
+    Raises:
+        ValueError: a number that no episode has.
+    """
+    if "episodes" not in source:
+        return trajectory
+    present = np.unique(trajectory.episode)
+    if unknown := [number for number in source["episodes"] if number not in present]:
+        raise ValueError(f"episodes: no episode {unknown[0]} in {name}; expected numbers from 0 to {present[-1]}")
+    frames = [np.flatnonzero(trajectory.episode == number) for number in source["episodes"]]
+    episode = np.repeat(np.arange(len(frames)), [len(each) for each in frames])
+    return replace(at_frames(trajectory, np.concatenate(frames)), episode=episode)
+
+
 def join(parts: list[Trajectory], names: list[str]) -> Trajectory:
     """Trajectories of the same points as one, their episodes numbered on.
 

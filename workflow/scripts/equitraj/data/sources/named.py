@@ -9,7 +9,6 @@ from equitraj.data.trajectory import Trajectory
 
 POSITIONS = "(frames, points, 2 or 3) or (episodes, frames, points, 2 or 3)"
 RESERVED = ("position", "velocity", "mass", "species", "episode", "bonds", "time")  # other names are features
-KEYS = ("array", "arrays", "box", "unwrap", "time_step", "length_unit", "time_unit")
 PER_POINT = ("mass", "species", "charge")  # one number per point
 # The shapes of what belongs to points, by how many axes the positions have: E episodes, T frames, N points, F numbers.
 SHAPES = {3: ("N", "NF", "TN", "TNF", "EN", "ENF"), 4: ("N", "NF", "EN", "ENF", "ETN", "ETNF")}
@@ -63,7 +62,32 @@ def from_arrays(arrays: dict[str, np.ndarray], name: str, source: dict) -> Traje
     own = {
         k: per_point(name, k, arrays[k], sizes, episode, position.ndim)[..., 0] for k in PER_POINT[:2] if k in arrays
     }
-    return replace(trajectory, features=points, **own)
+    return without_species(replace(trajectory, features=points, **own), name, source)
+
+
+def without_species(trajectory: Trajectory, name: str, source: dict) -> Trajectory:
+    """The trajectory without the points whose species `omit_species` of the source lists, and without their bonds.
+
+    Raises:
+        ValueError: no species that belong to the points for good, or nothing that is left.
+    """
+    if not (omitted := source.get("omit_species")):
+        return trajectory
+    if trajectory.species is None or trajectory.species.ndim != 1:
+        raise ValueError(f"omit_species: {name} has no species of its points; name their array under `arrays:`")
+    kept = ~np.isin(trajectory.species.astype(str), [str(each) for each in omitted])
+    if not kept.any():
+        raise ValueError(f"omit_species: {omitted} leaves none of the {len(kept)} points of {name}")
+    bonds = None if trajectory.bonds is None else trajectory.bonds[kept[trajectory.bonds].all(axis=1)]
+    return replace(
+        trajectory,
+        position=trajectory.position[:, kept],
+        velocity=None if trajectory.velocity is None else trajectory.velocity[:, kept],
+        species=trajectory.species[kept],
+        mass=None if trajectory.mass is None else trajectory.mass[..., kept],
+        features={what: value[..., kept, :] for what, value in trajectory.features.items()},
+        bonds=None if bonds is None else (np.cumsum(kept) - 1)[bonds],
+    )
 
 
 def _numbers(name: str, what: str, value: np.ndarray) -> np.ndarray:

@@ -4,7 +4,7 @@ from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 
-from equitraj.data.sources import entry, episodes
+from equitraj.data.sources import declared, entry, episodes
 from equitraj.data.sources.download import file_sha256
 from equitraj.data.trajectory import Trajectory
 
@@ -36,4 +36,4 @@ def read_files(paths: list[str], source: dict, names: list[str] | None = None) -
     parts = [reader.read(Path(path), source, name) for path, name in zip(paths, names, strict=True)]
     if not hasattr(reader, "STREAMS"):
         parts = [episodes.cut(part, source) for part in parts]
-    return episodes.join(parts, names)
+    return episodes.chosen(episodes.join(parts, names), source, declared.name_of(names))

@@ -11,7 +11,7 @@ from equitraj.data.sources.named import from_arrays, mapping
 from equitraj.data.trajectory import Trajectory
 
 SUFFIXES = (".npy", ".npz")
-KEYS = ("array", "arrays", "box", "unwrap", "time_step", "length_unit", "time_unit")
+KEYS = ("array", "arrays", "box", "unwrap", "omit_species", "time_step", "length_unit", "time_unit")
 OBJECTS = (
     "holds Python objects, which are never unpickled; save trials of equal length as one array, np.savez(file, "
     "position=np.stack(trials)), and trials of different lengths as one file each, listed under `path:`"

@@ -8,11 +8,11 @@ import numpy as np
 from equitraj.base.registry import nearest
 from equitraj.data import trajectory as files
 from equitraj.data.sources.limits import check_self_contained, check_unpacked
-from equitraj.data.sources.named import from_arrays, mapping
+from equitraj.data.sources.named import from_arrays, mapping, without_species
 from equitraj.data.trajectory import Trajectory
 
 SUFFIXES = (".h5", ".hdf5", ".h5md")
-KEYS = ("array", "arrays", "box", "unwrap", "time_step", "length_unit", "time_unit")
+KEYS = ("array", "arrays", "box", "unwrap", "omit_species", "time_step", "length_unit", "time_unit")
 
 
 def read(path: Path, source: dict, name: str) -> Trajectory:
@@ -28,7 +28,7 @@ def read(path: Path, source: dict, name: str) -> Trajectory:
         check_unpacked(name, unpacked, path.stat().st_size, source)
         if not (source.get("array") or source.get("arrays")):
             if "provenance" in file.get("parameters", file).attrs:
-                return files.read(path)
+                return without_species(files.read(path), name, source)
             raise ValueError(
                 f"{name}: not written by this workflow; name its data sets in `arrays:` of the source, as in "
                 f"arrays: {{ position: {found[0] if found else 'PATH'} }}, or give a `topology:` where it is H5MD; "

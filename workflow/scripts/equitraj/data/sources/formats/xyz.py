@@ -18,7 +18,7 @@ from equitraj.data.trajectory import Trajectory
 
 SUFFIXES = (".xyz", ".extxyz")
 STREAMS = True  # takes `start`, `stop` and `stride` itself
-KEYS = ("arrays", "unwrap", "time_step", "length_unit", "time_unit")
+KEYS = ("arrays", "unwrap", "omit_species", "time_step", "length_unit", "time_unit")
 # Names that programs give to columns, in order of preference; all are in the file's own units.
 COLUMNS = {"velocity": ("velocities", "velocity", "velo", "vel"), "charge": ("initial_charges", "charges", "charge")}
 COLUMNS |= {"mass": ("masses", "mass")}
