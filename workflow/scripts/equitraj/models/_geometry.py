@@ -1,7 +1,8 @@
-"""Vectors between points, and their spherical harmonics in e3nn's basis."""
+"""What equivariant networks see: vectors and scalars of points, vectors between them, harmonics in e3nn's basis."""
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from equitraj.models._irreps import harmonics_step
 
@@ -35,3 +36,13 @@ def harmonics(unit: jax.Array, lmax: int) -> list[jax.Array]:
         y = jnp.einsum("...i,...k,ikn->...n", unit, y, jnp.asarray(harmonics_step(degree), unit.dtype))
         found.append(y)
     return [jnp.moveaxis(y, -1, 1) for y in found]
+
+
+def of_points(inputs: dict[str, jax.Array]) -> dict[str, jax.Array]:
+    """`vector` (B, V, 3, N), displacements; `scalar` (B, F, N): 1, what the task shows, and their inner products."""
+    past = jnp.moveaxis(inputs["displacement"], 2, 3)
+    first, second = np.triu_indices(past.shape[1])
+    scalar = [jnp.ones_like(past, shape=(len(past), 1, past.shape[3]))]
+    scalar += [jnp.swapaxes(inputs["scalar"], 1, 2)] if "scalar" in inputs else []
+    scalar.append(jnp.arcsinh(jnp.sum(past[:, first] * past[:, second], axis=2)))
+    return {"vector": past, "scalar": jnp.concatenate(scalar, axis=1)}

@@ -41,13 +41,13 @@ def polynomials(distance: jax.Array, radius: jax.Array, count: int) -> jax.Array
     return jnp.cos(degree * jnp.arccos(jnp.clip(y, -1, 1)))
 
 
-def bessel(share: jax.Array, count: int) -> jax.Array:
-    """(count, ...) Bessel functions sqrt(2) sin(n pi d) / d of distances d (...) in units of the cutoff, n from 1.
+def bessel(distance: jax.Array, radius: jax.Array, count: int) -> jax.Array:
+    """(count, ...) functions sqrt(2 / c) sin(n pi d / c) / d of distances d (...) up to the radius c, n from 1.
 
     Gasteiger et al., ICLR 2020, eq. 7.
     """
-    n = jnp.arange(1, count + 1, dtype=share.dtype).reshape(-1, *[1] * share.ndim)
-    return 2**0.5 * jnp.pi * n * jnp.sinc(n * share)
+    n = jnp.arange(1, count + 1, dtype=distance.dtype).reshape(-1, *[1] * distance.ndim)
+    return (2 / radius) ** 0.5 * jnp.pi * n / radius * jnp.sinc(n * distance / radius)
 
 
 def envelope(share: jax.Array, power: int = 6) -> jax.Array:

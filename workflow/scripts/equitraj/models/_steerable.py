@@ -11,12 +11,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from equitraj.models._columns import product, silu
+from equitraj.models._columns import product as matrix_product
+from equitraj.models._columns import silu
 from equitraj.models._irreps import wigner_3j
 
 Features = dict[int, jax.Array]
 Widths = dict[int, int]  # channels of each degree
 Path = tuple[int, int, int]
+Attributes = dict[str, jax.Array]  # of pairs or points, by path: see `couplings`
 
 
 def paths(widths: Widths, lmax: int, out: Widths) -> list[Path]:
@@ -31,59 +33,66 @@ def paths(widths: Widths, lmax: int, out: Widths) -> list[Path]:
     ]
 
 
+def name(path: Path) -> str:
+    """Of the weights of a path."""
+    return "{}x{}={}".format(*path)
+
+
 class Steerable(eqx.Module):
-    """The weights of a steerable linear map, by the degree of its features; those of the paths are stacked."""
+    """A steerable linear map: `weights`, a matrix (C_out, C_in) for each path, and a bias of the scalars."""
 
     weights: dict[str, jax.Array]
     bias: jax.Array | None
     paths: tuple[Path, ...] = eqx.field(static=True)
-    out: tuple[tuple[int, int], ...] = eqx.field(static=True)
 
     def __init__(self, widths: Widths, lmax: int, out: Widths, key: jax.Array, bias: bool = True) -> None:
-        self.paths, self.out = tuple(paths(widths, lmax, out)), tuple(out.items())
-        fan = {l3: sum(widths[path[0]] for path in self.paths if path[2] == l3) for l3 in out}
-        self.weights = {}
-        for (l1, width), one in zip(widths.items(), jax.random.split(key, len(widths)), strict=True):
-            scale = [np.full(out[l3], fan[l3] ** -0.5) for first, _, l3 in self.paths if first == l1]
-            if scale:
-                scale = jnp.asarray(np.concatenate(scale))
-                self.weights[str(l1)] = scale[:, None] * jax.random.normal(one, (len(scale), width))
+        self.paths, self.weights = tuple(paths(widths, lmax, out)), {}
+        for (l1, l2, l3), one in zip(self.paths, jax.random.split(key, len(self.paths)), strict=True):
+            fan = sum(widths[path[0]] for path in self.paths if path[2] == l3)
+            self.weights[name((l1, l2, l3))] = jax.random.normal(one, (out[l3], widths[l1])) * fan**-0.5
         self.bias = jnp.zeros(out[0]) if bias and 0 in out else None
 
     def mixed(self, x: Features) -> dict[Path, jax.Array]:
-        """The features' channels mixed, for each path (C_out, 2 l1 + 1, ...)."""
-        out, found = dict(self.out), {}
-        for l1, weight in self.weights.items():
-            own = [path for path in self.paths if path[0] == int(l1)]
-            ends = np.cumsum([out[l3] for *_, l3 in own])[:-1]
-            found |= zip(own, jnp.split(product(weight, x[int(l1)]), ends), strict=True)
+        """The channels of features mixed for each path, (C_out, 2 l1 + 1, ...)."""
+        found = {}
+        for l1 in dict.fromkeys(path[0] for path in self.paths):
+            own = {path: self.weights[name(path)] for path in self.paths if path[0] == l1}
+            ends = np.cumsum([len(weight) for weight in own.values()])[:-1]
+            rows = matrix_product(jnp.concatenate([*own.values()]), x[l1])
+            found |= zip(own, jnp.split(rows, ends), strict=True)
         return found
 
-    def contracted(self, mixed: dict[Path, jax.Array], attributes: Features) -> Features:
-        """Clebsch-Gordan products of what `mixed` gave and attributes (2 l + 1, ...), summed over paths."""
-        found = {}
-        for degree, _ in self.out:
-            rows = [
-                sum(component(path, mixed[path], attributes, n) for path in self.paths if path[2] == degree)
-                for n in range(2 * degree + 1)
-            ]
-            found[degree] = jnp.stack(rows, 1)
+    def paired(self, mixed: dict[Path, jax.Array], attributes: Attributes) -> Features:
+        """Products of what `mixed` gave with attributes, summed over paths, and the bias: (C_out, 2 l3 + 1, ...)."""
+        terms, found = {path: product(path, x, attributes) for path, x in mixed.items()}, {}
+        for l3 in dict.fromkeys(path[2] for path in self.paths):
+            found[l3] = sum(term for path, term in terms.items() if path[2] == l3)
         if self.bias is not None:
             found[0] = found[0] + self.bias.reshape(-1, *[1] * (found[0].ndim - 1))
         return found
 
-    def __call__(self, x: Features, attributes: Features) -> Features:
-        """The map of features (C, 2 l + 1, ...) and attributes (2 l + 1, ...)."""
-        return self.contracted(self.mixed(x), attributes)
+    def __call__(self, x: Features, attributes: Attributes) -> Features:
+        """The map of features (C, 2 l + 1, ...) that have attributes."""
+        return self.paired(self.mixed(x), attributes)
 
 
-def component(path: Path, x: jax.Array, attributes: Features, n: int) -> jax.Array:
-    """Component n (C, ...) of the product of features (C, 2 l1 + 1, ...) and attributes: a sum over the few entries of
-    the Wigner 3j tensor that are not zero."""
-    l1, l2, l3 = path
-    tensor = (2 * l3 + 1) ** 0.5 * wigner_3j(l1, l2, l3)[..., n]
-    terms = [(float(tensor[m, k]), m, k) for m, k in np.argwhere(np.abs(tensor) > 1e-12)]
-    return sum(factor * (attributes[l2][k] * x[:, m] if l2 else x[:, m]) for factor, m, k in terms)
+def product(path: Path, x: jax.Array, attributes: Attributes) -> jax.Array:
+    """Clebsch-Gordan product (C, 2 l3 + 1, ...) of features (C, 2 l1 + 1, ...) and attributes."""
+    if path[1] == 0:
+        return x
+    rows = zip(jnp.split(x, 2 * path[0] + 1, 1), attributes[name(path)], strict=True)
+    return sum(row * matrix for row, matrix in rows)
+
+
+def couplings(harmonic: list[jax.Array], lmax: int) -> Attributes:
+    """Attributes from harmonics (B, 2 l + 1, ...) by degree: for each path up to `lmax` the matrix
+    (B, 2 l1 + 1, 2 l3 + 1, ...) with which it multiplies features, the harmonics times the Wigner 3j tensor."""
+    widths, found = dict.fromkeys(range(lmax + 1), 1), {}
+    for l1, l2, l3 in paths(widths, lmax, widths):
+        if l2:
+            tensor = jnp.asarray((2 * l3 + 1) ** 0.5 * wigner_3j(l1, l2, l3), harmonic[l2].dtype)
+            found[name((l1, l2, l3))] = jnp.einsum("mkn,bk...->bmn...", tensor, harmonic[l2])
+    return found
 
 
 def gated(widths: Widths) -> Widths:

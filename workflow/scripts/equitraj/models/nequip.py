@@ -28,7 +28,7 @@ from equitraj.models._columns import product, silu
 from equitraj.models._convolution import Convolution, Gate, blocks, gate
 from equitraj.models._convolution import linear as linear_map
 from equitraj.models._gated import activated, linear, messages
-from equitraj.models._geometry import harmonics, pair_vectors, polar
+from equitraj.models._geometry import harmonics, of_points, pair_vectors, polar
 from equitraj.models._irreps import Irreps
 from equitraj.models._pairs import Neighbours
 
@@ -96,12 +96,13 @@ class Interaction(eqx.Module):
 
 class Network(eqx.Module):
     """Attributes: embed, matrices from what is known of a point to its features, by degree; layers; output, weights of
-    the last features of degree 1; radius, the cutoff."""
+    the last features of degree 1; radius, the cutoff, and extent, the unit of length."""
 
     embed: dict[str, jax.Array]
     layers: tuple[Interaction, ...]
     output: jax.Array
     radius: float
+    extent: float
     hyperparameters: Hyperparameters = eqx.field(static=True)
     compiler_options: ClassVar = {"xla_cpu_use_fusion_emitters": True}  # faster on columns this long
 
@@ -111,15 +112,16 @@ class Network(eqx.Module):
         `harmonic1`... (B, 2 l + 1, pairs); `basis` (B, functions, pairs); `scalar` (B, F, N) and `vector` (B, V, 3, N).
         """
         distance, unit = polar(pair_vectors(inputs))
-        share = distance / jnp.asarray(self.radius, distance.dtype)
+        distance, radius = distance / self.extent, jnp.asarray(self.radius / self.extent, distance.dtype)
         found = {f"harmonic{d}": y for d, y in enumerate(harmonics(unit, self.hyperparameters.lmax)) if d}
-        envelope = jnp.where(distance > 0, _radial.envelope(share), 0)
+        envelope = jnp.where(distance > 0, _radial.envelope(distance / radius), 0)
         bonded = (inputs["bonded"] if "senders" in inputs else inputs["adjacency"]).astype(distance.dtype)
         if "senders" not in inputs:
-            share, envelope, bonded = map(undirected, (share, envelope, bonded))
-        basis = jnp.concatenate([_radial.bessel(share, self.hyperparameters.number_of_basis), bonded[None]]) * envelope
+            distance, envelope, bonded = map(undirected, (distance, envelope, bonded))
+        functions = _radial.bessel(distance, radius, self.hyperparameters.number_of_basis)
+        basis = jnp.concatenate([functions, bonded[None]]) * envelope
         index = {k: inputs[k] for k in ("senders", "receivers") if k in inputs}
-        return index | found | {"basis": jnp.moveaxis(basis, 0, 1)} | _of_points(inputs)
+        return index | found | {"basis": jnp.moveaxis(basis, 0, 1)} | of_points(inputs)
 
     def features(self, prepared: dict[str, jax.Array]) -> tuple[list[dict[int, jax.Array]], Block | Neighbours]:
         """What each block hands on, (C, 2 l + 1, points) by degree, and the pairs, which know these columns."""
@@ -146,14 +148,12 @@ class Network(eqx.Module):
         return self.apply(self.prepare(inputs))
 
 
-def _of_points(inputs: dict[str, jax.Array]) -> dict[str, jax.Array]:
-    """`vector` (B, V, 3, N), displacements; `scalar` (B, F, N): 1, what the task shows, and their inner products."""
-    past = jnp.moveaxis(inputs["displacement"], 2, 3)
-    first, second = np.triu_indices(past.shape[1])
-    scalar = [jnp.ones_like(past, shape=(len(past), 1, past.shape[3]))]
-    scalar += [jnp.swapaxes(inputs["scalar"], 1, 2)] if "scalar" in inputs else []
-    scalar.append(jnp.arcsinh(jnp.sum(past[:, first] * past[:, second], axis=2)))
-    return {"vector": past, "scalar": jnp.concatenate(scalar, axis=1)}
+def layers(network: Network, inputs: dict[str, jax.Array]) -> tuple[jax.Array, dict[str, dict[int, jax.Array]]]:
+    """The output (B, N, 3), and what each block hands on by degree, (B, N, C, 2 l + 1) in e3nn's basis."""
+    prepared = network.prepare(inputs)
+    found, pairs = network.features(prepared)
+    by_point = [{d: jnp.moveaxis(pairs.samples(v), 3, 1) for d, v in out.items()} for out in found]
+    return network.apply(prepared), {f"layer {i + 1}": features for i, features in enumerate(by_point)}
 
 
 def hidden(h: Hyperparameters) -> Irreps:
@@ -187,4 +187,4 @@ def build(hyperparameters: Hyperparameters, shape: Shape, key: jax.Array) -> Net
     # the first prediction is small beside the extrapolation that it is added to
     output = 0.1 * normal(linear_map(blocks(irreps), blocks(VECTOR))[1])
     radius = h.max_radius or 3.5 * shape.statistics.extent
-    return Network(embed, tuple(layers), output, radius, h)
+    return Network(embed, tuple(layers), output, radius, shape.statistics.extent, h)

@@ -16,13 +16,12 @@ from typing import Annotated, ClassVar
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-import numpy as np
 
 from equitraj.base.allowed import Checked, Range
 from equitraj.data.features import Shape
-from equitraj.models._geometry import harmonics, polar
+from equitraj.models._geometry import harmonics, of_points, polar
 from equitraj.models._pairs import AllPairs
-from equitraj.models._steerable import Features, Steerable, Widths, gate, gated
+from equitraj.models._steerable import Features, Steerable, Widths, couplings, gate, gated
 
 FRAMEWORK = "jax"
 ALL_PAIRS = True
@@ -68,10 +67,10 @@ class Layer(eqx.Module):
         """Features (C, 2 l + 1, N, B) to new ones; `data` are the columns of `Network.prepare`."""
         own, other, edge = self.receiver.mixed(x), self.sender.mixed(x), self.edge.mixed({0: data["edge"][:, None]})
         first = {path: pairs.receivers(own[path]) + pairs.senders(other[path]) + edge.get(path, 0) for path in own}
-        message = gate(self.receiver.contracted(first, data["pair"]), widths)
-        message = gate(self.message(message, data["pair"]), widths)
+        message = gate(self.receiver.paired(first, data["pair "]), widths)
+        message = gate(self.message(message, data["pair "]), widths)
         both = {degree: jnp.concatenate([x[degree], pairs.sum(m) / count]) for degree, m in message.items()}
-        new = self.update[1](gate(self.update[0](both, data["point"]), widths), data["point"])
+        new = self.update[1](gate(self.update[0](both, data["point "]), widths), data["point "])
         return {degree: x[degree] + value for degree, value in new.items()}
 
 
@@ -89,8 +88,8 @@ class Network(eqx.Module):
     def prepare(self, inputs: dict[str, jax.Array]) -> dict[str, jax.Array]:
         """What does not depend on weights, from the arrays of `equitraj.data.features.network_inputs`.
 
-        `pair0`... (B, 2 l + 1, N - 1, N) and `point0`... (B, 2 l + 1, N), attributes; `edge` (B, 2, N - 1, N), distance
-        and bond; `scalar` (B, F, N) and `vector` (B, V, 3, N), features of the points.
+        `pair ...` (B, 2 l1 + 1, 2 l3 + 1, N - 1, N) and `point ...` (the same, N), attributes by path; `edge`
+        (B, 2, N - 1, N), distance and bond; `scalar` (B, F, N) and `vector` (B, V, 3, N), features of the points.
         """
         position, past, lmax = inputs["position"], inputs["displacement"], self.hyperparameters.lmax
         sender, receiver = AllPairs.index(position.shape[1])
@@ -99,17 +98,20 @@ class Network(eqx.Module):
         point = [y.sum(2) / max(1, y.shape[2]) for y in pair]
         if past.shape[1]:
             point = [a + b for a, b in zip(point, harmonics(polar(past[:, -1])[1], lmax), strict=True)]
-        point[0] = jnp.ones_like(point[0])
         squared = jnp.sum(vector**2, -1)
         bonded = inputs["adjacency"][:, receiver, sender].astype(squared.dtype)
-        attributes = {f"{kind}{d}": y for kind, of in (("pair", pair), ("point", point)) for d, y in enumerate(of)}
-        return attributes | {"edge": jnp.stack([jnp.arcsinh(squared), bonded], 1)} | _of_points(inputs)
+        attributes = {
+            f"{kind} {path}": matrix
+            for kind, harmonic in (("pair", pair), ("point", point))
+            for path, matrix in couplings(harmonic, lmax).items()
+        }
+        return attributes | {"edge": jnp.stack([jnp.arcsinh(squared), bonded], 1)} | of_points(inputs)
 
     def features(self, prepared: dict[str, jax.Array]) -> tuple[jax.Array, Features]:
         """The output (3, N, B), and what each layer hands on, by degree (layers, C, 2 l + 1, N, B)."""
         pairs, h = AllPairs(), self.hyperparameters
         p = {name: pairs.columns(value) for name, value in prepared.items()}
-        data = {kind: {d: p[f"{kind}{d}"] for d in range(h.lmax + 1)} for kind in ("pair", "point")}
+        data = {kind: {k.split()[1]: v for k, v in p.items() if k.startswith(kind)} for kind in ("pair ", "point ")}
         data["edge"] = p["edge"]
         x = {0: p["scalar"][:, None]} | ({1: p["vector"]} if p["vector"].shape[0] else {})
         weights, static = eqx.partition(self.layers, eqx.is_array)
@@ -119,8 +121,8 @@ class Network(eqx.Module):
             x = eqx.combine(layer, static)(x, data, widths, pairs, count)
             return x, x
 
-        x, found = jax.lax.scan(step, self.embed(x, data["point"]), weights)
-        return self.head[1](gate(self.head[0](x, data["point"]), widths), data["point"])[1][0], found
+        x, found = jax.lax.scan(step, self.embed(x, data["point "]), weights)
+        return self.head[1](gate(self.head[0](x, data["point "]), widths), data["point "])[1][0], found
 
     def apply(self, prepared: dict[str, jax.Array]) -> jax.Array:
         """(B, N, 3) from what `prepare` returned."""
@@ -131,14 +133,12 @@ class Network(eqx.Module):
         return self.apply(self.prepare(inputs))
 
 
-def _of_points(inputs: dict[str, jax.Array]) -> dict[str, jax.Array]:
-    """`vector` (B, V, 3, N), displacements; `scalar` (B, F, N): 1, what the task shows, and their inner products."""
-    past = jnp.moveaxis(inputs["displacement"], 2, 3)
-    first, second = np.triu_indices(past.shape[1])
-    scalar = [jnp.ones_like(past, shape=(len(past), 1, past.shape[3]))]
-    scalar += [jnp.swapaxes(inputs["scalar"], 1, 2)] if "scalar" in inputs else []
-    scalar.append(jnp.arcsinh(jnp.sum(past[:, first] * past[:, second], axis=2)))
-    return {"vector": past, "scalar": jnp.concatenate(scalar, axis=1)}
+def layers(network: Network, inputs: dict[str, jax.Array]) -> tuple[jax.Array, dict[str, dict[int, jax.Array]]]:
+    """The output (B, N, 3), and what each layer hands on by degree, (B, N, C, 2 l + 1) in e3nn's basis."""
+    prepared = network.prepare(inputs)
+    by_point = {d: jnp.moveaxis(v, (4, 3), (1, 2)) for d, v in network.features(prepared)[1].items()}
+    names = range(network.hyperparameters.layers)
+    return network.apply(prepared), {f"layer {i + 1}": {d: v[i] for d, v in by_point.items()} for i in names}
 
 
 def _widths(h: Hyperparameters) -> Widths:

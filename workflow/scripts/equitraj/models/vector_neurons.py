@@ -145,6 +145,13 @@ class Network(eqx.Module):
         return self.apply(self.prepare(inputs))
 
 
+def layers(network: Network, inputs: dict[str, jax.Array]) -> tuple[jax.Array, dict[str, dict[int, jax.Array]]]:
+    """The output (B, N, 3), and the vectors that each layer hands on, (B, N, W, 3), by degree."""
+    prepared = network.prepare(inputs)
+    by_point = jnp.moveaxis(network.features(prepared)[1], (4, 3), (1, 2))
+    return network.apply(prepared), {f"layer {i + 1}": {1: x} for i, x in enumerate(by_point)}
+
+
 def build(hyperparameters: Hyperparameters, shape: Shape, key: jax.Array) -> Network:
     """A network for samples of this shape, with weights drawn from `key`."""
     h, n_past, keys = hyperparameters, shape.n_displacements, jax.random.split(key, 3)
