@@ -28,7 +28,7 @@ from equitraj.training.method import Method
 MODELS = {"nequip": nequip, "segnn": segnn, "vector_neurons": vector_neurons}
 SMALL = {
     "nequip": {"width": 4, "layers": 2, "radial_neurons": 8},
-    "segnn": {"width": 4, "layers": 1},
+    "segnn": {"width": 4, "layers": 1, "lmax": 2},
     "vector_neurons": {"width": 8, "layers": 1},
 }
 TASK = {"name": "chain_k3", "source": "chain", "history": 3, "lag": 1}

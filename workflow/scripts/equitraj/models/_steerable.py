@@ -2,8 +2,8 @@
 
 A steerable linear map is the Clebsch-Gordan product of features with attributes (one channel of each degree), with a
 weight for each pair of channels and each path of degrees (Brandstetter et al., ICLR 2022, eq. 8). It is linear in the
-features, so it is done in two steps: a matrix for each path, which may be applied to points, and a contraction with the
-attributes of the pairs that these points are part of.
+features, so it is done in two steps: a matrix for each path, which may be applied to points, and the product with the
+attributes of the pairs that these points are part of. How attributes multiply features is data, and is computed once.
 """
 
 import equinox as eqx
@@ -22,8 +22,10 @@ Attributes = dict[str, jax.Array]  # of pairs or points, by path: see `couplings
 
 
 def paths(widths: Widths, lmax: int, out: Widths) -> list[Path]:
-    """Degrees (features, attributes up to `lmax`, products) whose product has a weight; l1 + l2 + l3 is even, because
-    all have parity (-1)^l."""
+    """Degrees of features, of attributes up to `lmax`, and of their products, for each product that has a weight.
+
+    Their sum is even, because all have parity (-1)^l.
+    """
     return [
         (l1, l2, l3)
         for l3 in out
@@ -47,9 +49,12 @@ class Steerable(eqx.Module):
 
     def __init__(self, widths: Widths, lmax: int, out: Widths, key: jax.Array, bias: bool = True) -> None:
         self.paths, self.weights = tuple(paths(widths, lmax, out)), {}
-        for (l1, l2, l3), one in zip(self.paths, jax.random.split(key, len(self.paths)), strict=True):
-            fan = sum(widths[path[0]] for path in self.paths if path[2] == l3)
-            self.weights[name((l1, l2, l3))] = jax.random.normal(one, (out[l3], widths[l1])) * fan**-0.5
+        shapes = [(out[l3], widths[l1]) for l1, _, l3 in self.paths]
+        ends = np.cumsum([rows * columns for rows, columns in shapes])
+        drawn = jnp.split(jax.random.normal(key, (ends[-1],)), ends[:-1])  # at once: one program to compile
+        for path, shape, values in zip(self.paths, shapes, drawn, strict=True):
+            fan = sum(widths[l1] for l1, _, l3 in self.paths if l3 == path[2])
+            self.weights[name(path)] = values.reshape(shape) * fan**-0.5
         self.bias = jnp.zeros(out[0]) if bias and 0 in out else None
 
     def mixed(self, x: Features) -> dict[Path, jax.Array]:
