@@ -194,7 +194,7 @@ IMPROPER = ("inversion", "mirror", "euclidean")
 
 
 def test_features_of_both_parities_are_exact(chain):
-    found = verdicts(chain, "nequip", parity=True, layers=3)
+    found = verdicts(chain, "nequip", parity=True, width=2)
     assert {found[g] for g in PROPER + IMPROPER} == {"exact"}
 
 
@@ -298,7 +298,7 @@ def files(chain, tmp_path_factory):
 @pytest.mark.parametrize("model", MODELS)
 def test_a_few_epochs_beat_constant_velocity(files, chain, tmp_path, model):
     training = {"epochs": 40, "batch_size": 16, "learning_rate": 0.02, "ema": 0.5}
-    method = Method(model, model, "centre_of_mass", options=SMALL[model], training=training)
+    method = Method(model, model, "centre_of_mass", options=SMALL[model] | {"layers": 1}, training=training)
     train_run.run(TASK, method, "all", [0], files / "lifted.h5", files / "aligned.h5", tmp_path)
     test = tasks.samples(chain, np.arange(90, 119), 3, lag=1)
     predicted = predictor.load(tmp_path / "seed0").predict(test)
