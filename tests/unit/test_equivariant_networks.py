@@ -268,6 +268,21 @@ def test_the_features_of_each_layer_turn_by_their_degree(chain, model):
             np.testing.assert_allclose(after[name][degree], np.asarray(value) @ matrix.T, atol=1e-11)  # rounding
 
 
+@pytest.mark.parametrize("model", MODELS)
+def test_what_a_task_shows_of_the_points_counts_and_turns_nothing(model):
+    module, options, rng = MODELS[model], SMALL[model] | {"layers": 1}, np.random.default_rng(0)
+    network = module.build(module.Hyperparameters(**options), Shape(5, 1, 2, statistics(2)), jax.random.key(0))
+    network = jax.tree.map(lambda w: w.astype("float64") if eqx.is_array(w) else w, network)
+    vectors = {"position": rng.normal(size=(2, 5, 3)), "displacement": rng.normal(size=(2, 1, 5, 3))}
+    inputs = vectors | {"scalar": rng.normal(size=(2, 5, 2)), "adjacency": np.zeros((2, 5, 5))}
+    mirror = np.diag([1.0, -1.0, 1.0]) @ Rotation.random(rng=rng).as_matrix()
+    before, after = called(network, inputs), called(network, inputs | {k: v @ mirror.T for k, v in vectors.items()})
+    np.testing.assert_allclose(after, before @ mirror.T, atol=1e-12)  # rounding of numbers of order one
+    for i in range(2):
+        other = inputs | {"scalar": inputs["scalar"] + np.eye(2)[i]}
+        assert np.abs(called(network, other) - before).max() > 1e-3
+
+
 def test_lists_of_neighbours_give_what_all_pairs_do_in_nequip():
     rng, cutoff, n = np.random.default_rng(0), 1.2, 9
     shape = Shape(n, 2, 0, statistics(3))

@@ -28,6 +28,7 @@ from equitraj.models._pairs import AllPairs
 FRAMEWORK = "jax"
 ALL_PAIRS = True
 GPU = True  # its training profits from one
+RADIUS = 3.5  # up to which there are functions of the distance, in units of the extent
 SMALL = 1e-6  # beside the squared length of a direction, so that none is divided by zero
 
 
@@ -107,20 +108,19 @@ class Network(eqx.Module):
         sender, receiver = AllPairs.index(position.shape[1])
         vector = position[:, sender] - position[:, receiver]
         distance, unit = polar(vector)
-        adjacency = inputs["adjacency"][:, receiver, sender].astype(distance.dtype)
-        bonded = adjacency[..., None]
-        radius = jnp.asarray(3.5, distance.dtype)
+        bonded = inputs["adjacency"][:, None, None, receiver, sender].astype(distance.dtype)
+        radius = jnp.asarray(RADIUS, distance.dtype)
         basis = _radial.gaussians(distance, radius, self.hyperparameters.number_of_basis)[..., None]
-        pair = jnp.moveaxis(jnp.stack([vector, bonded * vector, bonded * unit, *(basis * unit)], 1), -1, 2)
+        vector, unit, *radial = (jnp.moveaxis(v, -1, 1)[:, None] for v in (vector, unit, *(basis * unit)))
         apart = past[..., sender] - past[..., receiver]
-        mean = pair[:, 2:].mean(3)
-        scalar = jnp.swapaxes(inputs["scalar"], 1, 2)[:, :, None, None] if "scalar" in inputs else ()
+        mean = jnp.concatenate([bonded * unit, *radial], 1).sum(3) / max(1, len(sender))  # a single point has no other
         point = jnp.concatenate([past, mean], 1)
+        shown = [jnp.ones_like(point[:, :1, :1])]
+        if "scalar" in inputs:
+            shown += [inputs["scalar"][:, None, None, :, i] for i in range(inputs["scalar"].shape[2])]
         return {
-            "edge": jnp.concatenate([pair, apart, adjacency[:, None, None] * apart], 1),
-            "point": jnp.concatenate([point, *(s[:, None] * point for s in jnp.moveaxis(scalar, 1, 0))], 1)
-            if len(scalar)
-            else point,
+            "edge": jnp.concatenate([vector, bonded * vector, bonded * unit, *radial, apart, bonded * apart], 1),
+            "point": jnp.concatenate([scalar * point for scalar in shown], 1),
         }
 
     def features(self, prepared: dict[str, jax.Array]) -> tuple[jax.Array, jax.Array]:
