@@ -48,3 +48,19 @@ def polynomials(distance: jax.Array, radius: jax.Array, count: int) -> jax.Array
     y = jnp.sin(asin(MAP) * (2 * distance / radius - 1)) / MAP
     degree = jnp.arange(count, dtype=distance.dtype).reshape(-1, *[1] * distance.ndim)
     return jnp.cos(degree * jnp.arccos(jnp.clip(y, -1, 1)))
+
+
+def bessel(distance: jax.Array, radius: jax.Array, count: int) -> jax.Array:
+    """(count, ...) functions sqrt(2 / c) sin(n pi d / c) / d of distances d (...) up to the radius c, n from 1.
+
+    Gasteiger et al., ICLR 2020, eq. 7.
+    """
+    n = jnp.arange(1, count + 1, dtype=distance.dtype).reshape(-1, *[1] * distance.ndim)
+    return (2 / radius) ** 0.5 * jnp.pi * n / radius * jnp.sinc(n * distance / radius)
+
+
+def envelope(share: jax.Array, power: int = 6) -> jax.Array:
+    """1 at distance 0 and 0 from the cutoff on, with its first and second derivatives (Gasteiger et al., eq. 8)."""
+    p = power
+    inside = 1 - share**p * ((p + 1) * (p + 2) / 2 - p * (p + 2) * share + p * (p + 1) / 2 * share**2)
+    return jnp.where(share < 1, inside, 0)

@@ -20,17 +20,16 @@ from equitraj.base.allowed import Checked, Pattern, Range
 from equitraj.data.features import Shape
 from equitraj.models import _radial
 from equitraj.models._block import Block, undirected
-from equitraj.models._convolution import Convolution, Gate, Layer, Matrix, static_layers, weight_shapes
-from equitraj.models._irreps import harmonics_step, parse, wigner_3j
+from equitraj.models._convolution import Layer, static_layers, weight_shapes
+from equitraj.models._gated import SILU, activated, linear, messages
+from equitraj.models._geometry import harmonics, pair_vectors, polar
+from equitraj.models._irreps import parse
 from equitraj.models._pairs import Neighbours
 
 FRAMEWORK = "jax"
 GPU = True  # its training profits from one
 ALL_PAIRS = "max_radius"
 BLOCK = 32  # points up to which all pairs are a block, whatever the cutoff
-
-# e3nn's `normalize2mom` of each activation: the inverse root of its mean square over a fixed normal sample
-SILU, TANH, SIGMOID = 1.6791767923989418, 1.5937334472592695, 1.8467055342154763
 
 
 @dataclass(frozen=True)
@@ -67,74 +66,6 @@ def cutoff(hyperparameters: Hyperparameters, shape: Shape) -> float | None:
     return (hyperparameters.max_radius or None) if shape.n_points > BLOCK else None
 
 
-def linear(matrices: dict[int, Matrix], weight: jax.Array | None, x: dict[int, jax.Array]) -> dict[int, jax.Array]:
-    """Features by degree (C, 2 l + 1, ...), their channels mixed."""
-    dense = lambda m: weight[m.index.T] * jnp.asarray(m.factor.T, weight.dtype)  # noqa: E731
-    return {d: jnp.tensordot(dense(m), x[d], 1) for d, m in matrices.items() if d in x}
-
-
-def product(degrees: tuple[int, int, int], harmonic: list, x: list[jax.Array], n: int) -> jax.Array:
-    """Component n of the tensor product of senders' features, components (C, pairs), and harmonics, as (C, pairs).
-
-    The sum over the few entries of the Wigner 3j tensor that are not zero: one loop, and nothing else in memory.
-    """
-    l1, l2, l3 = degrees
-    tensor = (2 * l3 + 1) ** 0.5 * wigner_3j(l1, l2, l3)[..., n]
-    terms = [(float(tensor[m, k]), m, k) for m, k in np.argwhere(np.abs(tensor) > 1e-12)]
-    return sum(factor * (harmonic[l2][k] * x[m] if l2 else x[m]) for factor, m, k in terms)
-
-
-def messages(convolution: Convolution, weight: jax.Array, x: dict, harmonic: list, pairs: Block | Neighbours) -> dict:
-    """What each point receives, (C, 2 l + 1, N, B) by degree, from its senders' features `x` of that shape.
-
-    `weight` (C, pairs, B) has the radial networks' outputs in the order of `convolution.groups`, `harmonic` by degree
-    the components (pairs, B).
-    """
-    sizes = tuple(len(weights) for _, weights in convolution.groups.values())
-    parts = pairs.directed(weight, sizes) if isinstance(pairs, Block) else jnp.split(weight, np.cumsum(sizes)[:-1])
-    component = {d: [c[:, 0] for c in jnp.split(v, 2 * d + 1, 1)] for d, v in x.items()}
-    received: dict[int, list[jax.Array]] = {}
-    for ((l1, l2, l3), (channels, _)), part in zip(convolution.groups.items(), parts, strict=True):
-        sent = [pairs.senders(chosen(c, channels)) for c in component[l1]]
-        found = [pairs.sum(part * product((l1, l2, l3), harmonic, sent, n)) for n in range(2 * l3 + 1)]
-        received.setdefault(l3, []).append(jnp.stack(found, 1))
-    return {degree: jnp.concatenate(found) for degree, found in received.items()}
-
-
-def chosen(x: jax.Array, channels: list[int]) -> jax.Array:
-    """Those channels of (C, ...); a slice where they follow each other, which is faster."""
-    first, last = channels[0], channels[-1] + 1
-    return x[first:last] if channels == list(range(first, last)) else x[np.array(channels)]
-
-
-def activated(gates: Gate, x: dict[int, jax.Array]) -> dict[int, jax.Array]:
-    """Features by degree (C, 2 l + 1, N, B) through a gate: scalars, and the gated ones in their order."""
-    found, parity = {}, [p for mul, _, p in gates.scalars for _ in range(mul)]
-    if parity:
-        scalars = chosen(x[0], gates.channels(0, 0))
-        even = np.array(parity).reshape(-1, *[1] * (scalars.ndim - 1)) > 0
-        found[0] = jnp.where(even, SILU * jax.nn.silu(scalars), TANH * jnp.tanh(scalars))
-    if gates.gates:
-        factor = chosen(x[0], gates.channels(1, 0))
-        even = gates.gates[0][2] > 0
-        factor = SIGMOID * jax.nn.sigmoid(factor) if even else TANH * jnp.tanh(factor)
-        order = [degree for mul, degree, _ in gates.gated for _ in range(mul)]
-        for degree in set(order):
-            own = chosen(factor, [i for i, d in enumerate(order) if d == degree])
-            found[degree] = own * chosen(x[degree], gates.channels(2, degree))
-    return found
-
-
-def pair_vectors(inputs: dict[str, jax.Array]) -> jax.Array:
-    """From the receiver to the sender of each pair: (B, N, N, 3), or (B, E, 3) within lists, zero for their padding."""
-    position = inputs["position"]
-    if "senders" not in inputs:
-        return position[:, :, None] - position[:, None]
-    at = lambda index: jnp.take_along_axis(position, index[..., None], 1, mode="clip")  # noqa: E731
-    vector = at(inputs["senders"]) - at(inputs["receivers"]) + inputs["shift"]
-    return jnp.where((inputs["receivers"] < position.shape[1])[..., None], vector, 0)
-
-
 class Network(eqx.Module):
     """Attributes: weights, by e3nn's names; radius, the cutoff; the rest is static."""
 
@@ -151,11 +82,8 @@ class Network(eqx.Module):
         `harmonic1`... (B, 2 l + 1, pairs) and `radial` (B, nodes, pairs), polynomials times the cutoff; with `direct`
         (or without nodes) `basis` (B, functions, pairs) and `cutoff` (B, pairs) in place of it.
         """
-        vector = pair_vectors(inputs)
-        squared = jnp.sum(vector**2, -1)
-        apart = squared > 0
-        distance = jnp.sqrt(jnp.where(apart, squared, 1))
-        unit = jnp.where(apart[..., None], vector / distance[..., None], 0)
+        distance, unit = polar(pair_vectors(inputs))
+        distance, apart = jnp.where(distance > 0, distance, 1), distance > 0  # polynomials have no derivative at 0
         share = jnp.where(apart, _radial.cutoff(distance, self._radius(distance)), 0) / self.num_neighbors**0.5
         if "senders" not in inputs:
             distance, share = undirected(distance), undirected(share)
@@ -166,11 +94,8 @@ class Network(eqx.Module):
         return jnp.asarray(self.radius, like.dtype)
 
     def _harmonics(self, unit: jax.Array) -> dict[str, jax.Array]:
-        found, y = {}, jnp.ones_like(unit[..., :1])
-        for degree in range(max(l2 for layer in self.layers for _, l2, _ in layer.convolution.groups)):
-            y = jnp.einsum("...i,...k,ikn->...n", unit, y, jnp.asarray(harmonics_step(degree), unit.dtype))
-            found[f"harmonic{degree + 1}"] = jnp.moveaxis(y, -1, 1)
-        return found
+        lmax = max(l2 for layer in self.layers for _, l2, _ in layer.convolution.groups)
+        return {f"harmonic{degree}": y for degree, y in enumerate(harmonics(unit, lmax)) if degree}
 
     def _distances(self, r: jax.Array, share: jax.Array, direct: bool) -> dict[str, jax.Array]:
         h, radius = self.hyperparameters, self._radius(r)
