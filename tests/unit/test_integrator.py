@@ -108,7 +108,7 @@ def test_gradients_that_do_not_grow_are_exact():
     step = lambda w, s: (s[0] + 0.1 * s[1], s[1] - 0.1 * jnp.tanh(w["k"] * s[0]) - 0.3 * s[1])  # noqa: E731
     start, weights = (drawn(5, 2, 3, 6), drawn(6, 2, 3, 6)), {"k": jnp.asarray(0.7)}
     loss = lambda run: lambda w, s: (run(step, 40, w, s)[0] ** 2).sum()  # noqa: E731
-    limited = loss(lambda *arguments: advanced(1e6, *arguments))
+    limited = loss(lambda step, steps, *states: advanced(step, steps, 1e6, *states))
     both = [jax.grad(each, (0, 1))(weights, start) for each in (limited, loss(scanned))]
     for found, exact in zip(*both, strict=True):
         jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-10), found, exact)
@@ -118,7 +118,7 @@ def test_gradients_that_would_explode_are_held_for_each_sample():
     step = lambda w, s: (w["k"] * s[0],)  # noqa: E731
     k = jnp.asarray([1.0, 1.5])  # of two samples: the second grows by 1.5 to the power of 60
     start = (jnp.ones((1, 2)),)
-    run = lambda s: advanced(3.0, step, 60, {"k": k}, s)[0].sum()  # noqa: E731
+    run = lambda s: advanced(step, 60, 3.0, {"k": k}, s)[0].sum()  # noqa: E731
     found = jax.grad(run)(start)[0]
     np.testing.assert_allclose(found, [[1.0, 3.0]], rtol=1e-12)
 

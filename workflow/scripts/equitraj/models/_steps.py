@@ -12,15 +12,15 @@ def scanned(step: Callable, steps: int, carried: tuple, state: tuple) -> tuple:
     return jax.lax.scan(lambda state, _: (step(carried, state), None), state, length=steps)[0]
 
 
-@partial(jax.custom_vjp, nondiff_argnums=(0, 1, 2))
-def advanced(most: float, step: Callable, steps: int, carried: tuple, state: tuple) -> tuple:
+@partial(jax.custom_vjp, nondiff_argnums=(0, 1))
+def advanced(step: Callable, steps: int, most: jax.Array | float, carried: tuple, state: tuple) -> tuple:
     """`scanned`, with gradients (..., B) of each of B samples that are held at the length `most` on their way back."""
     return scanned(step, steps, carried, state)
 
 
-def _forward(most: float, step: Callable, steps: int, carried: tuple, state: tuple) -> tuple:
+def _forward(step: Callable, steps: int, most: jax.Array | float, carried: tuple, state: tuple) -> tuple:
     end, before = jax.lax.scan(lambda state, _: (step(carried, state), state), state, length=steps)
-    return end, (carried, before)
+    return end, (most, carried, before)
 
 
 def _norm(state: tuple) -> jax.Array:
@@ -28,8 +28,8 @@ def _norm(state: tuple) -> jax.Array:
     return jnp.sqrt(sum(jnp.sum(part**2, axis=tuple(range(part.ndim - 1))) for part in state))
 
 
-def _back(most: float, step: Callable, steps: int, kept: tuple, gradient: tuple) -> tuple:
-    carried, before = kept
+def _back(step: Callable, steps: int, kept: tuple, gradient: tuple) -> tuple:
+    most, carried, before = kept
 
     def back(found: tuple, state: tuple) -> tuple:
         total, gradient = found
@@ -39,7 +39,7 @@ def _back(most: float, step: Callable, steps: int, kept: tuple, gradient: tuple)
         return (jax.tree.map(jnp.add, total, added), jax.tree.map(lambda part: factor * part, gradient)), None
 
     nothing = jax.tree.map(jnp.zeros_like, carried)
-    return jax.lax.scan(back, (nothing, gradient), before, reverse=True)[0]
+    return jnp.zeros_like(most), *jax.lax.scan(back, (nothing, gradient), before, reverse=True)[0]
 
 
 advanced.defvjp(_forward, _back)

@@ -17,7 +17,6 @@ each sample is held at a length, that of the error `hold`, else a few encounters
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from typing import Annotated, ClassVar
 
 import equinox as eqx
@@ -93,7 +92,7 @@ class Network(eqx.Module):
         batch, n_points = prepared["start"].shape[:2]
         # the root of what the mean square over samples and coordinates has as its gradient, in units of the extent
         most = self.hold * 4 / ((3 * n_points) ** 0.5 * batch * self.strength)
-        return self._moved(prepared, partial(advanced, most))
+        return self._moved(prepared, lambda step, steps, *states: advanced(step, steps, most, *states))
 
     def __call__(self, inputs: dict[str, jax.Array]) -> jax.Array:
         """Displacement (B, N, 3) from the arrays of `equitraj.data.features.network_inputs`."""
