@@ -1,5 +1,8 @@
 """Means and intervals over seeds, and the table of failures."""
 
+import json
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -95,3 +98,12 @@ def test_a_published_error_stands_beside_the_nearest_method_of_its_task():
     assert [cell.text for cell in first[1:5]] == ["EGNN", "0.0100", "near", "0.0200"] and first[1].small == "published"
     assert second[3].text == "–" and second[5].small == "https://b"  # a task without a run that ended well
     assert report.published_table(published.iloc[:0], summary) is None
+
+
+def test_published_errors_are_written_with_their_sources(tmp_path):
+    rows = {"t": [{"name": "A", "mse": 0.01, "source": "B, Table 1"}]}
+    script = Path(report.__file__).parents[2] / "published.py"
+    for published, lines in ((rows, ['t,A,0.01,"B, Table 1",']), ({}, [])):
+        command = [sys.executable, script, "--published", json.dumps(published), "--output", tmp_path / "published.csv"]
+        subprocess.run(command, check=True)
+        assert (tmp_path / "published.csv").read_text().splitlines() == ["task,name,mse,source,url", *lines]
