@@ -91,3 +91,10 @@ def test_the_worst_samples_are_those_with_the_largest_errors():
     found = evaluation.worst(errors)
     assert found["mse"] == [19.0, 18.0, 17.0, 16.0, 15.0] and errors[found["sample"]].tolist() == found["mse"]
     assert evaluation.worst(np.array([1.0, 3.0])) == {"sample": [1, 0], "mse": [3.0, 1.0]}
+
+
+def test_the_share_of_the_worst_samples():
+    assert evaluation.worst_share(np.ones(100)) == pytest.approx(0.05)
+    assert evaluation.worst_share(np.array([0.0] * 39 + [2.0])) == 1
+    assert evaluation.worst_share(np.array([1.0, 3.0])) == 0.75  # one sample at least
+    assert evaluation.worst_share(np.zeros(3)) is None

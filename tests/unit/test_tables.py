@@ -1,5 +1,8 @@
 """Means and intervals over seeds, and the table of failures."""
 
+import json
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +18,9 @@ from equitraj.routes.tables import Errors
 def test_failed_seeds_are_counted_and_left_out_of_the_mean():
     row = {"task": "t", "method": "m", "train_size": "all", "model": "x", "alignment": "none", "augmentation": "none"}
     row |= {"history": 1, "n_parameters": 3, "mse_persistence": 1.0, "mse_velocity": np.nan}
-    numbers = dict.fromkeys(("skill", "skill_velocity", "mse_rotated", "rmse", "r2", "train_seconds"), 1.0)
+    numbers = dict.fromkeys(
+        ("skill", "skill_velocity", "mse_rotated", "rmse", "r2", "train_seconds", "mse_median", "worst_share"), 1.0
+    )
     runs = [{"status": "ok", "mse": 2.0}, {"status": "ok", "mse": 4.0}, {"status": "failed: x", "mse": np.nan}]
     keys = {key: row[key] for key in ("task", "method", "train_size")}
     blocks = [
@@ -47,7 +52,7 @@ def test_intervals_of_errors_are_positive_and_those_of_skills_follow_from_them()
         }
         for (s, b), e in np.ndenumerate(errors)
     ]
-    numbers = dict.fromkeys(("skill_velocity", "rmse", "r2", "train_seconds"), 1.0)
+    numbers = dict.fromkeys(("skill_velocity", "rmse", "r2", "train_seconds", "mse_median", "worst_share"), 1.0)
     runs = [row | numbers | {"mse": m, "mse_rotated": m, "skill": 1 - m / 2} for m in errors.mean(1)]
     (found,) = tables.summary_table(pd.DataFrame(runs), Errors(pd.DataFrame(blocks))).to_dict("records")
     assert 0 < found["mse_low"] < found["mse_mean"] < found["mse_high"]
@@ -74,3 +79,31 @@ def test_a_page_shows_as_many_rows_as_it_can_and_says_where_the_others_are():
     assert shown.left_out == "2,000 of 3,000 rows; everything is in results/tables/audit.csv."
     small = report.Table("audit", ["method"], rows[:2000])
     assert report.shown(small, Path("audit.csv")) is small
+
+
+def test_a_published_error_stands_beside_the_nearest_method_of_its_task():
+    summary = pd.DataFrame(
+        {
+            "task": ["t", "t", "u"],
+            "method": ["far", "near", "other"],
+            "train_size": "all",
+            "mse_mean": [1.0, 0.02, 0.01],
+        }
+    )
+    columns = ["task", "name", "mse", "source", "url"]
+    published = pd.DataFrame(
+        [["t", "EGNN", 0.01, "A, 2021", np.nan], ["v", "GNN", 1.0, "B", "https://b"]], columns=columns
+    )
+    first, second = report.published_table(published, summary).rows
+    assert [cell.text for cell in first[1:5]] == ["EGNN", "0.0100", "near", "0.0200"] and first[1].small == "published"
+    assert second[3].text == "–" and second[5].small == "https://b"  # a task without a run that ended well
+    assert report.published_table(published.iloc[:0], summary) is None
+
+
+def test_published_errors_are_written_with_their_sources(tmp_path):
+    rows = {"t": [{"name": "A", "mse": 0.01, "source": "B, Table 1"}]}
+    script = Path(report.__file__).parents[2] / "published.py"
+    for published, lines in ((rows, ['t,A,0.01,"B, Table 1",']), ({}, [])):
+        command = [sys.executable, script, "--published", json.dumps(published), "--output", tmp_path / "published.csv"]
+        subprocess.run(command, check=True)
+        assert (tmp_path / "published.csv").read_text().splitlines() == ["task,name,mse,source,url", *lines]

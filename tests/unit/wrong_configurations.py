@@ -34,6 +34,21 @@ AT_PARSING = WRONG_METHODS | {
     # the whole
     "studdy": [({}, "the configuration", "unknown key 'studdy'; allowed: pathvars, mirror, device")],
     "study": [(None, "None; expected object"), ([], "[]; expected object")],
+    "published": [
+        ({"elsewhere": [{"name": "A", "mse": 1.0, "source": "B"}]}, "unknown name 'elsewhere'"),
+        ({"chain_k3": [{"name": "A", "mse": 1.0, "source": "B"}] * 2}, "published.chain_k3.1.name", "stands twice"),
+        (
+            {"chain_k3": [{"name": "A", "mse": 0, "source": "B"}]},
+            "published.chain_k3.0.mse",
+            "expected a number above 0",
+        ),
+        ({"chain_k3": [{"name": "A", "mse": 1.0}]}, "published.chain_k3.0", "source"),
+        (
+            {"chain_k3": [{"name": "A", "mse": 1.0, "source": "B", "year": 1}]},
+            "published.chain_k3.0",
+            "unknown key 'year'",
+        ),
+    ],
     "rollout": [(7, "7; expected object")],
     "device": [
         ("gpu", "unknown value 'gpu'; allowed: auto, cpu, cuda. Did you mean 'cpu'?"),

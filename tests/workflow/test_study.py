@@ -13,7 +13,7 @@ from study import SMALL, TABLES, TINY, assert_same_results, snakemake, table
 COLUMNS = {
     "metrics": "task method model alignment augmentation history train_size seed status n_parameters mse rmse "
     "mse_persistence mse_velocity skill skill_velocity r2 mse_rotated train_seconds compile_seconds frames_per_second "
-    "flops last_fall peak_memory_mb device",
+    "flops last_fall peak_memory_mb device mse_median worst_share",
     "audit": "task method train_size seed weights dtype generator samples abs_mean abs_low abs_high abs_p95 abs_max "
     "out_mean out_low out_high out_p95 out_max rel_mean rel_low rel_high rel_p95 rel_max loss_total loss_twirled "
     "loss_variance loss_percent identity_error noise_floor verdict claim agrees",

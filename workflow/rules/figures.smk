@@ -5,7 +5,7 @@ from equitraj.report import figures
 
 RUN_TABLES = ["metrics", "summary", "audit", "probes", "controls", "rollout", "physics", "history"]
 ROUTE_TABLES = ["routes", "data_factors", "power_laws"]
-DATA_TABLES = ["floor", "splits", "sources", "worst", "isotropy"]
+DATA_TABLES = ["floor", "splits", "sources", "worst", "isotropy", "published"]
 TABLES = [*RUN_TABLES, *ROUTE_TABLES, *DATA_TABLES, "alignment", "perturbation", "eigengap"]
 FIGURE_INPUTS = {name: f"<results>/tables/{name}.csv" for name in TABLES} | {
     "examples": "<results>/tables/examples.h5",

@@ -26,6 +26,28 @@ rule resolve_config:
         "python {input.script:q} --config {params.config:q} --output {output.config:q} 2> {log:q}"
 
 
+rule published:
+    input:
+        script=script("published.py"),
+    output:
+        table=report("<results>/tables/published.csv", caption="../report/table.rst", category="Tables"),
+    log:
+        "<logs>/published.log",
+    benchmark:
+        "<benchmarks>/published.tsv"
+    localrule: True
+    conda:
+        "../../envs/report.yaml"
+    params:
+        code=code("published.py"),
+        published=as_json({t: rows for t, rows in config.get("published", {}).items() if t in STUDY["tasks"]}),
+        caption="Errors that others published, with their sources.",
+    message:
+        "Writing down what others published"
+    shell:
+        "python {input.script:q} --published {params.published:q} --output {output.table:q} 2> {log:q}"
+
+
 rule report:
     input:
         script=script("report.py"),

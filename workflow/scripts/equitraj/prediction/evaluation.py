@@ -1,5 +1,6 @@
 """Errors of a predictor on the test split: one step, the same split rotated, and rollouts."""
 
+import math
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 
@@ -12,6 +13,7 @@ from equitraj.data.trajectory import Trajectory
 from equitraj.data.turning import rotate_each
 from equitraj.prediction.predictor import Predictor
 
+WORST_PART = 0.05  # of the test samples, whose share of the whole error is told
 N_WORST = 5  # test samples that a run is asked about
 N_BLOCKS = 20  # of consecutive test samples, over which intervals are made
 
@@ -51,6 +53,16 @@ def worst(errors: np.ndarray) -> dict[str, list]:
     """The `N_WORST` samples with the largest errors (S,), the largest first: their numbers and errors."""
     found = np.argsort(-errors, kind="stable")[:N_WORST]
     return {"sample": found.tolist(), "mse": errors[found].tolist()}
+
+
+def worst_share(errors: np.ndarray) -> float | None:
+    """Share of the sum of the samples' errors (S,) that the largest `WORST_PART` of them carry, 1 sample at least.
+
+    0.05 where all samples go alike, 1 where a few decide everything; None where no sample has an error.
+    """
+    count = max(1, math.ceil(WORST_PART * len(errors)))
+    total = float(errors.sum())
+    return float(np.sort(errors)[-count:].sum()) / total if total else None
 
 
 def baselines(trajectory: Trajectory, newest: np.ndarray, lag: int) -> dict[str, float | None]:
@@ -109,6 +121,8 @@ def one_step(
         "skill_velocity": 1 - mse / velocity if velocity else None,
         "r2": 1 - mse / spread.value if spread.value else None,
         "mse_rotated": rotated_error.value,
+        "mse_median": float(np.median(errors["mse"])),
+        "worst_share": worst_share(errors["mse"]),
         "blocks": in_blocks(errors),
         "worst": worst(errors["mse"]),
     }

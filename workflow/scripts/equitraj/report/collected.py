@@ -19,7 +19,7 @@ from equitraj.training.record import read_record
 METRICS = (
     "task method model alignment augmentation history train_size seed status n_parameters mse rmse mse_persistence "
     "mse_velocity skill skill_velocity r2 mse_rotated train_seconds compile_seconds frames_per_second "
-    "flops last_fall peak_memory_mb device"
+    "flops last_fall peak_memory_mb device mse_median worst_share"
 ).split()
 KEYS = ["task", "method", "train_size"]
 INTERVALS = {"mse": "given", "mse_rotated": "rotated"}
@@ -122,7 +122,9 @@ def summary_row(runs: pd.DataFrame, errors: Errors) -> dict:
         row[f"{name}_mean"] = done[name].mean()
         for end, other in (("low", "high"), ("high", "low")):  # a large error is a small skill
             row[f"{name}_{end}"] = 1 - row[f"mse_{other}"] / first[reference] if first[reference] else np.nan
-    return row | {f"{name}_mean": done[name].mean() for name in ("rmse", "r2", "train_seconds")}
+    return row | {
+        f"{name}_mean": done[name].mean() for name in ("rmse", "r2", "train_seconds", "mse_median", "worst_share")
+    }
 
 
 def summary_table(metrics: pd.DataFrame, errors: Errors) -> pd.DataFrame:

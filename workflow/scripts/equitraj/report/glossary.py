@@ -18,6 +18,13 @@ GLOSSARY = {
     "data factor, rotated": "the same on rotated test samples",
     "skill against no motion": "1 - MSE / MSE of no motion: 1 is perfect, 0 no better, below 0 worse",
     "skill against constant velocity": "1 - MSE / MSE of constant velocity",
+    "median test error": "median over test samples of the mean square error of each; mean over seeds",
+    "error in the worst 5 % (%)": "share of the summed square error in the worst 5 % of samples; 5 if all go alike",
+    "published method": "a method as its authors call it; it was not run here",
+    "published MSE": "mean square error as the source prints it",
+    "nearest here": "the method of this study, of the largest training size, whose error is nearest in ratio",
+    "its test MSE": "mean square error on the test split, mean over seeds",
+    "printed in": "authors, venue, year and table",
     "seeds": "trainings from different random numbers, and how they ended",
     "K": "past frames that a method sees, the newest included",
     "training samples": "samples that were trained on",
@@ -62,4 +69,4 @@ def meaning(head: str) -> str:
     if plain.startswith("test MSE"):
         turned = ", every sample turned by a random rotation" if "rotated" in plain else ""
         return f"mean square error over test samples, points and coordinates{turned}; below it the 95 % interval"
-    return GLOSSARY.get(plain, "")
+    return GLOSSARY.get(plain) or GLOSSARY.get(plain.rpartition(" (")[0], "")  # without the unit

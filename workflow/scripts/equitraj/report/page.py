@@ -31,7 +31,7 @@ from equitraj.report.words import names, squared
 TEMPLATES = Path(__file__).parents[3] / "report"
 PACKAGES = ("python", "snakemake", "numpy", "pandas", "matplotlib", "h5py", "jinja2", "pyyaml")
 LARGEST_SVG = 800_000  # bytes; a figure with more is shown as PNG, which a browser draws faster
-MORE = ("probes", "controls", "isotropy", "floor", "routes", "data_factors", "sources", "history", "worst")
+MORE = ("probes", "controls", "isotropy", "floor", "routes", "data_factors", "sources", "history", "worst", "published")
 MOST_FINDINGS = 10
 SHORT_NAME = 16  # characters of a name that is never broken
 NEWEST_ONLY = ("linear_least_squares", "linear_sgd")  # models that are given a history and do not look at it
@@ -216,6 +216,7 @@ def context(study: dict, config: dict, sources: Sources, commands: list[str]) ->
         "drawn": drawn(config, metrics),
         "findings": findings(metrics, summary, audit, more)[:MOST_FINDINGS],
         "main": shown(tables.main_table(summary, broken_claims(audit), unit), "summary"),
+        "published": tables.published_table(more.get("published"), summary, unit),
         "failures": shown(tables.failure_table(metrics), "metrics"),
         "figures": sections,
         "nothing": nothing,

@@ -5,10 +5,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from equitraj.report.figures.alignment_diagnostics import with_degenerate
-from equitraj.report.figures.style import read_table
+from equitraj.report.figures.style import largest_size, read_table
 from equitraj.report.words import interval, sig, skill
 from equitraj.training.record import read_record
 
@@ -115,6 +116,8 @@ def _main_row(row: dict, broken: list[str], unit: str) -> dict[str, Cell]:
         "R²": number(row["r2_mean"], skill(row["r2_mean"])),
         "para\u00admeters": count(row["n_parameters"]),
         "training time (s)": number(row["train_seconds_mean"]),
+        f"median test error ({unit})": number(row.get("mse_median_mean")),
+        "error in the worst 5 % (%)": number(100 * row.get("worst_share_mean", float("nan"))),
     }
 
 
@@ -127,6 +130,41 @@ def _status(seeds: int, failed: int) -> Cell:
     if failed == 0:
         return Cell(f"{seeds} ok", f"0 {seeds}")
     return Cell("failed" if failed == seeds else f"{failed} of {seeds} failed", f"1 {failed}", alert=True)
+
+
+def published_table(published: pd.DataFrame | None, summary: pd.DataFrame, unit: str = "length²") -> Table | None:
+    """Errors that others published, each beside the method of this study whose error is nearest in ratio.
+
+    Args:
+        published: columns `task name mse source url`; None or no row for no table.
+        summary: of the study; of every task its largest training size is compared.
+        unit: of mean square errors.
+    """
+    if published is None or not len(published):
+        return None
+    ours = largest_size(summary).dropna(subset=["mse_mean"])
+    rows = [_published_row(row, ours[ours["task"] == row["task"]]) for row in published.to_dict("records")]
+    heads = [
+        "task",
+        "published method",
+        f"published MSE ({unit})",
+        "nearest here",
+        f"its test MSE ({unit})",
+        "printed in",
+    ]
+    return Table("published", heads, rows) if rows else None
+
+
+def _published_row(row: dict, ours: pd.DataFrame) -> list[Cell]:
+    nearest = ours.loc[(np.log(ours["mse_mean"].clip(lower=1e-300) / row["mse"])).abs().idxmin()] if len(ours) else {}
+    return [
+        word(row["task"], code=True),
+        word(row["name"], small="published"),
+        number(row["mse"]),
+        word(nearest.get("method", float("nan")), code=True),
+        number(nearest.get("mse_mean", float("nan"))),
+        word(row["source"], small="" if pd.isna(row["url"]) else row["url"]),
+    ]
 
 
 def failure_table(metrics: pd.DataFrame) -> Table | None:

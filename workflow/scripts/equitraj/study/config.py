@@ -42,6 +42,7 @@ def check(config: dict) -> None:
         check_against(name, method, config["methods"])
     for name, task in config["tasks"].items():
         check_task(name, task, config["sources"])
+    check_published(config.get("published", {}), config["tasks"])
     fits.check_study(config)
     if config["study"].get("chapter") and "paths" not in config["sources"]:
         raise ValueError(
@@ -53,6 +54,19 @@ def one_of(key: str, value: str, allowed: list[str]) -> None:
     """Raise ValueError that names the key, the value and the nearest match unless `value` is among `allowed`."""
     if value not in allowed:
         raise ValueError(f"{key}: unknown name {value!r}; {nearest(value, allowed)}")
+
+
+def check_published(published: dict[str, list[dict]], tasks: dict) -> None:
+    """Check that published errors belong to tasks, and that none stands twice."""
+    for task, rows in published.items():
+        one_of("published", task, list(tasks))
+        seen = [(row["name"], row["source"]) for row in rows]
+        for i, row in enumerate(seen):
+            if row in seen[:i]:
+                raise ValueError(
+                    f"published.{task}.{i}.name: {row[0]!r} of the same source stands twice; expected one error of a "
+                    "method and source; leave one of them out"
+                )
 
 
 def check_pathvars(pathvars: dict) -> None:
