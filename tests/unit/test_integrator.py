@@ -30,7 +30,7 @@ def in_float64(tree):
 def network(shape: Shape = SHAPE, **options) -> integrator.Network:
     """One whose forces are not small."""
     found = in_float64(integrator.build(Hyperparameters(**options), shape, jax.random.key(0)))
-    return eqx.tree_at(lambda n: n.bend, found, jnp.full(shape.n_displacements + 1, 0.3))
+    return eqx.tree_at(lambda n: n.bend, found, jnp.full(shape.n_displacements + 1, 3.0))
 
 
 def inputs(seed: int = 0, batch: int = 4, shape: Shape = SHAPE) -> dict[str, jax.Array]:

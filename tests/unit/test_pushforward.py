@@ -14,7 +14,7 @@ from equitraj.frames import load_alignment
 from equitraj.frames.run import run as align
 from equitraj.prediction.evaluation import fed_back
 from equitraj.prediction.predictor import Predictor
-from equitraj.training import pushforward
+from equitraj.training import futures, pushforward
 from equitraj.training import run as train_run
 from equitraj.training.jax import Samples  # which computes in float64 from here on
 from equitraj.training.method import Method
@@ -30,7 +30,7 @@ def network(inputs: dict) -> jax.Array:
 def batch(trajectory: Trajectory, newest: np.ndarray, centred: bool) -> tuple[Samples, features.Statistics]:
     """The samples in float64, one frame of reference each, as the loop has them."""
     sample = tasks.samples(trajectory, newest, HISTORY, 1)
-    ahead = pushforward.futures(trajectory.position, newest, 1, STEPS)
+    ahead = futures.futures(trajectory.position, newest, 1, STEPS)
     if centred:
         frames = load_alignment("centre_of_mass", {}).frames(sample.position, None, np.random.default_rng(0))
         sample = frames.into_sample(sample)
@@ -71,14 +71,14 @@ def test_states_are_those_of_a_rollout_and_targets_lead_back_to_the_truth(chain,
 
 def test_no_frame_is_seen_that_is_no_target_of_the_samples(chain):
     newest = np.array([10, 11, 12, 20, 21, 40])
-    ahead = pushforward.futures(chain.position, newest, 1, STEPS)
+    ahead = futures.futures(chain.position, newest, 1, STEPS)
     np.testing.assert_array_equal(ahead["later"], [2, 1, 0, 1, 0, 0])
     for row, (start, later) in enumerate(zip(newest, ahead["later"], strict=True)):
         for k in range(STEPS + 1):
             frame = start + 1 + min(k, later)
             expected = chain.position[frame] - chain.position[start]
             np.testing.assert_array_equal(ahead["future"][row, k], expected)
-    far = pushforward.futures(chain.position, np.arange(10, 20), 5, 2)  # a lag of five frames
+    far = futures.futures(chain.position, np.arange(10, 20), 5, 2)  # a lag of five frames
     np.testing.assert_array_equal(far["later"], [1] * 5 + [0] * 5)
 
 

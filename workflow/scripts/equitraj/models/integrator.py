@@ -33,6 +33,7 @@ PREDICTS = "displacement"
 MINIMUM_HISTORY = 2  # two frames, or one with its velocity
 ALL_PAIRS = True
 GPU = True  # its training profits from one
+SLOW = 0.1  # of the rate of other weights: errors of the first velocity stay until the end
 
 
 @dataclass(frozen=True)
@@ -57,8 +58,9 @@ def claims(hyperparameters: Hyperparameters) -> dict[str, bool]:
 class Network(eqx.Module):
     """Lengths are in units of the extent, times in units of that between the newest frame and the predicted one.
 
-    Attributes: pairs and angles, the forces; past (V,), the weights of past displacements in the first velocity; bend
-    (V + 1,), those of the accelerations at the frames that they lead back to.
+    Attributes: pairs and angles, the forces; past (V,) and bend (V + 1,), by how much the first velocity departs from
+    the newest displacement over its time: the weights, in units of `SLOW`, of past displacements and of accelerations
+    at the frames that they lead back to.
     """
 
     pairs: PairForces
@@ -68,6 +70,7 @@ class Network(eqx.Module):
     extent: float
     displacement: float
     strength: float
+    lag: int = eqx.field(static=True)
     steps: int = eqx.field(static=True)
     hold: float = eqx.field(static=True)
     compiler_options: ClassVar = {"xla_cpu_use_fusion_emitters": True}
@@ -119,10 +122,11 @@ class Network(eqx.Module):
 
     def _velocity(self, data: dict[str, jax.Array], frozen: dict[str, jax.Array]) -> jax.Array:
         """The first velocity (N, 3, B), from past displacements and from the accelerations at the frames they tell."""
-        velocity, position = jnp.einsum("v,vnab->nab", self.past, data["past"]), data["start"]
+        past, position = data["past"], data["start"]
+        velocity = self.lag * past[-1] + SLOW * jnp.einsum("v,vnab->nab", self.past, past)
         for back in range(len(self.bend)):
-            velocity += self.bend[back] * self.acceleration(position, frozen)
-            position = position - data["past"][-1 - back] if back < len(data["past"]) else position
+            velocity += SLOW * self.bend[back] * self.acceleration(position, frozen)
+            position = position - past[-1 - back] if back < len(past) else position
         return velocity
 
     def acceleration(self, position: jax.Array, frozen: dict[str, jax.Array]) -> jax.Array:
@@ -147,11 +151,12 @@ def build(hyperparameters: Hyperparameters, shape: Shape, key: jax.Array) -> Net
     return Network(
         pairs=PairForces(1 + 2 * shape.n_scalars, width, hyperparameters.layers, pair_key),
         angles=AngleForces(bent, 2 * shape.n_scalars, width, angle_key) if bent else None,
-        past=shape.lag * jnp.eye(n_past)[-1],  # constant velocity
+        past=jnp.zeros(n_past),
         bend=jnp.zeros(n_past + 1),
         extent=statistics.extent,
         displacement=statistics.displacement_scale,
         strength=2 * statistics.residual_scale / statistics.extent,
+        lag=shape.lag,
         steps=hyperparameters.steps,
         hold=hyperparameters.hold,
     )

@@ -21,10 +21,11 @@ from jax.flatten_util import ravel_pytree
 
 from equitraj.training import flops
 from equitraj.training.checkpoint import Checkpoint
+from equitraj.training.futures import FUTURE, LATER
 from equitraj.training.jax_samples import Samples, asymmetry, drawn, flat, loss, outputs, rotated, rows, samples_of
 from equitraj.training.options import TrainingOptions
 from equitraj.training.outcome import Data, Monitor, Outcome, snapshot_epochs
-from equitraj.training.pushforward import FUTURE, LATER, pushed
+from equitraj.training.pushforward import pushed
 from equitraj.training.state import check_names
 
 jax.config.update("jax_enable_x64", True)

@@ -16,6 +16,7 @@ from equitraj.data.tasks import Sample, SampleParts
 from equitraj.data.trajectory import Trajectory
 from equitraj.data.turning import rotations, turned
 from equitraj.frames import Frames
+from equitraj.training.futures import futures
 from equitraj.training.method import Method
 from equitraj.training.outcome import Arrays, Data
 
@@ -99,8 +100,6 @@ def network_data(method: Method, splits: dict[str, Split], shape: Shape) -> Data
     )
     draw, copies = method.aligner.training == "draw", method.training_options().copies
     if steps := method.training_options().pushforward:
-        from equitraj.training.pushforward import futures
-
         part = splits["train"].samples
         ahead = futures(part.trajectory.position, part.newest, shape.lag, steps)
         train.inputs.update({name: value.astype(precision) for name, value in ahead.items()})
