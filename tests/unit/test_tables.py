@@ -81,7 +81,7 @@ def test_a_page_shows_as_many_rows_as_it_can_and_says_where_the_others_are():
     assert report.shown(small, Path("audit.csv")) is small
 
 
-def test_a_published_error_stands_beside_the_nearest_method_of_its_task():
+def test_a_published_error_stands_beside_the_method_of_its_kind():
     summary = pd.DataFrame(
         {
             "task": ["t", "t", "u"],
@@ -90,10 +90,9 @@ def test_a_published_error_stands_beside_the_nearest_method_of_its_task():
             "mse_mean": [1.0, 0.02, 0.01],
         }
     )
-    columns = ["task", "name", "mse", "source", "url"]
-    published = pd.DataFrame(
-        [["t", "EGNN", 0.01, "A, 2021", np.nan], ["v", "GNN", 1.0, "B", "https://b"]], columns=columns
-    )
+    columns = ["task", "name", "mse", "source", "url", "method"]
+    rows = [["t", "EGNN", 0.01, "A, 2021", np.nan, "near"], ["v", "GNN", 1.0, "B", "https://b", np.nan]]
+    published = pd.DataFrame(rows, columns=columns)
     first, second = report.published_table(published, summary).rows
     assert [cell.text for cell in first[1:5]] == ["EGNN", "0.0100", "near", "0.0200"] and first[1].small == "published"
     assert second[3].text == "–" and second[5].small == "https://b"  # a task without a run that ended well
@@ -103,7 +102,7 @@ def test_a_published_error_stands_beside_the_nearest_method_of_its_task():
 def test_published_errors_are_written_with_their_sources(tmp_path):
     rows = {"t": [{"name": "A", "mse": 0.01, "source": "B, Table 1"}]}
     script = Path(report.__file__).parents[2] / "published.py"
-    for published, lines in ((rows, ['t,A,0.01,"B, Table 1",']), ({}, [])):
+    for published, lines in ((rows, ['t,A,0.01,"B, Table 1",,']), ({}, [])):
         command = [sys.executable, script, "--published", json.dumps(published), "--output", tmp_path / "published.csv"]
         subprocess.run(command, check=True)
-        assert (tmp_path / "published.csv").read_text().splitlines() == ["task,name,mse,source,url", *lines]
+        assert (tmp_path / "published.csv").read_text().splitlines() == ["task,name,mse,source,url,method", *lines]

@@ -44,6 +44,11 @@ AT_PARSING = WRONG_METHODS | {
         ),
         ({"chain_k3": [{"name": "A", "mse": 1.0}]}, "published.chain_k3.0", "source"),
         (
+            {"chain_k3": [{"name": "A", "mse": 1.0, "source": "B", "method": "elsewhere"}]},
+            "published.chain_k3.0.method",
+            "unknown name 'elsewhere'",
+        ),
+        (
             {"chain_k3": [{"name": "A", "mse": 1.0, "source": "B", "year": 1}]},
             "published.chain_k3.0",
             "unknown key 'year'",

@@ -22,7 +22,7 @@ GLOSSARY = {
     "error in the worst 5 % (%)": "share of the summed square error in the worst 5 % of samples; 5 if all go alike",
     "published method": "a method as its authors call it; it was not run here",
     "published MSE": "mean square error as the source prints it",
-    "nearest here": "the method of this study, of the largest training size, whose error is nearest in ratio",
+    "of its kind here": "the method of this study, of the largest training size, that is of the same kind",
     "its test MSE": "mean square error on the test split, mean over seeds",
     "printed in": "authors, venue, year and table",
     "seeds": "trainings from different random numbers, and how they ended",

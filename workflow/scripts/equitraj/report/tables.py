@@ -133,10 +133,10 @@ def _status(seeds: int, failed: int) -> Cell:
 
 
 def published_table(published: pd.DataFrame | None, summary: pd.DataFrame, unit: str = "length²") -> Table | None:
-    """Errors that others published, each beside the method of this study whose error is nearest in ratio.
+    """Errors that others published, each beside that of the method of this study which is of its kind.
 
     Args:
-        published: columns `task name mse source url`; None or no row for no table.
+        published: columns `task name mse source url method`; None or no row for no table.
         summary: of the study; of every task its largest training size is compared.
         unit: of mean square errors.
     """
@@ -148,7 +148,7 @@ def published_table(published: pd.DataFrame | None, summary: pd.DataFrame, unit:
         "task",
         "published method",
         f"published MSE ({unit})",
-        "nearest here",
+        "of its kind here",
         f"its test MSE ({unit})",
         "printed in",
     ]
@@ -156,13 +156,14 @@ def published_table(published: pd.DataFrame | None, summary: pd.DataFrame, unit:
 
 
 def _published_row(row: dict, ours: pd.DataFrame) -> list[Cell]:
-    nearest = ours.loc[(np.log(ours["mse_mean"].clip(lower=1e-300) / row["mse"])).abs().idxmin()] if len(ours) else {}
+    alike = ours[ours["method"] == row["method"]]
+    here = alike.iloc[0] if len(alike) else {}
     return [
         word(row["task"], code=True),
         word(row["name"], small="published"),
         number(row["mse"]),
-        word(nearest.get("method", float("nan")), code=True),
-        number(nearest.get("mse_mean", float("nan"))),
+        word(here.get("method", float("nan")), code=True),
+        number(here.get("mse_mean", float("nan"))),
         word(row["source"], small="" if pd.isna(row["url"]) else row["url"]),
     ]
 

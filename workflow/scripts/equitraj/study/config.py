@@ -42,7 +42,7 @@ def check(config: dict) -> None:
         check_against(name, method, config["methods"])
     for name, task in config["tasks"].items():
         check_task(name, task, config["sources"])
-    check_published(config.get("published", {}), config["tasks"])
+    check_published(config.get("published", {}), config["tasks"], config["methods"])
     fits.check_study(config)
     if config["study"].get("chapter") and "paths" not in config["sources"]:
         raise ValueError(
@@ -56,11 +56,14 @@ def one_of(key: str, value: str, allowed: list[str]) -> None:
         raise ValueError(f"{key}: unknown name {value!r}; {nearest(value, allowed)}")
 
 
-def check_published(published: dict[str, list[dict]], tasks: dict) -> None:
-    """Check that published errors belong to tasks, and that none stands twice."""
+def check_published(published: dict[str, list[dict]], tasks: dict, methods: dict) -> None:
+    """Check that published errors belong to tasks and methods, and that none stands twice."""
     for task, rows in published.items():
         one_of("published", task, list(tasks))
         seen = [(row["name"], row["source"]) for row in rows]
+        for i, row in enumerate(rows):
+            if "method" in row:
+                one_of(f"published.{task}.{i}.method", row["method"], list(methods))
         for i, row in enumerate(seen):
             if row in seen[:i]:
                 raise ValueError(
