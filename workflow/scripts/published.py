@@ -12,7 +12,9 @@ COLUMNS = ["task", "name", "mse", "source", "url", "method"]
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--published", type=json.loads, required=True, help="by task a list of name, mse, source, url, method")
+    parser.add_argument(
+        "--published", type=json.loads, required=True, help="by task a list of name, mse, source, url, method"
+    )
     parser.add_argument("--output", type=Path, required=True)
     args = parser.parse_args()
     rows = [{"url": "", "method": ""} | row | {"task": task} for task, found in args.published.items() for row in found]

@@ -12,6 +12,7 @@ from equitraj.models._columns import linear, product, scaled, silu
 
 NEAREST = 1e-6  # of the squared extent, below which distances are alike
 STRONGEST = 100.0  # force, in units of the typical one: what no data tell of must not throw points away
+UNLIMITED = 1e5  # where something else limits it
 
 
 class Pairs:
@@ -65,14 +66,16 @@ class PairForces(eqx.Module):
     hidden: eqx.nn.Linear
     rounds: list[Round]
     force: eqx.nn.Linear
+    most: float = eqx.field(static=True)
 
-    def __init__(self, n_features: int, width: int, layers: int, key: jax.Array) -> None:
+    def __init__(self, n_features: int, width: int, layers: int, key: jax.Array, most: float = STRONGEST) -> None:
         keys = jax.random.split(key, 5)
         self.embed = eqx.nn.Linear(n_features, width, key=keys[0])
         self.distance = jax.random.normal(keys[1], (width, 1))
         self.hidden = eqx.nn.Linear(width, width, key=keys[2])
         self.rounds = [Round(width, k) for k in jax.random.split(keys[3], layers)]
         self.force = scaled(eqx.nn.Linear(width, 1, key=keys[4]), 0.1)
+        self.most = most
 
     def embedded(self, features: jax.Array) -> jax.Array:
         """What features of pairs (F, P, B) contribute in every step, (W, P, B)."""
@@ -87,7 +90,7 @@ class PairForces(eqx.Module):
         message = silu(linear(self.hidden, silu(embedded + known)))
         for each in self.rounds:
             message = each(message, pairs)
-        size = _sinh(linear(self.force, message)[0]) * jax.lax.rsqrt(squared + NEAREST**2)
+        size = _sinh(linear(self.force, message)[0], self.most) * jax.lax.rsqrt(squared + NEAREST**2)
         return pairs.pushed(size[:, None] * apart)
 
 
@@ -135,10 +138,10 @@ class AngleForces(eqx.Module):
         return moved.at[middle].add(-first - second)
 
 
-def _sinh(x: jax.Array) -> jax.Array:
-    """A power of what a network sees the logarithm of is nearly a straight line to it; at most `STRONGEST`."""
-    most = float(np.arcsinh(STRONGEST))
-    return jnp.sinh(jnp.clip(x, -most, most))
+def _sinh(x: jax.Array, most: float = STRONGEST) -> jax.Array:
+    """A power of what a network sees the logarithm of is nearly a straight line to it; at most `most`."""
+    end = float(np.arcsinh(most))
+    return jnp.sinh(jnp.clip(x, -end, end))
 
 
 def angles(bonds: tuple[tuple[int, int], ...]) -> tuple[tuple[int, int, int], ...]:
