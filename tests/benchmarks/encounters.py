@@ -63,9 +63,8 @@ def main() -> None:
     cases += [(f"by length, {most}", by_length(most), 1000) for most in (100, 115, 130, 150, 170)]
     for name, cut, steps in cases:
         error = np.square(moved(x[:, 0], v[:, 0], charge, steps, cut) - x[:, -1]).mean((1, 2))
-        print(
-            f"{steps:5d} steps, {name:22s} mean {error.mean():.2e}  median {np.median(error):.1e}  max {error.max():.2f}"
-        )
+        found = f"mean {error.mean():.2e}  median {np.median(error):.1e}  max {error.max():.2f}"
+        print(f"{steps:5d} steps, {name:22s} {found}")
 
 
 if __name__ == "__main__":
