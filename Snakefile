@@ -15,6 +15,7 @@ include: "workflow/rules/common.smk"
 include: "workflow/rules/sources.smk"
 include: "workflow/rules/geometry.smk"
 include: "workflow/rules/train.smk"
+include: "workflow/rules/tune.smk"
 include: "workflow/rules/evaluate.smk"
 include: "workflow/rules/floor.smk"
 include: "workflow/rules/audit.smk"
@@ -28,5 +29,6 @@ rule all:
     input:
         "<reports>/report.html",
         ["<results>/tables/claims.txt"] if config["audit"]["strict"] else [],
+        ["<results>/tables/trials.csv"] if SEARCHES else [],
     message:
         "The report is in {input[0]}"

@@ -35,6 +35,7 @@ STARTS = {
     "data": files_of("numpy") | registered(ALIGNMENTS) | registered(SYSTEMS) | registered(FORMATS),
     "jax": files_of("jax") | registered(ALIGNMENTS),
     "torch": files_of("torch") | registered(ALIGNMENTS),
+    "tune": files_of("jax") | registered(ALIGNMENTS) | {"equitraj/training/jax.py"},
     "report": registered("report/figures"),
 }
 
@@ -71,10 +72,11 @@ LOADED_ON_DEMAND = {
     "data": {"jax", "equinox", "torch", "vesin"},
     "jax": {"torch"},
     "torch": {"jax", "equinox"},
+    "tune": {"torch"},
     "report": set(),
 }
 LOOP = {"jax": ("jax", "jax_samples"), "torch": ("torch", "dense", "graphs")}
-OTHER_FRAMEWORK = {"data": {"jax", "torch"}, "jax": {"torch"}, "torch": {"jax"}, "report": set()}
+OTHER_FRAMEWORK = {"data": {"jax", "torch"}, "jax": {"torch"}, "torch": {"jax"}, "tune": {"torch"}, "report": set()}
 
 
 def requirements() -> dict[str, str]:

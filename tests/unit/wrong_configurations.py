@@ -34,6 +34,45 @@ AT_PARSING = WRONG_METHODS | {
     # the whole
     "studdy": [({}, "the configuration", "unknown key 'studdy'; allowed: pathvars, mirror, device")],
     "study": [(None, "None; expected object"), ([], "[]; expected object")],
+    "tune": [
+        (
+            {"s": {"task": "chain_k3", "method": "mlpp", "trials": 1, "space": {"options.width": {"choices": [1]}}}},
+            "tune.s.method",
+            "unknown name 'mlpp'",
+        ),
+        (
+            {"s": {"task": "chain", "method": "mlp", "trials": 1, "space": {"options.width": {"choices": [1]}}}},
+            "tune.s.task",
+            "unknown name 'chain'",
+        ),
+        (
+            {
+                "s": {
+                    "task": "chain_k3",
+                    "method": "persistence",
+                    "trials": 1,
+                    "space": {"options.width": {"choices": [1]}},
+                }
+            },
+            "tune.s.method",
+            "'persistence' is no network in JAX; expected one, which a search trains",
+        ),
+        (
+            {"s": {"task": "chain_k3", "method": "mlp", "trials": 0, "space": {"options.width": {"choices": [1]}}}},
+            "tune.s.trials",
+            "0",
+        ),
+        (
+            {"s": {"task": "chain_k3", "method": "mlp", "trials": 1, "space": {"options.width": {"low": 1}}}},
+            "tune.s.space.options.width",
+            "expected low and high, or choices",
+        ),
+        (
+            {"s": {"task": "chain_k3", "method": "mlp", "trials": 1, "space": {"options.size": {"choices": [1]}}}},
+            "tune.s.space",
+            "unknown name 'options.size'",
+        ),
+    ],
     "published": [
         ({"elsewhere": [{"name": "A", "mse": 1.0, "source": "B"}]}, "unknown name 'elsewhere'"),
         ({"chain_k3": [{"name": "A", "mse": 1.0, "source": "B"}] * 2}, "published.chain_k3.1.name", "stands twice"),

@@ -14,8 +14,8 @@ leapfrog with velocities half a step behind.
 Errors of a close encounter grow beyond all bounds on the way, and so do gradients on the way back: in training, that of
 each sample is held at a length, that of the error `hold`, else a few encounters decide the fit.
 
-The published data of charged bodies cut off each component of a force: a law that knows the axes. With `axes`, so does
-this one, at a size that it learns, and is no longer equivariant under rotations.
+The simulation of the published charged bodies cuts off each component of a force: a law that knows the axes. With
+`axis_limit` so does this one, which is then no longer equivariant under rotations.
 """
 
 from collections.abc import Callable
@@ -43,21 +43,21 @@ SLOW = 0.1  # of the rate of other weights: errors of the first velocity stay un
 class Hyperparameters(Checked):
     """Attributes: width, units of the networks of the forces; steps from one frame to the predicted one; layers, rounds
     of messages before the forces of a step, 0 for forces that depend on two points alone; angles, whether angles
-    between bonds have forces of their own; axes, whether the force on a point is cut off along each axis; hold, the
-    error of a sample, in units of the typical displacement, whose gradient is the longest there may be on the way back
-    through the steps."""
+    between bonds have forces of their own; axis_limit, at which each component of an acceleration is cut
+    off, in the data's units, 0 for none; hold, the error of a sample, in units of the typical displacement, whose
+    gradient is the longest there may be on the way back through the steps."""
 
     width: Annotated[int, Range(1, 4096)] = 32
     steps: Annotated[int, Range(1, 100_000)] = 20
     layers: Annotated[int, Range(0, 16)] = 0
     angles: bool = False
-    axes: bool = False
+    axis_limit: Annotated[float, Range(0)] = 0.0
     hold: Annotated[float, Range(above=0)] = 0.03
 
 
 def claims(hyperparameters: Hyperparameters) -> dict[str, bool]:
     """All of E(3), but where axes are known, and permutations, under which bonds do not go with their points."""
-    whole = not hyperparameters.axes
+    whole = not hyperparameters.axis_limit
     return {"rotation": whole, "reflection": whole, "translation": True, "permutation": not hyperparameters.angles}
 
 
@@ -66,14 +66,14 @@ class Network(eqx.Module):
 
     Attributes: pairs and angles, the forces; past (V,) and bend (V + 1,), by how much the first velocity departs from
     the newest displacement over its time: the weights, in units of `SLOW`, of past displacements and of accelerations
-    at the frames that they lead back to; limit, the logarithm of what a force is cut off at along each axis.
+    at the frames that they lead back to; limit of each component of an acceleration.
     """
 
     pairs: PairForces
     angles: AngleForces | None
     past: jax.Array
     bend: jax.Array
-    limit: jax.Array | None
+    limit: float | None
     extent: float
     displacement: float
     strength: float
@@ -141,9 +141,8 @@ class Network(eqx.Module):
         force = self.pairs(position, frozen["pair"])
         if self.angles is not None:
             force += self.angles(position, frozen["angle"])
-        if self.limit is not None:
-            force = jnp.clip(force, -jnp.exp(self.limit), jnp.exp(self.limit))
-        return self.strength * (force / frozen["mass"][:, None] if "mass" in frozen else force)
+        found = self.strength * (force / frozen["mass"][:, None] if "mass" in frozen else force)
+        return found if self.limit is None else jnp.clip(found, -self.limit, self.limit)
 
 
 def build(hyperparameters: Hyperparameters, shape: Shape, key: jax.Array) -> Network:
@@ -154,7 +153,10 @@ def build(hyperparameters: Hyperparameters, shape: Shape, key: jax.Array) -> Net
     """
     pair_key, angle_key = jax.random.split(key)
     width, n_past, statistics = hyperparameters.width, shape.n_displacements, shape.statistics
-    most = UNLIMITED if hyperparameters.axes else STRONGEST
+    limit, most = None, STRONGEST
+    if hyperparameters.axis_limit:
+        limit = hyperparameters.axis_limit * (shape.lag * shape.time_step) ** 2 / statistics.extent
+        most = UNLIMITED
     bent = angles(shape.bonds) if hyperparameters.angles else ()
     if hyperparameters.angles and not bent:
         raise ValueError("angles: true, but no two bonds of the data share a point; give the source its `bonds`")
@@ -163,7 +165,7 @@ def build(hyperparameters: Hyperparameters, shape: Shape, key: jax.Array) -> Net
         angles=AngleForces(bent, 2 * shape.n_scalars, width, angle_key) if bent else None,
         past=jnp.zeros(n_past),
         bend=jnp.zeros(n_past + 1),
-        limit=jnp.log(STRONGEST) if hyperparameters.axes else None,
+        limit=limit,
         extent=statistics.extent,
         displacement=statistics.displacement_scale,
         strength=2 * statistics.residual_scale / statistics.extent,

@@ -9,6 +9,7 @@ from equitraj.report import figures
 from equitraj.study import fits, schema
 from equitraj.study.fits import resolved_alignment
 from equitraj.training.options import TrainingOptions
+from equitraj.tuning import space
 
 NOT_IN_FOLDERS = "{}<>*?\"'\\"  # wildcards, path variables and quotes of Snakemake and of the shell
 
@@ -43,6 +44,8 @@ def check(config: dict) -> None:
     for name, task in config["tasks"].items():
         check_task(name, task, config["sources"])
     check_published(config.get("published", {}), config["tasks"], config["methods"])
+    for name, search in config.get("tune", {}).items():
+        check_search(f"tune.{name}", search, config)
     fits.check_study(config)
     if config["study"].get("chapter") and "paths" not in config["sources"]:
         raise ValueError(
@@ -70,6 +73,26 @@ def check_published(published: dict[str, list[dict]], tasks: dict, methods: dict
                     f"published.{task}.{i}.name: {row[0]!r} of the same source stands twice; expected one error of a "
                     "method and source; leave one of them out"
                 )
+
+
+def check_search(key: str, search: dict, config: dict) -> None:
+    """Check that a search names a task and a method that fit each other, and draws what the method allows."""
+    one_of(f"{key}.task", search["task"], list(config["tasks"]))
+    one_of(f"{key}.method", search["method"], list(config["methods"]))
+    method = config["methods"][search["method"]]
+    spec = model_spec(method["model"])
+    if spec.framework != "jax" or spec.closed_form:
+        raise ValueError(
+            f"{key}.method: {search['method']!r} is no network in JAX; expected one, which a search trains"
+        )
+    if not fits.is_applicable(config["tasks"][search["task"]], method["model"]):
+        raise ValueError(
+            f"{key}.method: {search['method']!r} needs {spec.minimum_history} frames, but {search['task']!r} has fewer"
+        )
+    for name, drawn in search["space"].items():
+        if ("choices" in drawn) == ("low" in drawn or "high" in drawn) or ("low" in drawn) != ("high" in drawn):
+            raise ValueError(f"{key}.space.{name}: {drawn}; expected low and high, or choices")
+    space.check(f"{key}.space", search["space"], method)
 
 
 def check_pathvars(pathvars: dict) -> None:
