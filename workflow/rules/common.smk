@@ -231,6 +231,25 @@ def environment(path):
     return lambda wildcards: str(folder / f"{own.get(wildcards.method, Path(path).stem)}.yaml")
 
 
+SEARCHES = config.get("tune", {})
+
+
+def of_search(function):
+    """What `function` says of the task and the method that a search names."""
+
+    def found(wildcards):
+        search = SEARCHES[wildcards.search]
+        return function(SimpleNamespace(task=search["task"], method=search["method"]))
+
+    return found
+
+
+def search_json(wildcards):
+    """What a search draws, and how often."""
+    search = SEARCHES[wildcards.search]
+    return as_json({key: value for key, value in search.items() if key not in ("task", "method")})
+
+
 PLAN = plan.of(config)
 BATCHES = plan.batches(PLAN)
 AUDITED = plan.batches(plan.audited(PLAN, config["audit"].get("sizes", "all")))

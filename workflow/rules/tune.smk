@@ -2,20 +2,6 @@
 # <results>/tuning/{search}/ with trials.csv and best.yaml, a method that a study can use, and <results>/tables/trials.csv,
 # all searches together. Trials are kept in journal.log beside them, from which a search that was killed goes on.
 
-SEARCHES = config.get("tune", {})
-
-
-def search_of(wildcards):
-    """A search by its name."""
-    return SEARCHES[wildcards.search]
-
-
-def of_search(function):
-    """What `function` says of the task and the method that a search names."""
-    return lambda wildcards: function(
-        SimpleNamespace(task=search_of(wildcards)["task"], method=search_of(wildcards)["method"])
-    )
-
 
 rule tune:
     input:
@@ -40,7 +26,7 @@ rule tune:
         code=of_search(method_code("tune.py", jax="training/jax.py")),
         task=of_search(task_json),
         method=of_search(method_json),
-        search=lambda wildcards: as_json({k: v for k, v in search_of(wildcards).items() if k not in ("task", "method")}),
+        search=search_json,
         journal="<results>/tuning/{search}/journal.log",
         # Taking `input` makes it a derived parameter: it is not compared, so that another device searches nothing anew.
         device=lambda wildcards, input: config["device"],
