@@ -244,9 +244,14 @@ def of_search(function):
     return found
 
 
+def gpus_of_search(wildcards):
+    """Number of GPUs for a search: those of a training."""
+    return gpus(wildcards) if spec(SEARCHES[wildcards.search]["method"]).gpu else 0
+
+
 def search_json(wildcards):
     """What a search draws, and how often."""
-    search = SEARCHES[wildcards.search]
+    search = {"seed": 0, "train_size": "all"} | SEARCHES[wildcards.search]
     return as_json({key: value for key, value in search.items() if key not in ("task", "method")})
 
 

@@ -20,7 +20,7 @@ rule tune:
     conda:
         "../../envs/tune.yaml"
     resources:
-        gpu=gpus,
+        gpu=gpus_of_search,
         runtime=480,
     params:
         code=of_search(method_code("tune.py", jax="training/jax.py")),
