@@ -1,6 +1,7 @@
 """Search hyperparameters of a method: a table of all trials, and the best of them as a method that a study can use."""
 
 import argparse
+import hashlib
 import json
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -10,7 +11,7 @@ import yaml
 
 from equitraj.base import command, devices
 from equitraj.base.files import atomic, write_table
-from equitraj.base.registry import model_spec
+from equitraj.base.registry import LIBRARY, code_digest, model_spec
 from equitraj.tuning import search as searches
 from equitraj.tuning.space import with_values
 
@@ -33,6 +34,10 @@ def main() -> None:
     args = parser.parse_args()
     given = args.search
     definition = {"task": args.task, "method": args.method} | {k: v for k, v in given.items() if k != "trials"}
+    # trials on other data, or by other code, are those of another search
+    loop = LIBRARY / f"training/{model_spec(args.method['model']).framework}.py"
+    definition["code"] = code_digest(LIBRARY / f"models/{args.method['model']}.py", loop)
+    definition["data"] = [digest(path) for path in (args.trajectory, args.aligned)]
     study = searches.opened(args.journal, definition)
     with devices.borrowed(args.device if model_spec(args.method["model"]).gpu else "cpu") as place:
         size, seed = str(given["train_size"]), given["seed"]
@@ -41,6 +46,12 @@ def main() -> None:
     rows = [row_of(args.name, number, trial) for number, trial in enumerate(found)]
     write_table(args.trials, [*COLUMNS, *sorted(given["space"])], rows)
     write_best(args.best, args, found)
+
+
+def digest(path: Path) -> str:
+    """The sha256 of a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def row_of(name: str, number: int, trial) -> dict:

@@ -17,9 +17,9 @@ from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 from equitraj.base.devices import Place
-from equitraj.base.files import read_json
+from equitraj.base.files import NotWritten, read_json
 from equitraj.training.method import Method
-from equitraj.training.run import run
+from equitraj.training.run import run, status_of
 from equitraj.tuning.space import with_values
 
 SAMPLER = "TPE"
@@ -64,12 +64,17 @@ def search(study: optuna.Study, trials: int, seed: int, space: dict, train) -> l
         study.sampler = optuna.samplers.TPESampler(seed=seed * 1_000_003 + number)
         trial = study.ask(distributions(space))
         _make(study, trial, train)
-    return finished(study)
+    return finished(study)[:trials]
 
 
 def _make(study: optuna.Study, trial: Trial, train) -> None:
     begin = time.perf_counter()
-    error, status = train(trial.params)
+    try:
+        error, status = train(trial.params)
+    except NotWritten:  # a full disk is no result of the trial's
+        raise
+    except Exception as caught:  # a failed trial is a row, and the search goes on
+        error, status = None, status_of(caught)
     trial.set_user_attr("seconds", time.perf_counter() - begin)
     trial.set_user_attr("status", status)
     if status == "ok":
