@@ -71,7 +71,7 @@ def built(case: Case, device: str):
     import competitors as of
     import jax
 
-    from equitraj.training.jax import make_epoch
+    from equitraj.training.jax_epoch import make_epoch
 
     class Together(of.Epochs):
         """Epochs of several seeds in one program."""
@@ -80,7 +80,7 @@ def built(case: Case, device: str):
             return jax.tree.map(lambda a: jax.numpy.stack([a] * case.seeds), state)
 
         def _compiled(self, rebuild, state: tuple, constants: object):
-            epoch = jax.vmap(make_epoch(rebuild, self.options, "none", False), (0, None, None, None))
+            epoch = jax.vmap(make_epoch(rebuild, self.options, self.data), (0, None, None, None))
             with jax.default_matmul_precision(case.precision):
                 return jax.jit(epoch).lower(self._states(state), constants, *self.samples).compile()
 

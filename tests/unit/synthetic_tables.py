@@ -141,6 +141,12 @@ def rollout(runs: pd.DataFrame) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True)
 
 
+SOURCES = pd.DataFrame(
+    [["chain", 2048, 12, "nm", "ps", "OpenMM 8.6.0"]],
+    columns=["source", "frames", "points", "length_unit", "time_unit", "engine"],
+)
+
+
 def physics(runs: pd.DataFrame) -> pd.DataFrame:
     """Lengths and drifts that leave the truth with the root of the error; seed 0 of linear_sgd ends at step 8."""
     truth = {"bond_length": 0.36, "radius_of_gyration": 0.9, "energy_drift": 0.1, "momentum_drift": 0.2}
@@ -240,7 +246,8 @@ def write(
     folder.mkdir(parents=True, exist_ok=True)
     runs = metrics(tasks, seeds, failed, rng, methods)
     tables = {
-        "rollout": rollout(runs), "physics": physics(runs), "floor": floor(tasks), "history": history(runs, rng),
+        "rollout": rollout(runs), "physics": physics(runs), "sources": SOURCES, "floor": floor(tasks),
+        "history": history(runs, rng),
         "alignment": alignment(tasks, names), "splits": splits(tasks, train_sizes),
     } | synthetic_audit.tables(runs, tasks, names, methods, rng)  # fmt: skip
     every = pd.concat(

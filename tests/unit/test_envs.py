@@ -75,7 +75,7 @@ LOADED_ON_DEMAND = {
     "tune": {"torch"},
     "report": set(),
 }
-LOOP = {"jax": ("jax", "jax_samples"), "torch": ("torch", "dense", "graphs")}
+LOOP = {"jax": ("jax", "jax_epoch", "jax_samples", "pushforward"), "torch": ("torch", "dense", "graphs")}
 OTHER_FRAMEWORK = {"data": {"jax", "torch"}, "jax": {"torch"}, "torch": {"jax"}, "tune": {"torch"}, "report": set()}
 
 

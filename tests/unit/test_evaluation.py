@@ -44,6 +44,13 @@ def test_metrics_of_half_the_motion(uniform):
     assert reference["mse_velocity"] == pytest.approx(0, abs=1e-28)
 
 
+def test_constant_velocity_is_the_recorded_one_where_the_task_shows_it(uniform):
+    moving = replace(uniform, time=0.5 * uniform.time, velocity=np.broadcast_to(3 * SPEED, uniform.position.shape))
+    found = evaluation.baselines(moving, np.array([0, 7]), 2, ["velocity"])
+    # recorded three times as fast per unit of time, of which a frame is half: half as far again
+    assert found["mse_velocity"] == pytest.approx(np.mean((2 * SPEED - 2 * 1.5 * SPEED) ** 2))
+
+
 def test_constant_velocity_is_unknown_where_no_frame_came_before(uniform):
     two = replace(uniform, episode=np.repeat([0, 1], 25))
     assert evaluation.baselines(two, np.array([0, 25]), 1)["mse_velocity"] is None

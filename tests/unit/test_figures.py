@@ -258,6 +258,18 @@ def test_physics_counts_those_that_stay_near_and_keep_their_bonds(drawn, inputs)
     text = drawn["rollout_physics"][1].split(";")[1]
     assert f"for 100 steps stay {within.sum()} (" in text and f"more than 10 % then with {off}," in text
     assert "the energy of e3nn drifts least wrongly" in text and text.endswith("that of the truth by 0.100.")
+    assert " kJ/mol after " in text
+    labels = {axis.get_ylabel() for axis in drawn["rollout_physics"][0].axes}
+    assert {"bond length\n(nm)", "drift of energy\n(kJ/mol)", "drift of momentum\n(u nm/ps)"} <= labels
+
+
+def test_rollouts_of_a_single_step_are_no_picture(inputs, tmp_path):
+    """One step is what the figures of accuracy show."""
+    for name in ("rollout", "physics"):
+        pd.read_csv(inputs[name]).query("step == 1").to_csv(tmp_path / f"{name}.csv", index=False)
+    short = inputs | {name: tmp_path / f"{name}.csv" for name in ("rollout", "physics")}
+    for name in ("rollout", "rollout_physics"):
+        assert figures.load(name).draw(short)[1].endswith(": 0 rows.")
 
 
 def test_thirty_names_fit_below_the_physics(many):

@@ -28,7 +28,7 @@ def evaluate(folder: Path, trajectory: Trajectory, steps: int, count: int) -> No
     task = record["task"]
     history, lag = task["history"], task["lag"]
     newest = tasks.split_frames(trajectory.episode, history, lag, task["split"])["test"]
-    metrics = evaluation.baselines(trajectory, newest, lag)
+    metrics = evaluation.baselines(trajectory, newest, lag, task.get("inputs", ()))
     samples, rows, observed, status = SampleParts(trajectory, newest, task), [], [], record["status"]
     shown = Kept(trajectory)
     with atomic(folder / "predictions.h5") as path, h5py.File(path, "w") as file:

@@ -10,7 +10,8 @@ from pathlib import Path
 
 from equitraj.base import command
 from equitraj.base.files import read_json, write_text
-from equitraj.report.page import Sources, context, render
+from equitraj.report.page import Sources, context
+from equitraj.report.template import render
 from equitraj.study import plan
 
 

@@ -18,6 +18,7 @@ import jax.numpy as jnp
 from equitraj.base.allowed import Checked, Range
 from equitraj.data.features import Shape
 from equitraj.models._columns import linear, scaled, silu
+from equitraj.models._prepared import Prepared
 from equitraj.models._radial import near_gaussians
 
 FRAMEWORK = "jax"
@@ -79,7 +80,7 @@ class Block(eqx.Module):
         return jnp.einsum("hijb,hcjb->hcib", weight, value).reshape(-1, *points)
 
 
-class Network(eqx.Module):
+class Network(Prepared):
     """Blocks on tokens of points; `blocks` holds the weights of all blocks along a first axis."""
 
     embed: eqx.nn.Linear
@@ -113,10 +114,6 @@ class Network(eqx.Module):
 
         h, _ = jax.lax.scan(step, linear(self.embed, token), weights)
         return jnp.moveaxis(linear(self.output, normalised(h)), -1, 0).swapaxes(1, 2)
-
-    def __call__(self, inputs: dict[str, jax.Array]) -> jax.Array:
-        """(B, N, 3) from the arrays of `equitraj.data.features.network_inputs`."""
-        return self.apply(self.prepare(inputs))
 
 
 def build(hyperparameters: Hyperparameters, shape: Shape, key: jax.Array) -> Network:

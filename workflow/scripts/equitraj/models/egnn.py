@@ -23,6 +23,7 @@ from equitraj.base.allowed import Checked, Range
 from equitraj.data.features import Shape
 from equitraj.models._columns import linear, product, scaled, silu
 from equitraj.models._pairs import AllPairs, Neighbours
+from equitraj.models._prepared import Prepared
 
 FRAMEWORK = "jax"
 ALL_PAIRS = "max_radius"
@@ -129,7 +130,7 @@ class Layer(eqx.Module):
         return h, moved
 
 
-class Network(eqx.Module):
+class Network(Prepared):
     """Message passing on pairs; the geometry in units of the points' extent.
 
     `layers` holds the weights of all layers along a first axis, so that one compiled layer is scanned.
@@ -209,10 +210,6 @@ class Network(eqx.Module):
         whole = jax.tree.map(lambda a, b: jnp.concatenate([a[None], b]), state, states) if every_layer else last
         export: Callable = lambda x: jnp.moveaxis(pairs.samples(x), 1, 2)  # noqa: E731
         return jax.tree.map(jax.vmap(export) if every_layer else export, whole)
-
-    def __call__(self, inputs: dict[str, jax.Array]) -> jax.Array:
-        """(B, N, 3) from the arrays of `equitraj.data.features.network_inputs`."""
-        return self.apply(self.prepare(inputs))
 
 
 def _pair_index(inputs: dict[str, jax.Array]) -> tuple:

@@ -18,6 +18,7 @@ from equitraj.base.allowed import Checked, Range
 from equitraj.data.features import Shape
 from equitraj.models._columns import linear, silu
 from equitraj.models._pairs import AllPairs
+from equitraj.models._prepared import Prepared
 
 FRAMEWORK = "jax"
 PREDICTS = "displacement"
@@ -89,7 +90,7 @@ class Layer(eqx.Module):
         return h + self.update(jnp.concatenate([h, pairs.sum(m)])), x
 
 
-class Network(eqx.Module):
+class Network(Prepared):
     """Message passing on all pairs; `layers` holds the weights of all layers along a first axis."""
 
     embed: eqx.nn.Linear
@@ -122,10 +123,6 @@ class Network(eqx.Module):
 
         (_, end), _ = jax.lax.scan(step, (linear(self.embed, speed), data["start"]), weights)
         return jnp.moveaxis(pairs.samples(end - data["start"]), 1, 2)
-
-    def __call__(self, inputs: dict[str, jax.Array]) -> jax.Array:
-        """Displacement (B, N, 3) from the arrays of `equitraj.data.features.network_inputs`."""
-        return self.apply(self.prepare(inputs))
 
 
 def build(hyperparameters: Hyperparameters, shape: Shape, key: jax.Array) -> Network:

@@ -23,6 +23,7 @@ from equitraj.base.allowed import Checked, Range
 from equitraj.data.features import Shape
 from equitraj.models._columns import linear, scaled, silu
 from equitraj.models._pairs import HalfPairs
+from equitraj.models._prepared import Prepared
 from equitraj.models._radial import near_gaussians
 
 FRAMEWORK = "jax"
@@ -67,7 +68,7 @@ class Interaction(eqx.Module):
         return h + linear(second, silu(linear(first, message / max(1, h.shape[1] - 1))))
 
 
-class Network(eqx.Module):
+class Network(Prepared):
     """Interactions on all pairs, and an energy; `layers` holds the weights of all layers along a first axis."""
 
     embed: eqx.nn.Linear
@@ -119,10 +120,6 @@ class Network(eqx.Module):
         tension = (gradient[: self.basis] * data["slope"]).sum(0) * data["direction"]
         force = pairs.sum_senders(tension) - pairs.sum(tension)
         return jnp.moveaxis(pairs.samples(force / data["mass"] if "mass" in data else force), 1, 2)
-
-    def __call__(self, inputs: dict[str, jax.Array]) -> jax.Array:
-        """(B, N, 3) from the arrays of `equitraj.data.features.network_inputs`."""
-        return self.apply(self.prepare(inputs))
 
 
 def build(hyperparameters: Hyperparameters, shape: Shape, key: jax.Array) -> Network:

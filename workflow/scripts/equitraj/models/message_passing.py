@@ -16,6 +16,7 @@ from equitraj.base.allowed import Checked, Range
 from equitraj.data.features import Shape
 from equitraj.models._columns import linear, product, scaled, silu
 from equitraj.models._pairs import AllPairs
+from equitraj.models._prepared import Prepared
 
 FRAMEWORK = "jax"
 ALL_PAIRS = True
@@ -60,7 +61,7 @@ class Layer(eqx.Module):
         return h + linear(second, silu(linear(first, jnp.concatenate([h, pairs.sum(m) / (count + 1)]))))
 
 
-class Network(eqx.Module):
+class Network(Prepared):
     """Message passing on all pairs; `layers` holds the weights of all layers along a first axis."""
 
     embed: eqx.nn.Linear
@@ -100,10 +101,6 @@ class Network(eqx.Module):
 
         h, _ = jax.lax.scan(step, linear(self.embed, data["point"]), weights)
         return jnp.moveaxis(pairs.samples(linear(self.output, h)), 1, 2)
-
-    def __call__(self, inputs: dict[str, jax.Array]) -> jax.Array:
-        """(B, N, 3) from the arrays of `equitraj.data.features.network_inputs`."""
-        return self.apply(self.prepare(inputs))
 
 
 def build(hyperparameters: Hyperparameters, shape: Shape, key: jax.Array) -> Network:

@@ -31,6 +31,7 @@ from equitraj.models._gated import activated, linear, messages
 from equitraj.models._geometry import harmonics, of_points, pair_vectors, polar
 from equitraj.models._irreps import Irreps
 from equitraj.models._pairs import Neighbours
+from equitraj.models._prepared import Prepared
 
 FRAMEWORK = "jax"
 ALL_PAIRS = "max_radius"
@@ -94,7 +95,7 @@ class Interaction(eqx.Module):
         return {degree: x[degree] + value for degree, value in new.items()} if same else new
 
 
-class Network(eqx.Module):
+class Network(Prepared):
     """Attributes: embed, matrices from what is known of a point to its features, by degree; layers; output, weights of
     the last features of degree 1; radius, the cutoff, and extent, the unit of length."""
 
@@ -142,10 +143,6 @@ class Network(eqx.Module):
         found, pairs = self.features(prepared)
         matrices = linear_map(blocks(self.layers[-1].gate.irreps_out), blocks(VECTOR))[0]
         return pairs.samples(linear(matrices, self.output, found[-1])[1][0]).swapaxes(1, 2)
-
-    def __call__(self, inputs: dict[str, jax.Array]) -> jax.Array:
-        """(B, N, 3) from the arrays of `equitraj.data.features.network_inputs`."""
-        return self.apply(self.prepare(inputs))
 
 
 def layers(network: Network, inputs: dict[str, jax.Array]) -> tuple[jax.Array, dict[str, dict[int, jax.Array]]]:

@@ -21,6 +21,7 @@ from equitraj.base.allowed import Checked, Range
 from equitraj.data.features import Shape
 from equitraj.models._geometry import harmonics, of_points, polar
 from equitraj.models._pairs import AllPairs
+from equitraj.models._prepared import Prepared
 from equitraj.models._steerable import Features, Steerable, Widths, couplings, gate, gated
 
 FRAMEWORK = "jax"
@@ -74,7 +75,7 @@ class Layer(eqx.Module):
         return {degree: x[degree] + value for degree, value in new.items()}
 
 
-class Network(eqx.Module):
+class Network(Prepared):
     """Message passing on all pairs; `layers` holds the weights of all layers along a first axis, so that one compiled
     layer is scanned."""
 
@@ -127,10 +128,6 @@ class Network(eqx.Module):
     def apply(self, prepared: dict[str, jax.Array]) -> jax.Array:
         """(B, N, 3) from what `prepare` returned."""
         return jnp.moveaxis(self.features(prepared)[0], (0, 1, 2), (2, 1, 0))
-
-    def __call__(self, inputs: dict[str, jax.Array]) -> jax.Array:
-        """(B, N, 3) from the arrays of `equitraj.data.features.network_inputs`."""
-        return self.apply(self.prepare(inputs))
 
 
 def layers(network: Network, inputs: dict[str, jax.Array]) -> tuple[jax.Array, dict[str, dict[int, jax.Array]]]:

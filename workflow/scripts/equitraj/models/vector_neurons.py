@@ -24,6 +24,7 @@ from equitraj.models import _radial
 from equitraj.models._columns import product
 from equitraj.models._geometry import polar
 from equitraj.models._pairs import AllPairs
+from equitraj.models._prepared import Prepared
 
 FRAMEWORK = "jax"
 ALL_PAIRS = True
@@ -88,7 +89,7 @@ class Layer(eqx.Module):
         return x + product(self.last, activated(product(self.update, both)))
 
 
-class Network(eqx.Module):
+class Network(Prepared):
     """Edge convolutions on all pairs; `layers` holds the weights of all layers along a first axis, so that one compiled
     layer is scanned."""
 
@@ -139,10 +140,6 @@ class Network(eqx.Module):
     def apply(self, prepared: dict[str, jax.Array]) -> jax.Array:
         """(B, N, 3) from what `prepare` returned."""
         return jnp.moveaxis(self.features(prepared)[0], (0, 1, 2), (2, 1, 0))
-
-    def __call__(self, inputs: dict[str, jax.Array]) -> jax.Array:
-        """(B, N, 3) from the arrays of `equitraj.data.features.network_inputs`."""
-        return self.apply(self.prepare(inputs))
 
 
 def layers(network: Network, inputs: dict[str, jax.Array]) -> tuple[jax.Array, dict[str, dict[int, jax.Array]]]:

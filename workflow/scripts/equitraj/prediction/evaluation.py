@@ -1,7 +1,7 @@
 """Errors of a predictor on the test split: one step, the same split rotated, and rollouts."""
 
 import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -65,8 +65,14 @@ def worst_share(errors: np.ndarray) -> float | None:
     return float(np.sort(errors)[-count:].sum()) / total if total else None
 
 
-def baselines(trajectory: Trajectory, newest: np.ndarray, lag: int) -> dict[str, float | None]:
-    """MSE of no motion and of constant velocity on the samples `newest`; the latter None without an earlier frame."""
+def baselines(
+    trajectory: Trajectory, newest: np.ndarray, lag: int, inputs: Sequence[str] = ()
+) -> dict[str, float | None]:
+    """MSE of no motion and of constant velocity on the samples `newest`.
+
+    The velocity is the recorded one where it is among the `inputs` that a task shows, else the last displacement; the
+    latter's MSE is that of the samples with an earlier frame, None where no sample has one.
+    """
     episode, position = trajectory.episode, trajectory.position
     persistence, constant_velocity = MeanSquare(), MeanSquare()
     for part in parts(len(newest), 4 * int(np.prod(position.shape[1:]))):
@@ -74,7 +80,9 @@ def baselines(trajectory: Trajectory, newest: np.ndarray, lag: int) -> dict[str,
         has_past = (now > 0) & (episode[now] == episode[now - 1])
         displacement = position[now + lag] - position[now]
         persistence.add(displacement)
-        if has_past.any():
+        if "velocity" in inputs:
+            constant_velocity.add(displacement - lag * tasks.time_step(trajectory) * trajectory.velocity[now])
+        elif has_past.any():
             earlier = now[has_past]
             velocity = lag * (position[earlier] - position[earlier - 1])
             constant_velocity.add(displacement[has_past] - velocity)

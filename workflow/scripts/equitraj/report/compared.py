@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from equitraj.base.claims import CLAIMED
-from equitraj.report import comparison, page
+from equitraj.report import comparison, page, template
 from equitraj.report.answer import answer, routes_table
 from equitraj.report.audited import broken_claims
 from equitraj.report.comparison import Study
@@ -47,7 +47,7 @@ def context(a: Study, b: Study, places: tuple[str, str]) -> dict:
         "folded": [pair for pair in pairs if pair[0] not in FIRST],
         "colours": variables(colours),
         "colours_at_night": variables(colours, night=True),
-        "data": page.as_json(_data(studies, [p for one in drawn for p in one.values()])),
+        "data": template.as_json(_data(studies, [p for one in drawn for p in one.values()])),
     }
 
 
@@ -220,4 +220,4 @@ def setting_table(found: pd.DataFrame) -> Table | None:
 
 def render(values: dict) -> str:
     """The HTML page."""
-    return page.render(values, "compare.html")
+    return template.render(values, "compare.html")

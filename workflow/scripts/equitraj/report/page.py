@@ -2,17 +2,14 @@
 
 import base64
 import io
-import json
 import platform
-import re
 from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
 
 import pandas as pd
 import yaml
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup, escape
+from markupsafe import Markup
 from PIL import Image
 
 from equitraj.base.files import checked, read_json
@@ -21,19 +18,17 @@ from equitraj.report.answer import answer, routes_table
 from equitraj.report.audited import broken_claims
 from equitraj.report.figures.style import read_table
 from equitraj.report.findings import findings
-from equitraj.report.glossary import meaning
 from equitraj.report.inline import inlined, variables
 from equitraj.report.methods import method_pages
 from equitraj.report.provenance import provenance
+from equitraj.report.template import as_json
 from equitraj.report.trajectories import trajectories
 from equitraj.report.words import names, squared
 
-TEMPLATES = Path(__file__).parents[3] / "report"
 PACKAGES = ("python", "snakemake", "numpy", "pandas", "matplotlib", "h5py", "jinja2", "pyyaml")
 LARGEST_SVG = 800_000  # bytes; a figure with more is shown as PNG, which a browser draws faster
 MORE = ("probes", "controls", "isotropy", "floor", "routes", "data_factors", "sources", "history", "worst", "published")
 MOST_FINDINGS = 10
-SHORT_NAME = 16  # characters of a name that is never broken
 NEWEST_ONLY = ("linear_least_squares", "linear_sgd")  # models that are given a history and do not look at it
 SECTIONS = {
     "results": [
@@ -269,11 +264,6 @@ def embedded(
     return as_json(found)
 
 
-def as_json(value: object) -> Markup:
-    """JSON that may stand in HTML."""
-    return Markup(json.dumps(value, separators=(",", ":")).replace("<", "\\u003c"))
-
-
 def optional_tables(folder: Path, names: tuple[str, ...]) -> dict[str, pd.DataFrame]:
     """The tables of `names` that exist."""
     return {name: read_table(path) for name in names if (path := folder / f"{name}.csv").is_file()}
@@ -312,27 +302,3 @@ def installed() -> dict[str, str]:
         except metadata.PackageNotFoundError:
             continue
     return versions
-
-
-def code_spans(text: str) -> Markup:
-    """Escaped text in which `backticks` have become <code>, and numbers with an exponent are never broken."""
-    marked = re.sub(r"`([^`]*)`", lambda found: f"<code>{breakable(found[1])}</code>", str(escape(text)))
-    return Markup(re.sub(r"(-?\d[\d.]*e[+-]\d+)", r'<span class="nowrap">\1</span>', marked))
-
-
-def breakable(name: str) -> Markup:
-    """A name that a narrow page breaks behind its underscores, if it is a long one."""
-    return escape(name).replace("_", Markup("_<wbr>")) if len(name) > SHORT_NAME else escape(name)
-
-
-def render(values: dict, template: str = "report.html") -> str:
-    """The HTML page."""
-    environment = Environment(
-        loader=FileSystemLoader(TEMPLATES),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {"code_spans": code_spans, "breakable": breakable, "meaning": meaning, "named": tables.named}
-    return environment.get_template(template).render(values)

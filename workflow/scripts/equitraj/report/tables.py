@@ -106,17 +106,16 @@ def _main_row(row: dict, broken: list[str], unit: str) -> dict[str, Cell]:
         "task": word(row["task"], code=True),
         "method": word(row["method"], code=True, small=" + ".join(map(str, made_of)), tag=broken_tag(broken)),
         f"test MSE ({unit})": number(row["mse_mean"], small=interval(row, "mse")),
+        f"median MSE ({unit})": number(row.get("mse_median_mean")),
+        "worst 5 % (%)": number(100 * row.get("worst_share_mean", float("nan"))),
         "skill against no motion": number(row["skill_mean"], skill(row["skill_mean"])),
         "skill against constant velocity": number(row["skill_velocity_mean"], skill(row["skill_velocity_mean"])),
         f"test MSE, rotated data ({unit})": number(row["mse_rotated_mean"], small=interval(row, "mse_rotated")),
         "seeds": _status(int(row["n_seeds"]), int(row["n_failed"])),
         "K": count(row["history"]),
         "training samples": Cell(row["train_size"], size),
-        "R²": number(row["r2_mean"], skill(row["r2_mean"])),
         "para\u00admeters": count(row["n_parameters"]),
         "training time (s)": number(row["train_seconds_mean"]),
-        f"median test error ({unit})": number(row.get("mse_median_mean")),
-        "error in the worst 5 % (%)": number(100 * row.get("worst_share_mean", float("nan"))),
     }
 
 

@@ -20,10 +20,11 @@ def draw(inputs: dict[str, Path]) -> tuple[Figure, str]:
     """A panel per task, a line per method and thin ones for its seeds."""
     summary, table = style.read_table(inputs["summary"]), style.read_table(inputs["rollout"])
     audit = style.read_claims(inputs["audit"])
-    if table.empty:
-        return style.empty("no rollouts were made"), "No rollouts were made: 0 rows."
-    styles = style.method_styles(summary, audit)
     table = style.largest_size(table)
+    table = table[table.groupby("task")["step"].transform("max") > 1]  # one step is what the other figures show
+    if table.empty:
+        return style.empty("no rollouts of several steps were made"), "No rollouts of several steps were made: 0 rows."
+    styles = style.method_styles(summary, audit)
     table["still"] = table["mse"] / (1 - table["skill"])
     tasks = list(table["task"].unique())
     figure, axes = style.panels(len(tasks), height=style.panel_height(table["method"].nunique()))

@@ -4,6 +4,7 @@ momentum have drifted since the start (its size), by velocities from central dif
 truth too. A line that leaves a panel, or ends early, has left the physics; `physics.csv` has the distances of all
 distributions from the true ones."""
 
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,7 @@ from matplotlib.lines import Line2D
 from equitraj.report.figures import style
 
 TITLE = "Physics in rollouts"
-INPUTS = ("summary", "audit", "physics")
+INPUTS = ("summary", "audit", "physics", "sources")
 QUANTITIES = {
     "bond_length": "bond length",
     "radius_of_gyration": "radius of gyration",
@@ -34,8 +35,10 @@ def draw(inputs: dict[str, Path]) -> tuple[Figure, str]:
     summary, table = style.read_table(inputs["summary"]), style.read_table(inputs["physics"])
     table = style.largest_size(table)
     curves = table[table["quantity"].isin(list(QUANTITIES))]
+    curves = curves[curves.groupby("task")["step"].transform("max") > 1]
     if curves.empty:
         return style.empty("no physics was measured in rollouts"), "No physics was measured in rollouts: 0 rows."
+    units = quantity_units(style.read_table(inputs["sources"]))
     audit = style.read_claims(inputs["audit"])
     styles = style.method_styles(summary, audit)
     tasks = list(curves["task"].unique())[-TASKS:]  # those of the longest histories
@@ -50,7 +53,8 @@ def draw(inputs: dict[str, Path]) -> tuple[Figure, str]:
         for axis, task in zip(axes, tasks, strict=True):
             rows = curves[(curves["task"] == task) & (curves["quantity"] == quantity)]
             _panel(axis, rows, quantity, styles)
-        axes[0].set_ylabel(QUANTITIES[quantity])
+        unit = units[quantity]
+        axes[0].set_ylabel(f"{QUANTITIES[quantity]}\n({unit})" if unit else QUANTITIES[quantity])
     for axis, task in zip(grid[0], tasks, strict=True):
         axis.set_title(task)
     for axis in grid[-1]:
@@ -59,7 +63,22 @@ def draw(inputs: dict[str, Path]) -> tuple[Figure, str]:
     looks = {method: styles[method] for method in methods}
     entries += [Line2D([], [], color=s.colour, linestyle=s.linestyle, label=m) for m, s in looks.items()]
     figure.legend(handles=entries, loc="outside lower center", ncols=columns, columnspacing=1.4, handletextpad=0.5)
-    return figure, finding(table, style.method_kinds(summary, audit))
+    return figure, finding(table, style.method_kinds(summary, audit), units["energy_drift"])
+
+
+def quantity_units(sources: pd.DataFrame) -> dict[str, str]:
+    """The unit of each quantity, "" where it is not known: where sources have several, or reduced ones.
+
+    Masses are in g/mol (u), so that energies in nm and ps are in kJ/mol.
+    """
+    known = {(row.length_unit, row.time_unit) for row in sources.itertuples()}
+    length, time = known.pop() if len(known) == 1 else ("reduced", "reduced")
+    length, time = ("" if unit == "reduced" else unit for unit in (length, time))
+    found = dict.fromkeys(QUANTITIES, "") | {"bond_length": length, "radius_of_gyration": length}
+    if length and time:
+        found |= {"momentum_drift": f"u {length}/{time}", "angular_momentum_drift": f"u {length}²/{time}"}
+        found["energy_drift"] = "kJ/mol" if (length, time) == ("nm", "ps") else f"u {length}²/{time}²"
+    return found
 
 
 def _panel(axis: Axes, rows: pd.DataFrame, quantity: str, styles: dict[str, style.MethodStyle]) -> None:
@@ -87,12 +106,13 @@ def _medians(rows: pd.DataFrame, column: str = "predicted") -> pd.DataFrame:
     return seeds.T.groupby(level="method").median().T.replace(np.inf, np.nan)
 
 
-def finding(table: pd.DataFrame, kinds: dict[str, str]) -> str:
+def finding(table: pd.DataFrame, kinds: dict[str, str], energy_unit: str = "") -> str:
     """For each task how many fitted methods stay near the truth and keep bonds, and whose energy drifts best."""
     parts = []
     for task, rows in table.groupby("task", sort=False):
         rows = rows[rows["method"].map(kinds) != "baseline"]
-        words = [say(rows[rows["quantity"] == what]) for what, say in SAID.items() if (rows["quantity"] == what).any()]
+        said = SAID | {"energy_drift": partial(_energy, unit=energy_unit)}
+        words = [say(rows[rows["quantity"] == what]) for what, say in said.items() if (rows["quantity"] == what).any()]
         if words:
             parts.append(f"{task}, {rows['method'].nunique()} fitted methods: {', '.join(words)}")
     return "; ".join(parts) + "." if parts else "No fitted method was rolled out: 0 rows."
@@ -112,16 +132,16 @@ def _bonds(rows: pd.DataFrame) -> str:
     return f"bond lengths are off by more than {100 * OFF:.0f} % then with {off.sum()}"
 
 
-def _energy(rows: pd.DataFrame) -> str:
+def _energy(rows: pd.DataFrame, unit: str) -> str:
     step, truth = rows["step"].max(), rows.loc[rows["step"].idxmax(), "truth"]
     drift = _medians(rows).iloc[-1].dropna()
     if drift.empty:
         return f"no energy is a number after {step} steps"
     best = (drift - truth).abs().idxmin()
     return (
-        f"the energy of {best} drifts least wrongly, by {style.sig(drift[best])} after {step} steps, "
-        f"that of the truth by {style.sig(truth)}"
+        f"the energy of {best} drifts least wrongly, by {style.sig(drift[best])} {unit}".rstrip()
+        + f" after {step} steps, that of the truth by {style.sig(truth)}"
     )
 
 
-SAID = {"steps_to_bond_length": _within, "bond_length": _bonds, "energy_drift": _energy}
+SAID = {"steps_to_bond_length": _within, "bond_length": _bonds}

@@ -15,7 +15,7 @@ class InUnits(eqx.Module):
         return self.factor * self.network(inputs)
 
 
-class Prepared(InUnits):
+class PreparedInUnits(InUnits):
     """The same of a network that splits its work into what depends on weights and what does not."""
 
     @property
@@ -34,4 +34,4 @@ class Prepared(InUnits):
 
 def wrap(network: eqx.Module, factor: float) -> InUnits:
     """`network` times `factor`."""
-    return (Prepared if hasattr(network, "prepare") else InUnits)(network, factor)
+    return (PreparedInUnits if hasattr(network, "prepare") else InUnits)(network, factor)
