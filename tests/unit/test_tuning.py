@@ -1,9 +1,12 @@
 """Searches: the same with a seed, resumed after a kill, failures as rows, a method that a study can use."""
 
 import json
+import signal
 import subprocess
 import sys
+import time
 from argparse import Namespace
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -14,8 +17,9 @@ import tune
 from equitraj.base.devices import CPU
 from equitraj.data.trajectory import write
 from equitraj.frames.run import run as align
+from equitraj.study import config
 from equitraj.tuning import search, space
-from study import REPOSITORY
+from study import REPOSITORY, merged
 
 TASK = {"name": "chain_k3", "source": "chain", "history": 3, "lag": 1}
 TASK["split"] = {"by": "time", "train": 60, "validation": 20, "test": 30}
@@ -80,13 +84,16 @@ def test_a_search_that_was_killed_makes_the_trial_again_and_none_twice(tmp_path)
     assert not search.finished(other)
 
 
-def run_command(files, folder, trials: int, method: dict = METHOD, drawn: dict = SPACE) -> subprocess.CompletedProcess:
+def called(files, folder, trials: int, method: dict = METHOD, drawn: dict = SPACE) -> list:
     asked = {"trials": trials, "seed": 0, "train_size": "all", "space": drawn}
     call = [sys.executable, REPOSITORY / "workflow/scripts/tune.py", "--name", "mine", "--search", json.dumps(asked)]
     call += ["--task", json.dumps(TASK), "--method", json.dumps(method), "--trajectory", files / "lifted.h5"]
     call += ["--aligned", files / "aligned.h5", "--device", "cpu", "--journal", folder / "journal.log"]
-    call += ["--trials", folder / "trials.csv", "--best", folder / "best.yaml"]
-    return subprocess.run(call, capture_output=True, text=True)
+    return [*call, "--trials", folder / "trials.csv", "--best", folder / "best.yaml"]
+
+
+def run_command(*arguments) -> subprocess.CompletedProcess:
+    return subprocess.run(called(*arguments), capture_output=True, text=True)
 
 
 def test_a_search_trains_and_writes_its_trials_and_the_best_of_them_as_a_method(files, tmp_path):
@@ -104,6 +111,52 @@ def test_a_search_trains_and_writes_its_trials_and_the_best_of_them_as_a_method(
     rate = pytest.approx(best["training.learning_rate"], rel=1e-12)
     assert method["training"] == {**TRAINING, "learning_rate": rate}
     assert "3 trials" in text and "TPE, seed 0, Optuna 4" in text
+    study = yaml.safe_load((REPOSITORY / "config.yaml").read_text())
+    config.check(merged(study, yaml.safe_load(text), {"study": study["study"] | {"methods": ["persistence", name]}}))
+
+
+def test_a_search_that_is_killed_goes_on_where_it_was(files, tmp_path):
+    """By SIGKILL, in the middle of a training."""
+    slow = METHOD | {"training": TRAINING | {"epochs": 400}}
+    process = subprocess.Popen(called(files, tmp_path, 4, slow), stderr=subprocess.DEVNULL)
+    journal = tmp_path / "journal.log"
+    while process.poll() is None and not (journal.is_file() and journal.read_text().count('"status"') >= 2):
+        time.sleep(0.02)
+    process.kill()
+    assert process.wait() == -signal.SIGKILL and not (tmp_path / "trials.csv").exists()
+    before = journal.read_text()
+    assert run_command(files, tmp_path, 4, slow).returncode == 0
+    assert journal.read_text().startswith(before)
+    table = pd.read_csv(tmp_path / "trials.csv")
+    other = tmp_path / "other"
+    other.mkdir()
+    assert run_command(files, other, 4, slow).returncode == 0
+    columns = ["trial", "status", "validation_mse", *sorted(SPACE)]
+    pd.testing.assert_frame_equal(table[columns], pd.read_csv(other / "trials.csv")[columns])
+
+
+def test_other_data_are_another_search(files, chain, tmp_path):
+    assert run_command(files, tmp_path, 1).returncode == 0
+    (first,) = pd.read_csv(tmp_path / "trials.csv")["validation_mse"]
+    far = tmp_path / "far"
+    far.mkdir()
+    write(far / "lifted.h5", replace(chain, position=3 * chain.position))
+    align(far / "lifted.h5", TASK, "none", {"frames": "none", "options": {}}, far / "aligned.h5")
+    assert run_command(far, tmp_path, 1).returncode == 0  # the same journal
+    (second,) = pd.read_csv(tmp_path / "trials.csv")["validation_mse"]
+    assert second == pytest.approx(9 * first, rel=0.05)  # networks see their data in units of their scales
+
+
+def test_a_trial_that_raises_is_a_row_and_does_not_stop_the_search(tmp_path):
+    def raising(values: dict) -> tuple[float, str]:
+        if values["options.width"] == 8:
+            raise ValueError("too wide")
+        return surface(values)
+
+    found = search.search(search.opened(tmp_path / "journal", {}), 8, 0, SPACE, raising)
+    said = {trial.params["options.width"]: trial.user_attrs["status"] for trial in found}
+    assert said == {4: "ok", 8: "failed: ValueError: too wide"} and len(found) == 8
+    assert len(search.search(search.opened(tmp_path / "journal", {}), 3, 0, SPACE, raising)) == 3  # fewer than before
 
 
 def test_trials_that_fail_are_rows_and_a_search_without_any_other_says_so(files, tmp_path):
