@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from filelock import FileLock
+from hypothesis import HealthCheck, settings
 
 from study import MIRROR, MIRROR_MISSING, REPOSITORY, checkout, snakemake
 
@@ -15,6 +16,14 @@ os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")  # the same numbers on machine
 # The studies and tests train the same few networks again and again: the first process compiles each for all.
 os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(REPOSITORY / ".pytest_cache" / "jax"))
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
+# Programs that run for milliseconds are compiled in a third of the time without optimisation; the others are the flags
+# of `equitraj.training.jax`, which test_compiled.py leaves as they are.
+XLA_FLAGS = "--xla_llvm_disable_expensive_passes=true --xla_cpu_use_fusion_emitters=false"
+os.environ.setdefault("XLA_FLAGS", f"{XLA_FLAGS} --xla_backend_optimization_level=0")
+
+# an example takes as long as the machine lets it
+settings.register_profile("tests", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("tests")
 
 
 @pytest.fixture(scope="session")

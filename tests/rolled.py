@@ -2,7 +2,6 @@
 
 import json
 import os
-import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -11,6 +10,7 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
+from called import called
 from equitraj.data import trajectory
 from equitraj.data.trajectory import Trajectory
 from equitraj.report import collected, rollouts
@@ -42,8 +42,8 @@ def evaluated(chain: Trajectory, place: Path, steps: int = STEPS, starts: int = 
         folder = place / f"runs/wave/{name}/nall"
         training.run(TASK, Method(name=name, model=name), "all", [0], lifted, aligned, folder)
         folders.append(folder / "seed0")
-    call = [sys.executable, SCRIPTS / "evaluate.py", "--trajectory", lifted, "--runs", *folders]
-    subprocess.run([*call, f"--rollout-steps={steps}", f"--rollout-starts={starts}"], check=True, capture_output=True)
+    options = f"--rollout-steps={steps}", f"--rollout-starts={starts}"
+    called("evaluate.py", "--trajectory", lifted, "--runs", *folders, *options).check_returncode()
     return folders
 
 
@@ -72,5 +72,5 @@ def report(folder: Path) -> Path:
     places = {"tables": folder, "figures": folder / "figures", "config": folder / "config.json"}
     places |= {"film": folder / "film.gif", "output": folder / "report.html"}
     words = [word for key, place in places.items() for word in (f"--{key}", place)]
-    subprocess.run([sys.executable, SCRIPTS / "report.py", "--study", "{}", *words], check=True)
+    called("report.py", *words).check_returncode()
     return folder / "report.html"

@@ -1,9 +1,12 @@
 """The workflow as its users run it: `snakemake` in a copy of the repository, on tiny data."""
 
+import json
 import os
 import shutil
 import subprocess
 import sys
+import tempfile
+from functools import cache
 from pathlib import Path
 
 import pandas as pd
@@ -55,14 +58,24 @@ def command(*arguments: str, configfile: Path = TINY, also: Path | None = None) 
     return [sys.executable, "-m", "snakemake", *arguments, "--configfile", *studies]
 
 
+@cache
+def _server() -> subprocess.Popen:
+    """A process that has imported Snakemake, one for each process of tests."""
+    call = [sys.executable, str(REPOSITORY / "tests/forkserver.py")]
+    return subprocess.Popen(call, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+
 def snakemake(
     folder: Path, *arguments: str, cores: int = 2, configfile: Path = TINY, also: Path | None = None, **variables: str
 ) -> subprocess.CompletedProcess:
     """Run snakemake in `folder`; output and errors together in `stdout`."""
-    call = command(*arguments, "--cores", str(cores), configfile=configfile, also=also)
-    return subprocess.run(
-        call, cwd=folder, env=environment(**variables), text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
-    )
+    words = command(*arguments, "--cores", str(cores), configfile=configfile, also=also)[3:]
+    with tempfile.NamedTemporaryFile() as output:
+        call = {"arguments": words, "folder": str(folder), "environment": environment(**variables)}
+        print(json.dumps(call | {"output": output.name}), file=_server().stdin, flush=True)
+        status = int(_server().stdout.readline())
+        text = output.read().decode(errors="replace")
+    return subprocess.CompletedProcess(["snakemake", *words], status, text)
 
 
 def merged(*layers: dict) -> dict:

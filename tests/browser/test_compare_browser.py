@@ -1,27 +1,24 @@
 """The page of two studies in a real browser: it loads nothing, sorts, and fits the window."""
 
 import json
-import shutil
-import subprocess
 import sys
 from pathlib import Path
 
+import browsing
 import pytest
 
-ROOT = Path(__file__).parents[2]
-SCRIPTS = ROOT / "workflow" / "scripts"
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+from called import called
+from study import REPOSITORY
+
 DRAWN = {"accuracy": ("summary", "audit", "floor"), "audit_matrix": ("summary", "audit")}
 TASKS = {"chain_k1": 1, "chain_k3": 3}
 
-sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on PATH")
+pytestmark = browsing.needs_chromium
 
 
 def written(folder: Path, seeds: int, figures: tuple[str, ...]) -> Path:
     """A finished study of invented tables, its figures drawn by the workflow's own command."""
-    sys.path[:0] = [str(ROOT / "tests" / "unit")]
+    sys.path[:0] = [str(REPOSITORY / "tests/unit")]
     import synthetic_tables
 
     tables = folder / "tables"
@@ -29,8 +26,7 @@ def written(folder: Path, seeds: int, figures: tuple[str, ...]) -> Path:
     (folder / "config.json").write_text(json.dumps(synthetic_tables.resolved_config(TASKS)))
     for name in figures:
         pairs = [f"{key}={tables / key}.csv" for key in DRAWN[name]]
-        words = [SCRIPTS / "figure.py", name, "--input", *pairs, "--output", folder / "figures" / f"{name}.svg"]
-        subprocess.run([sys.executable, *map(str, words)], check=True)
+        called("figure.py", name, "--input", *pairs, "--folder", folder / "figures").check_returncode()
     return folder
 
 
@@ -39,35 +35,27 @@ def report(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("two")
     a = written(folder / "a", 3, ("accuracy", "audit_matrix"))
     b = written(folder / "b", 4, ("accuracy",))
-    call = [sys.executable, SCRIPTS / "compare.py", a, b, "--output", folder / "compare.html"]
-    subprocess.run([str(word) for word in call], check=True)
+    called("compare.py", a, b, "--output", folder / "compare.html").check_returncode()
     return folder / "compare.html"
 
 
 @pytest.fixture(scope="module")
 def browser():
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+    with browsing.chromium(("--disable-gpu",)) as (browser,):
         yield browser
-        browser.close()
 
 
 @pytest.fixture(params=[(1280, "light"), (390, "dark")])
 def page(request, browser, report):
     width, scheme = request.param
-    page = browser.new_page(viewport={"width": width, "height": 800}, color_scheme=scheme)
-    page.requests, page.problems = [], []
-    page.on("request", lambda request: page.requests.append(request.url))
-    page.on("console", lambda m: page.problems.append(m.text) if m.type == "error" else None)
-    page.on("pageerror", lambda error: page.problems.append(str(error)))
-    page.goto(report.as_uri())
+    page = browsing.opened(browser, report.as_uri(), viewport={"width": width, "height": 800}, color_scheme=scheme)
     yield page
     page.close()
 
 
 def test_it_loads_nothing_and_fits_the_window(page, report):
     page.locator("details").evaluate_all("parts => parts.forEach(part => { part.open = true; })")
-    page.wait_for_timeout(200)
+    browsing.drawn(page)
     assert page.problems == [] and page.requests == [report.as_uri()]
     assert page.evaluate("document.documentElement.scrollWidth") <= page.viewport_size["width"]
 

@@ -4,19 +4,17 @@ import csv
 import io
 import json
 import re
-import shutil
-import subprocess
 import sys
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
+import browsing
 import pytest
 from PIL import Image
 
-ROOT = Path(__file__).parents[2]
-SCRIPTS = ROOT / "workflow" / "scripts"
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+from called import called
+from study import REPOSITORY
+
 SOURCES = "source,frames,points,length_unit,time_unit,engine\nchain,2048,12,nm,ps,OpenMM 8.6.0\n"
 DRAWN = {
     "data_efficiency": ("metrics", "summary", "audit", "data_factors", "splits", "floor"),
@@ -26,13 +24,12 @@ DRAWN = {
     "learning_curves": ("summary", "audit", "history"),
 }
 
-sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on PATH")
+pytestmark = browsing.needs_chromium
 
 
 def written(folder: Path, many: bool) -> Path:
     """A report of invented tables, its figures drawn by the workflow's own command."""
-    sys.path[:0] = [str(ROOT / "tests" / "unit"), str(SCRIPTS)]
+    sys.path[:0] = [str(REPOSITORY / "tests/unit")]
     import synthetic_tables
 
     tasks = {"chain_k1": 1, "chain_k3": 3}
@@ -43,19 +40,18 @@ def written(folder: Path, many: bool) -> Path:
         }
         methods = synthetic_tables.MANY | more
     synthetic_tables.write(folder, tasks, seeds=3, methods=methods, train_sizes=("100", "400", "all"))
-    (folder / "config.json").write_text(json.dumps(synthetic_tables.resolved_config(tasks)))
+    study = {"title": "Trial", "question": "Which <one>?"}
+    (folder / "config.json").write_text(json.dumps(synthetic_tables.resolved_config(tasks) | {"study": study}))
     (folder / "sources.csv").write_text(SOURCES)
     for name, keys in list(DRAWN.items())[: 2 if many else None]:
         pairs = [f"{key}={folder / key}.csv" for key in (*keys, "sources")]
-        words = [SCRIPTS / "figure.py", name, "--input", *pairs, "--output", folder / "figures" / f"{name}.svg"]
-        subprocess.run([sys.executable, *map(str, words)], check=True)
+        called("figure.py", name, "--input", *pairs, "--folder", folder / "figures").check_returncode()
     pictures = [Image.new("P", (200, 120), shade) for shade in (0, 200)]
     pictures[0].save(folder / "film.gif", save_all=True, append_images=pictures[1:], loop=0)
     places = {"tables": folder, "figures": folder / "figures", "config": folder / "config.json"}
     places |= {"film": folder / "film.gif", "output": folder / "report.html"}
     words = [word for key, place in places.items() for word in (f"--{key}", place)]
-    study = json.dumps({"title": "Trial", "question": "Which <one>?"})
-    subprocess.run([sys.executable, *map(str, [SCRIPTS / "report.py", "--study", study, *words])], check=True)
+    called("report.py", *words).check_returncode()
     return folder / "report.html"
 
 
@@ -66,29 +62,50 @@ def report(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="module")
 def browser():
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+    with browsing.chromium(("--disable-gpu",)) as (browser,):
         yield browser
-        browser.close()
 
 
 def opened(browser, report: Path, width: int = 1280, scheme: str = "light", hash: str = ""):
-    page = browser.new_page(viewport={"width": width, "height": 800}, color_scheme=scheme)
-    page.requests, page.problems = [], []
-    page.on("request", lambda request: page.requests.append(request.url))
-    page.on("requestfailed", lambda request: page.problems.append(f"failed: {request.url}"))
-    page.on("console", lambda message: page.problems.append(message.text) if message.type == "error" else None)
-    page.on("pageerror", lambda error: page.problems.append(str(error)))
-    page.goto(report.as_uri() + hash)
-    return page
+    window = {"viewport": {"width": width, "height": 800}, "color_scheme": scheme}
+    return browsing.opened(browser, report.as_uri() + hash, **window)
+
+
+# what of a page a test can have changed; a tip that is hidden says nothing
+STATE = """() => {
+  const tip = document.getElementById("tip");
+  if (tip.hidden) tip.textContent = "";
+  const inputs = Array.from(document.querySelectorAll("input"), (one) => [one.value, one.checked]);
+  const active = document.activeElement, place = [location.hash, scrollX, scrollY, active.tagName, active.id];
+  return JSON.stringify([document.documentElement.outerHTML, inputs, place]);
+}"""
+
+
+@pytest.fixture(scope="module")
+def pages(browser, report):
+    """The page of a window: it takes a second to open, and is opened anew only where a test has left it changed."""
+    known = {}
+
+    def page_of(width: int, scheme: str):
+        if (width, scheme) not in known:
+            page = opened(browser, report, width, scheme)
+            known[width, scheme] = page, browsing.drawn(page).evaluate(STATE)
+        page, first = known[width, scheme]
+        page.mouse.move(0, 0)
+        if page.evaluate(STATE) != first:
+            page.goto("about:blank")
+            page.requests.clear()
+            page.goto(report.as_uri())
+        return page
+
+    return page_of
 
 
 @pytest.fixture
-def page(browser, report):
-    page = opened(browser, report)
+def page(pages):
+    page = pages(1280, "light")
     yield page
     assert page.problems == []
-    page.close()
 
 
 def open_all(page) -> None:
@@ -97,15 +114,13 @@ def open_all(page) -> None:
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [1280, 390])
-def test_it_opens_without_errors_or_requests_and_fits_the_window(browser, report, width, scheme):
-    page = opened(browser, report, width, scheme)
-    page.wait_for_load_state("networkidle")
+def test_it_opens_without_errors_or_requests_and_fits_the_window(pages, report, width, scheme):
+    page = pages(width, scheme)
     open_all(page)
-    assert page.problems == []
-    assert [url for url in page.requests if not url.startswith("data:")] == [report.as_uri()]
+    browsing.drawn(page)
+    assert page.problems == [] and browsing.asked_for(page) == [report.as_uri()]
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     assert page.evaluate("document.documentElement.dataset.theme") == scheme
-    page.close()
 
 
 def test_the_answer_is_on_the_first_screen(page):
@@ -121,20 +136,22 @@ def test_the_answer_is_on_the_first_screen(page):
 # of everything with text of its own that is seen: the contrast of its colour with what is behind it
 CONTRAST = """() => {
   const canvas = document.createElement("canvas").getContext("2d", { willReadFrequently: true });
-  const rgba = (colour) => {
+  const kept = (made) => {
+    const known = new Map();
+    return (key) => known.has(key) ? known.get(key) : known.set(key, made(key)).get(key);
+  };
+  const rgba = kept((colour) => {
     canvas.clearRect(0, 0, 1, 1); canvas.fillStyle = colour; canvas.fillRect(0, 0, 1, 1);
     return Array.from(canvas.getImageData(0, 0, 1, 1).data);
-  };
+  });
   const linear = (v) => v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4;
   const light = ([r, g, b]) => [r, g, b].map((v) => linear(v / 255))
     .reduce((sum, v, i) => sum + v * [0.2126, 0.7152, 0.0722][i], 0);
-  const behind = (element) => {
-    for (let e = element; e; e = e.parentElement) {
-      const found = rgba(getComputedStyle(e).backgroundColor);
-      if (found[3] === 255) return found;
-    }
-    return [255, 255, 255];
-  };
+  const behind = kept((element) => {
+    const found = rgba(getComputedStyle(element).backgroundColor);
+    if (found[3] === 255) return found;
+    return element.parentElement ? behind(element.parentElement) : [255, 255, 255];
+  });
   // a word of the matrix stands on a cell, of which there is one at its centre
   const cell = (element) => {
     const box = element.getBoundingClientRect(), at = [box.x + box.width / 2, box.y + box.height / 2];
@@ -158,12 +175,11 @@ CONTRAST = """() => {
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_every_text_has_a_contrast_of_at_least_4_5(browser, report, scheme):
-    page = opened(browser, report, scheme=scheme)
+def test_every_text_has_a_contrast_of_at_least_4_5(pages, scheme):
+    page = pages(1280, scheme)
     open_all(page)
     page.locator("#open-tools").click()
     assert page.evaluate(CONTRAST) == []
-    page.close()
 
 
 def test_a_broken_claim_stands_out_in_the_main_table(page):
@@ -386,12 +402,10 @@ def test_rows_and_tables_are_named_for_who_cannot_see_them(page):
     assert page.locator("input.search").evaluate_all("all => all.every(one => one.labels.length === 1)")
 
 
-def test_printed_it_has_at_most_15_pages(browser, report, tmp_path):
-    page = opened(browser, report)
+def test_printed_it_has_at_most_15_pages(page, tmp_path):
     page.pdf(path=tmp_path / "report.pdf", format="A4")
     found = re.findall(rb"/Type\s*/Page\b", (tmp_path / "report.pdf").read_bytes())
     assert 1 <= len(found) <= 15
-    page.close()
 
 
 def test_a_study_of_many_methods_can_still_be_read(browser, tmp_path_factory):

@@ -2,21 +2,20 @@
 
 import io
 import re
-import shutil
 
+import browsing
 import numpy as np
 import pytest
 from PIL import Image
 
 import rolled
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-FLAGS = ["--no-sandbox", "--disable-background-networking"]
-SOLID = [*FLAGS, "--use-angle=swiftshader", "--enable-unsafe-swiftshader"]
-FLAT = [*FLAGS, "--disable-gpu", "--disable-3d-apis"]
+SOLID = ("--use-angle=swiftshader", "--enable-unsafe-swiftshader", "--disable-gpu-rasterization")
+FLAT = ("--disable-gpu", "--disable-3d-apis")
+WINDOW = {"width": 800, "height": 700}
+STEP, SLOW_STEP = 90, 600  # milliseconds of a step, and where motion is to be reduced
 
-sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on PATH")
+pytestmark = browsing.needs_chromium
 
 
 @pytest.fixture(scope="module")
@@ -29,32 +28,20 @@ def study(chain, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def browsers():
-    with sync_api.sync_playwright() as playwright:
-        started = [playwright.chromium.launch(executable_path=CHROMIUM, args=flags) for flags in (SOLID, FLAT)]
+    with browsing.chromium(SOLID, FLAT) as started:
         yield dict(zip(("solid", "flat"), started, strict=True))
-        for browser in started:
-            browser.close()
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def visit(browsers, study):
     """Opens the report, in a window of some kind."""
-    pages = []
 
-    def opened(kind: str = "solid", **window: object):
-        page = browsers[kind].new_page(**{"viewport": {"width": 1280, "height": 900}} | window)
-        page.requests, page.problems = [], []
-        page.on("request", lambda request: page.requests.append(request.url))
-        page.on("console", lambda m: page.problems.append(m.text) if m.type in ("error", "warning") else None)
-        page.on("pageerror", lambda error: page.problems.append(str(error)))
-        page.goto(study[0].as_uri())
+    def opened(kind: str, **window: object):
+        page = browsing.opened(browsers[kind], study[0].as_uri(), **{"viewport": WINDOW} | window)
         page.locator("#fold-trajectories > summary").click()
-        pages.append(page)
         return page
 
-    yield opened
-    for page in pages:
-        page.close()
+    return opened
 
 
 def opened_viewer(page):
@@ -64,14 +51,50 @@ def opened_viewer(page):
     return page
 
 
+# Where there is no graphics card, opening a viewer takes a processor seconds: each is opened once.
+@pytest.fixture(scope="module")
+def viewers(visit):
+    """By kind: before they were opened, whether there was a library and how many canvases; and their pages."""
+    unopened = {kind: visit(kind) for kind in ("solid", "flat")}
+    before = {
+        kind: (page.evaluate("typeof window.$3Dmol"), page.locator("canvas").count()) for kind, page in unopened.items()
+    }
+    return before, {kind: opened_viewer(page) for kind, page in unopened.items()}
+
+
+@pytest.fixture
+def viewer(viewers):
+    """The page of a viewer of some kind, as it was when it was opened."""
+
+    def page_of(kind: str):
+        page = viewers[1][kind]
+        page.set_viewport_size(WINDOW)
+        page.locator("#viewer-overlay").uncheck()
+        for name in ("task", "method", "start"):
+            if page.locator(f"#viewer-{name}").input_value() != "0":
+                page.locator(f"#viewer-{name}").select_option("0")
+        move_to(page, 0)
+        page.locator("#viewer-reset").click()
+        return page
+
+    return page_of
+
+
+@pytest.fixture(scope="module")
+def small(visit):
+    """A small window at night, whose clock stands still and where motion is to be reduced."""
+    window = {"color_scheme": "dark", "reduced_motion": "reduce", "viewport": {"width": 390, "height": 800}}
+    return opened_viewer(visit("solid", stopped=True, **window))
+
+
 def move_to(page, frame: int) -> None:
     page.locator("#viewer-step").fill(str(frame))
 
 
 def seen(page, name: str) -> np.ndarray:
     """The picture of a view, (height, width, 3)."""
-    page.wait_for_timeout(120)
-    return np.asarray(Image.open(io.BytesIO(page.locator(f"#view-{name}").screenshot())).convert("RGB"), float)
+    picture = browsing.drawn(page).locator(f"#view-{name}").screenshot()
+    return np.asarray(Image.open(io.BytesIO(picture)).convert("RGB"), float)
 
 
 def differ(one: np.ndarray, other: np.ndarray) -> int:
@@ -83,23 +106,21 @@ def said(page) -> str:
     return page.locator("#viewer-says").inner_text()
 
 
-def test_nothing_is_read_before_it_is_opened_and_nothing_is_requested_then(visit, study):
-    page = visit()
-    assert page.evaluate("typeof window.$3Dmol") == "undefined" and page.locator("canvas").count() == 0
-    opened_viewer(page)
+def test_nothing_is_read_before_it_is_opened_and_nothing_is_requested_then(viewers, viewer, study):
+    assert viewers[0]["solid"] == ("undefined", 0)
+    page = viewer("solid")
     assert page.evaluate("typeof window.$3Dmol") == "object" and page.locator("#viewer canvas").count() >= 2
     for name in ("task", "method", "start"):
         for option in range(page.locator(f"#viewer-{name} option").count()):
             page.locator(f"#viewer-{name}").select_option(str(option))
     page.locator("#viewer-overlay").check()
-    page.wait_for_timeout(200)
-    assert page.problems == []
-    assert [url for url in page.requests if not url.startswith("data:")] == [study[0].as_uri()]
+    browsing.drawn(page)
+    assert page.problems == [] and browsing.asked_for(page) == [study[0].as_uri()]
 
 
 @pytest.mark.parametrize("kind", ["solid", "flat"])
-def test_both_pictures_show_something_and_move_with_the_slider(visit, kind):
-    page = opened_viewer(visit(kind))
+def test_both_pictures_show_something_and_move_with_the_slider(viewer, kind):
+    page = viewer(kind)
     page.locator("#viewer-method").select_option(label="persistence")
     first = {name: seen(page, name) for name in ("predicted", "true")}
     for picture in first.values():
@@ -113,8 +134,8 @@ def test_both_pictures_show_something_and_move_with_the_slider(visit, kind):
 
 
 @pytest.mark.parametrize("kind", ["solid", "flat"])
-def test_they_turn_together_by_drag_and_by_keys(visit, kind):
-    page = opened_viewer(visit(kind))
+def test_they_turn_together_by_drag_and_by_keys(viewer, kind):
+    page = viewer(kind)
     before = {name: seen(page, name) for name in ("predicted", "true")}
     box = page.locator("#view-predicted").bounding_box()
     page.mouse.move(box["x"] + 120, box["y"] + 150)
@@ -136,8 +157,8 @@ def test_they_turn_together_by_drag_and_by_keys(visit, kind):
     assert differ(before["true"], seen(page, "true")) < 60
 
 
-def test_the_error_that_is_told_is_that_of_the_table(visit, study):
-    page, (_, rows) = opened_viewer(visit()), study
+def test_the_error_that_is_told_is_that_of_the_table(viewer, study):
+    page, (_, rows) = viewer("flat"), study
     for method in rolled.METHODS:
         page.locator("#viewer-method").select_option(label=method)
         for step in (1, 5, rolled.STEPS):
@@ -154,12 +175,12 @@ def test_the_error_that_is_told_is_that_of_the_table(visit, study):
 
 
 def test_it_can_be_used_by_keys_alone_and_plays_only_when_asked(visit):
-    page = visit()
+    page = visit("flat", stopped=True)
     page.locator("#open-trajectories").focus()
     page.keyboard.press("Enter")
     page.wait_for_function("document.activeElement.id === 'viewer-task'")
     assert page.locator("#viewer-play").inner_text() == "Play" and said(page).startswith("step 0 of")
-    page.wait_for_timeout(400)
+    page.clock.run_for(100 * STEP)
     assert said(page).startswith("step 0 of")
     labelled = page.locator("#viewer :is(select, input, button)").evaluate_all(
         "parts => parts.every(part => part.labels?.length || part.ariaLabel || part.textContent.trim())"
@@ -173,20 +194,23 @@ def test_it_can_be_used_by_keys_alone_and_plays_only_when_asked(visit):
     page.locator("#viewer-play").focus()
     page.keyboard.press("Space")
     assert page.locator("#viewer-play").get_attribute("aria-pressed") == "true"
-    page.wait_for_function(f"document.getElementById('viewer-step').value === '{rolled.STEPS}'")
-    page.wait_for_function("document.getElementById('viewer-play').textContent === 'Play'")
+    page.clock.run_for(STEP)
+    assert said(page).startswith("step 3 of")
+    page.clock.run_for(100 * STEP)
+    assert said(page).startswith(f"step {rolled.STEPS} of") and page.locator("#viewer-play").inner_text() == "Play"
 
 
-def test_it_plays_slowly_where_motion_is_to_be_reduced(visit):
-    page = opened_viewer(visit(reduced_motion="reduce"))
-    page.locator("#viewer-play").click()
-    page.wait_for_timeout(400)
-    assert said(page).startswith("step 0 of")
-    page.wait_for_function("Number(document.getElementById('viewer-step').value) >= 1")
+def test_it_plays_slowly_where_motion_is_to_be_reduced(small):
+    small.locator("#viewer-play").click()
+    small.clock.run_for(SLOW_STEP - 1)
+    assert said(small).startswith("step 0 of")
+    small.clock.run_for(1)
+    assert said(small).startswith("step 1 of")
+    small.locator("#viewer-play").click()
 
 
-def test_without_webgl_it_says_so_and_draws_flat_pictures(visit):
-    page = opened_viewer(visit("flat"))
+def test_without_webgl_it_says_so_and_draws_flat_pictures(viewer):
+    page = viewer("flat")
     assert "no WebGL" in page.locator("#viewer-problem").inner_text()
     assert page.evaluate("typeof window.$3Dmol") == "undefined" and page.locator("#viewer canvas").count() == 0
     assert page.locator("#view-predicted circle").count() == 5 and page.locator("#view-true path").count() == 4
@@ -195,25 +219,26 @@ def test_without_webgl_it_says_so_and_draws_flat_pictures(visit):
 
 
 @pytest.mark.parametrize("width", [1280, 390])
-def test_it_is_no_wider_than_the_window_and_its_pictures_can_be_seen(visit, width):
-    page = opened_viewer(visit(viewport={"width": width, "height": 800}))
+def test_it_is_no_wider_than_the_window_and_its_pictures_can_be_seen(viewer, small, width):
+    page = viewer("solid") if width == 1280 else small
+    page.set_viewport_size({"width": width, "height": 800})
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     box = page.locator("#view-predicted").bounding_box()
     assert box["width"] > 300 and box["height"] > 200
     page.locator("#viewer-overlay").check()
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     assert page.problems == []
+    page.locator("#viewer-overlay").uncheck()
 
 
-def test_it_is_dark_at_night_also_when_the_theme_changes(visit):
-    page = opened_viewer(visit(color_scheme="dark"))
-    assert seen(page, "true")[3, 3].max() < 60
-    page.evaluate("document.documentElement.dataset.theme = 'light'")
-    assert seen(page, "true")[3, 3].min() > 200
+def test_it_is_dark_at_night_also_when_the_theme_changes(small):
+    assert seen(small, "true")[3, 3].max() < 60
+    small.evaluate("document.documentElement.dataset.theme = 'light'")
+    assert seen(small, "true")[3, 3].min() > 200
 
 
-def test_the_film_is_still_until_it_is_asked_for(visit):
-    page = visit()
+def test_the_film_is_still_until_it_is_asked_for(viewer):
+    page = viewer("flat")
     picture, button = page.locator("#figure-film img"), page.locator("#figure-film button[data-moving]")
     page.evaluate("document.getElementById('fold-film').open = true")
     assert picture.get_attribute("src").startswith("data:image/png") and button.inner_text() == "Play the film"

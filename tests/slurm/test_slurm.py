@@ -46,7 +46,7 @@ def test_a_job_that_runs_out_of_memory_succeeds_with_more(slurm, fresh):
     assert status == 0, text[-4000:]
     first, second = slurm.queue(fresh)
     assert (first["memory"], second["memory"]) == ("160M", "1600M")
-    assert (first["time"], second["time"]) == ("15:00", "30:00")
+    assert (first["time"], second["time"]) == ("1:00:00", "2:00:00")
     assert (first["state"], second["state"]) == ("FAILED", "COMPLETED")
     (log,) = (fresh / ".snakemake/slurm_logs").rglob(f"{first['number']}.log")
     assert "Exceeded job memory limit" in log.read_text()

@@ -10,6 +10,7 @@ import pandas as pd
 import synthetic_audit
 
 from equitraj.report.collected import summary_table
+from equitraj.report.figures._examples import NEWEST, TRUTH
 from equitraj.routes.tables import Errors, factors_table, laws_table, routes_table, sizes_of
 
 PERSISTENCE, VELOCITY = 2.43e-5, 1.65e-7
@@ -212,7 +213,7 @@ def examples(path: Path, runs: pd.DataFrame, rng: np.random.Generator, samples: 
             newest = np.stack([np.cumsum(rng.normal(scale=0.5, size=(points, 3)), 0) for _ in range(samples)])
             newest[..., 2] = 0
             step = 5e-3 * rng.normal(size=newest.shape) * [1, 1, 0]
-            file[f"{task}/newest"], file[f"{task}/truth"] = newest, newest + step
+            file[f"{task}/{NEWEST}"], file[f"{task}/{TRUTH}"] = newest, newest + step
             file[task].attrs["test_samples"] = 408
             for run in group.itertuples():
                 noise = rng.normal(scale=run.mse**0.5, size=newest.shape)

@@ -3,10 +3,10 @@
 import doctest
 import subprocess
 import sys
-import time
 from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -15,6 +15,7 @@ import equitraj
 from equitraj.base.registry import LIBRARY
 from equitraj.data.trajectory import write
 from equitraj.frames.run import run as align
+from equitraj.symmetry import function
 from equitraj.training import run as training
 from equitraj.training.method import Method
 
@@ -168,7 +169,7 @@ def _missing(position: np.ndarray) -> np.ndarray:
 
 
 def _slow(position: np.ndarray) -> np.ndarray:
-    time.sleep(0.05)
+    function.time.now += 0.05
     return position[:, -1]
 
 
@@ -176,20 +177,27 @@ def _raising(position: np.ndarray) -> np.ndarray:
     raise KeyError("weights")
 
 
+@pytest.fixture
+def clock(monkeypatch):
+    """A clock that only `_slow` moves on."""
+    stopped = SimpleNamespace(now=0.0, perf_counter=lambda: stopped.now)
+    monkeypatch.setattr(function, "time", stopped)
+
+
 @pytest.mark.parametrize(
-    ("function", "error", "said"),
+    ("given", "error", "said"),
     [
         (_noisy, ValueError, "_noisy: two calls with the same input differ by .* fix its random seed"),
         (_missing, ValueError, r"_missing: returned \d+ values that are not finite, the first at sample 0, point"),
-        (_slow, ValueError, r"_slow: 0\.\d+ s for a call, about \d+ s for the audit; the limit is 1 s"),
+        (_slow, ValueError, r"_slow: 0\.05 s for a call, about \d+ s for the audit; the limit is 1 s"),
         (_raising, KeyError, "weights"),
         (lambda x: x, ValueError, r"<lambda>: returned shape \(64, 1, 5, 3\), expected \(64, 5, 3\)"),
         (lambda x: x[:, -1].astype(str), ValueError, "<lambda>: returned values of type <U.*, expected real numbers"),
     ],
 )
-def test_a_function_that_cannot_be_audited_is_told(chain, function, error, said):
+def test_a_function_that_cannot_be_audited_is_told(chain, clock, given, error, said):
     with pytest.raises(error, match=said):
-        equitraj.audit(function, chain.position, time_limit=1)
+        equitraj.audit(given, chain.position, time_limit=1)
 
 
 def test_an_unknown_claim_is_refused(chain):
@@ -224,9 +232,9 @@ def test_weights_and_precisions_that_there_are_not_are_refused(run_folder, optio
         equitraj.load(run_folder, **options)
 
 
-def test_a_slow_function_is_announced(chain, monkeypatch):
-    monkeypatch.setattr("equitraj.symmetry.function.SLOW", 0.5)
-    with pytest.warns(UserWarning, match="_slow: .* s for the audit; fewer elements or samples take less"):
+def test_a_slow_function_is_announced(chain, clock, monkeypatch):
+    monkeypatch.setattr(function, "SLOW", 0.5)
+    with pytest.warns(UserWarning, match="_slow: 0.05 s for a call, about .* fewer elements or samples take less"):
         equitraj.audit(_slow, chain.position, elements=2)
 
 

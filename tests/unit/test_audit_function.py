@@ -2,12 +2,11 @@
 
 import csv
 import subprocess
-import sys
 
 import numpy as np
 import pytest
 
-from study import REPOSITORY, environment
+from called import called
 
 FUNCTIONS = """
 import numpy as np
@@ -42,10 +41,8 @@ def folder(tmp_path_factory):
 
 
 def audit(folder, function: str, *arguments: str) -> subprocess.CompletedProcess:
-    script = REPOSITORY / "workflow/scripts/audit.py"
-    call = [sys.executable, script, "--predictor", f"mine:{function}", "--data", "walk.npz", "--history", "2"]
-    call += ["--samples", "16", "--elements", "8", *arguments]
-    return subprocess.run(call, cwd=folder, env=environment(), capture_output=True, text=True)
+    words = ["--predictor", f"mine:{function}", "--data", "walk.npz", "--history", "2", "--samples", "16"]
+    return called("audit.py", *words, "--elements", "8", *arguments, folder=folder)
 
 
 def test_a_function_that_has_what_it_claims_passes_and_its_matrix_is_printed(folder):

@@ -3,8 +3,6 @@
 import functools
 import http.server
 import json
-import subprocess
-import sys
 import threading
 
 import MDAnalysis
@@ -13,6 +11,7 @@ import pytest
 import yaml
 from scipy.spatial.transform import Rotation
 
+from called import called
 from equitraj.base.files import file_sha256
 from equitraj.data import tasks
 from equitraj.data import trajectory as files
@@ -20,8 +19,6 @@ from equitraj.data.sources import entry
 from equitraj.data.sources.reading import read_file
 from mocap_files import SKELETON, angles, written_motion
 from study import REPOSITORY, merged
-
-FETCH = REPOSITORY / "workflow/scripts/fetch.py"
 
 
 @pytest.fixture
@@ -41,8 +38,8 @@ def server(tmp_path, monkeypatch):
 
 def fetched(folder, source: dict) -> tuple[files.Trajectory, str]:
     """The trajectory that the command makes of a download, and what it prints."""
-    command = [sys.executable, str(FETCH), "--source", json.dumps({"kind": "download"} | source), "--output"]
-    result = subprocess.run([*command, str(folder / "raw.h5")], capture_output=True, text=True)
+    words = ["--source", json.dumps({"kind": "download"} | source), "--output", folder / "raw.h5"]
+    result = called("fetch.py", *words)
     assert result.returncode == 0, result.stderr
     assert [p.name for p in folder.glob("download-*")] == []
     return files.read(folder / "raw.h5"), result.stderr

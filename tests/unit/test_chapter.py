@@ -1,18 +1,16 @@
 """The chapters' numbers: the shared data where they are at hand, small made-up chains elsewhere."""
 
 import csv
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from called import called
 from equitraj.chapter import alignment2d, data, distance, ladder, table
 from equitraj.data import trajectory
 
 ROOT = Path(__file__).parents[2]
-SCRIPT = ROOT / "workflow/scripts/chapter.py"
 SHARED = ROOT.parent / "shared/data/paths.npz"
 
 
@@ -40,7 +38,7 @@ def write_chain(path, position):
 
 
 def run(*arguments):
-    return subprocess.run([sys.executable, str(SCRIPT), *map(str, arguments)], capture_output=True, text=True)
+    return called("chapter.py", *arguments)
 
 
 # the baseline

@@ -3,7 +3,6 @@
 import json
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -11,10 +10,10 @@ import pandas as pd
 import pytest
 import synthetic_tables
 
+from called import called
 from equitraj.report import compared, comparison
 from equitraj.routes.tables import Blocks
 
-SCRIPT = Path(__file__).parents[2] / "workflow/scripts/compare.py"
 TASKS = {"chain_k1": 1, "chain_k3": 3}
 METHODS = {
     name: synthetic_tables.METHODS[name] for name in ("persistence", "mlp_centre", "mlp_rotated", "egnn", "e3nn")
@@ -195,7 +194,7 @@ def test_what_only_one_has_is_told(pair):
 
 
 def call(*words: object) -> subprocess.CompletedProcess:
-    return subprocess.run([sys.executable, *map(str, (SCRIPT, *words))], capture_output=True, text=True)
+    return called("compare.py", *words)
 
 
 def test_the_command_takes_results_or_the_folder_that_holds_them(pair, tmp_path):

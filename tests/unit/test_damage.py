@@ -1,14 +1,13 @@
 """A file that is not as it was written is refused by whoever reads it, with the command that makes it again."""
 
 import os
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from called import called
 from equitraj.base import files
 from equitraj.chapter import data as chapter_data
 from equitraj.data import trajectory
@@ -101,9 +100,8 @@ def make(chain: trajectory.Trajectory, place: Path) -> Path:
     training.run(TASK, Method(name="m", model="autoregression"), "all", [0], lifted, aligned, place / "runs/t/m/nall")
     folder = place / "runs/t/m/nall/seed0"
     for script in ("evaluate.py", "audit.py"):
-        call = [sys.executable, SCRIPTS / script, "--trajectory", lifted, "--runs", folder]
         few = ["--samples", "4", "--elements", "2"] if script == "audit.py" else ["--rollout-steps", "3"]
-        subprocess.run([*call, *few], check=True, capture_output=True)
+        called(script, "--trajectory", lifted, "--runs", folder, *few).check_returncode()
     for name in ("metrics", "splits", "chapter"):
         files.write_table(place / f"tables/{name}.csv", ["task", "method"], [{"task": "t", "method": "m"}] * 9)
     with files.atomic(place / "tables/examples.h5") as path:

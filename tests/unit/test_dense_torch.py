@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import library
 from equitraj import symmetry
 from equitraj.base import registry
 from equitraj.base.files import read_json
@@ -28,8 +29,8 @@ def models(tmp_path_factory):
     """The models' files among the others, for as long as the tests of this module run: in a folder of its own."""
     import equitraj.models
 
-    folder = tmp_path_factory.mktemp("library")
-    shutil.copytree(registry.LIBRARY / "models", folder / "models")
+    folder = library.with_own_models(tmp_path_factory.mktemp("library"))
+    shutil.copytree(registry.LIBRARY / "models", folder / "models", dirs_exist_ok=True)
     for name in ("dense", "graph"):
         shutil.copy(REPOSITORY / f"tests/models/{name}.py", folder / "models" / f"{name}_model.py")
     patch = pytest.MonkeyPatch()
@@ -37,7 +38,7 @@ def models(tmp_path_factory):
     patch.setattr(equitraj.models, "__path__", [str(folder / "models"), *equitraj.models.__path__])
     yield
     patch.undo()
-    registry.model_spec.cache_clear()
+    library.forget()
 
 
 def trained(

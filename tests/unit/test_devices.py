@@ -1,11 +1,10 @@
 """Devices: found where they are listed, and never lent to two processes at once."""
 
-import fcntl
-import json
 import os
+import selectors
 import subprocess
 import sys
-import time
+from pathlib import Path
 
 import pytest
 
@@ -13,13 +12,13 @@ from equitraj.base import devices
 from study import REPOSITORY
 
 BORROWER = """
-import json, os, time
+import os
 from equitraj.base import devices
 with devices.borrowed("auto") as place:
-    start = time.time()
-    time.sleep(0.4)
-    print(json.dumps([place.visible, os.environ["CUDA_VISIBLE_DEVICES"], start, time.time()]))
+    print(place.visible, os.environ["CUDA_VISIBLE_DEVICES"], flush=True)
+    input()
 """
+PATIENCE = 600  # seconds that no test waits for but one that fails
 
 
 @pytest.fixture(autouse=True)
@@ -71,8 +70,9 @@ def test_a_driver_that_says_something_else_lists_no_device(tmp_path, monkeypatch
     assert devices.found() == [] and "Unable to determine" in devices.described()
 
 
-def test_a_device_is_borrowed_under_any_name(tmp_path):
-    assert said(start_borrower(tmp_path, CUDA_VISIBLE_DEVICES="MIG-7/1/0,"))[:2] == ["MIG-7/1/0"] * 2
+def test_a_device_is_borrowed_under_any_name(borrow):
+    borrow(CUDA_VISIBLE_DEVICES="MIG-7/1/0,")
+    assert borrow.next()[1] == "MIG-7/1/0"
 
 
 def test_a_job_without_a_device_hides_all_from_its_frameworks(monkeypatch):
@@ -82,51 +82,65 @@ def test_a_job_without_a_device_hides_all_from_its_frameworks(monkeypatch):
         assert place == devices.Place("cpu", None) and os.environ["CUDA_VISIBLE_DEVICES"] == ""
 
 
-def start_borrower(tmp_path, seconds: float = 0.4, **variables) -> subprocess.Popen:
-    """A process that holds a device for a while and prints which, and from when to when."""
-    env = os.environ | {"PYTHONPATH": str(REPOSITORY / "workflow/scripts"), "TMPDIR": str(tmp_path)} | variables
-    code = BORROWER.replace("0.4", str(seconds))
-    return subprocess.Popen([sys.executable, "-c", code], env=env, stdout=subprocess.PIPE)
+class Borrowers:
+    """Processes that borrow a device each, say which, and hold it until they are told to give it back."""
+
+    def __init__(self, folder: Path) -> None:
+        self.environment = os.environ | {"PYTHONPATH": str(REPOSITORY / "workflow/scripts"), "TMPDIR": str(folder)}
+        self.processes, self.waiting = [], selectors.DefaultSelector()
+
+    def __call__(self, **variables: str) -> subprocess.Popen:
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+        process = subprocess.Popen([sys.executable, "-c", BORROWER], env=self.environment | variables, **pipes)
+        self.processes.append(process)
+        self.waiting.register(process.stdout, selectors.EVENT_READ, process)
+        return process
+
+    def next(self) -> tuple[subprocess.Popen, str]:
+        """The next one that has got a device, and which: the one that is made visible to its frameworks."""
+        ready = self.waiting.select(PATIENCE)
+        assert ready, "no process gets a device"
+        process = ready[0][0].data
+        self.waiting.unregister(process.stdout)
+        device, visible = process.stdout.readline().split()
+        assert device == visible
+        return process, device
+
+    def end(self) -> None:
+        for process in self.processes:
+            process.kill()
+            process.communicate()
 
 
-def wait_until_held(tmp_path, name: str) -> None:
-    """Wait until some process holds the lock of this name."""
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
-        for path in tmp_path.glob(f"equitraj-devices-*/{name}"):
-            with path.open() as file:
-                try:
-                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                except BlockingIOError:
-                    return
-        time.sleep(0.05)
-    raise AssertionError(f"no process holds {name}")
+@pytest.fixture
+def borrow(tmp_path):
+    borrowers = Borrowers(tmp_path)
+    yield borrowers
+    borrowers.end()
 
 
-def said(process: subprocess.Popen) -> list:
-    return json.loads(process.communicate()[0])
+def test_processes_that_borrow_at_once_never_hold_the_same_device(borrow):
+    for _ in range(5):
+        borrow(CUDA_VISIBLE_DEVICES="0,1")
+    held = dict(borrow.next()[::-1] for _ in range(2))
+    assert held.keys() == {"0", "1"}
+    for device in ("1", "0", "0"):
+        held.pop(device).communicate("\n")  # it gives its device back, and ends
+        process, found = borrow.next()
+        assert found == device
+        held[device] = process
 
 
-def test_processes_that_borrow_at_once_never_hold_the_same_device(tmp_path):
-    lent = [said(p) for p in [start_borrower(tmp_path, CUDA_VISIBLE_DEVICES="0,1") for _ in range(5)]]
-    assert {visible for visible, *_ in lent} == {"0", "1"}
-    assert all(visible == seen for visible, seen, *_ in lent)
-    for device in ("0", "1"):
-        spans = sorted(span for visible, _, *span in lent if visible == device)
-        assert all(end <= start for (_, end), (start, _) in zip(spans, spans[1:], strict=False))
-
-
-def test_two_allocations_of_a_cluster_do_not_wait_for_each_other(tmp_path):
+def test_two_allocations_of_a_cluster_do_not_wait_for_each_other(borrow):
     env = {"CUDA_VISIBLE_DEVICES": "0"}  # each allocation numbers its own devices from 0
-    first = start_borrower(tmp_path, 3, SLURM_JOB_ID="1", **env)
-    wait_until_held(tmp_path, "1-0")
-    second = said(start_borrower(tmp_path, SLURM_JOB_ID="2", **env))
-    assert second[2] < said(first)[3]
+    for allocation in ("1", "2"):
+        borrow(SLURM_JOB_ID=allocation, **env)
+    assert [borrow.next()[1] for _ in range(2)] == ["0", "0"]  # and both hold it
 
 
-def test_a_killed_borrower_gives_its_device_back(tmp_path):
-    killed = start_borrower(tmp_path, 600, CUDA_VISIBLE_DEVICES="0")
-    wait_until_held(tmp_path, "machine-0")
+def test_a_killed_borrower_gives_its_device_back(borrow):
+    killed = borrow(CUDA_VISIBLE_DEVICES="0")
+    borrow.next()
+    second = borrow(CUDA_VISIBLE_DEVICES="0")
     killed.kill()
-    killed.wait()
-    assert said(start_borrower(tmp_path, CUDA_VISIBLE_DEVICES="0"))[0] == "0"
+    assert borrow.next() == (second, "0")

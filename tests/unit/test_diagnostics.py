@@ -1,20 +1,18 @@
 """What an alignment does to data, where the answer is known; the four tables that `diagnose.py` writes."""
 
 import json
-import subprocess
-import sys
 
 import numpy as np
 import pandas as pd
 import pytest
 from scipy.spatial.transform import Rotation
 
+from called import called
 from equitraj.data.trajectory import Trajectory, write
 from equitraj.frames import Frames, diagnostics, load_alignment
 from equitraj.frames.axes import extent
 from equitraj.frames.diagnostics import Aligner
 from equitraj.frames.run import run
-from study import REPOSITORY
 
 
 def cloud(n_frames: int = 40, n_points: int = 6) -> np.ndarray:
@@ -199,9 +197,11 @@ def tables(tmp_path_factory) -> dict[str, pd.DataFrame]:
     for name, path in zip(NAMES, aligned, strict=True):
         path.parent.mkdir(parents=True, exist_ok=True)
         run(lifted, task, name, alignments[name], path)
-    texts = ["--tasks", json.dumps({"walk_k2": task}), "--alignments", json.dumps(alignments), "--aligned", *aligned]
-    command = [sys.executable, REPOSITORY / "workflow/scripts/diagnose.py", *texts]
-    subprocess.run([*command, "--trajectories", lifted, "--output", folder / "tables"], check=True)
+    (folder / "tasks.json").write_text(json.dumps({"walk_k2": task}))
+    (folder / "alignments.json").write_text(json.dumps(alignments))
+    words = ["--tasks", folder / "tasks.json", "--alignments", folder / "alignments.json"]
+    words += ["--aligned", folder / "aligned"]
+    called("diagnose.py", *words, "--trajectories", lifted, "--output", folder / "tables").check_returncode()
     return {path.stem: pd.read_csv(path) for path in (folder / "tables").glob("*.csv")}
 
 

@@ -1,20 +1,18 @@
 """Documentation that is printed by a command is what the command prints now; links lead somewhere; examples fit."""
 
 import re
-import subprocess
-import sys
 
 import pytest
 import yaml
 
+from called import called
 from equitraj.study import schema
 from study import REPOSITORY, merged
 
 
 @pytest.mark.parametrize("page", ["configuration", "api"])
 def test_a_page_printed_from_the_code_is_up_to_date(page):
-    command = [sys.executable, str(REPOSITORY / "workflow/scripts/document.py"), page]
-    printed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    printed = called("document.py", page).stdout
     assert printed == (REPOSITORY / f"docs/{page}.md").read_text(), (
         f"python workflow/scripts/document.py {page} > docs/{page}.md"
     )

@@ -4,6 +4,7 @@ import gzip
 import hashlib
 import http.server
 import json
+import signal
 import socket
 import subprocess
 import sys
@@ -11,19 +12,19 @@ import threading
 import time
 import warnings
 from io import BytesIO
-from pathlib import Path
 
 import MDAnalysis
 import numpy as np
 import pytest
 
+from called import SCRIPTS, called
 from equitraj.data import trajectory as files
 from equitraj.data.sources import download
 from equitraj.data.sources.download import DownloadError, Patience, fetch
 
-SCRIPT = Path(__file__).parents[2] / "workflow/scripts/fetch.py"
 PAGE = b"<!DOCTYPE html><html><title>Sign in</title></html>"
-QUICK = Patience(attempts=3, wait_seconds=0.01, timeout_seconds=5)
+PATIENCE = 600  # seconds that no test waits for but one that fails
+QUICK = Patience(attempts=3, wait_seconds=0.01, timeout_seconds=PATIENCE)
 
 
 POSITION = np.random.default_rng(0).normal(size=(40, 12, 2))
@@ -78,7 +79,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def stalled(self):
         self.truncated()
         self.wfile.flush()
-        self.server.release.wait(30)
+        self.server.halted.set()
+        self.server.release.wait(PATIENCE)
 
     def page_404(self):
         self.send(404, PAGE, Content_Type="text/html")
@@ -116,7 +118,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
 def server(monkeypatch):
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     web = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    web.script, web.ranges, web.supports_range, web.release = [], [], True, threading.Event()
+    web.script, web.ranges, web.supports_range = [], [], True
+    web.halted, web.release = threading.Event(), threading.Event()
     web.daemon_threads, web.contents = True, {}
     web.url = f"http://127.0.0.1:{web.server_port}/data/paths.npz"
     threading.Thread(target=web.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
@@ -311,13 +314,13 @@ def test_progress_of_a_slow_download(server, tmp_path, monkeypatch, capsys):
     assert last == f"paths.npz: {len(CONTENT) / 1e6:.1f} of {len(CONTENT) / 1e6:.1f} MB"
 
 
-def command(folder, url, **changes):
+def words(folder, url, **changes):
     source = {"kind": "download", "url": url, "sha256": SHA256, "array": "arr", "bonds": "chain"} | changes
-    return [sys.executable, str(SCRIPT), "--source", json.dumps(source), "--output", str(folder / "raw.h5")]
+    return ["--source", json.dumps(source), "--output", str(folder / "raw.h5")]
 
 
 def test_script_writes_the_trajectory(server, tmp_path):
-    subprocess.run(command(tmp_path, server.url, frames=40), check=True)
+    called("fetch.py", *words(tmp_path, server.url, frames=40)).check_returncode()
     assert names(tmp_path) == [".raw.h5.sha256", "raw.h5"]
     read = files.read(tmp_path / "raw.h5")
     np.testing.assert_array_equal(read.position, POSITION)
@@ -338,7 +341,7 @@ def test_script_writes_the_trajectory(server, tmp_path):
     ],
 )
 def test_script_reports_one_error(server, tmp_path, changes, expected):
-    done = subprocess.run(command(tmp_path, server.url, **changes), capture_output=True, text=True)
+    done = called("fetch.py", *words(tmp_path, server.url, **changes))
     assert done.returncode == 1 and "Traceback" not in done.stderr
     assert done.stderr.count("error: ") == 1 and expected in done.stderr
     assert names(tmp_path) == []
@@ -346,13 +349,12 @@ def test_script_reports_one_error(server, tmp_path, changes, expected):
 
 def test_script_downloads_episodes_and_refuses_the_one_that_differs(server, tmp_path):
     both = {"url": [server.url, server.url], "sha256": [SHA256, SHA256]}
-    subprocess.run(command(tmp_path, **both), check=True)
+    called("fetch.py", *words(tmp_path, **both)).check_returncode()
     assert names(tmp_path) == [".raw.h5.sha256", "raw.h5"]
     read = files.read(tmp_path / "raw.h5")
     np.testing.assert_array_equal(read.position, np.concatenate([POSITION, POSITION]))
     assert read.episode.tolist() == [0] * 40 + [1] * 40 and read.provenance["address"] == both["url"]
-    wrong = command(tmp_path / "wrong", **both | {"sha256": [SHA256, "0" * 64]})
-    done = subprocess.run(wrong, capture_output=True, text=True)
+    done = called("fetch.py", *words(tmp_path / "wrong", **both | {"sha256": [SHA256, "0" * 64]}))
     assert done.returncode == 1 and "0" * 64 in done.stderr and names(tmp_path / "wrong") == []
 
 
@@ -371,8 +373,7 @@ def test_script_downloads_a_topology(server, tmp_path):
     checks = {name: hashlib.sha256(text).hexdigest() for name, text in texts.items()}
     source = {"kind": "download", "url": f"{base}/a.dcd", "sha256": checks["a.dcd"], "selection": "element O"}
     source |= {"topology_url": f"{base}/top.xyz", "topology_sha256": checks["top.xyz"], "time_step": 2.0}
-    call = [sys.executable, str(SCRIPT), "--source", json.dumps(source), "--output", str(tmp_path / "out/raw.h5")]
-    done = subprocess.run(call, capture_output=True, text=True)
+    done = called("fetch.py", "--source", json.dumps(source), "--output", tmp_path / "out/raw.h5")
     assert done.returncode == 0, done.stderr
     read = files.read(tmp_path / "out/raw.h5")
     np.testing.assert_array_equal(read.position[:, 0], [[0, i, 0] for i in range(4)])
@@ -382,15 +383,15 @@ def test_script_downloads_a_topology(server, tmp_path):
 
 def test_killed_download_is_continued_by_the_next_run(server, tmp_path):
     server.script = ["stalled"]
-    arguments, part = command(tmp_path, server.url), None
-    with subprocess.Popen(arguments) as process:
-        deadline = time.monotonic() + 30
-        while time.monotonic() < deadline and not (part and part.stat().st_size == len(CONTENT) // 2):
-            part = next(tmp_path.glob("*.part"), None)
+    arguments = words(tmp_path, server.url)
+    with subprocess.Popen([sys.executable, SCRIPTS / "fetch.py", *arguments]) as process:
+        assert server.halted.wait(PATIENCE)
+        part = tmp_path / "download-paths.npz.part"
+        while process.poll() is None and not (part.exists() and part.stat().st_size == len(CONTENT) // 2):
             time.sleep(0.02)
         process.kill()
-    assert names(tmp_path) == ["download-paths.npz.part"]
-    subprocess.run(arguments, check=True)
+    assert process.returncode == -signal.SIGKILL and names(tmp_path) == [part.name]
+    called("fetch.py", *arguments).check_returncode()
     assert server.ranges == [None, f"bytes={len(CONTENT) // 2}-"]
     assert names(tmp_path) == [".raw.h5.sha256", "raw.h5"]
     np.testing.assert_array_equal(files.read(tmp_path / "raw.h5").position, POSITION)

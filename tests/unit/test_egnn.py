@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from drawn import apply, drawn
 
 from equitraj.data.features import Shape, Statistics
 from equitraj.models import egnn
@@ -16,13 +17,7 @@ EXTENT = 1.7
 
 def network(n_points: int, n_past: int, n_scalars: int = 0, dtype: str = "float64", **options) -> egnn.Network:
     statistics = Statistics("none", (), 1.0, 1.0, (0.0, 0.0, 0.0), 1.0, EXTENT)
-    built = egnn.build(
-        egnn.Hyperparameters(**options), Shape(n_points, n_past, n_scalars, statistics), jax.random.key(0)
-    )
-    # weights ten times those of the start where these are small, so that every term of the output counts
-    weights, rest = eqx.partition(built, eqx.is_array)
-    few = lambda w: w.ndim == 3 and w.shape[1] < 8  # noqa: E731
-    return eqx.combine(jax.tree.map(lambda w: w.astype(dtype) * (10 if few(w) else 1), weights), rest)
+    return drawn(egnn, Shape(n_points, n_past, n_scalars, statistics), dtype, **options)
 
 
 def dense(n_points: int, n_past: int, n_scalars: int = 0, batch: int = 3, dtype: str = "float64") -> dict:
@@ -60,11 +55,12 @@ def listed(inputs: dict, radius: float, box: np.ndarray | None = None, spare: in
     return {k: v for k, v in inputs.items() if k != "adjacency"} | index | others
 
 
-apply = eqx.filter_jit(lambda network, inputs: network(inputs))
+def loss(arrays: egnn.Network, output, inputs: dict) -> tuple[jax.Array, jax.Array]:
+    found = output(arrays, inputs)
+    return jnp.sum(jnp.sin(found)), found  # each output has a weight of its own
 
 
-def loss(network: egnn.Network, output, inputs: dict) -> jax.Array:
-    return jnp.sum(jnp.sin(output(network, inputs)))  # each output has a weight of its own
+gradient = jax.jit(jax.value_and_grad(loss, has_aux=True), static_argnums=1)
 
 
 @pytest.mark.parametrize(
@@ -73,13 +69,12 @@ def loss(network: egnn.Network, output, inputs: dict) -> jax.Array:
 def test_outputs_and_gradients_are_those_of_the_equations(past, options):
     """In float64: sums of a hundred terms of order one in another order differ by 1e-14."""
     net, inputs = network(6, past, 2, width=8, **options), dense(6, past, 2)
-    found, expected = apply(net, inputs), eqx.filter_jit(egnn_reference.output)(net, inputs)
-    assert np.abs(expected).max() > 0.1
-    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-12 * np.abs(expected).max())
-    fast, reference = (
-        jax.jit(jax.grad(loss), static_argnums=1)(net_arrays(net), output_of(net, output), inputs)
+    ((_, found), fast), ((_, expected), reference) = (
+        gradient(net_arrays(net), output_of(net, output), inputs)
         for output in (lambda n, i: n(i), egnn_reference.output)
     )
+    assert np.abs(expected).max() > 0.1
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-12 * np.abs(expected).max())
     for a, b in zip(jax.tree.leaves(fast), jax.tree.leaves(reference), strict=True):
         np.testing.assert_allclose(a, b, rtol=0, atol=1e-11 * max(1, np.abs(b).max()))
 
@@ -158,8 +153,7 @@ def test_memory_is_linear_in_the_number_of_edges():
             "shift": np.zeros((1, 30 * n_points, 3), np.float32),
             "bonded": np.zeros((1, 30 * n_points), np.float32),
         }
-        step = jax.jit(jax.grad(loss), static_argnums=1)
-        lowered = step.lower(net_arrays(net), output_of(net, lambda n, i: n(i)), inputs)
+        lowered = gradient.lower(net_arrays(net), output_of(net, lambda n, i: n(i)), inputs)
         return lowered.compile().memory_analysis().temp_size_in_bytes
 
     half, whole = planned(2048), planned(4096)

@@ -1,16 +1,14 @@
 """Several files as episodes: lists and patterns, different lengths, the first file that differs named."""
 
 import json
-import subprocess
-import sys
 
 import numpy as np
 import pytest
 
+from called import called
 from equitraj.data import trajectory as files
 from equitraj.data.sources import entry
 from equitraj.data.sources.reading import read_file
-from study import REPOSITORY
 
 LENGTHS = (5, 3, 8)
 ARRAYS = {"position": "x", "velocity": "v", "charge": "q"}
@@ -111,9 +109,7 @@ def test_words_for_species_are_numbered_over_all_files(tmp_path):
 
 def test_the_script_reads_a_pattern_and_writes_what_it_read(trials, tmp_path):
     source = {"kind": "file", "path": str(tmp_path / "trial_*.npz"), "arrays": ARRAYS, "bonds": "chain"}
-    script = REPOSITORY / "workflow/scripts/fetch.py"
-    call = [sys.executable, str(script), "--source", json.dumps(source), "--output", str(tmp_path / "raw.h5")]
-    done = subprocess.run(call, capture_output=True, text=True)
+    done = called("fetch.py", "--source", json.dumps(source), "--output", tmp_path / "raw.h5")
     assert done.returncode == 0, done.stderr
     read = files.read(tmp_path / "raw.h5")
     np.testing.assert_array_equal(read.position, np.concatenate([arrays["x"] for arrays in trials.values()]))

@@ -1,17 +1,21 @@
 """Errors, baselines and rollouts, against closed forms on a uniform motion."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from equitraj.api.run import Run
 from equitraj.data import tasks
 from equitraj.data.trajectory import Trajectory
 from equitraj.data.turning import rotate_each
-from equitraj.prediction import evaluation
+from equitraj.prediction import evaluation, export
 
 TASK = {"history": 2, "lag": 1}
 SPEED = np.array([0.1, -0.2, 0.05])
+LAG, STEP = 10, 0.25
+RICH = {"history": 1, "lag": LAG, "inputs": ["velocity", "mass", "charge"]}
 
 
 class Extrapolation:
@@ -78,6 +82,88 @@ def test_a_rollout_feeds_predictions_back(uniform):
     np.testing.assert_allclose([r["mse"] for r in exact], 0, atol=1e-24)
     behind = np.arange(1, 7) - np.cumsum(0.5 ** np.arange(1, 7))
     np.testing.assert_allclose([r["mse"] for r in half], square * behind**2)
+
+
+class Slowed:
+    """Points go on with their velocity times their charge over their mass, for `LAG` frames."""
+
+    def predict(self, sample: tasks.Sample, draw: int = 0) -> np.ndarray:
+        factor = sample.scalar[..., 1:] / sample.mass[..., None]
+        return sample.position[:, -1] + LAG * factor * sample.past[:, -1]
+
+
+@pytest.fixture(scope="module")
+def charged() -> Trajectory:
+    """Four points in straight motions of their own over 100 frames, with velocities, masses and charges."""
+    rng, time = np.random.default_rng(0), STEP * np.arange(100.0)
+    start, speed = rng.normal(size=(2, 4, 3))
+    shown = {"mass": np.array([1.0, 2.0, 4.0, 1.0]), "features": {"charge": np.array([[0.5], [1.5], [4.4], [-0.7]])}}
+    position = start + time[:, None, None] * speed
+    return Trajectory(position, np.zeros(100, int), time, np.broadcast_to(speed, position.shape), **shown)
+
+
+def ways(trajectory: Trajectory, steps: int) -> np.ndarray:
+    """How far `Slowed` is after each step (T, 1, N, 3): a geometric series of displacements."""
+    factor = trajectory.features["charge"] / trajectory.mass[:, None]
+    series = np.cumsum([factor**k for k in range(1, steps + 1)], axis=0)
+    return (LAG * STEP * series * trajectory.velocity[0])[:, None]
+
+
+def by_evaluation(trajectory: Trajectory, start: int, steps: int, monkeypatch) -> np.ndarray:
+    kept = []
+    keep = lambda prediction, truth: kept.append(prediction[0])  # noqa: E731
+    evaluation.rollout(Slowed(), trajectory, np.array([start]), RICH, steps, keep)
+    return np.stack(kept)
+
+
+def by_export(trajectory: Trajectory, start: int, steps: int, monkeypatch) -> np.ndarray:
+    split = {"by": "time", "train": 40, "validation": 20, "test": 20}
+    monkeypatch.setattr(export, "read_record", lambda folder: {"task": RICH | {"split": split}, "precision": "float64"})
+    monkeypatch.setattr(export.predictor, "load", lambda folder, dtype: Slowed())
+    return export.rollout(Path("run"), trajectory, start, steps).position
+
+
+def by_a_loaded_run(trajectory: Trajectory, start: int, steps: int, monkeypatch) -> np.ndarray:
+    shape = {"n_points": 4, "n_scalars": 2, "time_step": STEP}
+    run = Run(Path("run"), {"task": RICH, "shape": shape}, Slowed())
+    scalar = np.column_stack([trajectory.mass, trajectory.features["charge"]])
+    return run.rollout(trajectory.position[start : start + 1], steps, trajectory.velocity[start], scalar)
+
+
+@pytest.mark.parametrize("rollout", [by_evaluation, by_export, by_a_loaded_run])
+def test_every_rollout_feeds_back_velocities_of_many_frames_and_keeps_features(charged, rollout, monkeypatch):
+    found, start = rollout(charged, 7, 8, monkeypatch), charged.position[7]
+    # roundings of eight steps between numbers below a hundred: 8 * 100 * 2^-53 = 9e-14
+    np.testing.assert_allclose(found, start + ways(charged, 8)[:, 0], rtol=0, atol=1e-13)
+
+
+def test_errors_of_a_rollout_are_those_of_the_same_frames_of_the_truth(charged):
+    rows = evaluation.rollout(Slowed(), charged, np.array([3, 9]), RICH, 8)
+    moved = LAG * STEP * np.arange(1, 9)[:, None, None, None] * charged.velocity[0]
+    square = np.square(ways(charged, 8) - moved).mean((1, 2, 3))
+    skill = 1 - square / np.square(moved).mean((1, 2, 3))
+    np.testing.assert_allclose([row["mse"] for row in rows], square, rtol=1e-12)  # roundings, as above
+    np.testing.assert_allclose([row["skill"] for row in rows], skill, rtol=1e-12)
+
+
+class Parabola:
+    """The next point of a parabola, from three frames and the mean velocity between the last two."""
+
+    def predict(self, sample: tasks.Sample, draw: int = 0) -> np.ndarray:
+        first, second, third = sample.position.swapaxes(0, 1)
+        return third + sample.step * sample.velocity + (third - 2 * second + first)
+
+
+def test_a_history_is_fed_back_in_order_with_its_velocity():
+    """A parabola goes on exactly."""
+    frame, (start, speed, bend) = np.arange(60.0)[:, None, None], np.random.default_rng(1).normal(size=(3, 4, 3))
+    position = start + 0.1 * frame * speed + 0.01 * frame**2 * bend
+    velocity = np.diff(position, axis=0, prepend=np.nan) / STEP
+    falling = Trajectory(position, np.zeros(60, int), STEP * np.arange(60.0), velocity)
+    task = {"history": 3, "lag": 1, "inputs": ["velocity"]}
+    rows = evaluation.rollout(Parabola(), falling, np.array([5, 20]), task, 10)
+    # roundings of numbers up to 64 grow like the square of the steps: (64 * 2^-53 * 10^2)^2 = 5e-25
+    assert len(rows) == 10 and max(row["mse"] for row in rows) < 1e-24
 
 
 def test_rollouts_start_only_where_the_truth_is_long_enough(uniform):

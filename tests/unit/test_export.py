@@ -3,7 +3,6 @@
 import re
 import shutil
 import subprocess
-import sys
 import warnings
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +15,7 @@ import pytest
 from safetensors.numpy import load_file
 
 import evaluate
+from called import called
 from equitraj.base.files import read_json, write_json
 from equitraj.data import writers
 from equitraj.data.sources.reading import read_file
@@ -56,8 +56,7 @@ def run_folder(nanometres, tmp_path_factory) -> Path:
 
 
 def run_script(*arguments: object) -> subprocess.CompletedProcess:
-    command = [sys.executable, REPOSITORY / "workflow/scripts/export.py", *arguments]
-    return subprocess.run([str(word) for word in command], capture_output=True, text=True)
+    return called("export.py", *arguments)
 
 
 def opened(topology: Path, path: Path) -> MDAnalysis.Universe:

@@ -3,7 +3,6 @@
 import json
 import re
 import subprocess
-import sys
 from pathlib import Path
 
 import h5py
@@ -14,11 +13,12 @@ import synthetic_tables
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.text import Text
 
+from called import called
 from equitraj.report import figures
 from equitraj.report.figures import style
+from equitraj.report.figures._examples import NEWEST, TRUTH
 from equitraj.report.figures._part import METHODS, TASKS, part
 
-SCRIPT = Path(__file__).parents[2] / "workflow" / "scripts" / "figure.py"
 OWN = [name for name in figures.names() if not name.startswith("chapter_")]
 
 
@@ -328,19 +328,19 @@ def test_alignment_gives_the_largest_gain(drawn):
 
 def test_prediction_examples_give_the_relative_error(drawn, inputs):
     with h5py.File(inputs["examples"]) as file:
-        truth, newest, guess = (file[f"chain_k3/{name}"][()] for name in ("truth", "newest", "e3nn"))
+        truth, newest, guess = (file[f"chain_k3/{name}"][()] for name in (TRUTH, NEWEST, "e3nn"))
     error = np.linalg.norm(guess - truth) / np.linalg.norm(truth - newest)
     assert f"e3nn {100 * error:.3g} %" in drawn["prediction_examples"][1]
 
 
 def command(*words: object) -> subprocess.CompletedProcess:
-    return subprocess.run([sys.executable, SCRIPT, *map(str, words)], capture_output=True, text=True, check=False)
+    return called("figure.py", *words)
 
 
 def test_the_command_writes_three_files_the_same_twice(inputs, tmp_path):
     files = ["--input", *(f"{key}={inputs[key]}" for key in figures.inputs("accuracy"))]
     for folder in ("one", "two"):
-        done = command("accuracy", *files, "--output", tmp_path / folder / "accuracy.svg")
+        done = command("accuracy", *files, "--folder", tmp_path / folder)
         assert done.returncode == 0, done.stderr
     made = ["accuracy.json", "accuracy.png", "accuracy.svg"]
     assert {p.name for p in (tmp_path / "one").iterdir()} == {*made, *(f".{name}.sha256" for name in made)}
@@ -366,7 +366,7 @@ def test_the_command_writes_three_files_the_same_twice(inputs, tmp_path):
     ],
 )
 def test_the_command_says_what_is_wrong(words, expected, tmp_path):
-    done = command(*words, "--output", tmp_path / "x.svg")
+    done = command(*words, "--folder", tmp_path)
     assert done.returncode == 1 and done.stderr.splitlines()[1].startswith("error: ") and expected in done.stderr
     assert not list(tmp_path.iterdir())
 

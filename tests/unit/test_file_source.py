@@ -2,8 +2,6 @@
 
 import hashlib
 import json
-import subprocess
-import sys
 import warnings
 from pathlib import Path
 
@@ -12,13 +10,13 @@ import MDAnalysis
 import numpy as np
 import pytest
 
+from called import called
 from equitraj.data import trajectory as files
 from equitraj.data.sources import declared
 from equitraj.data.sources.named import from_arrays
 from equitraj.data.sources.reading import read_file
 from equitraj.data.trajectory import Trajectory
 
-SCRIPT = Path(__file__).parents[2] / "workflow/scripts/fetch.py"
 CHAPTER_DATA = Path(__file__).parents[3] / "shared/data/paths.npz"
 PLANAR = np.random.default_rng(1).normal(size=(9, 4, 2))
 SPACE = np.random.default_rng(1).normal(size=(6, 4, 3)) * 5
@@ -189,8 +187,7 @@ def test_uneven_frames_are_refused(tmp_path, molecule):
 
 
 def run_script(source, output):
-    arguments = [sys.executable, str(SCRIPT), "--source", json.dumps(source), "--output", str(output)]
-    return subprocess.run(arguments, capture_output=True, text=True)
+    return called("fetch.py", "--source", json.dumps(source), "--output", output)
 
 
 def test_script_records_where_the_file_came_from(tmp_path):

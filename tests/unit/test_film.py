@@ -2,7 +2,6 @@
 
 import json
 import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,10 +10,10 @@ import pytest
 from PIL import Image
 from scipy.spatial.transform import Rotation
 
+from called import called
 from equitraj.data import trajectory
 from equitraj.report import film
 
-SCRIPT = Path(__file__).parents[2] / "workflow" / "scripts" / "film.py"
 FLIPS = (20, 33)  # times at which two axes of the invented frame change their signs
 
 
@@ -85,7 +84,7 @@ def files(tmp_path_factory) -> dict[str, Path]:
 
 
 def command(*words: object) -> subprocess.CompletedProcess:
-    return subprocess.run([sys.executable, SCRIPT, *map(str, words)], capture_output=True, text=True, check=False)
+    return called("film.py", *words)
 
 
 def red(picture: Image.Image) -> float:

@@ -1,17 +1,15 @@
 """The floor of a task, against closed forms of Langevin's equation, against brute force, and where there is none."""
 
 import json
-import subprocess
-import sys
 from dataclasses import asdict, replace
 from importlib import import_module
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 from scipy.spatial.transform import Rotation
 
+from called import called
 from equitraj.base.registry import names
 from equitraj.data import trajectory as files
 from equitraj.data.lift import lift
@@ -23,7 +21,6 @@ from equitraj.data.trajectory import Trajectory
 from equitraj.prediction import floor
 from equitraj.report.floor import hopeless, unsolvable
 
-SCRIPT = Path(__file__).parents[2] / "workflow/scripts/floor.py"
 SPLIT = {"by": "time", "train": 0.4, "validation": 0.1, "test": 0.5}
 ONE, TWO = ({"source": "s", "history": k, "lag": 1, "split": SPLIT} for k in (1, 2))
 # two beads on a spring that is hardly there, without repulsion, are free: their distance is of no consequence
@@ -195,14 +192,15 @@ def test_the_command_writes_a_row_for_each_task(chain, tmp_path):
     files.write(tmp_path / "s/lifted.h5", made(bead_chain, replace(FREE, stride=5), 40))
     files.write(tmp_path / "other/lifted.h5", chain)
     tasks = {"a": ONE, "b": TWO, "c": ONE | {"source": "other"}}
-    call = [sys.executable, SCRIPT, "--tasks", json.dumps(tasks), "--output", tmp_path / "floor.csv", "--trajectories"]
+    (tmp_path / "tasks.json").write_text(json.dumps(tasks))
+    words = ["--tasks", tmp_path / "tasks.json", "--output", tmp_path / "floor.csv", "--trajectories"]
     paths = [tmp_path / "s/lifted.h5", tmp_path / "other/lifted.h5"]
-    subprocess.run([*call, *paths], check=True, capture_output=True)
+    called("floor.py", *words, *paths).check_returncode()
     table = pd.read_csv(tmp_path / "floor.csv")
     assert list(table.columns) == list(floor.COLUMNS) and list(table["task"]) == ["a", "b", "c"]
     assert list(table["kind"]) == ["exact", "lower bound", "unknown: not simulated"]
     assert table["floor"].notna().tolist() == [True, True, False]
-    done = subprocess.run([*call, paths[0]], capture_output=True, text=True)
+    done = called("floor.py", *words, paths[0])
     assert done.returncode == 1 and "error: --trajectories: no other/lifted.h5, which task c is on" in done.stderr
 
 

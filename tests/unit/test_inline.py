@@ -2,8 +2,6 @@
 
 import json
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -12,13 +10,12 @@ import pytest
 import synthetic_tables
 from matplotlib.colors import to_rgb
 
+from called import called
 from equitraj.report import answer, audited, figures, words
 from equitraj.report.figures import _data, audit_matrix, style
 from equitraj.report.inline import CONTRAST, DARK, PALETTE, at_night, contrast, inlined
 from equitraj.report.methods import MOST, method_pages
 from equitraj.report.page import empty_ones, picture
-
-FIGURE = Path(__file__).parents[2] / "workflow/scripts/figure.py"
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +45,7 @@ def test_contrast_is_that_of_wcag(one, other, expected):
 def matrix(many, tmp_path_factory) -> Path:
     svg = tmp_path_factory.mktemp("drawn") / "audit_matrix.svg"
     pairs = [f"{key}={many[key]}" for key in figures.inputs("audit_matrix")]
-    subprocess.run([sys.executable, FIGURE, "audit_matrix", "--input", *pairs, "--output", svg], check=True)
+    called("figure.py", "audit_matrix", "--input", *pairs, "--folder", svg.parent).check_returncode()
     return svg
 
 

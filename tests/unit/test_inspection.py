@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import yaml
 
+from called import called
 from equitraj.data import inspection
 from equitraj.data import trajectory as files
 from equitraj.data.inspection import contents, jumps, motion, space
@@ -22,8 +23,7 @@ SCRIPTS = REPOSITORY / "workflow/scripts"
 
 
 def run_script(*arguments: object) -> subprocess.CompletedProcess:
-    command = [sys.executable, SCRIPTS / "inspect.py", *arguments]
-    return subprocess.run([str(word) for word in command], capture_output=True, text=True)
+    return called("inspect.py", *arguments)
 
 
 def one_episode(position: np.ndarray) -> Trajectory:
@@ -236,8 +236,7 @@ def test_what_is_printed_is_a_study_that_is_valid_and_fetched(tmp_path):
     assert config["rollout"]["steps"] == 40  # a fifth of the frames is for the test
     assert config["methods"]["e3nn"]["options"]["max_radius"] == pytest.approx(2.2, abs=0.5)
     assert "Orientation\n#   oriented" in done.stdout
-    fetch = [sys.executable, SCRIPTS / "fetch.py", "--source", json.dumps(source), "--output", tmp_path / "raw.h5"]
-    subprocess.run(fetch, check=True)
+    called("fetch.py", "--source", json.dumps(source), "--output", tmp_path / "raw.h5").check_returncode()
     np.testing.assert_array_equal(files.read(tmp_path / "raw.h5").position, harmonic_chain())
 
 

@@ -89,6 +89,17 @@ def test_without_forces_points_move_straight_on():
     np.testing.assert_allclose(still(given), 3 * 0.1 * given["displacement"][:, -1], rtol=1e-12)
 
 
+def test_accelerations_are_cut_off_in_the_datas_own_units_of_length_and_time():
+    """A constant acceleration a moves a point at rest by a t^2 (n + 1) / 2 n in n steps, t that of three frames."""
+    shape, limit, steps = replace(SHAPE, lag=3, time_step=0.25), 0.2, 4
+    made = in_float64(integrator.build(Hyperparameters(axis_limit=limit, steps=steps), shape, jax.random.key(0)))
+    strong = eqx.tree_at(lambda n: n.pairs.force.bias, made, replace_fn=lambda bias: 0 * bias + 40.0)
+    given = inputs()
+    at_rest = given | {"displacement": 0 * given["displacement"]}
+    moved = limit * (3 * 0.25) ** 2 * (steps + 1) / (2 * steps)
+    np.testing.assert_allclose(jnp.abs(strong(at_rest)), moved, rtol=1e-12)  # roundings of four steps
+
+
 def test_steps_are_those_of_symplectic_euler():
     """A plain loop over one sample."""
     made, given = network(steps=7, angles=True), inputs(batch=1)

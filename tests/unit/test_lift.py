@@ -1,20 +1,16 @@
 """Lifting from the plane to space."""
 
 import json
-import subprocess
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 from scipy.spatial.distance import pdist
 from scipy.spatial.transform import Rotation
 
+from called import called
 from equitraj.data import trajectory as files
 from equitraj.data.lift import lift, plane_orientation
 from equitraj.data.trajectory import Trajectory
-
-SCRIPT = Path(__file__).parents[2] / "workflow/scripts/lift.py"
 
 
 def planar(frames=6, dimension=2):
@@ -84,7 +80,7 @@ def test_script(tmp_path):
     files.write(tmp_path / "raw.h5", planar())
     source = json.dumps({"lift": "random_plane", "lift_seed": 11})
     arguments = ["--input", "raw.h5", "--source", source, "--output", "lifted.h5"]
-    subprocess.run([sys.executable, str(SCRIPT), *arguments], check=True, cwd=tmp_path)
+    called("lift.py", *arguments, folder=tmp_path).check_returncode()
     lifted = files.read(tmp_path / "lifted.h5")
     np.testing.assert_array_equal(lifted.position, lift(planar(), "random_plane", 11).position)
     np.testing.assert_array_equal(lifted.time, planar().time)

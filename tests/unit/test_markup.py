@@ -2,8 +2,6 @@
 
 import json
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import h5py
@@ -11,8 +9,9 @@ import pandas as pd
 import pytest
 import synthetic_tables
 from matplotlib.text import Text
-from test_report import PICTURE, SCRIPT, Page
+from test_report import PICTURE, Page
 
+from called import called
 from equitraj.report import figures
 from equitraj.report.figures import style
 
@@ -62,11 +61,10 @@ def test_the_report_escapes_names_titles_questions_reasons_and_words_of_figures(
     (folder / "accuracy.json").write_text(json.dumps(dict.fromkeys(("title", "caption", "finding"), NASTY)))
     config = synthetic_tables.resolved_config({"one": 1, "three": 3})
     config["sources"]["chain"]["path"] = NASTY
+    config["study"] = {"title": NASTY, "question": NASTY}
     (tmp_path / "config.json").write_text(json.dumps(config))
-    study = json.dumps({"title": NASTY, "question": NASTY})
     places = ["--tables", folder, "--figures", folder, "--config", tmp_path / "config.json"]
-    call = [sys.executable, SCRIPT, "--study", study, *places, "--output", tmp_path / "r.html"]
-    done = subprocess.run(list(map(str, call)), capture_output=True, text=True, check=False)
+    done = called("report.py", *places, "--output", tmp_path / "r.html")
     assert done.returncode == 0, done.stderr
     text = (tmp_path / "r.html").read_text()
     assert text.count("<script") == 2 and "alert(1)</script>" not in text  # its own, and the data that it reads

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
+import library
 from equitraj.base import registry
 from equitraj.base.files import file_sha256, read_json
 from equitraj.data import tasks
@@ -67,14 +68,12 @@ def models(tmp_path, monkeypatch) -> Path:
     """A folder whose files are models, beside those of the library."""
     import equitraj.models
 
-    folder = tmp_path / "library" / "models"
-    folder.mkdir(parents=True)
+    folder = library.with_own_models(tmp_path / "library") / "models"
     monkeypatch.setattr(registry, "LIBRARY", folder.parent)
     monkeypatch.setattr(equitraj.models, "__path__", [str(folder), *equitraj.models.__path__])
-    registry.model_spec.cache_clear()
-    registry.parsed.cache_clear()
+    library.forget()
     yield folder
-    registry.model_spec.cache_clear()
+    library.forget()
 
 
 @pytest.fixture(scope="module")

@@ -2,12 +2,14 @@
 
 import subprocess
 import sys
+import time
 from datetime import datetime, timedelta
 
 import pytest
 
+from called import called
 from equitraj.study import progress
-from study import REPOSITORY, environment
+from study import environment
 
 SNAKEFILE = """
 rule all:
@@ -45,9 +47,9 @@ def lines(folder) -> list[str]:
     return progress.log_of(folder).read_text().splitlines()
 
 
-def test_a_run_that_has_ended_counts_what_it_made_and_names_what_failed(folder):
-    call = [sys.executable, REPOSITORY / "workflow/scripts/progress.py", folder, "--watch", "60"]
-    done = subprocess.run(call, env=environment(), capture_output=True, text=True, timeout=30)
+def test_a_run_that_has_ended_counts_what_it_made_and_names_what_failed(folder, monkeypatch):
+    monkeypatch.setattr(time, "sleep", pytest.fail)  # it says it once and does not wait
+    done = called("progress.py", folder, "--watch", 60)
     assert done.returncode == 0, done.stderr
     first, *others, last = done.stdout.splitlines()
     assert len(list(folder.glob("made/*"))) + (folder / "quiet").exists() == 4

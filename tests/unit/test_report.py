@@ -3,7 +3,6 @@
 import base64
 import json
 import subprocess
-import sys
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -13,10 +12,10 @@ import synthetic_tables
 import yaml
 from PIL import Image
 
+from called import called
 from equitraj.report import audited, judged, tables
 from equitraj.report.figures import style
 
-SCRIPT = Path(__file__).parents[2] / "workflow" / "scripts" / "report.py"
 TASKS = {"chain_k1": 1, "chain_k3": 3}
 PICTURE = '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 9 9"><path d="M0 0h9v9z"/></svg>'
 
@@ -64,26 +63,10 @@ class Page(HTMLParser):
 
 
 def make(folder: Path, config: dict, *options: object) -> subprocess.CompletedProcess:
-    (folder / "config.json").write_text(json.dumps(config))
-    places = [
-        "--tables",
-        folder,
-        "--figures",
-        folder,
-        "--config",
-        folder / "config.json",
-        "--output",
-        folder / "r.html",
-    ]
-    command = [
-        sys.executable,
-        SCRIPT,
-        "--study",
-        '{"title": "Trial", "question": "Which <one>?"}',
-        *map(str, places),
-        *map(str, options),
-    ]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
+    study = {"title": "Trial", "question": "Which <one>?"}
+    (folder / "config.json").write_text(json.dumps(config | {"study": study}))
+    places = ["--tables", folder, "--figures", folder, "--config", folder / "config.json"]
+    return called("report.py", *places, "--output", folder / "r.html", *options)
 
 
 @pytest.fixture(scope="module")

@@ -84,6 +84,25 @@ def test_what_slows_down_loses_momentum_as_a_geometric_series(uniform):
     assert max(rows) < 20  # a central difference needs one step more
 
 
+def test_momenta_are_those_of_the_time_that_a_step_of_many_frames_takes(uniform):
+    """As above with steps of three frames, and recorded velocities in place of a past."""
+    lag, moving = 3, replace(uniform, velocity=np.broadcast_to(SPEED / 0.5, uniform.position.shape))
+
+    class Halved:
+        def predict(self, sample: Sample, draw: int = 0) -> np.ndarray:
+            return sample.position[:, -1] + 0.5 * lag * sample.step * sample.velocity
+
+    watch = physics.Physics(moving, STARTS, lag, 10)
+    task = {"history": 1, "lag": lag, "inputs": ["velocity"]}
+    evaluation.rollout(Halved(), moving, STARTS, task, 10, watch.add)
+    rows = [row for row in watch.rows() if row["quantity"] == "momentum_drift"]
+    momentum = MASS.sum() * np.linalg.norm(SPEED) / 0.5
+    assert len(rows) > 5
+    for row in rows:
+        assert row["predicted"] == pytest.approx(momentum * (1 - 0.75 * 0.5 ** row["step"]))
+        assert row["truth"] == pytest.approx(0, abs=1e-10)  # roundings of positions over a time of order one
+
+
 def test_points_that_grow_apart_do_so_in_bonds_and_extent(uniform):
     found, first = observed(Growth(), uniform, 12), uniform.position[0]
     bonds = np.linalg.norm(np.diff(first, axis=0), axis=-1)

@@ -1,23 +1,19 @@
 """The simulated chain: motion, plane, statistical mechanics against closed forms, determinism."""
 
 import json
-import subprocess
-import sys
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
 from scipy.integrate import quad
 
+from called import called
 from equitraj.base.registry import names
 from equitraj.data import trajectory as files
 from equitraj.data.sources import simulation
 from equitraj.data.sources.systems import bead_chain
 from equitraj.data.sources.systems._recording import GAS_CONSTANT
 from equitraj.data.sources.systems.bead_chain import Options
-
-SCRIPT = Path(__file__).parents[2] / "workflow/scripts/simulate.py"
 
 
 @pytest.fixture(scope="module")
@@ -156,8 +152,7 @@ def test_script_is_deterministic_and_records_its_settings(tmp_path):
     source = {"kind": "simulate", "system": "bead_chain", "frames": 8, "bonds": "chain"}
     source["options"] = {"equilibration_steps": 100, "seed": 7}
     for name in ("a.h5", "b.h5"):
-        arguments = ["--source", json.dumps(source), "--output", str(tmp_path / name)]
-        subprocess.run([sys.executable, str(SCRIPT), *arguments], check=True)
+        called("simulate.py", "--source", json.dumps(source), "--output", tmp_path / name).check_returncode()
     assert (tmp_path / "a.h5").read_bytes() == (tmp_path / "b.h5").read_bytes()
     provenance = files.read(tmp_path / "a.h5").provenance
     assert provenance["source"] == source and provenance["options"]["seed"] == 7
@@ -166,8 +161,7 @@ def test_script_is_deterministic_and_records_its_settings(tmp_path):
 
 def test_script_reports_an_error_without_traceback(tmp_path):
     source = {"kind": "simulate", "system": "bead_chain", "options": {"strid": 3}}
-    arguments = ["--source", json.dumps(source), "--output", str(tmp_path / "raw.h5")]
-    done = subprocess.run([sys.executable, str(SCRIPT), *arguments], capture_output=True, text=True)
+    done = called("simulate.py", "--source", json.dumps(source), "--output", tmp_path / "raw.h5")
     assert (
         done.returncode == 1
         and done.stderr.splitlines()[1].startswith("error: options")

@@ -7,6 +7,7 @@ from equitraj import symmetry
 from equitraj.data.tasks import Sample
 from equitraj.symmetry import actions, controls
 from equitraj.symmetry.measure import interval, measure
+from equitraj.symmetry.reversal import time_reversal
 
 SYMMETRIES = ("rotation", "reflection", "translation", "permutation")
 CLAIMS = dict.fromkeys(SYMMETRIES, "exact")
@@ -141,6 +142,17 @@ def test_time_reversal_turns_velocities_around():
     assert audit(lambda q: q.position[:, -1] + q.velocity, s=moving)["time_reversal"]["verdict"] == "exact"
     alone = Sample(s.position[:, 1:], s.target, velocity=moving.velocity)
     assert audit(lambda q: q.position[:, -1] + q.velocity, s=alone)["time_reversal"]["verdict"] == "exact"
+
+
+def test_time_reversal_turns_velocities_of_many_frames_around_in_the_datas_own_units():
+    """A reversed velocity is that of the way, so that x + 0.7 t v comes back by 0.7 of its way."""
+    rng, lag, share = np.random.default_rng(0), 3, 0.7
+    s = Sample(rng.normal(size=(4, 1, 5, 3)), velocity=rng.normal(size=(4, 5, 3)), step=0.25)
+    predict = lambda q: q.position[:, -1] + share * lag * q.step * q.velocity  # noqa: E731
+    found = time_reversal(predict, s, predict(s), lag)
+    way = np.linalg.norm(share * lag * 0.25 * s.velocity, axis=(1, 2))
+    expected = (1 - share) * way / np.maximum(way, np.sqrt(np.mean(way**2)))
+    np.testing.assert_allclose(found.relative[0], expected, rtol=1e-12)  # roundings of numbers of order one
 
 
 def test_scaling_is_exact_for_a_linear_function_only():

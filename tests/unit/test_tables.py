@@ -1,14 +1,13 @@
 """Means and intervals over seeds, and the table of failures."""
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from called import called
 from equitraj.base.files import write_table
 from equitraj.report import collected as tables
 from equitraj.report import tables as report
@@ -101,8 +100,7 @@ def test_a_published_error_stands_beside_the_method_of_its_kind():
 
 def test_published_errors_are_written_with_their_sources(tmp_path):
     rows = {"t": [{"name": "A", "mse": 0.01, "source": "B, Table 1"}]}
-    script = Path(report.__file__).parents[2] / "published.py"
     for published, lines in ((rows, ['t,A,0.01,"B, Table 1",,']), ({}, [])):
-        command = [sys.executable, script, "--published", json.dumps(published), "--output", tmp_path / "published.csv"]
-        subprocess.run(command, check=True)
+        (tmp_path / "published.json").write_text(json.dumps(published))
+        called("published.py", "--published", tmp_path / "published.json", "--output", tmp_path / "published.csv")
         assert (tmp_path / "published.csv").read_text().splitlines() == ["task,name,mse,source,url,method", *lines]

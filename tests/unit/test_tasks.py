@@ -64,6 +64,40 @@ def test_samples_hold_history_target_and_bonds():
     assert sorted(map(tuple, sample.edges.T)) == [(0, 1), (1, 0), (1, 2), (2, 1)]
 
 
+def whole(history: int) -> tasks.Sample:
+    """Two samples of three points with all that a sample can hold, a quarter of a unit of time between frames."""
+    rng = np.random.default_rng(0)
+    position, velocity = rng.normal(size=(2, history, 3, 3)), rng.normal(size=(2, 3, 3))
+    shown = {"scalar": rng.normal(size=(2, 3, 2)), "mass": rng.uniform(1, 2, (2, 3)), "box": rng.normal(size=(2, 3, 3))}
+    edges = np.array([[0, 1], [1, 0]])
+    return tasks.Sample(position, position[:, -1] + 1, velocity, edges=edges, step=0.25, **shown)
+
+
+@pytest.mark.parametrize(("history", "lag"), [(1, 1), (1, 10), (4, 1)])
+def test_a_prediction_fed_back_is_the_newest_frame_and_moves_at_its_displacement_over_its_time(history, lag):
+    sample = whole(history)
+    prediction = np.random.default_rng(1).normal(size=(2, 3, 3))
+    found = sample.followed_by(prediction, lag)
+    frames = [*sample.position.swapaxes(0, 1)[1:], prediction]
+    np.testing.assert_array_equal(found.position, np.stack(frames, axis=1))
+    assert found.target is None and found.step == 0.25
+    # quotients of numbers of order one, whose divisor may be multiplied together first
+    np.testing.assert_allclose(found.velocity * (0.25 * lag), prediction - sample.position[:, -1], rtol=1e-15)
+    kept = ("scalar", "mass", "edges", "box")
+    assert all(getattr(found, name) is getattr(sample, name) for name in kept)
+
+
+def test_what_a_task_does_not_show_is_not_there_after_a_prediction_either():
+    sample = tasks.Sample(whole(2).position)
+    found = sample.followed_by(sample.position[:, 0], 1)
+    assert found.velocity is found.scalar is found.mass is found.edges is found.box is None
+
+
+def test_frames_that_would_not_follow_each_other_are_not_made_a_history():
+    with pytest.raises(ValueError, match="a history of 2 frames cannot be fed back 3 frames ahead"):
+        whole(2).followed_by(np.zeros((2, 3, 3)), 3)
+
+
 def test_subset_is_spread_evenly_and_too_large_a_one_is_refused():
     np.testing.assert_array_equal(tasks.subset(np.arange(100, 201), 3), [100, 150, 200])
     with pytest.raises(ValueError, match="50 samples asked for, but the training split has 10"):

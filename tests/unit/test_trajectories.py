@@ -4,6 +4,7 @@ import base64
 import gzip
 import json
 import shutil
+from dataclasses import replace
 
 import h5py
 import numpy as np
@@ -52,6 +53,20 @@ def test_the_distance_is_that_of_float64(chain):
     kept, truth = Kept(chain, [0]), np.full((1, 5, 3), 1e6)
     kept.add(truth + 1e-4, truth)
     assert kept.steps[0][2] == pytest.approx(1e-4 * np.sqrt(3), rel=1e-5)
+
+
+def test_a_step_takes_the_time_of_all_its_frames(chain, tmp_path):
+    """Steps of three frames, a quarter of a unit of time apart."""
+    folder = tmp_path / "mine/nall/seed0"
+    folder.mkdir(parents=True)
+    kept, truth = Kept(chain, [4]), chain.position[[7]]
+    kept.add(truth, truth)
+    kept.write(folder / "rollout.h5")
+    record = {"task": {"name": "t", "source": "s", "lag": 3}, "method": {"name": "mine", "model": "mlp"}}
+    runs, measured = {folder: record | {"train_size": "all", "seed": 0}}, {folder: {"status": "ok", "mse": 1.0}}
+    rollouts.write_rollouts(tmp_path / "all.h5", runs, measured, {"s": replace(chain, time=0.25 * chain.time)})
+    with h5py.File(tmp_path / "all.h5") as file:
+        assert file["t"].attrs["interval"] == 0.75
 
 
 def runs_of(*errors: float, model: str = "mlp", size: str = "all") -> tuple[dict, dict]:

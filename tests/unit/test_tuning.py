@@ -4,7 +4,6 @@ import json
 import signal
 import subprocess
 import sys
-import time
 from argparse import Namespace
 from dataclasses import replace
 
@@ -12,14 +11,16 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
+from test_kill import KILLED
 
 import tune
+from called import SCRIPTS, called
 from equitraj.base.devices import CPU
 from equitraj.data.trajectory import write
 from equitraj.frames.run import run as align
 from equitraj.study import config
 from equitraj.tuning import search, space
-from study import REPOSITORY, merged
+from study import REPOSITORY, environment, merged
 
 TASK = {"name": "chain_k3", "source": "chain", "history": 3, "lag": 1}
 TASK["split"] = {"by": "time", "train": 60, "validation": 20, "test": 30}
@@ -84,16 +85,16 @@ def test_a_search_that_was_killed_makes_the_trial_again_and_none_twice(tmp_path)
     assert not search.finished(other)
 
 
-def called(files, folder, trials: int, method: dict = METHOD, drawn: dict = SPACE) -> list:
+def words(files, folder, trials: int, method: dict = METHOD, drawn: dict = SPACE) -> list:
     asked = {"trials": trials, "seed": 0, "train_size": "all", "space": drawn}
-    call = [sys.executable, REPOSITORY / "workflow/scripts/tune.py", "--name", "mine", "--search", json.dumps(asked)]
-    call += ["--task", json.dumps(TASK), "--method", json.dumps(method), "--trajectory", files / "lifted.h5"]
-    call += ["--aligned", files / "aligned.h5", "--device", "cpu", "--journal", folder / "journal.log"]
-    return [*call, "--trials", folder / "trials.csv", "--best", folder / "best.yaml"]
+    given = {"search": json.dumps(asked), "task": json.dumps(TASK), "method": json.dumps(method), "name": "mine"}
+    given |= {"trajectory": files / "lifted.h5", "aligned": files / "aligned.h5", "device": "cpu"}
+    given |= {"journal": folder / "journal.log", "trials": folder / "trials.csv", "best": folder / "best.yaml"}
+    return [word for key, value in given.items() for word in (f"--{key}", value)]
 
 
 def run_command(*arguments) -> subprocess.CompletedProcess:
-    return subprocess.run(called(*arguments), capture_output=True, text=True)
+    return called("tune.py", *words(*arguments))
 
 
 def test_a_search_trains_and_writes_its_trials_and_the_best_of_them_as_a_method(files, tmp_path):
@@ -116,21 +117,21 @@ def test_a_search_trains_and_writes_its_trials_and_the_best_of_them_as_a_method(
 
 
 def test_a_search_that_is_killed_goes_on_where_it_was(files, tmp_path):
-    """By SIGKILL, in the middle of a training."""
-    slow = METHOD | {"training": TRAINING | {"epochs": 400}}
-    process = subprocess.Popen(called(files, tmp_path, 4, slow), stderr=subprocess.DEVNULL)
+    """By SIGKILL, in the second epoch of the third training."""
+    count = 2 * TRAINING["epochs"] + 2
+    killed = ["-c", KILLED, SCRIPTS / "tune.py", "equitraj.training.outcome.Monitor.record", str(count)]
+    call, variables = [sys.executable, *killed, *words(files, tmp_path, 4)], environment(PYTHONPATH=str(SCRIPTS))
+    done = subprocess.run(call, env=variables, capture_output=True, text=True)
+    assert done.returncode == -signal.SIGKILL and not (tmp_path / "trials.csv").exists(), done.stderr
     journal = tmp_path / "journal.log"
-    while process.poll() is None and not (journal.is_file() and journal.read_text().count('"status"') >= 2):
-        time.sleep(0.02)
-    process.kill()
-    assert process.wait() == -signal.SIGKILL and not (tmp_path / "trials.csv").exists()
     before = journal.read_text()
-    assert run_command(files, tmp_path, 4, slow).returncode == 0
+    assert before.count('"status"') == 2
+    assert run_command(files, tmp_path, 4).returncode == 0
     assert journal.read_text().startswith(before)
     table = pd.read_csv(tmp_path / "trials.csv")
     other = tmp_path / "other"
     other.mkdir()
-    assert run_command(files, other, 4, slow).returncode == 0
+    assert run_command(files, other, 4).returncode == 0
     columns = ["trial", "status", "validation_mse", *sorted(SPACE)]
     pd.testing.assert_frame_equal(table[columns], pd.read_csv(other / "trials.csv")[columns])
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from called import called
 from equitraj.base import files
 from equitraj.data import trajectory
 from equitraj.study import verify
@@ -22,7 +23,6 @@ from equitraj.training.method import Method
 AGAIN = "snakemake --cores all --configfile studies/mine.yaml"
 SPLIT = {"by": "time", "train": 60, "validation": 20, "test": 30}
 TASK = {"name": "t", "source": "s", "history": 3, "lag": 1, "split": SPLIT}
-SCRIPT = Path(__file__).parents[2] / "workflow/scripts/verify.py"
 
 
 @pytest.fixture()
@@ -40,7 +40,7 @@ def run(chain, tmp_path, monkeypatch) -> Path:
 
 
 def checked() -> tuple[int, str]:
-    done = subprocess.run([sys.executable, SCRIPT, "results"], capture_output=True, text=True, check=False)
+    done = called("verify.py", "results")
     return done.returncode, done.stdout
 
 
@@ -126,9 +126,7 @@ def test_a_tampered_record_is_one_line_that_names_file_and_key(run, key):
     content_at = content[places[0]] if places else content
     content_at[last] = value
     files.write_json(path, content)  # with a record of its own
-    script = SCRIPT.with_name("evaluate.py")
-    call = [sys.executable, script, "--trajectory", "results/data/s/lifted.h5", "--runs", run]
-    done = subprocess.run(call, capture_output=True, text=True, check=False)
+    done = called("evaluate.py", "--trajectory", "results/data/s/lifted.h5", "--runs", run)
     assert done.returncode == 1 and done.stderr.splitlines()[1:] == [f"error: {path}: {message}"]
     assert verify.verify([Path("results")])[1][0].detail == message
 

@@ -123,7 +123,7 @@ def test_a_full_disk_and_a_read_only_folder_are_one_line_and_the_rerun_goes_on(f
     full = snakemake(fresh, lifted)
     log = (fresh / "results/logs/simulate/tiny.log").read_text().splitlines()
     message = f"error: {raw}: not written, {os.strerror(28)}; make room, then run the study again"
-    assert full.returncode == 1 and log[1:] == [message] and message in full.stdout
+    assert full.returncode == 1 and log[1:] == ["# ended: error", message] and message in full.stdout
     assert not [path for path in small_disk.rglob("*") if path.is_file()]
     remount(small_disk, "size=10m")
     assert snakemake(fresh, raw).returncode == 0

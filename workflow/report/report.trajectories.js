@@ -54,7 +54,9 @@ class Viewer {
     this.start = Number(part("viewer-start").value);
     const { top } = this.task.starts[this.start];
     part("viewer-high").textContent = `${this.number(top)} from the true place, or more`;
-    part("viewer-predicted").innerHTML = `predicted by <code>${this.method.name}</code>`;
+    const name = document.createElement("code");
+    name.textContent = this.method.name;
+    part("viewer-predicted").replaceChildren("predicted by ", name);
     if (changed !== "method") this.begin();
     this.show();
   }

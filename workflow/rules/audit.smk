@@ -2,6 +2,9 @@
 # controls.csv in each run folder, and, where the study is strict, the check that every claim holds.
 
 
+AUDIT_LOG = f"<logs>/audit/{BATCH}.log"
+
+
 rule audit_numpy:
     input:
         script=script("audit.py"),
@@ -9,28 +12,34 @@ rule audit_numpy:
         trained=done("trained"),
         changed=changed("trained"),
     output:
-        batch_files("audited"),
+        update(batch_files("audited")),
         record=batch_record("audited"),
     log:
-        "<logs>/audit/{task}/{method}/n{size}.log",
+        AUDIT_LOG,
     benchmark:
-        "<benchmarks>/audit/{task}/{method}/n{size}.tsv"
+        f"<benchmarks>/audit/{BATCH}.tsv"
     wildcard_constraints:
         method=methods_of_framework("numpy"),
     group:
         "runs"
     conda:
         environment("../../envs/data.yaml")
+    resources:
+        mem_mb=memory(AUDIT_LOG, 2000),
+        runtime=minutes(15),
     params:
-        code=method_code("audit.py", jax="symmetry/lie/jax.py", torch="symmetry/lie/torch.py"),
-        folders=run_folders,
+        code=method_code("audit.py"),
+        folders=run_folders("audited"),
+        forced=forced,
+        first=SEEDS[0],  # meets more of the group than the others
         samples=lookup(within=config, dpath="audit/samples"),
         elements=lookup(within=config, dpath="audit/elements"),
     message:
-        "Auditing the symmetry of {wildcards.method} on {wildcards.task} (n={wildcards.size})"
+        f"Auditing the symmetry of {{wildcards.method}} on {{wildcards.task}}{OF_SIZE}"
     shell:
-        "NPROC={threads} python {input.script:q} --trajectory {input.trajectory:q} --runs {params.folders:q} "
-        "--samples {params.samples} --elements {params.elements} --processes {threads} --record {output.record:q} 2> {log:q}"
+        "NPROC={threads} {PYTHON} {input.script:q} --trajectory {input.trajectory:q} --runs {params.folders:q} "
+        "--samples {params.samples} --elements {params.elements} --processes {threads} --code {params.code} "
+        "--forced {params.forced:q} --record {output.record:q} 2> {log:q}"
 
 
 use rule audit_numpy as audit_jax with:
@@ -45,6 +54,12 @@ use rule audit_numpy as audit_torch with:
         method=methods_of_framework("torch"),
     conda:
         environment("../../envs/torch.yaml")
+
+
+rule audited:
+    """Train and audit every method of the study, and stop there."""
+    input:
+        audited=all_done("audited", AUDITED_PLAN),
 
 
 rule check_claims:
@@ -66,4 +81,4 @@ rule check_claims:
     message:
         "Checking that every method has the symmetries that it claims"
     shell:
-        "python {input.script:q} --audit {input.table:q} --output {output.text:q} 2> {log:q} || {{ cat {log:q} >&2; exit 1; }}"
+        "{PYTHON} {input.script:q} --audit {input.table:q} --output {output.text:q} 2> {log:q} || {{ cat {log:q} >&2; exit 1; }}"

@@ -15,12 +15,16 @@ rule chapter_baseline:
         "<benchmarks>/chapter/baseline.tsv"
     conda:
         "../../envs/jax.yaml"
+    resources:
+        mem_mb=memory("<logs>/chapter/baseline.log", 1500),
+        runtime=minutes(30),
     params:
         code=code("chapter/baseline.py"),
+        command=registry.syntax_digest(SCRIPTS / "chapter.py"),
     message:
         "Training the chapter's linear baseline as printed"
     shell:
-        "python {input.script:q} baseline --input {input.trajectory:q} --output {output.arrays:q} 2> {log:q}"
+        "{PYTHON} {input.script:q} baseline --input {input.trajectory:q} --output {output.arrays:q} 2> {log:q}"
 
 
 rule chapter_network:
@@ -37,15 +41,17 @@ rule chapter_network:
     conda:
         "../../envs/torch.yaml"
     resources:
-        runtime=90,
+        mem_mb=memory("<logs>/chapter/network.log", 4000),
+        runtime=minutes(120),
     params:
         code=code("chapter/network.py"),
+        command=registry.syntax_digest(SCRIPTS / "chapter.py"),
         epochs=16,
         seed=0,
     message:
         "Training the chapter's e3nn network as printed, 16 epochs in batches of one frame"
     shell:
-        "python {input.script:q} network --input {input.trajectory:q} --output {output.arrays:q} "
+        "{PYTHON} {input.script:q} network --input {input.trajectory:q} --output {output.arrays:q} "
         "--epochs {params.epochs} --seed {params.seed} 2> {log:q}"
 
 
@@ -62,12 +68,16 @@ rule chapter_ladder:
         "report"
     conda:
         "../../envs/data.yaml"
+    resources:
+        mem_mb=memory("<logs>/chapter/ladder.log", 1500),
+        runtime=minutes(15),
     params:
         code=code("chapter/ladder.py"),
+        command=registry.syntax_digest(SCRIPTS / "chapter.py"),
     message:
         "Measuring the invariances of the chapter's butane models"
     shell:
-        "python {input.script:q} ladder --output {output.table:q} 2> {log:q}"
+        "{PYTHON} {input.script:q} ladder --output {output.table:q} 2> {log:q}"
 
 
 rule chapter_table:
@@ -86,10 +96,14 @@ rule chapter_table:
         "report"
     conda:
         "../../envs/data.yaml"
+    resources:
+        mem_mb=memory("<logs>/chapter/table.log", 1500),
+        runtime=minutes(15),
     params:
         code=code("chapter/table.py"),
+        command=registry.syntax_digest(SCRIPTS / "chapter.py"),
     message:
         "Setting the correct measurement beside each number of the chapters"
     shell:
-        "python {input.script:q} table --input {input.trajectory:q} --baseline {input.baseline:q} "
+        "{PYTHON} {input.script:q} table --input {input.trajectory:q} --baseline {input.baseline:q} "
         "--network {input.network:q} --output {output.table:q} 2> {log:q}"

@@ -7,16 +7,25 @@ from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
 
+from equitraj.base import addresses
 from equitraj.base import devices
 from equitraj.base import files
+from equitraj.base import marks
 from equitraj.base import registry
 from equitraj.data.sources import entry as source_entry
-from equitraj.study import fits
+from equitraj.report import figures
+from equitraj.study import jobs
 from equitraj.study import plan
-from equitraj.study import routes
-from equitraj.training import record
+from equitraj.study.fits import resolved_alignment
+from equitraj.study.jobs import as_json
+from equitraj.study.jobs import pattern
 
 from snakemake_interface_executor_plugins.settings import DeploymentMethod
+
+# Passwords and tokens go to downloads in the environment, and nowhere else.
+config = addresses.keep(config)
+for words in (sys.argv, workflow.config_settings.config_args):
+    words[:] = map(addresses.without_secrets, words)
 
 if workflow.is_main_process:  # its jobs have what it has checked
     from equitraj.study import config as configuration
@@ -46,9 +55,11 @@ def call():
         words += ["--configfile", *map(relative, workflow.config_settings.configfiles)]
     if given := workflow.config_settings.config:
         words += ["--config", *(f"{k}={v if isinstance(v, str) else json.dumps(v)}" for k, v in given.items())]
-    return shlex.join(words)
+    return shlex.join(map(addresses.without_secrets, words))
 
 
+# Without environments jobs run the interpreter that runs Snakemake, whatever `python` is in the shell.
+PYTHON = "python" if workflow.deployment_settings.deployment_method else shlex.quote(sys.executable)
 if DeploymentMethod.CONDA in workflow.deployment_settings.deployment_method:
     os.environ.update(PYTHONNOUSERSITE="1")  # packages of the user's own are in no environment
 
@@ -80,32 +91,24 @@ os.environ[files.AGAIN] = call()  # the records of what jobs write name the comm
 STUDY = config["study"]
 SEEDS = sorted(STUDY["seeds"])
 IS_REMOTE = workflow.storage_settings.default_storage_provider is not None
-NOTHING = "(?!)"  # a wildcard pattern that nothing matches
 
 
 def script(name):
-    """Path of a command in workflow/scripts; `local`, because code is no result that a remote storage would hold."""
-    return local(relative(SCRIPTS / name))
+    """Path of a command in workflow/scripts.
+
+    `local`, because code is no result that a remote storage would hold; `ancient`, because what the file does is compared
+    as a parameter (`code`), which a comment does not change.
+    """
+    return ancient(local(relative(SCRIPTS / name)))
 
 
 @cache
 def code(*names):
-    """The named files of the library, or commands, and the digest of them with all library files they import.
+    """The digest of the named files of the library, or commands, with all library files they import.
 
     A parameter: as inputs, fifty files for each job, they took most of what parsing a large study takes.
     """
-    paths = [SCRIPTS / name if "/" not in name else registry.LIBRARY / name for name in names]
-    return f"{' '.join(names)}: {registry.code_digest(*paths)}"
-
-
-def as_json(value):
-    """JSON with sorted keys, so that the order of keys is no change."""
-    return json.dumps(value, sort_keys=True)
-
-
-def pattern(names):
-    """A wildcard pattern that matches these names only."""
-    return "|".join(sorted(names)) or NOTHING
+    return registry.code_digest(*(SCRIPTS / name if "/" not in name else registry.LIBRARY / name for name in names))
 
 
 def sources_of_kind(kind):
@@ -125,6 +128,17 @@ def file_source_json(wildcards):
     return as_json(source | {"name": wildcards.source, "path": files if len(files) > 1 else files[0]})
 
 
+def own_files(wildcards):
+    """The files of a user's own that a source names, but for those whose names are patterns to Snakemake."""
+    return [path for path in jobs.own_files(config["sources"][wildcards.source]) if not jobs.is_pattern(path)]
+
+
+def files_of_odd_names(wildcards):
+    """The others, with what tells that they have changed."""
+    odd = [path for path in jobs.own_files(config["sources"][wildcards.source]) if jobs.is_pattern(path)]
+    return jobs.digest({path: jobs.state_of(path) for path in odd})
+
+
 def fetching_code(wildcards):
     """Files that read a source."""
     form = source_entry.format_of(config["sources"][wildcards.source])
@@ -142,9 +156,9 @@ def system_files(source):
     return [f"data/sources/systems/{system}.py"] if system else []
 
 
-def system_code(wildcards):
+def task_system(wildcards):
     """The file that tells the energy of a task's data, where they are simulated."""
-    return code(*system_files(config["tasks"][wildcards.task]["source"]))
+    return system_files(config["tasks"][wildcards.task]["source"])
 
 
 def task_json(wildcards):
@@ -183,12 +197,12 @@ def lifted(wildcards):
 
 def alignment_of(method):
     """Alignment of a method."""
-    return config["methods"][method].get("alignment", "none")
+    return jobs.alignment_of(config, method)
 
 
 def alignment_spec(name):
     """File and options of an alignment."""
-    return fits.resolved_alignment(name, config["alignments"])
+    return resolved_alignment(name, config["alignments"])
 
 
 def alignment_file(name):
@@ -201,25 +215,26 @@ def aligned(wildcards):
     return f"<results>/aligned/{wildcards.task}/{alignment_of(wildcards.method)}.h5"
 
 
-def method_code(name, **by_framework):
-    """A function that gives the files of a command, of a method's model and alignment, and of its framework's part.
+def method_code(command, *others):
+    """A function that gives the digest of the code that a command runs for a method.
 
     Args:
-        by_framework: the file of each framework that has one.
+        others: functions of wildcards that give more files of the library.
     """
 
-    def files(wildcards):
-        frames, framework = alignment_spec(alignment_of(wildcards.method))["frames"], spec(wildcards.method).framework
-        learned = [f"frames/canonical/{framework}.py"] if registry.is_learned(frames) else []
-        own = [f"models/{config['methods'][wildcards.method]['model']}.py", f"frames/alignments/{frames}.py"]
-        return code(name, *own, *learned, *([by_framework[framework]] if framework in by_framework else []))
+    def digest(wildcards):
+        model = config["methods"][wildcards.method]["model"]
+        frames = alignment_spec(alignment_of(wildcards.method))["frames"]
+        more = [registry.LIBRARY / name for function in others for name in function(wildcards)]
+        return registry.command_digest(command, model, frames, *more)
 
-    return files
+    return digest
 
 
 def weights(wildcards):
-    """The file of a pretrained method, if it is one."""
-    return config["methods"][wildcards.method].get("pretrained", {}).get("path", [])
+    """The file of a pretrained method, if it is one; its checksum is among the parameters."""
+    path = config["methods"][wildcards.method].get("pretrained", {}).get("path")
+    return [path] if path and not jobs.is_pattern(path) else []
 
 
 def environment(path):
@@ -256,85 +271,141 @@ def search_json(wildcards):
 
 
 PLAN = plan.of(config)
-BATCHES = plan.batches(PLAN)
-AUDITED = plan.batches(plan.audited(PLAN, config["audit"].get("sizes", "all")))
+AUDITED_PLAN = plan.audited(PLAN, config["audit"].get("sizes", "all"))
 ALIGNMENTS = sorted({alignment_of(m) for m in STUDY["methods"]})
 STUDY_SOURCES = sorted({config["tasks"][t]["source"] for t in STUDY["tasks"]})
 
-
-BATCH = "<results>/runs/{task}/{method}/n{size}"
-
-
-def batch_files(step, batch=BATCH):
-    """What a step writes for all seeds of a method on a task."""
-    return [f"{batch}/seed{seed}/{name}" for seed in SEEDS for name in record.FILES[step]]
-
-
-def batch_record(step, batch=BATCH):
-    """The digests of what a step wrote for all seeds of a method on a task."""
-    return f"{batch}/{step}.sha256"
+# One job trains all sizes and seeds of a method on a task, or those of one size: so a framework is imported and a network
+# compiled once. Its outputs are updated: runs that are there and are as the study wants them are not made again.
+BY_SIZE = config.get("batch", "method") == "size"
+BATCH = "{task}/{method}/n{size}" if BY_SIZE else "{task}/{method}"
+OF_SIZE = " (n={wildcards.size})" if BY_SIZE else ""
+RUNS = f"<results>/runs/{BATCH}"
 
 
-def done(step, batch=BATCH):
+def batches(of=PLAN):
+    """The batches of a plan."""
+    return plan.batches(of) if BY_SIZE else plan.pairs(of)
+
+
+def runs_of(step):
+    """The runs that a step makes in one job, below the folder of their batch."""
+    return jobs.runs((AUDITED_PLAN if step == "audited" else PLAN)["train_sizes"], SEEDS, BY_SIZE)
+
+
+def batch_files(step, folder=RUNS):
+    """What a step writes for the runs of a batch."""
+    return jobs.step_files(folder, step, runs_of(step))
+
+
+def batch_record(step, folder=RUNS):
+    """The digests of what a step wrote for the runs of a batch."""
+    return f"{folder}/{step}.sha256"
+
+
+def done(step, folder=RUNS):
     """What tells a later step that this one is done: its record, and where inputs have to be fetched, all its files.
 
     With all files of all runs as inputs, finding the job that makes each of them would take a large study minutes.
     """
-    return [batch_record(step, batch), *(batch_files(step, batch) if IS_REMOTE else [])]
+    return [batch_record(step, folder), *(batch_files(step, folder) if IS_REMOTE else [])]
 
 
-def is_changed(path, since):
-    """Whether a file is gone, or is newer than `since` and not as its record says."""
-    if not path.exists():
-        return True
-    written = files.read_record(path) if path.stat().st_mtime > since else None
-    return bool(written and written.difference(path))
-
-
-def changed(step, batch=BATCH):
+def changed(step, folder=RUNS):
     """A function that gives those files of a step that are gone, of a seed that was added, or no longer as written.
 
     They are asked for by name, so that the jobs run that make them, and those that read them and see what is wrong.
     """
 
     def paths(wildcards):
-        folder = workflow.pathvars.apply(batch).format(**dict(wildcards.items()))
-        if IS_REMOTE or not os.path.exists(written := batch_record(step, folder)):
-            return []
-        since = os.stat(written).st_mtime
-        return [path for path in batch_files(step, folder) if is_changed(Path(path), since)]
+        here = workflow.pathvars.apply(folder).format(**dict(wildcards.items()))
+        return [] if IS_REMOTE else jobs.changed_files(Path(batch_record(step, here)), batch_files(step, here))
 
     return paths
 
 
-def all_done(step, batches=BATCHES):
-    """A function that gives what tells that a step is done for all of `batches`, and its files that have changed."""
+def all_done(step, of=PLAN):
+    """A function that gives what tells that a step is done for all of a plan, and its files that have changed."""
 
     def paths():
-        for batch in batches:
+        for batch in batches(of):
             yield from done(step, f"<results>/runs/{batch}")
             yield from changed(step, f"<results>/runs/{batch}")({})
 
     return lambda wildcards: list(paths())
 
 
+def run_folders(step):
+    """A function that gives the run folders of a batch."""
+    return lambda wildcards, output: [f"{Path(output.record).parent}/{run}" for run in runs_of(step)]
+
+
 def batch_folder(wildcards, output):
-    """Folder that holds the run folders of all seeds."""
-    return Path(output.record).parent
+    """Folder that holds the folders of the training sizes."""
+    return Path(output.record).parents[1 if BY_SIZE else 0]
 
 
-def run_folders(wildcards, output):
-    """Run folders of all seeds."""
-    return [f"{Path(output.record).parent}/seed{seed}" for seed in SEEDS]
+def sizes(wildcards, output):
+    """The training sizes of a batch; they are not compared, as output files are."""
+    return [wildcards.size] if BY_SIZE else PLAN["train_sizes"]
+
+
+def seeds(wildcards, output):
+    """The seeds of a batch; they are not compared, as output files are."""
+    return SEEDS
+
+
+FORCED = "EQUITRAJ_FORCED"  # for the jobs of a cluster, whose call does not tell
+
+
+def forced(wildcards, output):
+    """What the call wants made whatever is there: names of rules, and files."""
+    settings = workflow.dag_settings
+    if workflow.is_main_process:
+        named = {marks.EVERYTHING} if settings.forceall else {str(name) for name in settings.forcerun}
+        named |= {str(name) for name in settings.targets} if settings.forcetargets else set()
+        os.environ[FORCED] = "\n".join(sorted(named))
+    return os.environ.get(FORCED, "").splitlines()
+
+
+# What is too large for a command line goes to jobs in files. This process writes what they are copied from.
+SETTINGS = jobs.settings(config)
+GIVEN = Path(".snakemake/equitraj") / f"{jobs.digest(SETTINGS)}.json"
+if workflow.is_main_process and not workflow.dryrun and not GIVEN.exists():
+    with files.atomic(GIVEN, recorded=False) as temporary:
+        temporary.write_text(as_json(SETTINGS), encoding="utf-8")
+
+
+def setting(name):
+    """The file with one part of the configuration."""
+    return f"<results>/{name}.json"
+
+
+memory_of = jobs.Memory()
+
+
+def memory(log, megabytes):
+    """Memory of a job, in MB: more for each attempt that follows one which was killed for want of it."""
+
+    def found(wildcards, attempt):
+        path = workflow.pathvars.apply(log).format(**dict(wildcards.items()))
+        return memory_of.megabytes(Path(path), megabytes, attempt)
+
+    return found
+
+
+def minutes(base):
+    """Time of a job, in minutes: more for each attempt."""
+    return lambda wildcards, attempt: base * attempt
 
 
 def runs_folder(wildcards, input):
     """Folder that holds the run folders of the study."""
-    return Path(input.trained[0]).parents[3]
+    return Path(input.trained[0]).parents[3 if BY_SIZE else 2]
 
 
 def input_pairs(wildcards, input):
-    """The data of a figure as KEY=PATH."""
+    """The data of figures as KEY=PATH."""
     return [f"{k}={v}" for k, v in input.items() if k != "script"]
 
 
@@ -344,3 +415,4 @@ wildcard_constraints:
     method=pattern(config["methods"]),
     alignment=pattern({*registry.names(registry.ALIGNMENTS), *config["alignments"]}),
     size=r"all|\d+",
+    setting=pattern(SETTINGS),

@@ -2,6 +2,9 @@
 # rollout.h5 and physics.csv in each run folder, and the tables of the whole study.
 
 
+EVALUATE_LOG = f"<logs>/evaluate/{BATCH}.log"
+
+
 rule evaluate_numpy:
     input:
         script=script("evaluate.py"),
@@ -9,29 +12,33 @@ rule evaluate_numpy:
         trained=done("trained"),
         changed=changed("trained"),
     output:
-        batch_files("evaluated"),
+        update(batch_files("evaluated")),
         record=batch_record("evaluated"),
     log:
-        "<logs>/evaluate/{task}/{method}/n{size}.log",
+        EVALUATE_LOG,
     benchmark:
-        "<benchmarks>/evaluate/{task}/{method}/n{size}.tsv"
+        f"<benchmarks>/evaluate/{BATCH}.tsv"
     wildcard_constraints:
         method=methods_of_framework("numpy"),
     group:
         "runs"
     conda:
         environment("../../envs/data.yaml")
+    resources:
+        mem_mb=memory(EVALUATE_LOG, 2000),
+        runtime=minutes(15),
     params:
-        code=method_code("evaluate.py"),
-        system=system_code,
-        folders=run_folders,
+        code=method_code("evaluate.py", task_system),
+        folders=run_folders("evaluated"),
+        forced=forced,
         steps=lookup(within=config, dpath="rollout/steps"),
         starts=lookup(within=config, dpath="rollout/starts"),
     message:
-        "Evaluating {wildcards.method} on {wildcards.task} (n={wildcards.size})"
+        f"Evaluating {{wildcards.method}} on {{wildcards.task}}{OF_SIZE}"
     shell:
-        "NPROC={threads} python {input.script:q} --trajectory {input.trajectory:q} --runs {params.folders:q} "
-        "--rollout-steps {params.steps} --rollout-starts {params.starts} --record {output.record:q} 2> {log:q}"
+        "NPROC={threads} {PYTHON} {input.script:q} --trajectory {input.trajectory:q} --runs {params.folders:q} "
+        "--rollout-steps {params.steps} --rollout-starts {params.starts} --code {params.code} "
+        "--forced {params.forced:q} --record {output.record:q} 2> {log:q}"
 
 
 use rule evaluate_numpy as evaluate_jax with:
@@ -53,7 +60,8 @@ rule collect:
         script=script("collect.py"),
         trained=all_done("trained"),
         evaluated=all_done("evaluated"),
-        audited=all_done("audited", AUDITED),
+        audited=all_done("audited", AUDITED_PLAN),
+        plan=setting("plan"),
         trajectories=expand("<results>/data/{source}/lifted.h5", source=STUDY_SOURCES),
     output:
         report(
@@ -77,18 +85,20 @@ rule collect:
         "report"
     conda:
         "../../envs/report.yaml"
+    resources:
+        mem_mb=memory("<logs>/collect.log", 3000),
+        runtime=minutes(15),
     params:
         code=code("collect.py"),
         runs=runs_folder,
-        plan=as_json(PLAN),
         sizes=config["audit"].get("sizes", "all"),
-        n_runs=len(BATCHES) * len(SEEDS),
+        n_runs=len(plan.batches(PLAN)) * len(SEEDS),
         tables=lambda wildcards, output: Path(output[0]).parent,
         caption="Collected from the records of all runs of the study.",
     message:
         "Collecting the tables of {params.n_runs} runs"
     shell:
-        "python {input.script:q} --runs {params.runs:q} --plan {params.plan:q} --audited {params.sizes} "
+        "{PYTHON} {input.script:q} --runs {params.runs:q} --plan {input.plan:q} --audited {params.sizes} "
         "--trajectories {input.trajectories:q} "
         "--output {params.tables:q} 2> {log:q}"
 
@@ -98,6 +108,7 @@ rule routes:
         script=script("routes.py"),
         blocks="<results>/tables/blocks.csv",
         splits="<results>/tables/splits.csv",
+        routes=setting("routes"),
     output:
         report(
             expand("<results>/tables/{table}.csv", table=["routes", "data_factors", "power_laws"]),
@@ -112,13 +123,15 @@ rule routes:
         "report"
     conda:
         "../../envs/report.yaml"
+    resources:
+        mem_mb=memory("<logs>/routes.log", 1500),
+        runtime=minutes(15),
     params:
         code=code("routes.py"),
-        routes=as_json(routes.of(config)),
         tables=lambda wildcards, output: Path(output[0]).parent,
         caption="Each route to symmetry against the same model without it.",
     message:
         "Comparing routes to symmetry with the same models without them"
     shell:
-        "python {input.script:q} --blocks {input.blocks:q} --splits {input.splits:q} --routes {params.routes:q} "
+        "{PYTHON} {input.script:q} --blocks {input.blocks:q} --splits {input.splits:q} --routes {input.routes:q} "
         "--output {params.tables:q} 2> {log:q}"

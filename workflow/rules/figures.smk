@@ -1,7 +1,6 @@
-# Figures: one rule each, named after the file in figures/ that draws it. Needs: the tables. Makes:
-# <results>/figures/{name}.svg, .png and .json (title, caption, and the finding computed from the data).
-
-from equitraj.report import figures
+# Figures, each by the file in figures/ that has its name. Needs: the tables. Makes: <results>/figures/{name}.svg, .png and
+# .json (title, caption, and the finding computed from the data). One job draws them all, because what they import takes
+# longer than a figure; those that are there, and are as the tables have it, are not drawn again.
 
 RUN_TABLES = ["metrics", "summary", "audit", "probes", "controls", "rollout", "physics", "history"]
 ROUTE_TABLES = ["routes", "data_factors", "power_laws"]
@@ -15,45 +14,69 @@ FIGURE_INPUTS = {name: f"<results>/tables/{name}.csv" for name in TABLES} | {
     "chapter_table": "<results>/tables/chapter.csv",
     "ladder": "<results>/tables/invariance_ladder.csv",
 }
+CHAPTER_TABLES = (
+    expand("<results>/tables/{name}.csv", name=["chapter", "invariance_ladder"]) if STUDY.get("chapter") else []
+)
 FIGURES = STUDY.get(
     "figures",
     [name for name in figures.names() if STUDY.get("chapter") or not name.startswith("chapter_")],
 )
 
-for figure in figures.names():
+# Figures whose files the call names are drawn alone. Jobs of a cluster have another call.
+NAMED = "EQUITRAJ_FIGURES"
+if workflow.is_main_process:
+    os.environ[NAMED] = " ".join(jobs.named_figures(sys.argv[1:]))
+DRAWN = [name for name in os.environ.get(NAMED, "").split() if name in figures.names()] or FIGURES
 
-    rule:
-        name:
-            f"figure_{figure}"
-        input:
-            **{key: FIGURE_INPUTS[key] for key in figures.read_by(figure)},
-            script=script("figure.py"),
-        output:
-            svg=report(
-                f"<results>/figures/{figure}.svg",
-                caption="../report/figure.rst",
-                category="Figures",
-                labels={"figure": figure.replace("_", " ")},
-            ),
-            png=f"<results>/figures/{figure}.png",
-            text=f"<results>/figures/{figure}.json",
-        log:
-            f"<logs>/figures/{figure}.log",
-        benchmark:
-            f"<benchmarks>/figures/{figure}.tsv"
-        group:
-            "report"
-        conda:
-            "../../envs/report.yaml"
-        params:
-            code=code("figure.py", f"report/figures/{figure}.py"),
-            name=figure,
-            pairs=input_pairs,
-            caption=figures.caption(figure),
-        message:
-            f"Drawing {figure}"
-        shell:
-            "python {input.script:q} {params.name} --input {params.pairs:q} --output {output.svg:q} 2> {log:q}"
+
+rule figures:
+    """Draw all figures of the study from its tables; --forcerun figures draws them anew."""
+    input:
+        **{key: FIGURE_INPUTS[key] for key in sorted({key for name in DRAWN for key in figures.read_by(name)})},
+        script=script("figure.py"),
+    output:
+        svg=[
+            update(
+                report(
+                    f"<results>/figures/{name}.svg",
+                    caption="../report/figure.rst",
+                    category="Figures",
+                    labels={"figure": name.replace("_", " ")},
+                )
+            )
+            for name in DRAWN
+        ],
+        others=[update(f"<results>/figures/{name}.{suffix}") for name in DRAWN for suffix in ("png", "json")],
+    log:
+        "<logs>/figures.log",
+    benchmark:
+        "<benchmarks>/figures.tsv"
+    group:
+        "report"
+    conda:
+        "../../envs/report.yaml"
+    resources:
+        mem_mb=memory("<logs>/figures.log", 2000),
+        runtime=minutes(15),
+    params:
+        codes=[f"{name}={code('figure.py', f'report/figures/{name}.py')}" for name in DRAWN],
+        captions=jobs.digest({name: figures.caption(name) for name in DRAWN}),
+        forced=forced,
+        folder=lambda wildcards, output: Path(output.svg[0]).parent,
+        pairs=input_pairs,
+        n_figures=len(DRAWN),
+    message:
+        "Drawing {params.n_figures} figures"
+    shell:
+        "{PYTHON} {input.script:q} --codes {params.codes:q} --forced {params.forced:q} --input {params.pairs:q} "
+        "--folder {params.folder:q} 2> {log:q}"
+
+
+rule tables:
+    """Make all tables of the study, and stop there."""
+    input:
+        tables=expand("<results>/tables/{name}.csv", name=TABLES),
+        chapter=CHAPTER_TABLES,
 
 
 # The film shows how frames of reference turn: alignments of the study whose axes turn, one frame at a time. Of many, the
@@ -94,6 +117,9 @@ rule film:
         "report"
     conda:
         "../../envs/report.yaml"
+    resources:
+        mem_mb=memory("<logs>/figures/film.log", 1500),
+        runtime=minutes(15),
     params:
         code=code("film.py"),
         aligned=lambda wildcards, input: [f"{Path(path).stem}={path}" for path in input.aligned],
@@ -101,5 +127,5 @@ rule film:
     message:
         "Filming a trajectory in several frames"
     shell:
-        "python {input.script:q} --trajectory {input.trajectory:q} --aligned {params.aligned:q} "
+        "{PYTHON} {input.script:q} --trajectory {input.trajectory:q} --aligned {params.aligned:q} "
         "--output {output.film:q} 2> {log:q}"

@@ -5,6 +5,7 @@
 rule floor:
     input:
         script=script("floor.py"),
+        tasks=setting("tasks"),
         trajectories=expand("<results>/data/{source}/lifted.h5", source=STUDY_SOURCES),
     output:
         report(
@@ -20,12 +21,14 @@ rule floor:
         "report"
     conda:
         "../../envs/data.yaml"
+    resources:
+        mem_mb=memory("<logs>/floor.log", 1500),
+        runtime=minutes(15),
     params:
         code=code("floor.py", *sorted({file for name in STUDY_SOURCES for file in system_files(name)})),
-        tasks=as_json({name: config["tasks"][name] for name in STUDY["tasks"]}),
         n_tasks=len(STUDY["tasks"]),
         caption="The test error that is irreducible, by simulating again from the test states of simulated data.",
     message:
         "Simulating again from the test states, for the floor of {params.n_tasks} tasks"
     shell:
-        "python {input.script:q} --tasks {params.tasks:q} --trajectories {input.trajectories:q} --output {output:q} 2> {log:q}"
+        "{PYTHON} {input.script:q} --tasks {input.tasks:q} --trajectories {input.trajectories:q} --output {output:q} 2> {log:q}"

@@ -16,6 +16,9 @@ rule align:
         "data"
     conda:
         "../../envs/data.yaml"
+    resources:
+        mem_mb=memory("<logs>/align/{task}/{alignment}.log", 1500),
+        runtime=minutes(15),
     params:
         code=lambda wildcards: code("align.py", alignment_file(wildcards.alignment)),
         task=task_json,
@@ -23,13 +26,15 @@ rule align:
     message:
         "Aligning {wildcards.task} by {wildcards.alignment}"
     shell:
-        "python {input.script:q} --trajectory {input.trajectory:q} --task {params.task:q} "
+        "{PYTHON} {input.script:q} --trajectory {input.trajectory:q} --task {params.task:q} "
         "--name {wildcards.alignment} --alignment {params.alignment:q} --output {output.aligned:q} 2> {log:q}"
 
 
 rule diagnose_alignments:
     input:
         script=script("diagnose.py"),
+        tasks=setting("tasks"),
+        alignments=setting("alignments"),
         aligned=expand(
             "<results>/aligned/{task}/{alignment}.h5",
             task=STUDY["tasks"],
@@ -53,14 +58,17 @@ rule diagnose_alignments:
         "report"
     conda:
         "../../envs/data.yaml"
+    resources:
+        mem_mb=memory("<logs>/diagnose_alignments.log", 1500),
+        runtime=minutes(15),
     params:
         code=code("diagnose.py", *map(alignment_file, ALIGNMENTS)),
-        tasks=as_json({t: config["tasks"][t] | {"name": t} for t in STUDY["tasks"]}),
-        alignments=as_json({name: alignment_spec(name) for name in ALIGNMENTS}),
+        # below which they lie as TASK/ALIGNMENT.h5
+        folder=lambda wildcards, input: Path(input.aligned[0]).parents[1],
         tables=lambda wildcards, output: Path(output[0]).parent,
         caption="What each alignment does to the data of each task.",
     message:
         "Measuring what each alignment does to the data"
     shell:
-        "python {input.script:q} --tasks {params.tasks:q} --alignments {params.alignments:q} "
-        "--aligned {input.aligned:q} --trajectories {input.trajectories:q} --output {params.tables:q} 2> {log:q}"
+        "{PYTHON} {input.script:q} --tasks {input.tasks:q} --alignments {input.alignments:q} "
+        "--aligned {params.folder:q} --trajectories {input.trajectories:q} --output {params.tables:q} 2> {log:q}"

@@ -24,15 +24,14 @@ rule fetch:
     message:
         "Fetching {wildcards.source}"
     shell:
-        "python {input.script:q} --source {params.source:q} --mirror={params.mirror:q} "
+        "{PYTHON} {input.script:q} --source {params.source:q} --mirror={params.mirror:q} "
         "--output {output.trajectory:q} 2> {log:q}"
 
 
 rule read_file:
     input:
         script=script("fetch.py"),
-        own=lambda wildcards: source_entry.paths(config["sources"][wildcards.source]),
-        topology=lookup(dpath="sources/{source}/topology", within=config, default=[]),
+        own=own_files,
     output:
         trajectory="<results>/data/{source}/raw.h5",
     log:
@@ -45,13 +44,17 @@ rule read_file:
         "data"
     conda:
         "../../envs/data.yaml"
+    resources:
+        mem_mb=memory("<logs>/read_file/{source}.log", 1500),
+        runtime=minutes(15),
     params:
         code=fetching_code,
         source=file_source_json,
+        others=files_of_odd_names,
     message:
         "Reading the file of {wildcards.source}"
     shell:
-        "python {input.script:q} --source {params.source:q} --output {output.trajectory:q} 2> {log:q}"
+        "{PYTHON} {input.script:q} --source {params.source:q} --output {output.trajectory:q} 2> {log:q}"
 
 
 rule simulate:
@@ -69,13 +72,16 @@ rule simulate:
         "data"
     conda:
         "../../envs/data.yaml"
+    resources:
+        mem_mb=memory("<logs>/simulate/{source}.log", 1500),
+        runtime=minutes(60),
     params:
         code=simulation_code,
         source=source_json,
     message:
         "Simulating {wildcards.source}"
     shell:
-        "python {input.script:q} --source {params.source:q} --output {output.trajectory:q} 2> {log:q}"
+        "{PYTHON} {input.script:q} --source {params.source:q} --output {output.trajectory:q} 2> {log:q}"
 
 
 rule lift:
@@ -92,11 +98,14 @@ rule lift:
         "data"
     conda:
         "../../envs/data.yaml"
+    resources:
+        mem_mb=memory("<logs>/lift/{source}.log", 1500),
+        runtime=minutes(15),
     params:
         code=code("lift.py"),
         source=source_json,
     message:
         "Lifting {wildcards.source} to three dimensions"
     shell:
-        "python {input.script:q} --input {input.trajectory:q} --source {params.source:q} "
+        "{PYTHON} {input.script:q} --input {input.trajectory:q} --source {params.source:q} "
         "--output {output.trajectory:q} 2> {log:q}"

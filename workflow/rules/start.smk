@@ -9,6 +9,9 @@ if not SCRIPTS.is_dir():  # the address of a file on the web, or in a repository
     address = workflow.current_basedir.get_path_or_uri(secret_free=True)
     sys.exit(f"{address}: equitraj runs from a folder; clone it, and name the Snakefile of the clone")
 
+if any(character in str(SCRIPTS) for character in "{}<>"):
+    sys.exit(f"{SCRIPTS.parents[1]}: Snakemake takes {{ }} < > in the name of a folder for patterns; rename the folder")
+
 if workflow.is_main_process:  # its jobs have what it has checked
     from equitraj.study import schema
 

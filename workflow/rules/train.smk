@@ -1,6 +1,9 @@
 # Training. Needs: the lifted and the aligned trajectory. Makes: <results>/runs/{task}/{method}/n{size}/seed{seed}/ with
-# model.safetensors, run.json and history.csv. One job trains all seeds of a method on a task, so that a framework is
-# imported and compiled once; one rule per framework, because each has its own environment.
+# model.safetensors, run.json and history.csv. One job trains all sizes and seeds of a method on a task, so that a framework
+# is imported and a network compiled once (with `batch: size` all seeds of one size); what is there already is kept. One rule
+# per framework, because each has its own environment.
+
+TRAIN_LOG = f"<logs>/train/{BATCH}.log"
 
 
 rule train_numpy:
@@ -10,30 +13,36 @@ rule train_numpy:
         trajectory=lifted,
         aligned=aligned,
     output:
-        batch_files("trained"),
+        update(batch_files("trained")),
         record=batch_record("trained"),
     log:
-        "<logs>/train/{task}/{method}/n{size}.log",
+        TRAIN_LOG,
     benchmark:
-        "<benchmarks>/train/{task}/{method}/n{size}.tsv"
+        f"<benchmarks>/train/{BATCH}.tsv"
     wildcard_constraints:
         method=methods_of_framework("numpy"),
     conda:
         environment("../../envs/data.yaml")
+    resources:
+        mem_mb=memory(TRAIN_LOG, 1500),
+        runtime=minutes(15),
     params:
-        code=method_code("train.py", jax="training/jax.py", torch="training/torch.py"),
+        code=method_code("train.py"),
         task=task_json,
         method=method_json,
-        seeds=SEEDS,
+        sizes=sizes,
+        seeds=seeds,
+        forced=forced,
         folder=batch_folder,
         # Taking `input` makes it a derived parameter: it is not compared, so that another device retrains nothing.
         device=lambda wildcards, input: config["device"],
     message:
-        "Fitting {wildcards.method} on {wildcards.task} (n={wildcards.size})"
+        f"Fitting {{wildcards.method}} on {{wildcards.task}}{OF_SIZE}"
     shell:
-        "NPROC={threads} python {input.script:q} --task {params.task:q} --method {params.method:q} "
-        "--size {wildcards.size} --seeds {params.seeds} --trajectory {input.trajectory:q} --aligned {input.aligned:q} "
-        "--device {params.device} --folder {params.folder:q} --record {output.record:q} 2> {log:q}"
+        "NPROC={threads} {PYTHON} {input.script:q} --task {params.task:q} --method {params.method:q} "
+        "--sizes {params.sizes} --seeds {params.seeds} --trajectory {input.trajectory:q} --aligned {input.aligned:q} "
+        "--device {params.device} --code {params.code} --forced {params.forced:q} --folder {params.folder:q} "
+        "--record {output.record:q} 2> {log:q}"
 
 
 use rule train_numpy as train_jax with:
@@ -41,8 +50,11 @@ use rule train_numpy as train_jax with:
         method=methods_of_framework("jax", gpu=False),
     conda:
         environment("../../envs/jax.yaml")
+    resources:
+        mem_mb=memory(TRAIN_LOG, 3000),
+        runtime=minutes(60),
     message:
-        "Training {wildcards.method} on {wildcards.task} (n={wildcards.size})"
+        f"Training {{wildcards.method}} on {{wildcards.task}}{OF_SIZE}"
 
 
 use rule train_jax as train_jax_gpu with:
@@ -50,6 +62,8 @@ use rule train_jax as train_jax_gpu with:
         method=methods_of_framework("jax", gpu=True),
     resources:
         gpu=gpus,
+        mem_mb=memory(TRAIN_LOG, 6000),
+        runtime=minutes(240),
 
 
 use rule train_numpy as train_torch with:
@@ -57,8 +71,11 @@ use rule train_numpy as train_torch with:
         method=methods_of_framework("torch", gpu=False),
     conda:
         environment("../../envs/torch.yaml")
+    resources:
+        mem_mb=memory(TRAIN_LOG, 4000),
+        runtime=minutes(60),
     message:
-        "Training {wildcards.method} on {wildcards.task} (n={wildcards.size})"
+        f"Training {{wildcards.method}} on {{wildcards.task}}{OF_SIZE}"
 
 
 use rule train_torch as train_torch_gpu with:
@@ -66,3 +83,11 @@ use rule train_torch as train_torch_gpu with:
         method=methods_of_framework("torch", gpu=True),
     resources:
         gpu=gpus,
+        mem_mb=memory(TRAIN_LOG, 8000),
+        runtime=minutes(240),
+
+
+rule trained:
+    """Train every method of the study, and stop there."""
+    input:
+        trained=all_done("trained"),

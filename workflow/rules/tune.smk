@@ -21,9 +21,10 @@ rule tune:
         "../../envs/tune.yaml"
     resources:
         gpu=gpus_of_search,
-        runtime=480,
+        mem_mb=memory("<logs>/tune/{search}.log", 4000),
+        runtime=minutes(480),
     params:
-        code=of_search(method_code("tune.py", jax="training/jax.py")),
+        code=of_search(method_code("tune.py")),
         task=of_search(task_json),
         method=of_search(method_json),
         search=search_json,
@@ -33,7 +34,7 @@ rule tune:
     message:
         "Searching hyperparameters: {wildcards.search}"
     shell:
-        "NPROC={threads} python {input.script:q} --name {wildcards.search} --search {params.search:q} --task {params.task:q} "
+        "NPROC={threads} {PYTHON} {input.script:q} --name {wildcards.search} --search {params.search:q} --task {params.task:q} "
         "--method {params.method:q} --trajectory {input.trajectory:q} --aligned {input.aligned:q} --device {params.device} "
         "--journal {params.journal:q} --trials {output.trials:q} --best {output.best:q} 2> {log:q}"
 
@@ -57,4 +58,4 @@ rule all_trials:
     message:
         "Collecting the trials of all searches"
     shell:
-        "python {input.script:q} --tables {input.tables:q} --output {output.table:q} 2> {log:q}"
+        "{PYTHON} {input.script:q} --tables {input.tables:q} --output {output.table:q} 2> {log:q}"

@@ -1,6 +1,6 @@
 """Audit the symmetry of trained methods, or of any Python function.
 
-In the workflow, all seeds of a method on a task: audit.csv, probes.csv and controls.csv in each run folder.
+In the workflow, the runs of a method on a task: audit.csv, probes.csv and controls.csv in each run folder.
 
   audit.py --trajectory results/data/chain_in_space/lifted.h5 --runs results/runs/space_k2/egnn/nall/seed*
 
@@ -28,8 +28,10 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--elements", type=int, default=64, help="group elements per generator")
     runs = parser.add_argument_group("in the workflow")
     runs.add_argument("--trajectory", type=Path, help="the lifted trajectory")
-    runs.add_argument("--runs", type=Path, nargs="+", help="run folders of all seeds of a method on a task")
+    runs.add_argument("--runs", type=Path, nargs="+", help="run folders of a method on a task")
     runs.add_argument("--processes", type=int, default=1, help="processes that share the work")
+    runs.add_argument("--code", default="", help="digest of the code that audits; what it made of these runs is kept")
+    runs.add_argument("--forced", nargs="*", default=[], help="runs that are audited all the same: by rule or file")
     runs.add_argument("--record", type=Path, help="audited.sha256, the digests of what was written")
     alone = parser.add_argument_group("alone")
     alone.add_argument(
@@ -56,17 +58,29 @@ def main() -> None:
     args = arguments()
     devices.hide()  # every framework predicts on the CPU, so that every method gets the identical test
     if args.runs:
-        from equitraj.data.trajectory import opened
-        from equitraj.symmetry import run as audit_run
-        from equitraj.training.record import write_step
-
-        with opened(args.trajectory) as trajectory:
-            audit_run.run(args.runs, trajectory, args.samples, args.elements, args.processes)
-        if args.record:
-            write_step(args.record, args.runs)
+        audit_runs(args)
     else:
         # by name: its environment is the user's own, and no rule needs what reads foreign formats
         audit_function(args, import_module("equitraj.symmetry.function"), import_module("equitraj.api.reading"))
+
+
+def audit_runs(args: argparse.Namespace) -> None:
+    """Audit the run folders that were not audited yet, and those that have changed since."""
+    from equitraj.base import marks
+    from equitraj.data.trajectory import opened
+    from equitraj.symmetry import run as audit_run
+    from equitraj.training import steps
+
+    first = audit_run.first_trained(args.runs)
+    options = args.code, args.samples, args.elements, marks.digest(args.trajectory)
+    made_from = {run: marks.mark_of(*options, run in first, *steps.trained_digests(run)) for run in args.runs}
+    wanted = steps.missing("audited", made_from, args.forced) if args.code else args.runs
+    steps.begin("audited", wanted)
+    with opened(args.trajectory) as trajectory:
+        audit_run.run(args.runs, trajectory, args.samples, args.elements, args.processes, wanted)
+    steps.finish("audited", made_from, wanted)
+    if args.record:
+        steps.write_record(args.record, args.runs)
 
 
 def audit_function(args: argparse.Namespace, audits: ModuleType, reading: ModuleType) -> None:

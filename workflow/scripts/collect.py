@@ -1,12 +1,11 @@
 """Collect the tables of a study from its run folders."""
 
 import argparse
-import json
 from contextlib import ExitStack
 from pathlib import Path
 
 from equitraj.base import command
-from equitraj.base.files import atomic
+from equitraj.base.files import atomic, read_json
 from equitraj.data.trajectory import opened
 from equitraj.report import collected as tables
 from equitraj.report import rollouts
@@ -20,12 +19,13 @@ STACKED = (*AUDITED, "rollout", "physics", "history")
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs", type=Path, required=True, help="the folder that the run folders lie in")
-    parser.add_argument("--plan", type=json.loads, required=True, help="methods by task, train_sizes and seeds as JSON")
+    parser.add_argument("--plan", type=Path, required=True, help="plan.json: methods by task, train_sizes and seeds")
     parser.add_argument("--audited", default="all", choices=("all", "largest"), help="training sizes that were audited")
     parser.add_argument("--trajectories", type=Path, nargs="+", required=True, help="SOURCE/lifted.h5 files")
     parser.add_argument("--output", type=Path, required=True, help="folder for the tables")
     args = parser.parse_args()
-    runs = tables.read_runs(plan.run_folders(args.runs, args.plan))
+    planned = read_json(args.plan)
+    runs = tables.read_runs(plan.run_folders(args.runs, planned))
     measured = tables.read_metrics(runs)
     metrics, blocks = tables.metrics_table(runs, measured), tables.blocks_table(runs, measured)
     made = {"metrics": metrics, "summary": tables.summary_table(metrics, Errors(blocks)), "blocks": blocks}
@@ -35,7 +35,7 @@ def main() -> None:
     for name, table in made.items():
         with atomic(args.output / f"{name}.csv") as path:
             table.to_csv(path, index=False)
-    audited = set(plan.run_folders(args.runs, plan.audited(args.plan, args.audited)))
+    audited = set(plan.run_folders(args.runs, plan.audited(planned, args.audited)))
     audited = {folder: record for folder, record in runs.items() if folder in audited}
     for name in STACKED:
         with atomic(args.output / f"{name}.csv") as path, path.open("w", encoding="utf-8") as file:

@@ -8,11 +8,13 @@ is refused with the name, and nothing of it is called. Parts are named by keys a
 """
 
 import argparse
+import json
 import sys
 from pathlib import Path
 
 from equitraj.base import command
 from equitraj.data import pickles
+from equitraj.data.inspection.entry import name_from
 
 
 def pair(text: str) -> tuple[str, str]:
@@ -37,7 +39,8 @@ def main() -> None:
         raise ValueError(f"{arguments.output}: expected a name that ends with .npz")
     found = pickles.convert(arguments.pickle, arguments.output, arrays)
     shown = ", ".join(f"{name}: {name}" for name in found)
-    print(f"sources:\n  {arguments.output.stem}: {{ kind: file, path: {arguments.output}, arrays: {{ {shown} }} }}")
+    name, path = name_from(arguments.output), json.dumps(str(arguments.output))
+    print(f"sources:\n  {name}: {{ kind: file, path: {path}, arrays: {{ {shown} }} }}")
     print(f"{arguments.output}: written", file=sys.stderr)
 
 

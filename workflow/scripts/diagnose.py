@@ -4,14 +4,13 @@ Writes alignment.csv, perturbation.csv, eigengap.csv and isotropy.csv into one f
 """
 
 import argparse
-import json
 from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
 
 from equitraj.base import command
-from equitraj.base.files import write_table
+from equitraj.base.files import read_json, write_table
 from equitraj.data import tasks
 from equitraj.data.tasks import Histories, spread
 from equitraj.data.trajectory import Trajectory, opened, opened_observables
@@ -29,22 +28,21 @@ COLUMNS = {
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--tasks", type=json.loads, required=True, help="JSON: task to its source, history, lag, split")
-    parser.add_argument(
-        "--alignments", type=json.loads, required=True, help="JSON: alignment to its frames and options"
-    )
-    parser.add_argument("--aligned", type=Path, nargs="+", required=True, help="TASK/ALIGNMENT.h5 files")
+    parser.add_argument("--tasks", type=Path, required=True, help="tasks.json: task to source, history, lag, split")
+    parser.add_argument("--alignments", type=Path, required=True, help="alignments.json: frames and options of each")
+    parser.add_argument("--aligned", type=Path, required=True, help="the folder of TASK/ALIGNMENT.h5")
     parser.add_argument("--trajectories", type=Path, nargs="+", required=True, help="SOURCE/lifted.h5 files")
     parser.add_argument("--output", type=Path, required=True, help="the folder of the four tables")
     args = parser.parse_args()
+    alignments = read_json(args.alignments)
     rows: dict[str, list[dict]] = {name: [] for name in COLUMNS}
     with ExitStack() as files:
         trajectories = {path.parent.name: files.enter_context(opened(path)) for path in args.trajectories}
-        for name, task in args.tasks.items():
+        for name, task in read_json(args.tasks).items():
             trajectory = trajectories[task["source"]]
             data_rows(rows, name, task, trajectory)
-            aligned = [path for path in args.aligned if path.parent.name == name]
-            alignment_rows(rows, name, task["history"], trajectory, args.alignments, aligned)
+            aligned = [args.aligned / name / f"{alignment}.h5" for alignment in alignments]
+            alignment_rows(rows, name, task["history"], trajectory, alignments, aligned)
     for name, columns in COLUMNS.items():
         write_table(args.output / f"{name}.csv", columns.split(), rows[name])
 

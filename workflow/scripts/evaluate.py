@@ -1,4 +1,4 @@
-"""Evaluate all seeds of a method on a task: metrics, predictions, rollouts and their physics in each run folder."""
+"""Evaluate the runs of a method on a task: metrics, predictions, rollouts and their physics in each run folder."""
 
 import argparse
 from functools import partial
@@ -7,14 +7,15 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from equitraj.base import command, devices
+from equitraj.base import command, devices, marks
 from equitraj.base.files import atomic, write_json, write_table
 from equitraj.data import tasks
 from equitraj.data.tasks import SampleParts
 from equitraj.data.trajectory import CHUNK_FRAMES, Trajectory, opened
 from equitraj.prediction import evaluation, physics, predictor
 from equitraj.prediction.kept import Kept
-from equitraj.training.record import read_record, write_step
+from equitraj.training import steps
+from equitraj.training.record import read_record
 
 COPIED = (
     "n_parameters", "train_seconds", "compile_seconds", "frames_per_second", "flops", "last_fall", "peak_memory_mb",
@@ -22,7 +23,7 @@ COPIED = (
 )  # fmt: skip
 
 
-def evaluate(folder: Path, trajectory: Trajectory, steps: int, count: int) -> None:
+def evaluate(folder: Path, trajectory: Trajectory, n_steps: int, count: int) -> None:
     """Write the results of one run folder; a failed run gets its status, the baselines and no numbers of its own."""
     record = read_record(folder)
     task = record["task"]
@@ -40,10 +41,10 @@ def evaluate(folder: Path, trajectory: Trajectory, steps: int, count: int) -> No
             model = predictor.load(folder, dtype=record["precision"])
             try:
                 metrics = evaluation.one_step(model, samples, metrics, partial(append, prediction))
-                starts = evaluation.rollout_starts(newest, trajectory.episode, lag, steps, count)
-                watch = physics.Physics(trajectory, starts, lag, steps)
+                starts = evaluation.rollout_starts(newest, trajectory.episode, lag, n_steps, count)
+                watch = physics.Physics(trajectory, starts, lag, n_steps)
                 kept = Kept(trajectory, starts)
-                rows = evaluation.rollout(model, trajectory, starts, task, steps, kept.beside(watch.add))
+                rows = evaluation.rollout(model, trajectory, starts, task, n_steps, kept.beside(watch.add))
                 observed, shown = watch.rows(), kept
             except ValueError as error:
                 status = f"failed: {error}"
@@ -73,14 +74,21 @@ def main() -> None:
     parser.add_argument("--runs", type=Path, nargs="+", required=True, help="run folders")
     parser.add_argument("--rollout-steps", type=int, default=100)
     parser.add_argument("--rollout-starts", type=int, default=32)
+    parser.add_argument("--code", default="", help="digest of the code that evaluates; what it made of these is kept")
+    parser.add_argument("--forced", nargs="*", default=[], help="runs that are evaluated all the same: by rule or file")
     parser.add_argument("--record", type=Path, help="evaluated.sha256, the digests of what was written")
     args = parser.parse_args()
     devices.hide()  # every framework predicts on the CPU, so that every method gets the identical test
+    options = args.code, args.rollout_steps, args.rollout_starts, marks.digest(args.trajectory)
+    made_from = {folder: marks.mark_of(*options, *steps.trained_digests(folder)) for folder in args.runs}
+    wanted = steps.missing("evaluated", made_from, args.forced) if args.code else args.runs
     with opened(args.trajectory) as trajectory:
-        for folder in args.runs:
+        for folder in wanted:
+            steps.begin("evaluated", [folder])
             evaluate(folder, trajectory, args.rollout_steps, args.rollout_starts)
+            steps.finish("evaluated", made_from, [folder])
     if args.record:
-        write_step(args.record, args.runs)
+        steps.write_record(args.record, args.runs)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-from equitraj.base import command
+from equitraj.base import addresses, command
 from equitraj.base.files import file_sha256
 from equitraj.data import trajectory as files
 from equitraj.data.sources import declared, download, entry
@@ -27,27 +27,28 @@ def fetch_download(source: dict, mirror: str | None, output: Path) -> Trajectory
     ]
     limit = source.get("max_bytes", MAX_BYTES)
     try:
-        addresses = [
-            download.fetch(url, sha256, local, mirror, max_bytes=limit)
+        givers = [
+            download.fetch(addresses.whole(url), sha256, local, mirror, max_bytes=limit)
             for (url, sha256), local in zip(wanted, locals_, strict=True)
         ]
-        found = [given or _unpinned(address, path) for (address, given), path in zip(wanted, locals_, strict=True)]
+        found = [given or _unpinned(url, path) for (url, given), path in zip(wanted, locals_, strict=True)]
         here = source | ({"topology": str(locals_[-1])} if topologies else {})
-        trajectory = read_files([str(path) for path in locals_[: len(urls)]], here, addresses[: len(urls)])
+        trajectory = read_files([str(path) for path in locals_[: len(urls)]], here, givers[: len(urls)])
     finally:
         for path in locals_:
             path.unlink(missing_ok=True)
     which = 0 if len(urls) == 1 else slice(len(urls))
-    provenance = {"address": addresses[which], "sha256": found[which]}
+    provenance = {"address": givers[which], "sha256": found[which]}
     if topologies:
-        provenance["topology"] = {"address": addresses[-1], "sha256": found[-1]}
+        provenance["topology"] = {"address": givers[-1], "sha256": found[-1]}
     return replace(trajectory, provenance=trajectory.provenance | provenance)
 
 
 def _unpinned(url: str, path: Path) -> str:
     """The sha256 of a file whose source gives none, said so that it can be pinned."""
     found = file_sha256(path)
-    print(f"{url}: not checked, its source has no sha256; to pin what was fetched: sha256: {found}", file=sys.stderr)
+    shown = addresses.without_secrets(url)
+    print(f"{shown}: not checked, its source has no sha256; to pin what was fetched: sha256: {found}", file=sys.stderr)
     return found
 
 
@@ -60,11 +61,11 @@ def main() -> None:
     source = arguments.source
     entry.check(source)
     if source["kind"] == "download":
-        trajectory = fetch_download(source, arguments.mirror or None, arguments.output)
+        trajectory = fetch_download(source, addresses.whole(arguments.mirror) or None, arguments.output)
     else:
         trajectory = read_file(source)
     trajectory = declared.apply(trajectory, declared.name_of(trajectory.provenance["address"]), source)
-    trajectory = replace(trajectory, provenance=trajectory.provenance | {"source": source})
+    trajectory = replace(trajectory, provenance=trajectory.provenance | {"source": addresses.hidden(source)})
     files.write(arguments.output, trajectory)
     frames, points, dimension = trajectory.position.shape
     print(f"{arguments.output}: {frames} frames of {points} points in {dimension}-D", file=sys.stderr)

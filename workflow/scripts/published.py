@@ -1,11 +1,10 @@
-"""Write down the published errors of a study as a table: --published JSON --output results/tables/published.csv."""
+"""Write down the published errors of a study as a table."""
 
 import argparse
-import json
 from pathlib import Path
 
 from equitraj.base import command
-from equitraj.base.files import write_table
+from equitraj.base.files import read_json, write_table
 
 COLUMNS = ["task", "name", "mse", "source", "url", "method"]
 
@@ -13,11 +12,12 @@ COLUMNS = ["task", "name", "mse", "source", "url", "method"]
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
-        "--published", type=json.loads, required=True, help="by task a list of name, mse, source, url, method"
+        "--published", type=Path, required=True, help="JSON: by task a list of name, mse, source, url, method"
     )
     parser.add_argument("--output", type=Path, required=True)
     args = parser.parse_args()
-    rows = [{"url": "", "method": ""} | row | {"task": task} for task, found in args.published.items() for row in found]
+    published = read_json(args.published)
+    rows = [{"url": "", "method": ""} | row | {"task": task} for task, found in published.items() for row in found]
     write_table(args.output, COLUMNS, rows)
 
 

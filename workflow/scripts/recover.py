@@ -16,6 +16,9 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
+import yaml
+from snakemake.cli import parse_args
+
 from equitraj.base.files import leftovers
 
 
@@ -29,13 +32,32 @@ def main() -> None:
             f"error: Snakemake still runs in {here} (process {', '.join(map(str, running))}); "
             "nothing to recover; to end it: press Ctrl-C there, or kill it"
         )
+    folders = written_folders(here, arguments)
     cancel_jobs(here)
     end_local_jobs(here)
-    remove_leftovers(here / "results")
-    snakemake = [sys.executable, "-m", "snakemake", *arguments]
-    if subprocess.run([*snakemake, "--unlock"]).returncode:
+    for folder in folders:
+        remove_leftovers(folder)
+    if subprocess.run(snakemake("--unlock", arguments)).returncode:
         raise SystemExit("error: could not unlock; were these the arguments of the run that was killed?")
-    os.execv(sys.executable, [*snakemake, "--rerun-incomplete"])
+    os.execv(sys.executable, snakemake("--rerun-incomplete", arguments))
+
+
+def snakemake(option: str, arguments: list[str]) -> list[str]:
+    """The call of Snakemake with one more option: the first, because behind a `--` it would be a target."""
+    return [sys.executable, "-m", "snakemake", option, *arguments]
+
+
+def written_folders(here: Path, arguments: list[str]) -> list[Path]:
+    """Where the run wrote results and reports: the `pathvars` of config.yaml and of the configuration it was given."""
+    _, given = parse_args(arguments)
+    files = [here / path for path in ("config.yaml", *(given.configfile or []))]
+    configs = [yaml.safe_load(path.read_text(encoding="utf-8")) for path in files if path.is_file()]
+    pairs = (word.partition("=") for word in given.config or [])
+    configs += [{key: yaml.safe_load(value)} for key, _, value in pairs if key == "pathvars"]
+    places = {"results": "results", "reports": "reports"}
+    for config in configs:
+        places |= (config or {}).get("pathvars") or {}
+    return [here / places[name] for name in ("results", "reports")]
 
 
 def processes(folder: Path) -> dict[int, list[str]]:

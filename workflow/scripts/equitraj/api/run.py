@@ -73,7 +73,7 @@ class Run:
         return made[0] if single else made
 
     def _steps(self, sample: Sample, steps: int) -> Iterator[np.ndarray]:
-        return fed_back(self.predictor, sample, self.record["task"]["lag"], steps)
+        return fed_back(self.predictor.predict, sample, self.record["task"]["lag"], steps)
 
     def _sample(
         self,

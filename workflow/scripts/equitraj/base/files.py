@@ -22,6 +22,8 @@ from functools import cache
 from pathlib import Path
 from types import TracebackType
 
+from equitraj.base.addresses import without_secrets
+
 AGAIN = "EQUITRAJ_AGAIN"  # the workflow puts here how it was called, for the records of what its jobs write
 FORCE = " --force "  # Snakemake's option to make a file that exists
 MENDS = {errno.EROFS: "make its folder writable", errno.EACCES: "make its folder writable"} | dict.fromkeys(
@@ -135,7 +137,7 @@ def atomic(path: str | Path, recorded: bool = True) -> Iterator[Path]:
 
 
 def _record_of(temporary: Path, path: Path) -> str:
-    again = os.environ.get(AGAIN, "")
+    again = without_secrets(os.environ.get(AGAIN, ""))
     command = f"# {again}{FORCE}{shlex.quote(str(path))}\n" if again else ""
     return f"{file_sha256(temporary)}  {path.name}\n# {temporary.stat().st_size} bytes\n{command}"
 
@@ -202,7 +204,12 @@ def _remove_leftovers(path: Path) -> None:
 
 def write_digests(path: Path, files: Iterable[Path]) -> None:
     """Write the digests of files below the folder of `path`, as `sha256sum --check` reads them there."""
-    write_text(path, "".join(f"{file_sha256(file)}  {file.relative_to(path.parent)}\n" for file in files))
+    lines = []
+    for file in files:
+        record = read_record(file)
+        digest = record.sha256 if record else file_sha256(file)
+        lines.append(f"{digest}  {file.relative_to(path.parent)}\n")
+    write_text(path, "".join(lines))
 
 
 def remove(path: Path) -> None:

@@ -52,6 +52,24 @@ class Sample:
             return displacement
         return np.concatenate([displacement, self.step * self.velocity[:, None]], axis=1)
 
+    def mean_velocity(self, displacement: np.ndarray, lag: int) -> np.ndarray | None:
+        """The velocities of points with displacements (B, N, 3) in `lag` frames; None where the task shows none."""
+        return None if self.velocity is None else displacement / (lag * self.step)
+
+    def followed_by(self, prediction: np.ndarray, lag: int) -> "Sample":
+        """The samples `lag` frames later, with points where they were predicted (B, N, 3), to predict from again.
+
+        The oldest frame is left out, velocities are means over the `lag` frames, and all else stays as it is.
+
+        Raises:
+            ValueError: a history of several frames, which would no longer follow each other.
+        """
+        if lag > 1 and self.position.shape[1] > 1:
+            raise ValueError(f"a history of {self.position.shape[1]} frames cannot be fed back {lag} frames ahead")
+        position = np.concatenate([self.position[:, 1:], prediction[:, None]], axis=1)
+        velocity = self.mean_velocity(prediction - self.position[:, -1], lag)
+        return replace(self, position=position, velocity=velocity, target=None)
+
 
 ARRAYS = (
     "position",

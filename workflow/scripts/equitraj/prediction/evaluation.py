@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import replace
 
 import numpy as np
 
@@ -144,14 +143,12 @@ def rollout_starts(newest: np.ndarray, episode: np.ndarray, lag: int, steps: int
     return starts[spread(len(starts), count)]
 
 
-def fed_back(predictor: Predictor, sample: Sample, lag: int, steps: int) -> Iterator[np.ndarray]:
+def fed_back(predict: Callable[[Sample], np.ndarray], sample: Sample, lag: int, steps: int) -> Iterator[np.ndarray]:
     """`steps` times the predicted positions (B, N, 3), each fed back to predict the next."""
     for _ in range(steps):
-        prediction = predictor.predict(sample)
+        prediction = predict(sample)
         yield prediction
-        velocity = None if sample.velocity is None else (prediction - sample.position[:, -1]) / (lag * sample.step)
-        position = np.concatenate([sample.position[:, 1:], prediction[:, None]], axis=1)
-        sample = replace(sample, position=position, velocity=velocity)
+        sample = sample.followed_by(prediction, lag)
 
 
 def rollout(
@@ -172,7 +169,7 @@ def rollout(
         return []
     sample = tasks.samples(trajectory, starts, history, lag, task.get("inputs", ()))
     rows, origin = [], sample.position[:, -1]
-    for step, prediction in enumerate(fed_back(predictor, sample, lag, steps), 1):
+    for step, prediction in enumerate(fed_back(predictor.predict, sample, lag, steps), 1):
         truth = trajectory.position[starts + step * lag]
         keep(prediction, truth)
         mse, persistence = mean_square(prediction - truth), mean_square(origin - truth)

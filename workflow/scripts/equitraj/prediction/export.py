@@ -76,7 +76,7 @@ def rollout(folder: Path, trajectory: Trajectory, start: int | None = None, step
         )
     model = predictor.load(folder, dtype=record["precision"])
     sample = tasks.samples(trajectory, np.array([start]), history, lag, task.get("inputs", ()))
-    position = np.concatenate([*evaluation.fed_back(model, sample, lag, steps)])
+    position = np.concatenate([*evaluation.fed_back(model.predict, sample, lag, steps)])
     if not (finite := np.isfinite(position).all((1, 2))).all():
         raise ValueError(f"{folder}: the rollout diverges; --steps {np.argmin(finite)} is the longest with numbers")
     return Predicted(position, start + lag * np.arange(1, steps + 1))

@@ -7,7 +7,9 @@ import json
 from collections.abc import Callable
 from dataclasses import asdict
 from functools import cache
+from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 from safetensors.numpy import load_file
@@ -123,6 +125,11 @@ def _built(method: Method) -> str:
     return json.dumps(asdict(method) | {"training": {}})
 
 
+def training_loop(framework: str) -> ModuleType:
+    """The training loop of a framework, by name: models of another one do not depend on it."""
+    return import_module(f"equitraj.training.{framework}")
+
+
 @cache
 def _jax_network(built: str, shape: Shape):
     """The network's structure: drawing weights that are replaced at once would cost a compilation for each shape."""
@@ -140,9 +147,9 @@ def _jax_apply():
 
 
 def _jax(method: Method, shape: Shape, arrays: dict[str, np.ndarray], dtype: str) -> Callable[[dict], np.ndarray]:
-    from equitraj.training.jax import with_arrays
-
-    network = with_arrays(_jax_network(_built(method), shape), arrays, dtype)
+    loop = training_loop("jax")
+    # as arguments the constants of the data leave one program for runs of all training sizes
+    network = loop.with_constants(loop.with_arrays(_jax_network(_built(method), shape), arrays, dtype), dtype)
 
     def run(inputs: dict[str, np.ndarray]) -> np.ndarray:
         n_samples, n_points = inputs["position"].shape[:2]
@@ -164,14 +171,13 @@ def _torch_network(built: str, shape: Shape, dtype: str):
 def _torch(method: Method, shape: Shape, arrays: dict[str, np.ndarray], dtype: str) -> Callable[[dict], np.ndarray]:
     import torch
 
-    from equitraj.training.torch import outputs, set_arrays
-
-    network = _torch_network(_built(method), shape, dtype)
+    loop, network = training_loop("torch"), _torch_network(_built(method), shape, dtype)
 
     @torch.no_grad()
     def run(inputs: dict[str, np.ndarray]) -> np.ndarray:
         torch.set_default_dtype(getattr(torch, dtype))
-        set_arrays(network, arrays)  # predictors of one structure share it: a copy for each would take half a second
-        return outputs(network, inputs).numpy().reshape(inputs["position"].shape)
+        # predictors of one structure share it: a copy for each would take half a second
+        loop.set_arrays(network, arrays)
+        return loop.outputs(network, inputs).numpy().reshape(inputs["position"].shape)
 
     return run

@@ -13,6 +13,7 @@ import pandas as pd
 from equitraj.base.files import checked, read_json
 from equitraj.data.tasks import spread
 from equitraj.data.trajectory import Trajectory, opened
+from equitraj.report.figures._examples import NEWEST, TRUTH
 from equitraj.routes.tables import Errors
 from equitraj.training.record import read_record
 
@@ -170,8 +171,8 @@ def write_examples(path: Path, runs: dict[Path, dict], trajectories: dict[str, T
                 chosen = spread(len(predictions["newest"]), N_EXAMPLES)
                 newest, target = predictions["newest"][chosen], predictions["target"][chosen]
                 group = file.require_group(record["task"]["name"])
-                if "truth" not in group:
-                    group["truth"] = target
+                if TRUTH not in group:
+                    group[TRUTH] = target
                     group.attrs["test_samples"] = len(predictions["newest"])
-                    group["newest"] = trajectories[record["task"]["source"]].position[newest]
+                    group[NEWEST] = trajectories[record["task"]["source"]].position[newest]
                 group[record["method"]["name"]] = predictions["prediction"][chosen]

@@ -40,13 +40,18 @@ def _differ(full: pd.Series, fewer: pd.Series) -> bool:
 
 def _group(task: str, full: pd.Series, fewer: pd.Series) -> str:
     ratio = full["mse_mean"] / fewer["mse_mean"]
-    pair = f"`{full['method']}`, with all rotations built in, {{}} `{fewer['method']}`, with those about z only"
+
+    def pair(between: str) -> str:
+        return (
+            f"`{full['method']}`, with all rotations built in, {between} `{fewer['method']}`, with those about z only"
+        )
+
     if not _differ(full, fewer):
-        return f"On `{task}` {pair.format('and')}, differ within their intervals: nothing speaks against all rotations."
+        return f"On `{task}` {pair('and')}, differ within their intervals: nothing speaks against all rotations."
     if ratio > 1:
         return (
             f"On `{task}` all rotations are the wrong group: "
-            f"{pair.format(f'has {sig(ratio)} times the error of')}. The motion has a preferred direction along z."
+            f"{pair(f'has {sig(ratio)} times the error of')}. The motion has a preferred direction along z."
         )
-    better = pair.format(f"has an error {sig(1 / ratio)} times smaller than")
+    better = pair(f"has an error {sig(1 / ratio)} times smaller than")
     return f"On `{task}` all rotations are the right group: {better}."

@@ -121,7 +121,9 @@ class Sources:
     def _is_ours(self, path: Path) -> bool:
         step, rest = path.parts[0], "/".join(path.parts[1:]).removesuffix(".tsv")
         if step in ("train", "evaluate", "audit"):
-            return self.batches is None or rest in self.batches
+            return self.batches is None or any(
+                batch in (rest, f"{rest}/{batch.split('/')[-1]}") for batch in self.batches
+            )
         return self.shows(rest) if step == "figures" else step != "chapter" or self.chapter
 
     def run_records(self) -> list[Path]:

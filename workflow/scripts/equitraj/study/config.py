@@ -99,7 +99,7 @@ def check_pathvars(pathvars: dict) -> None:
     """Check that results, reports, logs and benchmarks are different folders below the working directory."""
     for key, folder in pathvars.items():
         place = PurePosixPath(folder)
-        if place.is_absolute() or ".." in place.parts or not place.parts:
+        if place.is_absolute() or ".." in place.parts or not place.parts or folder.startswith("-"):
             raise ValueError(f"pathvars.{key}: {folder!r}; expected a folder below the working directory")
         if set(folder) & set(NOT_IN_FOLDERS) or not folder.isprintable():
             raise ValueError(f"pathvars.{key}: {folder!r}; expected a name without line breaks and {NOT_IN_FOLDERS}")

@@ -1,4 +1,4 @@
-"""Which runs a study has: its plan, short enough for a command line whatever the number of runs."""
+"""Which runs a study has: its plan."""
 
 from itertools import product
 from pathlib import Path
@@ -27,13 +27,15 @@ def audited(plan: dict, sizes: str) -> dict:
     return plan if sizes == "all" else plan | {"train_sizes": [largest]}
 
 
+def pairs(plan: dict) -> list[str]:
+    """Each task with each of its methods: {task}/{method}."""
+    tasks = plan.get("tasks", plan["methods"])  # a mapping loses its order in JSON
+    return [f"{task}/{method}" for task in tasks for method in plan["methods"][task]]
+
+
 def batches(plan: dict) -> list[str]:
-    """What is trained together, all seeds of a method on a task: {task}/{method}/n{size}."""
-    return [
-        f"{task}/{method}/n{size}"
-        for task in plan.get("tasks", plan["methods"])  # a mapping loses its order on a command line
-        for method, size in product(plan["methods"][task], plan["train_sizes"])
-    ]
+    """The trainings of one size, of all seeds: {task}/{method}/n{size}."""
+    return [f"{pair}/n{size}" for pair, size in product(pairs(plan), plan["train_sizes"])]
 
 
 def run_folders(root: Path, plan: dict) -> list[Path]:

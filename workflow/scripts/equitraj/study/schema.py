@@ -13,6 +13,7 @@ from equitraj.base.registry import LIBRARY
 
 SCHEMA = LIBRARY.parents[1] / "schemas" / "config.schema.yaml"
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times as fast, where it was built
+CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")  # HTML, SVG and HDF5 have no place for them
 SHOWN = 100  # characters of a wrong value in a message
 WORDS = {
     "type": "{}",
@@ -41,12 +42,15 @@ def check(config: dict) -> None:
 
 
 def check_tree(key: str, value: object, above: tuple[int, ...], done: set[int]) -> None:
-    """Check that a value contains no part that contains itself, no key that is not text, and no infinite number.
+    """Check that a value contains no part that contains itself, no key that is not text, no infinite number, and
+    no text that files have no place for.
 
     `above` are the ids of what contains it, `done` those of what was checked (an anchor may stand in many places).
     """
     if isinstance(value, float) and not math.isfinite(value):
         raise ValueError(f"{key}: {value!r}; expected a finite number")
+    if isinstance(value, str) and CONTROL.search(value):
+        raise ValueError(f"{key}: {value!r}; expected text without control characters")
     if not isinstance(value, dict | list):
         return
     if id(value) in above:

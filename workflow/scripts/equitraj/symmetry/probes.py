@@ -12,6 +12,7 @@ from scipy.spatial.transform import Rotation
 
 from equitraj.data.tasks import VECTORS, Sample
 from equitraj.frames.axes import extent
+from equitraj.prediction.evaluation import fed_back
 from equitraj.symmetry.actions import Element, direction, draw
 from equitraj.symmetry.measure import Measurement, Predict, displacement_norm, interval, measure
 from equitraj.symmetry.verdict import noise_floor, verdict
@@ -71,16 +72,16 @@ def worst_rotation(predict: Predict, sample: Sample, n_random: int, seed: int = 
     ]
 
 
-def rollout(predict: Predict, sample: Sample, steps: tuple[int, ...] = (1, 2, 5, 10, 20), seed: int = 0) -> list[dict]:
+def rollout(
+    predict: Predict, sample: Sample, lag: int, steps: tuple[int, ...] = (1, 2, 5, 10, 20), seed: int = 0
+) -> list[dict]:
     """Rotation error after feeding predictions back, relative to how far the rollout has come from its start."""
     elements = draw("rotation", 2, sample.position.shape[2], 1.0, np.random.default_rng(seed))
-    start, rows = replace(sample, target=None), []
-    states = [start, *(g.apply(start) for g in elements)]
-    for step in range(1, max(steps) + 1):
-        states = [_advance(predict, state) for state in states]
+    starts, rows = [sample, *(g.apply(sample) for g in elements)], []
+    rollouts = [fed_back(predict, start, lag, max(steps)) for start in starts]
+    for step, (here, *turned) in enumerate(zip(*rollouts, strict=True), 1):
         if step in steps:
-            here = states[0].position[:, -1]
-            error = np.stack([g.undo(s.position[:, -1]) - here for g, s in zip(elements, states[1:], strict=True)])
+            error = np.stack([g.undo(position) - here for g, position in zip(elements, turned, strict=True)])
             travelled = np.linalg.norm(here - sample.position[:, -1], axis=(1, 2))
             relative = np.linalg.norm(error, axis=(2, 3)) / np.maximum(travelled, np.finfo(float).tiny)
             if not np.isfinite(relative).all() or not travelled.all():
@@ -88,14 +89,6 @@ def rollout(predict: Predict, sample: Sample, steps: tuple[int, ...] = (1, 2, 5,
             low, high = interval(relative)
             rows.append(probe_row("rollout", "rotation", step, float(relative.mean()), low=low, high=high))
     return rows
-
-
-def _advance(predict: Predict, sample: Sample) -> Sample:
-    prediction = predict(sample)
-    velocity = None if sample.velocity is None else (prediction - sample.position[:, -1]) / sample.step
-    return replace(
-        sample, position=np.concatenate([sample.position[:, 1:], prediction[:, None]], axis=1), velocity=velocity
-    )
 
 
 def stabilisers(predict: Predict, sample: Sample, forward: float, seed: int = 0) -> list[dict]:

@@ -19,7 +19,7 @@ def time_reversal(predict: Predict, sample: Sample, prediction: np.ndarray, lag:
         return None
     backwards = np.concatenate([prediction[:, None], sample.position[:, :0:-1]], axis=1)
     before = backwards[:, -2] if backwards.shape[1] > 1 else 2 * prediction - sample.position[:, -1]
-    velocity = None if sample.velocity is None else (backwards[:, -1] - before) / (lag * sample.step)
+    velocity = sample.mean_velocity(backwards[:, -1] - before, lag)
     returned = predict(replace(sample, position=backwards, velocity=velocity, target=None))
     found = Measurement(sample, prediction)
     found.add(prediction + returned - sample.position[:, 0], np.linalg.norm(prediction, axis=(1, 2)))

@@ -53,15 +53,23 @@ class Job:
         return [{"weights": self.weights} | row for row in found]
 
 
-def run(folders: list[Path], trajectory: Trajectory, n_samples: int, n_elements: int, processes: int = 1) -> None:
-    """Audit the run folders of all seeds of a method on a task, in that many processes.
+def run(
+    folders: list[Path],
+    trajectory: Trajectory,
+    n_samples: int,
+    n_elements: int,
+    processes: int = 1,
+    wanted: list[Path] | None = None,
+) -> None:
+    """Audit the run folders of a method on a task, or those of them that are `wanted`, in that many processes.
 
-    All `n_elements` meet the trained weights of the first seed that has some, in float64. A sixteenth is enough
-    to see that float32 and the other seeds agree, half of that for the weights before training; the probes and the
-    controls go with the first seed.
+    All `n_elements` meet the trained weights of the first seed that has some, in float64, of each training size. A
+    sixteenth is enough to see that float32 and the other seeds agree, half of that for the weights before training; the
+    probes and the controls go with the first seed.
     """
-    jobs = plan(folders, trajectory, n_samples, n_elements)
-    tables = {(folder, name): [] for folder in folders for name in COLUMNS}
+    chosen = folders if wanted is None else wanted
+    jobs = plan(folders, trajectory, n_samples, n_elements, chosen)
+    tables = {(folder, name): [] for folder in chosen for name in COLUMNS}
     for job, rows in zip(jobs, _results(jobs, processes), strict=True):
         tables[job.folder, job.table] += rows
     for (folder, name), rows in tables.items():
@@ -72,19 +80,31 @@ def run(folders: list[Path], trajectory: Trajectory, n_samples: int, n_elements:
         write_table(folder / f"{name}.csv", COLUMNS[name], rows)
 
 
-def plan(folders: list[Path], trajectory: Trajectory, n_samples: int, n_elements: int) -> list[Job]:
-    """The parts of the audit, the longest first."""
-    trained = [folder for folder in folders if read_record(folder)["status"] == "ok"]
+def first_trained(folders: list[Path]) -> set[Path]:
+    """The first run of each training size that has trained weights."""
+    first: dict[Path, Path] = {}
+    for folder in folders:
+        if read_record(folder)["status"] == "ok":
+            first.setdefault(folder.parent, folder)
+    return set(first.values())
+
+
+def plan(
+    folders: list[Path], trajectory: Trajectory, n_samples: int, n_elements: int, wanted: list[Path] | None = None
+) -> list[Job]:
+    """The parts of the audit of the folders, or of those that are `wanted`, the longest first."""
+    first = first_trained(folders)
     few, fewer = (dict.fromkeys(("float64", "float32"), max(1, n_elements // n)) for n in (16, 32))
     jobs = []
-    for folder in folders:
+    for folder in folders if wanted is None else wanted:
+        is_trained = read_record(folder)["status"] == "ok"
         sample, lag = test_samples(folder, trajectory, n_samples)
-        if folder in trained[:1]:
+        if folder in first:
             counts = few | {"float64": n_elements}
             jobs.append(Job(folder, "probes", sample, lag, counts=counts))
             jobs += [Job(folder, "audit", sample, lag, "trained", counts, (g,)) for g in symmetry.EVERY]
             jobs.append(Job(folder, "controls", sample, lag))
-        elif folder in trained:
+        elif is_trained:
             jobs.append(Job(folder, "audit", sample, lag, "trained", few))
         if read_record(folder)["has_initial"]:
             jobs.append(Job(folder, "audit", sample, lag, "initial", fewer))
@@ -126,7 +146,7 @@ def probe_rows(folder: Path, sample: Sample, lag: int, n_elements: int) -> list[
     rows = probes.angles(predict, few) + probes.worst_rotation(predict, few, n_elements)
     rows += probes.stabilisers(predict, few, forward) + probes.continuity(predict, few)
     if lag == 1 or few.position.shape[1] == 1:  # predictions can be fed back
-        rows += probes.rollout(predict, few)
+        rows += probes.rollout(predict, few, lag)
     if snapshots := read_record(folder).get("snapshots"):
         rows += probes.training(lambda w: predictor.load(folder, w, "float64").predict, snapshots, few)
     return rows + lie.rows(*predictor.read_run(folder), few)

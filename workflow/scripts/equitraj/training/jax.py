@@ -5,10 +5,12 @@ its samples count is an argument, and so are the constants of the data (Python f
 What does not depend on weights is computed once (`prepare`), where nothing turns the samples and it fits into memory.
 """
 
+import copy
 import hashlib
 import os
 import platform
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import equinox as eqx
@@ -67,6 +69,12 @@ def with_arrays(tree: object, arrays: dict[str, np.ndarray], dtype: str | None =
     return eqx.combine(jax.tree_util.tree_unflatten(structure, leaves), static)
 
 
+def with_constants(tree: object, dtype: str) -> object:
+    """The tree with its leaves that are Python floats, the constants of the data, replaced by arrays."""
+    as_array = lambda leaf: jax.device_put(np.asarray(leaf, dtype)) if isinstance(leaf, float) else leaf  # noqa: E731
+    return jax.tree.map(as_array, tree)
+
+
 def vector_of(tree: object) -> tuple[jax.Array, Callable]:
     """The array leaves one after the other, and what makes the tree of such a vector; one program, not one per leaf."""
     kept = []
@@ -94,6 +102,33 @@ def select_device(wanted: str) -> None:
         jax.config.update("jax_default_device", jax.devices("gpu" if wanted == "cuda" else "cpu")[0])
 
 
+@dataclass(frozen=True)
+class Program:
+    """A compiled epoch, and what it was compiled for.
+
+    Attributes:
+        static: the parts of the network that are no arrays; they are constants of the program.
+        arguments: structure, shapes and types of its arguments.
+        epoch: the compiled function.
+        flops: operations of the losses of an epoch and their gradients.
+    """
+
+    static: object
+    arguments: object
+    epoch: Callable
+    flops: int
+
+    def fits(self, static: object, arguments: object) -> bool:
+        """Whether a network with these static parts, called with such arguments, would compile to this program."""
+        return self.arguments == arguments and eqx.tree_equal(self.static, static) is True
+
+
+def _described(arguments: tuple) -> tuple:
+    """Structure, shapes and types of arguments."""
+    leaves, structure = jax.tree.flatten(arguments)
+    return structure, tuple((leaf.shape, leaf.dtype) for leaf in leaves)
+
+
 class Trainer:
     """Trains one network per seed; what seeds share is made once. `build(key)` gives it, `weights` replace its own."""
 
@@ -107,7 +142,16 @@ class Trainer:
         n_batches = options.batches(data.capacity)
         self.frames_per_epoch = n_batches * min(options.batch_size, data.capacity)
         self.optimise = optimiser(options, options.epochs * n_batches)
-        self.samples = self.epoch = self.flops = None
+        self.samples = None
+        self.programs: list[Program] = []
+
+    def on(self, build, data: Data) -> "Trainer":
+        """A trainer of the same method on another number of samples, which shares the compiled programs."""
+        other = copy.copy(self)
+        other.build, other.data, other.samples = eqx.filter_jit(build), data, None
+        if self.options.pushforward:  # whose program holds the statistics of the data
+            other.programs = []
+        return other
 
     @property
     def still(self) -> bool:
@@ -146,16 +190,25 @@ class Trainer:
             rebuild = lambda vector, constants: eqx.combine(unravel(vector), constants, static)  # noqa: E731
             state = (weights, weights, self.optimise.init(weights), key)
             self.samples = self.samples or self._load(network)
-            self.epoch = self.epoch or self._compiled(rebuild, state, constants)
-            self.flops = self.flops or self._flops(rebuild, state, constants)
-        outcome.flops_per_epoch = self.flops
-        best, snapshots = self._run(state, constants, monitor, checkpoint)
+            program = self._program(rebuild, static, state, constants)
+        outcome.flops_per_epoch = program.flops
+        best, snapshots = self._run(program.epoch, state, constants, monitor, checkpoint)
         outcome.trained = named_arrays(unravel(best))
         if hasattr(network, "diagnostics"):
             with monitor.compiling():  # which is most of what it takes
                 found = eqx.filter_jit(lambda network: network.diagnostics())(rebuild(best, constants))
                 outcome.diagnostics = {name: float(value) for name, value in found.items()}
         outcome.snapshots = {int(n): named_arrays(unravel(jnp.asarray(v))) for n, v in snapshots.items()}
+
+    def _program(self, rebuild, static: object, state: tuple, constants: object) -> Program:
+        """The program for a network and the samples: one that is there already, or a new one."""
+        arguments = _described((state, constants, *self.samples))
+        for program in self.programs:
+            if program.fits(static, arguments):
+                return program
+        epoch, flops = self._compiled(rebuild, state, constants), self._flops(rebuild, state, constants)
+        self.programs.append(Program(static, arguments, epoch, flops))
+        return self.programs[-1]
 
     def _compiled(self, rebuild, state: tuple, constants: object):
         epoch = make_epoch(rebuild, self.options, self.data)
@@ -176,14 +229,16 @@ class Trainer:
         step = jax.value_and_grad(make_objective(rebuild, self.options))
         return flops.count(step, state[0], constants, batch, state[3]) * self.options.batches(self.data.capacity)
 
-    def _run(self, state: tuple, constants: object, monitor: Monitor, checkpoint: Checkpoint) -> tuple:
+    def _run(
+        self, run_epoch: Callable, state: tuple, constants: object, monitor: Monitor, checkpoint: Checkpoint
+    ) -> tuple:
         """The weights of the best epoch, and those on the way."""
         first, best, snapshots, keep = 0, state[1], {}, snapshot_epochs(self.options.epochs)
         if (saved := checkpoint.load()) is not None:
             (state, best), first = _from_numpy((state, best), saved[0]), monitor.restore(saved[1])
             snapshots = {k.split("/")[1]: v for k, v in saved[0].items() if k.startswith("snapshot/")}
         for epoch in range(first, self.options.epochs):
-            state, train_loss, validation_loss = self.epoch(state, constants, *self.samples)
+            state, train_loss, validation_loss = run_epoch(state, constants, *self.samples)
             if monitor.record(epoch, float(train_loss), float(validation_loss)):
                 best = state[1]
             if epoch + 1 in keep:

@@ -59,7 +59,7 @@ def make_epoch(rebuild, options: TrainingOptions, data: Data):
 
     def led(weights: jax.Array, constants: tuple, batch: Samples, key: jax.Array) -> Samples:
         network = partial(outputs, rebuild(weights, constants))
-        return pushed(network, batch, options.pushforward, data.statistics, data.lag, data.centred, key)
+        return pushed(network, batch, options.pushforward, data, key)
 
     def epoch(state: tuple, constants: tuple, train: Samples, validation: Samples) -> tuple:
         count, capacity = train.counted.sum().astype(int), len(train.counted)

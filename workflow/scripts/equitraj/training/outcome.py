@@ -45,7 +45,7 @@ class Data:
     """Attributes: training and validation samples; statistics of the training split; augmentation, its name;
     draw, whether each step takes one frame of a sample, drawn by weight, in place of the mean over all; capacity, the
     samples of the whole training split, of which `train` may have fewer (0 for as many); lag, frames from the newest to
-    the predicted one; centred, whether the points' mean is the origin of each sample."""
+    the predicted one; centred, whether the points' mean is the origin of each sample; history, frames of a sample."""
 
     train: Arrays
     validation: Arrays
@@ -55,6 +55,7 @@ class Data:
     capacity: int = 0
     lag: int = 1
     centred: bool = False
+    history: int = 1
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "capacity", max(self.capacity, len(self.train)))

@@ -9,21 +9,21 @@ from collections.abc import Callable
 import jax
 import jax.numpy as jnp
 
-from equitraj.data.features import Statistics
 from equitraj.training.futures import FUTURE, LATER
 from equitraj.training.jax_samples import Samples
+from equitraj.training.outcome import Data
 
 
-def pushed(
-    network: Callable, batch: Samples, steps: int, statistics: Statistics, lag: int, centred: bool, key: jax.Array
-) -> Samples:
+def pushed(network: Callable, batch: Samples, steps: int, data: Data, key: jax.Array) -> Samples:
     """The batch with each sample, of one frame of reference, after a random number of steps: at most `steps`, and no
-    more than have a target. `network` gives the normalised residual (S, 1, N, 3) of a batch."""
-    inputs, target = dict(batch.inputs), batch.target
+    more than have a target. `network` gives the normalised residual (S, 1, N, 3) of a batch of `data`."""
+    inputs, target, statistics = dict(batch.inputs), batch.target, data.statistics
     future, later = inputs.pop(FUTURE), inputs.pop(LATER)
     count = jax.random.randint(key, later.shape, 0, later.astype(int) + 1)  # (S, 1)
     weight = jnp.asarray(statistics.coefficient, target.dtype)
     unit, scale = statistics.displacement_scale, statistics.residual_scale
+    kept = slice(data.lag, max(data.lag, data.history - 1))  # of the displacements between frames
+    n_new = len(weight) - (kept.stop - kept.start)  # the others, and a velocity where there is one
 
     def extrapolated(past: jax.Array) -> jax.Array:
         return unit * jnp.einsum("v,sfvnc->sfnc", weight, past)
@@ -32,9 +32,10 @@ def pushed(
         position, past, moved = state
         seen = batch._replace(inputs=inputs | {"position": position, "displacement": past})
         change = extrapolated(past) + scale * network(seen)
-        further = jnp.concatenate([past[:, :, 1:], change[:, :, None] / (lag * unit)], axis=2) if len(weight) else past
+        between = change[:, :, None] / (data.lag * unit)  # frames on the way, and what a velocity is in these units
+        further = jnp.concatenate([past[:, :, kept], jnp.repeat(between, n_new, axis=2)], axis=2)
         new = position + change
-        new = new - new.mean(axis=2, keepdims=True) if centred else new
+        new = new - new.mean(axis=2, keepdims=True) if data.centred else new
         goes_on = (k < count)[..., None, None]
         chosen = jnp.where(goes_on, new, position), jnp.where(goes_on[..., None], further, past)
         return *chosen, jnp.where(goes_on, moved + change, moved)

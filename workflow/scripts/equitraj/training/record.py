@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from equitraj.base.files import read_json, write_digests
+from equitraj.base.files import read_json
 
 NAME = re.compile(r"[A-Za-z0-9_]+")
 KEYS: dict[str, type | tuple[type, ...]] = {
@@ -40,11 +40,6 @@ FILES = {  # what a step writes into a run folder
     "audited": ("audit.csv", "probes.csv", "controls.csv"),
 }
 NAMES = ("task.name", "task.source", "method.name", "method.model", "method.alignment", "train_size")
-
-
-def write_step(path: Path, folders: list[Path]) -> None:
-    """Write the digests of what the step that `path` is named after (`trained.sha256`) wrote into run folders."""
-    write_digests(path, [folder / name for folder in folders for name in FILES[path.stem]])
 
 
 def value_of(record: dict, key: str) -> object:

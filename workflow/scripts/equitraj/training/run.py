@@ -18,7 +18,7 @@ from safetensors.numpy import save_file
 from equitraj.base import memory
 from equitraj.base.devices import CPU, Place
 from equitraj.base.files import NotWritten, atomic, write_json, write_table
-from equitraj.base.registry import LIBRARY, code_digest, imported_files, model_spec
+from equitraj.base.registry import command_digest, model_spec
 from equitraj.data import features, tasks
 from equitraj.data.features import Shape
 from equitraj.data.trajectory import Trajectory, opened, opened_observables
@@ -59,16 +59,13 @@ def fit_closed_form(method: Method, splits: dict[str, Split], lag: int, parts: t
     return outcome, status_of(None)
 
 
-def checkpoints(method: Method, data: Data, seeds: list[int], folder: Path, task: dict) -> list[checkpoint.Checkpoint]:
-    """The checkpoint of each seed; another model file or loop, with what they import, makes another training."""
-    parts, framework = (data.train, data.validation), method.spec.framework
+def checkpoints(
+    method: Method, data: Data, seeds: list[int], folder: Path, task: dict, code: str
+) -> list[checkpoint.Checkpoint]:
+    """The checkpoint of each seed; other data, options or code make another training."""
+    parts = (data.train, data.validation)
     arrays = [array for part in parts for array in (*part.inputs.values(), part.target, part.weight)]
-    model, loop = (
-        Path(method.module.__file__),
-        [LIBRARY / f"{p}/{framework}.py" for p in ("training", "frames/canonical")],
-    )
-    code = [model.read_text(), code_digest(*loop, *imported_files(model))]
-    mark = checkpoint.fingerprint(task, asdict(method), *code, *arrays)
+    mark = checkpoint.fingerprint(task, asdict(method), code, *arrays)
     seconds = method.training_options().checkpoint_seconds
     paths = [folder / "checkpoints" / f"seed{seed}.safetensors" for seed in seeds]
     marks = [checkpoint.fingerprint(mark, seed) for seed in seeds]
@@ -76,29 +73,20 @@ def checkpoints(method: Method, data: Data, seeds: list[int], folder: Path, task
 
 
 def train_networks(
-    method: Method,
-    shape: Shape,
-    data: Data,
-    seeds: list[int],
-    checkpoints: list[checkpoint.Checkpoint],
-    task: dict,
-    place: Place,
+    method: Method, data: Data, seeds: list[int], saved: list[checkpoint.Checkpoint], task: dict, loop: Callable
 ) -> list[Result]:
-    """Train one network per seed with the loop of its framework, but for seeds that ended before a kill."""
-    options, trainer, results = method.training_options(), None, []
-    weights = method.first_weights()
-    for seed, saved in zip(seeds, checkpoints, strict=True):
-        if (finished := saved.finished()) is not None:
+    """Train one network per seed, but for seeds that ended before a kill. `loop()` gives what trains them."""
+    options, results = method.training_options(), []
+    for seed, kept in zip(seeds, saved, strict=True):
+        if (finished := kept.finished()) is not None:
             results.append(finished)
             continue
         outcome, error = Outcome(), None
         monitor = Monitor(options, data.statistics.residual_scale, f"{task['name']} {method.name} seed {seed}")
         outcome.history = monitor.history
         try:
-            trainer = trainer or import_module(f"equitraj.training.{method.spec.framework}").Trainer(
-                builder(method, shape), data, options, place.wanted, weights
-            )
-            trainer.train(seed, monitor, saved, outcome)
+            trainer = loop()
+            trainer.train(seed, monitor, kept, outcome)
             outcome.device = trainer.device
             outcome.frames_per_second = monitor.frames_per_second(trainer.frames_per_epoch)
         except NotWritten:  # a full disk is no result of the method's
@@ -107,7 +95,7 @@ def train_networks(
             error = caught
         outcome.seconds, outcome.compile_seconds = monitor.seconds, monitor.compile_seconds
         results.append((outcome, status_of(error)))
-        saved.finish(*results[-1])
+        kept.finish(*results[-1])
     return results
 
 
@@ -184,52 +172,87 @@ def run(
 ) -> None:
     """Train `method` on `task`; write one run folder per seed below `folder`, until then checkpoints."""
     with opened(trajectory) as whole, opened_observables(aligned) as observed:
-        run_opened(task, method, size, seeds, whole, observed, folder, place)
+        training = Training(task, method, whole, observed, place)
+        training.train(size, seeds, folder)
+        training.forget()
 
 
-def run_opened(
-    task: dict,
-    method: Method,
-    size: str,
-    seeds: list[int],
-    whole: Trajectory,
-    observed: dict,
-    folder: Path,
-    place: Place = CPU,
-) -> None:
-    """`run`, of the trajectory and the observables of two open files."""
-    started, threads = now(), int(os.environ.get("OMP_NUM_THREADS", os.cpu_count() or 1))
-    claims = method.claims()  # which refuses wrong options before anything is written
-    splits, split_record = load_splits(whole, observed, task, size)
-    shape = shape_of(method, splits["train"], task)
-    memory.check(method.name, method.model, method.spec, asdict(method), shape.n_points)
-    # what selects nothing on validation may learn from it, unless the number of training samples is the question
-    parts = ("train", "validation") if method.closed_form and str(size) == "all" else ("train",)
-    saved = []
-    if method.closed_form:
-        results = [fit_closed_form(method, splits, task["lag"], parts)] * len(seeds)
-    else:
-        data = network_data(method, splits, shape)
-        saved = checkpoints(method, data, seeds, folder, task | {"train_size": str(size)})
-        results = train_networks(method, shape, data, seeds, saved, task, place)
-    framework = model_spec(method.model).framework
-    record = {
-        "task": task,
-        "method": asdict(method),
-        "shape": asdict(shape),
-        "bonds": None if whole.bonds is None else whole.bonds.tolist(),
-        "split": split_record,
-        "fitted_on": parts,
-        "train_size": str(size),
-        "claims": claims,
-        "framework": framework,
-        "versions": versions(framework),
-        "precision": "float64" if method.closed_form else method.training_options().precision,
-        "threads": threads,
-    }
-    reference = {name: observed[name][:] for name in ("reference",) if name in observed}
-    record |= {"started": started, "ended": now(), "host": socket.gethostname(), "visible_device": place.visible}
-    for seed, (outcome, status) in zip(seeds, results, strict=True):
-        write_run(folder / f"seed{seed}", outcome, status, reference, record | {"seed": seed})
-    for each in saved:
-        each.remove()
+class Training:
+    """Trains a method on a task, one training size after another; what they share is made once.
+
+    `whole` and `observed` are the trajectory and the observables of two open files. `code` is the digest of the code
+    that is run, by which checkpoints are told apart.
+    """
+
+    def __init__(
+        self, task: dict, method: Method, whole: Trajectory, observed: dict, place: Place = CPU, code: str = ""
+    ) -> None:
+        self.task, self.method, self.whole, self.observed, self.place = task, method, whole, observed, place
+        self.code = code
+        self.weights = None if method.closed_form else method.first_weights()
+        self.saved: list[checkpoint.Checkpoint] = []
+        self.loop = None
+
+    def train(self, size: str, seeds: list[int], folder: Path) -> None:
+        """Write one run folder per seed below `folder`."""
+        started, threads = now(), int(os.environ.get("OMP_NUM_THREADS", os.cpu_count() or 1))
+        method, task = self.method, self.task
+        claims = method.claims()  # which refuses wrong options before anything is written
+        splits, split_record = load_splits(self.whole, self.observed, task, size)
+        shape = shape_of(method, splits["train"], task)
+        memory.check(method.name, method.model, method.spec, asdict(method), shape.n_points)
+        # what selects nothing on validation may learn from it, unless the number of training samples is the question
+        parts = ("train", "validation") if method.closed_form and str(size) == "all" else ("train",)
+        if method.closed_form:
+            results = [fit_closed_form(method, splits, task["lag"], parts)] * len(seeds)
+        else:
+            results = self._networks(network_data(method, splits, shape), shape, size, seeds, folder)
+        framework = model_spec(method.model).framework
+        record = {
+            "task": task,
+            "method": asdict(method),
+            "shape": asdict(shape),
+            "bonds": None if self.whole.bonds is None else self.whole.bonds.tolist(),
+            "split": split_record,
+            "fitted_on": parts,
+            "train_size": str(size),
+            "claims": claims,
+            "framework": framework,
+            "versions": versions(framework),
+            "precision": "float64" if method.closed_form else method.training_options().precision,
+            "threads": threads,
+        }
+        reference = {name: self.observed[name][:] for name in ("reference",) if name in self.observed}
+        record |= {"started": started, "ended": now(), "host": socket.gethostname()}
+        record |= {"visible_device": self.place.visible}
+        for seed, (outcome, status) in zip(seeds, results, strict=True):
+            write_run(folder / f"seed{seed}", outcome, status, reference, record | {"seed": seed})
+
+    def _networks(self, data: Data, shape: Shape, size: str, seeds: list[int], folder: Path) -> list[Result]:
+        """What comes of one network per seed."""
+        task, method = self.task | {"train_size": str(size)}, self.method
+        code = self.code or command_digest("train.py", method.model, method.frames or method.alignment)
+        saved = checkpoints(method, data, seeds, folder, task, code)
+        self.saved += saved
+        here = []
+
+        def loop() -> object:
+            """The loop on these samples; it is made where a seed needs it."""
+            if not here:
+                here.append(self._loop_on(builder(method, shape), data))
+            return here[0]
+
+        return train_networks(method, data, seeds, saved, task, loop)
+
+    def _loop_on(self, build: Callable, data: Data) -> object:
+        """The training loop of the method's framework on these samples."""
+        if self.loop is not None:
+            return self.loop.on(build, data)
+        trainer = import_module(f"equitraj.training.{self.method.spec.framework}").Trainer
+        self.loop = trainer(build, data, self.method.training_options(), self.place.wanted, self.weights)
+        return self.loop
+
+    def forget(self) -> None:
+        """Delete the checkpoints: every run is written, and nothing will resume."""
+        for each in self.saved:
+            each.remove()

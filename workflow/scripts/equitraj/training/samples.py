@@ -106,7 +106,8 @@ def network_data(method: Method, splits: dict[str, Split], shape: Shape) -> Data
     if copies:
         train, draw = copied(train, copies), True
     whole, centred = splits["train"].capacity, (method.frames or method.alignment) == "centre_of_mass"
-    return Data(train, validation, shape.statistics, method.augmentation, draw, whole, shape.lag, centred)
+    history = splits["train"].samples.task["history"]
+    return Data(train, validation, shape.statistics, method.augmentation, draw, whole, shape.lag, centred, history)
 
 
 def copied(arrays: Arrays, copies: int) -> Arrays:

@@ -152,6 +152,12 @@ class Trainer:
         self.frames_per_epoch = options.batches(data.capacity) * min(options.batch_size, data.capacity)
         self.samples = None
 
+    def on(self, build, data: Data) -> "Trainer":
+        """A trainer of the same method on another number of samples."""
+        other = copy.copy(self)
+        other.build, other.data, other.samples = build, data, None
+        return other
+
     def initial(self, seed: int) -> torch.nn.Module:
         """A network with its first weights, fresh or given, in the options' precision."""
         torch.set_default_dtype(getattr(torch, self.options.precision))

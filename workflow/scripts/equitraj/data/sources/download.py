@@ -14,6 +14,7 @@ from urllib.parse import unquote, urlsplit
 import requests
 import urllib3
 
+from equitraj.base.addresses import without_secrets
 from equitraj.base.files import atomic, file_sha256
 from equitraj.data.sources.limits import MAX_BYTES
 
@@ -51,7 +52,7 @@ def fetch(
     patience: Patience | None = None,
     max_bytes: int = MAX_BYTES,
 ) -> str:
-    """Put the file of `url` at `destination` and return the address that gave it.
+    """Put the file of `url` at `destination` and return the address that gave it, without secrets.
 
     `mirror` is tried first: a folder that holds a file of the same name, or an http(s) address that the name is
     appended to. Connection errors, busy servers and short answers are retried and continued where they stopped. A file
@@ -70,10 +71,10 @@ def fetch(
             try:
                 _obtain(address, sha256, part, patience or Patience(), max_bytes)
                 part.replace(destination)
-                return address
+                return without_secrets(address)
             except _Unusable as failure:
-                failures.append(f"  {address}: {failure}")
-        raise DownloadError(_message(file_name(url), sha256, failures, mirror))
+                failures.append(f"  {without_secrets(address)}: {failure}")
+        raise DownloadError(without_secrets(_message(file_name(url), sha256, failures, mirror)))
     except Exception:  # an interrupt or a kill is not one: those keep the part for the next call
         part.unlink(missing_ok=True)
         raise
@@ -90,7 +91,8 @@ def file_name(url: str) -> str:
     parts = urlsplit(url)
     name = PurePosixPath(unquote(parts.fragment or parts.path)).name
     if not name or not _is_web(url):
-        raise DownloadError(f"url {url!r} is no http(s) address of a file; correct `url:` in the config")
+        shown = without_secrets(url)
+        raise DownloadError(f"url {shown!r} is no http(s) address of a file; correct `url:` in the config")
     return name
 
 
@@ -109,7 +111,7 @@ def _is_web(address: str) -> bool:
 def _message(name: str, sha256: str | None, failures: list[str], mirror: str | None) -> str:
     advice = f"set `mirror:` in the config to a folder that has {name} (or to an address that serves it)"
     if mirror:
-        advice = f"put {name} into the mirror {mirror}, or set `mirror:` in the config to a folder that has it"
+        advice = f"put {name} into the mirror {without_secrets(mirror)}, or set `mirror:` to a folder that has it"
     reasons = "\n".join(failures)
     return (
         f"cannot fetch {name} (expected sha256 {sha256 or 'not given'}); tried:\n{reasons}\n"
@@ -128,7 +130,7 @@ def _obtain(address: str, sha256: str | None, part: Path, patience: Patience, ma
     continued = _download(address, part, patience, max_bytes)
     if continued and file_sha256(part) != sha256:
         why = "a wrong sha256" if sha256 else "no sha256 to check it by"
-        print(f"{address}: the continued download has {why}; starting from zero", file=sys.stderr)
+        print(f"{without_secrets(address)}: the continued download has {why}; starting from zero", file=sys.stderr)
         part.unlink()
         _download(address, part, patience, max_bytes)
     if problem := _difference(part, sha256):
@@ -170,7 +172,8 @@ def _download(address: str, part: Path, patience: Patience, max_bytes: int) -> b
             return _request(address, part, patience, max_bytes)
         except _TryAgain as failure:
             reason = failure
-            print(f"{address}: attempt {attempt + 1} of {patience.attempts}: {failure}", file=sys.stderr)
+            said = f"{without_secrets(address)}: attempt {attempt + 1} of {patience.attempts}: {failure}"
+            print(without_secrets(said), file=sys.stderr)
     raise _Unusable(f"{reason} (after {patience.attempts} attempts)")
 
 

@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 
 from equitraj.base.files import checked
 from equitraj.report.figures import style
+from equitraj.report.figures._examples import NEWEST, TRUTH
 
 TITLE = "Predicted and true motion"
 INPUTS = ("summary", "audit", "examples")
@@ -40,7 +41,7 @@ def draw(inputs: dict[str, Path]) -> tuple[Figure, str]:
             _panel(axis, data, method, styles[method].colour)
             axis.set_title(f"{task}:\n{method}", fontsize=8)
             axis.set_xlabel(f"{axis.get_xlabel()}, error {100 * errors[method]:.3g} %", fontsize=7.5)
-        few = f"{len(data['truth'])} of {totals[task]} test samples, spread evenly"
+        few = f"{len(data[TRUTH])} of {totals[task]} test samples, spread evenly"
         parts.append(f"{task} ({few}): {', '.join(f'{m} {100 * e:.3g} %' for m, e in errors.items())}")
     return figure, f"Displacement error relative to the true displacement: {'; '.join(parts)}."
 
@@ -63,13 +64,13 @@ def choose(rows: pd.DataFrame, styles: dict[str, style.MethodStyle]) -> list[str
 
 def relative_error(data: dict[str, np.ndarray], method: str) -> float:
     """Root mean square of prediction minus truth over that of truth minus newest frame."""
-    error, step = data[method] - data["truth"], data["truth"] - data["newest"]
+    error, step = data[method] - data[TRUTH], data[TRUTH] - data[NEWEST]
     return float(np.sqrt((error**2).sum() / (step**2).sum()))
 
 
 def _panel(axis: Axes, data: dict[str, np.ndarray], method: str, colour: str) -> None:
-    middle = len(data["truth"]) // 2
-    start, truth, guess = (data[name][middle] for name in ("newest", "truth", method))
+    middle = len(data[TRUTH]) // 2
+    start, truth, guess = (data[name][middle] for name in (NEWEST, TRUTH, method))
     plane = np.sort(np.argsort(np.ptp(start, axis=0))[-2:])
     true_step, step, start = (truth - start)[:, plane], (guess - start)[:, plane], start[:, plane]
     size = np.median(np.linalg.norm(true_step, axis=1))

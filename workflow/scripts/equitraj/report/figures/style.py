@@ -6,6 +6,7 @@ white, so that labels in it can be read (WCAG 2.2, 1.4.3); the marker and a dire
 two methods have the very same colour, by which the page finds a method in a figure.
 """
 
+import csv
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,6 +34,11 @@ FLOOR_DECADES = 2  # below the smallest error, where the floor is still drawn to
 REFERENCE = {"no motion": (0, (5, 2)), "constant velocity": (0, (1, 1.5))}  # dashes of the two reference lines
 
 BASELINES = ("persistence", "constant_velocity")  # the models that fit nothing
+# The columns whose values are text, also where they are all digits, or `nan`.
+TEXT = (
+    *("task", "method", "model", "alignment", "augmentation", "train_size", "control"),
+    *("source", "length_unit", "time_unit", "engine", "name", "url", "status"),
+)
 
 KINDS = {
     "equivariant": ("o", ["#0072b2", "#00785a", "#6a3fb5", "#1b3f8b", "#0f7d8c", "#4a5fd0"]),
@@ -94,9 +100,11 @@ def read_table(path: str | Path, columns: Sequence[str] | None = None) -> pd.Dat
     Args:
         columns: those that are wanted, which of a large table is a good deal faster.
     """
-    text = dict.fromkeys(("task", "method", "model", "alignment", "augmentation", "train_size"), str)
-    options = {"dtype": text, "keep_default_na": False, "na_values": ["", "nan", "NaN"], "usecols": columns}
-    return pd.read_csv(checked(path), **options)
+    with checked(path).open(newline="", encoding="utf-8") as file:
+        heads = next(csv.reader(file), [])
+    missing = {head: [""] if head in TEXT else ["", "nan", "NaN"] for head in heads}
+    options = {"dtype": dict.fromkeys(TEXT, str), "keep_default_na": False, "na_values": missing, "usecols": columns}
+    return pd.read_csv(path, **options)
 
 
 def read_claims(path: str | Path) -> pd.DataFrame:
