@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from equitraj.base import registry
+from equitraj.base import code, registry
 
 
 def with_own_models(folder: Path) -> Path:
@@ -19,5 +19,5 @@ def with_own_models(folder: Path) -> Path:
 
 def forget() -> None:
     """Forget what was read of models: another file may have the name."""
-    for function in (registry.model_spec, registry.parsed, registry.command_digest):
+    for function in (registry.model_spec, registry.parsed, code.command_digest, code.facts):
         function.cache_clear()

@@ -66,10 +66,20 @@ def _server() -> subprocess.Popen:
 
 
 def snakemake(
-    folder: Path, *arguments: str, cores: int = 2, configfile: Path = TINY, also: Path | None = None, **variables: str
+    folder: Path,
+    *arguments: str,
+    cores: int = 2,
+    configfile: Path = TINY,
+    also: Path | None = None,
+    forked: bool = True,
+    **variables: str,
 ) -> subprocess.CompletedProcess:
-    """Run snakemake in `folder`; output and errors together in `stdout`."""
-    words = command(*arguments, "--cores", str(cores), configfile=configfile, also=also)[3:]
+    """Run snakemake in `folder`, forked from a process that has imported it; output and errors together in `stdout`."""
+    call = command(*arguments, "--cores", str(cores), configfile=configfile, also=also)
+    if not forked:
+        both = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+        return subprocess.run(call, cwd=folder, env=environment(**variables), text=True, **both)
+    words = call[3:]
     with tempfile.NamedTemporaryFile() as output:
         call = {"arguments": words, "folder": str(folder), "environment": environment(**variables)}
         print(json.dumps(call | {"output": output.name}), file=_server().stdin, flush=True)

@@ -26,7 +26,8 @@ REPOSITORY = Path(__file__).parents[2]
 sys.path[:0] = [str(REPOSITORY / "tests"), str(REPOSITORY / "workflow/scripts")]
 
 from equitraj.base.files import atomic, read_json, write_json  # noqa: E402
-from equitraj.training.record import FILES, write_step  # noqa: E402
+from equitraj.training.record import FILES  # noqa: E402
+from equitraj.training.steps import write_record  # noqa: E402
 from study import checkout, environment  # noqa: E402
 
 SPLIT = {"by": "time", "train": 100, "validation": 30, "test": 60}
@@ -65,6 +66,7 @@ def configuration(tasks: list[str], methods: list[str], sizes: list, seeds: int)
         "tasks": {task: {"source": "tiny", "history": 3, "lag": 1, "split": SPLIT} for task in TASKS},
         "methods": {method: MODELS[method.rsplit("_", 1)[0]] for method in METHODS},
         "study": study,
+        "batch": "size",  # so that copies of runs are known by the records of their size
         "rollout": {"steps": 10, "starts": 4},
         "audit": {"samples": 8, "elements": 2},
     }
@@ -105,7 +107,7 @@ def copy_runs(folder: Path, study: dict) -> None:
         for seed, place in enumerate(folders):
             copy_run(results / f"runs/{original}/seed{seed}", place, task, method, str(size), seed)
         for step, record in STEPS.items():
-            write_step(batch / f"{record}.sha256", folders)
+            write_record(batch / f"{record}.sha256", folders)
             benchmark = results / f"benchmarks/{step}/{task}/{method}/n{size}.tsv"
             benchmark.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(results / f"benchmarks/{step}/{original}.tsv", benchmark)
@@ -167,7 +169,7 @@ def measure(folder: Path, runs: int) -> None:
     tables = [f"results/tables/{name}.csv" for name in ("alignment", "isotropy")]
     snakemake(folder, *tables, "--configfile", "many.yaml")
     say_cost("tables, figures and report", snakemake(folder, "--configfile", "many.yaml"))
-    for what, pattern in (("tables", "collect.tsv"), ("figures", "figures/*.tsv"), ("report", "report.tsv")):
+    for what, pattern in (("tables", "collect.tsv"), ("figures", "figures.tsv"), ("report", "report.tsv")):
         say(f"{what}, jobs one after another", seconds(folder, pattern), "s")
     say("report.html", (folder / "reports/report.html").stat().st_size / 1e6, "MB")
     cost = snakemake(folder, "--configfile", "many.yaml")

@@ -71,13 +71,14 @@ def opened(browser, report: Path, width: int = 1280, scheme: str = "light", hash
     return browsing.opened(browser, report.as_uri() + hash, **window)
 
 
-# what of a page a test can have changed; a tip that is hidden says nothing
-STATE = """() => {
+# whether all that a test can change of a page is as when this was first asked; a tip that is hidden says nothing
+UNCHANGED = """() => {
   const tip = document.getElementById("tip");
   if (tip.hidden) tip.textContent = "";
   const inputs = Array.from(document.querySelectorAll("input"), (one) => [one.value, one.checked]);
   const active = document.activeElement, place = [location.hash, scrollX, scrollY, active.tagName, active.id];
-  return JSON.stringify([document.documentElement.outerHTML, inputs, place]);
+  const now = JSON.stringify([document.documentElement.outerHTML, inputs, place]);
+  return now === (window.first ??= now);
 }"""
 
 
@@ -88,14 +89,14 @@ def pages(browser, report):
 
     def page_of(width: int, scheme: str):
         if (width, scheme) not in known:
-            page = opened(browser, report, width, scheme)
-            known[width, scheme] = page, browsing.drawn(page).evaluate(STATE)
-        page, first = known[width, scheme]
+            known[width, scheme] = opened(browser, report, width, scheme)
+        page = known[width, scheme]
         page.mouse.move(0, 0)
-        if page.evaluate(STATE) != first:
+        if not browsing.drawn(page).evaluate(UNCHANGED):
             page.goto("about:blank")
             page.requests.clear()
             page.goto(report.as_uri())
+            assert browsing.drawn(page).evaluate(UNCHANGED)
         return page
 
     return page_of

@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 
 import mocap_files
-from equitraj.base import registry
+from equitraj.base import code, registry
 from equitraj.data.sources import entry
 from equitraj.data.trajectory import Trajectory, write
 from study import REPOSITORY, environment
@@ -65,7 +65,7 @@ def step(script: str, model: str, frames: str) -> Call:
     }[script]
     words += ["--folder", folder] if script == "train.py" else ["--runs", f"{folder}/nall/seed0"]
     call = {"script": script, "arguments": ["--trajectory", "lifted.h5", *words]}
-    return registry.command_files(script, model, frames), call
+    return code.command_files(script, model, frames), call
 
 
 def fetched(form: str, source: dict) -> Call:
@@ -116,7 +116,7 @@ def in_turn(folder: Path, calls: list[Call]) -> list[set[str]]:
 
 def assert_all_in_digests(folder: Path, calls: list[Call]) -> None:
     for (declared, call), loaded in zip(calls, in_turn(folder, calls), strict=True):
-        known = {str(path.relative_to(SCRIPTS)) for path in registry.with_imports(*declared)}
+        known = {str(path.relative_to(SCRIPTS)) for path in code.with_imports(*declared)}
         assert loaded and loaded <= known, (call["script"], call["arguments"], sorted(loaded - known))
 
 
@@ -149,15 +149,15 @@ def test_a_training_of_every_model_and_alignment_and_what_follows_it(folder):
 def test_the_code_of_a_training_decides_its_checkpoints(name, monkeypatch):
     """The mark of a checkpoint has the digest of the rule, in which these files are."""
     changed = registry.LIBRARY / "training" / name
-    before = registry.command_digest("train.py", "integrator", "none")
-    whole = registry.syntax_digest
-    monkeypatch.setattr(registry, "syntax_digest", lambda path: "other" if path == changed else whole(path))
-    assert registry.command_digest.__wrapped__("train.py", "integrator", "none") != before
+    before = code.command_digest("train.py", "integrator", "none")
+    whole = code.syntax_digest
+    monkeypatch.setattr(code, "syntax_digest", lambda path: "other" if path == changed else whole(path))
+    assert code.command_digest.__wrapped__("train.py", "integrator", "none") != before
 
 
 def test_comments_docstrings_and_layout_are_no_change(tmp_path):
     (tmp_path / "a.py").write_text('"""One."""\n\nX = 1\n\n\ndef f():\n    """Two."""\n    return X\n')
     (tmp_path / "b.py").write_text('# c\nX = (1)\ndef f():\n    """Another."""\n    # why\n    return X\n')
     (tmp_path / "c.py").write_text("X = 1\ndef f():\n    return X + 0\n")
-    a, b, c = (registry.syntax_digest(tmp_path / f"{name}.py") for name in "abc")
+    a, b, c = (code.syntax_digest(tmp_path / f"{name}.py") for name in "abc")
     assert a == b != c

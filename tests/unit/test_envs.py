@@ -12,7 +12,7 @@ from packaging.requirements import Requirement
 
 import lock
 from environments import CONDA_NAME, ENVIRONMENTS, IMPORT_NAME, PYPI_NAME, pins
-from equitraj.base import registry
+from equitraj.base import code, registry
 from equitraj.base.registry import ALIGNMENTS
 from equitraj.data.sources.entry import FORMATS
 from equitraj.data.sources.simulation import SYSTEMS
@@ -30,12 +30,18 @@ def registered(folder: str) -> set[str]:
     return {f"equitraj/{folder}/{name}.py" for name in registry.names(folder)}
 
 
+def loop_of(framework: str) -> set[str]:
+    """What trains and audits the networks of a framework."""
+    folders = ("training", "training/units", "frames/canonical", "symmetry/lie")
+    return {f"equitraj/{folder}/{framework}.py" for folder in folders}
+
+
 # what rules take from the registries by wildcards
 STARTS = {
     "data": files_of("numpy") | registered(ALIGNMENTS) | registered(SYSTEMS) | registered(FORMATS),
-    "jax": files_of("jax") | registered(ALIGNMENTS),
-    "torch": files_of("torch") | registered(ALIGNMENTS),
-    "tune": files_of("jax") | registered(ALIGNMENTS) | {"equitraj/training/jax.py"},
+    "jax": files_of("jax") | registered(ALIGNMENTS) | loop_of("jax"),
+    "torch": files_of("torch") | registered(ALIGNMENTS) | loop_of("torch"),
+    "tune": files_of("jax") | registered(ALIGNMENTS) | loop_of("jax"),
     "report": registered("report/figures"),
 }
 
@@ -56,14 +62,14 @@ def add_what_rules_name() -> None:
             parent = known.get(rule["parent"], (called, ""))  # what a rule does not say it has from its parent
             called, environment = called or parent[0], named[1] if named else parent[1]
             known[rule["name"] or rule["own"]] = called, environment
-            STARTS[environment] |= files_called(called, environment) - {"chapter.py"}  # it imports what its verb needs
+            if environment:  # a target has none
+                STARTS[environment] |= files_called(called) - {"chapter.py"}  # it imports what its verb needs
 
 
-def files_called(called: str, environment: str) -> set[str]:
-    """The files in the arguments of `script` and `code`; those that are named go to the framework of their name."""
-    found = re.findall(r'(?:(\w+)=)?(f?)"([\w/]+\.py)"', called)
-    wanted = [f for framework, formatted, f in found if not formatted and framework in ("", environment)]
-    return {f"equitraj/{f}" if "/" in f else f for f in wanted}
+def files_called(called: str) -> set[str]:
+    """The files in the arguments of `script` and `code`."""
+    found = re.findall(r'(f?)"([\w/]+\.py)"', called)
+    return {f"equitraj/{file}" if "/" in file else file for formatted, file in found if not formatted}
 
 
 add_what_rules_name()
@@ -88,7 +94,7 @@ def requirements() -> dict[str, str]:
 def imported(env: str) -> set[str]:
     """Top-level packages that the code of an environment's rules imports, the other frameworks' loops left out."""
     paths = {registry.LIBRARY.parent / start for start in STARTS[env]}
-    paths |= {file for path in paths for file in registry.imported_files(path)}
+    paths |= {file for path in paths for file in code.imported_files(path)}
     skipped = {LIBRARY / "training" / f"{name}.py" for other in OTHER_FRAMEWORK[env] for name in LOOP[other]}
     found = set()
     for path in paths - skipped:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from equitraj.base import registry
+from equitraj.base import code, registry
 from equitraj.base.allowed import options
 from equitraj.base.claims import completed
 from equitraj.base.registry import LIBRARY
@@ -60,7 +60,7 @@ def test_a_wrong_model_file_is_told_in_one_line(tmp_path, case):
 
 
 def test_imports_are_followed_and_stay_within_the_library():
-    found = {str(p.relative_to(LIBRARY)) for p in registry.imported_files(LIBRARY.parent / "train.py")}
+    found = {str(p.relative_to(LIBRARY)) for p in code.imported_files(LIBRARY.parent / "train.py")}
     assert {"training/run.py", "data/tasks.py", "data/trajectory.py", "base/files.py", "frames/__init__.py"} <= found
     assert not [name for name in found if name.startswith(("models/mlp", "training/jax", "training/torch", "report"))]
 
@@ -71,13 +71,13 @@ def test_imports_between_rooms_flow_one_way():
     assert {path.parent.name for path in LIBRARY.glob("*/__init__.py")} == set(rooms)
     for path in LIBRARY.glob("*/**/*.py"):
         room = path.relative_to(LIBRARY).parts[0]
-        used = {file.relative_to(LIBRARY).parts[0] for file in registry.direct_imports(path)} - {"__init__.py"}
+        used = {file.relative_to(LIBRARY).parts[0] for file in code.direct_imports(path)} - {"__init__.py"}
         later = [name for name in used if rooms.index(name) > rooms.index(room)]
         assert not later, f"{path.relative_to(LIBRARY)} imports from {later}"
 
 
 def test_a_model_that_borrows_from_another_depends_on_it():
-    found = {p.name for p in registry.imported_files(LIBRARY / "models" / "linear_sgd.py")}
+    found = {p.name for p in code.imported_files(LIBRARY / "models" / "linear_sgd.py")}
     assert "linear_least_squares.py" in found
 
 

@@ -20,7 +20,7 @@ rule chapter_baseline:
         runtime=minutes(30),
     params:
         code=code("chapter/baseline.py"),
-        command=registry.syntax_digest(SCRIPTS / "chapter.py"),
+        command=library_code.syntax_digest(SCRIPTS / "chapter.py"),
     message:
         "Training the chapter's linear baseline as printed"
     shell:
@@ -45,7 +45,7 @@ rule chapter_network:
         runtime=minutes(120),
     params:
         code=code("chapter/network.py"),
-        command=registry.syntax_digest(SCRIPTS / "chapter.py"),
+        command=library_code.syntax_digest(SCRIPTS / "chapter.py"),
         epochs=16,
         seed=0,
     message:
@@ -73,7 +73,7 @@ rule chapter_ladder:
         runtime=minutes(15),
     params:
         code=code("chapter/ladder.py"),
-        command=registry.syntax_digest(SCRIPTS / "chapter.py"),
+        command=library_code.syntax_digest(SCRIPTS / "chapter.py"),
     message:
         "Measuring the invariances of the chapter's butane models"
     shell:
@@ -101,7 +101,7 @@ rule chapter_table:
         runtime=minutes(15),
     params:
         code=code("chapter/table.py"),
-        command=registry.syntax_digest(SCRIPTS / "chapter.py"),
+        command=library_code.syntax_digest(SCRIPTS / "chapter.py"),
     message:
         "Setting the correct measurement beside each number of the chapters"
     shell:

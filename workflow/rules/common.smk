@@ -8,6 +8,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 from equitraj.base import addresses
+from equitraj.base import code as library_code
 from equitraj.base import devices
 from equitraj.base import files
 from equitraj.base import marks
@@ -102,13 +103,16 @@ def script(name):
     return ancient(local(relative(SCRIPTS / name)))
 
 
+library_code.keep(Path(".snakemake/equitraj/code.json"))
+
+
 @cache
 def code(*names):
     """The digest of the named files of the library, or commands, with all library files they import.
 
     A parameter: as inputs, fifty files for each job, they took most of what parsing a large study takes.
     """
-    return registry.code_digest(*(SCRIPTS / name if "/" not in name else registry.LIBRARY / name for name in names))
+    return library_code.code_digest(*(SCRIPTS / name if "/" not in name else registry.LIBRARY / name for name in names))
 
 
 def sources_of_kind(kind):
@@ -226,7 +230,7 @@ def method_code(command, *others):
         model = config["methods"][wildcards.method]["model"]
         frames = alignment_spec(alignment_of(wildcards.method))["frames"]
         more = [registry.LIBRARY / name for function in others for name in function(wildcards)]
-        return registry.command_digest(command, model, frames, *more)
+        return library_code.command_digest(command, model, frames, *more)
 
     return digest
 

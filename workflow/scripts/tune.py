@@ -10,8 +10,9 @@ from pathlib import Path
 import yaml
 
 from equitraj.base import command, devices
+from equitraj.base.code import command_digest
 from equitraj.base.files import atomic, write_table
-from equitraj.base.registry import LIBRARY, code_digest, model_spec
+from equitraj.base.registry import model_spec
 from equitraj.tuning import search as searches
 from equitraj.tuning.space import with_values
 
@@ -35,8 +36,7 @@ def main() -> None:
     given = args.search
     definition = {"task": args.task, "method": args.method} | {k: v for k, v in given.items() if k != "trials"}
     # trials on other data, or by other code, are those of another search
-    loop = LIBRARY / f"training/{model_spec(args.method['model']).framework}.py"
-    definition["code"] = code_digest(LIBRARY / f"models/{args.method['model']}.py", loop)
+    definition["code"] = command_digest("tune.py", args.method["model"], args.method["frames"])
     definition["data"] = [digest(path) for path in (args.trajectory, args.aligned)]
     study = searches.opened(args.journal, definition)
     with devices.borrowed(args.device if model_spec(args.method["model"]).gpu else "cpu") as place:

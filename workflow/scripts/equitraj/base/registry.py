@@ -5,11 +5,8 @@ environment that has neither jax nor torch, so the constants and the fields of `
 """
 
 import ast
-import hashlib
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
-from os.path import relpath
 from pathlib import Path
 
 from equitraj.base.allowed import CONSTRAINTS, Choice, Constraint, Option, nearest
@@ -223,117 +220,3 @@ def load_model(name: str):
             f"models/{name}.py needs {error.name}, which is not installed here; install the packages of "
             f"envs/{spec.environment}.yaml, or run with --sdm conda"
         ) from error
-
-
-@cache
-def imported_files(path: Path) -> frozenset[Path]:
-    """The files of the library that a Python file imports, directly or through others; itself not among them."""
-    found: set[Path] = set()
-    waiting = [path]
-    while waiting:
-        for file in direct_imports(waiting.pop()):
-            if file not in found:
-                found.add(file)
-                waiting.append(file)
-    return frozenset(found - {path})
-
-
-@cache
-def direct_imports(path: Path) -> frozenset[Path]:
-    """The files of the library that a Python file imports itself."""
-    modules = set()
-    for node in _statements(parsed(path)):
-        if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "equitraj":
-            modules |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
-        elif isinstance(node, ast.Import):
-            modules |= {alias.name for alias in node.names if alias.name.split(".")[0] == "equitraj"}
-    found = {p for module in modules for p in _module_files(module)}
-    return frozenset(path for path in found if path.is_file())
-
-
-def method_files(model: str, frames: str) -> list[Path]:
-    """The files that decide what a method is, and that no other file imports by name.
-
-    They are those of its model and alignment, of the training loop of its framework, and of what is put around its
-    network: the unit of its output, and the frame that it learns.
-    """
-    spec = model_spec(model)
-    names = [f"models/{model}.py", f"{ALIGNMENTS}/{frames}.py"]
-    if not spec.closed_form:
-        names.append(f"training/{spec.framework}.py")
-    if spec.predicts != "residual":
-        names.append(f"training/units/{spec.framework}.py")
-    if is_learned(frames):
-        names.append(f"frames/canonical/{spec.framework}.py")
-    return [LIBRARY / name for name in names]
-
-
-def command_files(command: str, model: str, frames: str) -> list[Path]:
-    """A command, such as `train.py`, and the files that it runs for a method and does not import by name."""
-    files, spec = [LIBRARY.parent / command, *method_files(model, frames)], model_spec(model)
-    if command == "audit.py" and not spec.closed_form:
-        files.append(LIBRARY / f"symmetry/lie/{spec.framework}.py")
-    return files
-
-
-@cache
-def command_digest(command: str, model: str, frames: str, *others: Path) -> str:
-    """The digest of the code that a command runs for a method, and of other files."""
-    return code_digest(*command_files(command, model, frames), *others)
-
-
-def with_imports(*paths: Path) -> list[Path]:
-    """Files, and all files of the library that are run when they are imported."""
-    given = {*paths, *(package for path in paths for package in _packages_of(path))}
-    return sorted(given | {file for path in given for file in imported_files(path)})
-
-
-def _packages_of(path: Path) -> list[Path]:
-    """The `__init__.py` of each package of the library that a file lies in."""
-    inside = [place for place in path.parents if place.is_relative_to(LIBRARY)]
-    return [place / "__init__.py" for place in inside if (place / "__init__.py").is_file()]
-
-
-def code_digest(*paths: Path) -> str:
-    """The sha256 of what Python files, and all files of the library that they import, do.
-
-    Comments, docstrings and the layout of the text do nothing, and are left out.
-    """
-    digests = (f"{relpath(path, LIBRARY.parent)} {syntax_digest(path)}" for path in with_imports(*paths))
-    return hashlib.sha256("\n".join(digests).encode()).hexdigest()
-
-
-@cache
-def syntax_digest(path: Path) -> str:
-    """The sha256 of the syntax tree of a Python file without its docstrings."""
-    tree = parsed(path)
-    documented = [node for node in (tree, *_statements(tree)) if _has_docstring(node)]
-    docstrings = [node.body.pop(0) for node in documented]
-    try:
-        text = ast.dump(tree)
-    finally:  # the tree is shared
-        for node, docstring in zip(documented, docstrings, strict=True):
-            node.body.insert(0, docstring)
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
-def _has_docstring(node: ast.AST) -> bool:
-    can_have_one = isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)
-    return can_have_one and ast.get_docstring(node, clean=False) is not None
-
-
-def _module_files(module: str) -> Iterator[Path]:
-    """Where a module's file may be, and what is run before it: the `__init__.py` of the packages that it lies in."""
-    path = LIBRARY.joinpath(*module.split(".")[1:])
-    yield path.with_suffix(".py")
-    while path != LIBRARY.parent:
-        yield path / "__init__.py"
-        path = path.parent
-
-
-def _statements(node: ast.AST) -> Iterator[ast.AST]:
-    """The statements in a block and in the blocks within: `ast.walk` without the expressions, three times as fast."""
-    for name in ("body", "orelse", "finalbody", "handlers", "cases"):
-        for child in getattr(node, name, None) or []:
-            yield child
-            yield from _statements(child)

@@ -16,9 +16,10 @@ import numpy as np
 from safetensors.numpy import save_file
 
 from equitraj.base import memory
+from equitraj.base.code import command_digest
 from equitraj.base.devices import CPU, Place
 from equitraj.base.files import NotWritten, atomic, write_json, write_table
-from equitraj.base.registry import command_digest, model_spec
+from equitraj.base.registry import model_spec
 from equitraj.data import features, tasks
 from equitraj.data.features import Shape
 from equitraj.data.trajectory import Trajectory, opened, opened_observables
