@@ -19,5 +19,13 @@ def with_own_models(folder: Path) -> Path:
 
 def forget() -> None:
     """Forget what was read of models: another file may have the name."""
-    for function in (registry.model_spec, registry.parsed, code.command_digest, code.facts):
+    for function in (
+        registry.model_spec,
+        registry.parsed,
+        code.command_digest,
+        code.facts,
+        code.direct_imports,
+        code.imported_files,
+        code.with_imports,
+    ):
         function.cache_clear()

@@ -45,7 +45,7 @@ def browser():
         yield browser
 
 
-@pytest.fixture(params=[(1280, "light"), (390, "dark")])
+@pytest.fixture(scope="module", params=[(1280, "light"), (390, "dark")])
 def page(request, browser, report):
     width, scheme = request.param
     page = browsing.opened(browser, report.as_uri(), viewport={"width": width, "height": 800}, color_scheme=scheme)
@@ -84,3 +84,4 @@ def test_a_method_that_is_hidden_is_hidden_in_both(page):
     page.evaluate("state.hidden.add('egnn'); settle();")
     assert page.locator("tr[data-method=egnn]:visible").count() == 0
     assert page.locator("tr[data-method=e3nn]:visible").count() >= 3
+    page.evaluate("state.hidden.delete('egnn'); settle();")

@@ -71,10 +71,11 @@ def opened(browser, report: Path, width: int = 1280, scheme: str = "light", hash
     return browsing.opened(browser, report.as_uri() + hash, **window)
 
 
-# whether all that a test can change of a page is as when this was first asked; a tip that is hidden says nothing
+# whether all that a test can change of a page is as when this was first asked; what it forgets is nothing to be seen
 UNCHANGED = """() => {
   const tip = document.getElementById("tip");
-  if (tip.hidden) tip.textContent = "";
+  if (tip.hidden) { tip.textContent = ""; tip.removeAttribute("style"); }
+  for (const link of document.querySelectorAll('nav a[class=""]')) link.removeAttribute("class");
   const inputs = Array.from(document.querySelectorAll("input"), (one) => [one.value, one.checked]);
   const active = document.activeElement, place = [location.hash, scrollX, scrollY, active.tagName, active.id];
   const now = JSON.stringify([document.documentElement.outerHTML, inputs, place]);
@@ -92,6 +93,7 @@ def pages(browser, report):
             known[width, scheme] = opened(browser, report, width, scheme)
         page = known[width, scheme]
         page.mouse.move(0, 0)
+        page.evaluate("document.activeElement.blur(); scrollTo(0, 0)")
         if not browsing.drawn(page).evaluate(UNCHANGED):
             page.goto("about:blank")
             page.requests.clear()

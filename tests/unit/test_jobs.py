@@ -158,3 +158,15 @@ def test_settings_are_small_parts_of_the_configuration():
     assert found["published"] == {"t": [{"name": "A"}]}
     assert found["tasks"] == {"t": {"source": "s", "history": 1, "name": "t"}}
     assert found["alignments"] == {"none": {"frames": "none", "options": {}}}
+
+
+def test_python_of_a_folder_without_one_is_the_interpreter_that_runs_this(tmp_path, monkeypatch):
+    assert jobs.folder_of_python(tmp_path) == Path(sys.executable).parent and not list(tmp_path.iterdir())
+    alone = tmp_path / "alone" / "python3.x"
+    alone.parent.mkdir()
+    alone.write_text(f'#!/bin/sh\nexec {sys.executable} "$@"\n')
+    alone.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(alone))
+    program = jobs.folder_of_python(tmp_path / "place") / "python"
+    done = subprocess.run([program, "-c", "print('a b')"], capture_output=True, text=True)
+    assert done.stdout == "a b\n" and program.is_relative_to(tmp_path / "place")

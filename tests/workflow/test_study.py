@@ -55,7 +55,8 @@ def test_every_run_folder_is_complete(tiny):
     promised = "model.safetensors run.json history.csv metrics.json predictions.h5 rollout.csv rollout.h5 physics.csv "
     promised = (promised + "audit.csv probes.csv controls.csv").split()
     records = [f".{name}.sha256" for name in promised]
-    assert sorted(p.name for p in folder.iterdir()) == sorted([*promised, *records])
+    marks = [f".{step}.mark" for step in ("trained", "evaluated", "audited")]
+    assert sorted(p.name for p in folder.iterdir()) == sorted([*promised, *records, *marks])
     with h5py.File(folder / "predictions.h5") as file:
         mse = np.mean((file["prediction"][()] - file["target"][()]) ** 2)
     assert json.loads((folder / "metrics.json").read_text())["mse"] == pytest.approx(mse, rel=1e-12)

@@ -12,8 +12,8 @@ rule audit_numpy:
         trained=done("trained"),
         changed=changed("trained"),
     output:
-        update(batch_files("audited")),
-        record=batch_record("audited"),
+        record=batch_record("audited"),  # first: by it later steps ask for all
+        files=update(batch_files("audited")),
     log:
         AUDIT_LOG,
     benchmark:
@@ -37,7 +37,7 @@ rule audit_numpy:
     message:
         f"Auditing the symmetry of {{wildcards.method}} on {{wildcards.task}}{OF_SIZE}"
     shell:
-        "NPROC={threads} {PYTHON} {input.script:q} --trajectory {input.trajectory:q} --runs {params.folders:q} "
+        "NPROC={threads} python {input.script:q} --trajectory {input.trajectory:q} --runs {params.folders:q} "
         "--samples {params.samples} --elements {params.elements} --processes {threads} --code {params.code} "
         "--forced {params.forced:q} --record {output.record:q} 2> {log:q}"
 
@@ -81,4 +81,4 @@ rule check_claims:
     message:
         "Checking that every method has the symmetries that it claims"
     shell:
-        "{PYTHON} {input.script:q} --audit {input.table:q} --output {output.text:q} 2> {log:q} || {{ cat {log:q} >&2; exit 1; }}"
+        "python {input.script:q} --audit {input.table:q} --output {output.text:q} 2> {log:q} || {{ cat {log:q} >&2; exit 1; }}"

@@ -24,7 +24,7 @@ rule chapter_baseline:
     message:
         "Training the chapter's linear baseline as printed"
     shell:
-        "{PYTHON} {input.script:q} baseline --input {input.trajectory:q} --output {output.arrays:q} 2> {log:q}"
+        "python {input.script:q} baseline --input {input.trajectory:q} --output {output.arrays:q} 2> {log:q}"
 
 
 rule chapter_network:
@@ -51,7 +51,7 @@ rule chapter_network:
     message:
         "Training the chapter's e3nn network as printed, 16 epochs in batches of one frame"
     shell:
-        "{PYTHON} {input.script:q} network --input {input.trajectory:q} --output {output.arrays:q} "
+        "python {input.script:q} network --input {input.trajectory:q} --output {output.arrays:q} "
         "--epochs {params.epochs} --seed {params.seed} 2> {log:q}"
 
 
@@ -77,7 +77,7 @@ rule chapter_ladder:
     message:
         "Measuring the invariances of the chapter's butane models"
     shell:
-        "{PYTHON} {input.script:q} ladder --output {output.table:q} 2> {log:q}"
+        "python {input.script:q} ladder --output {output.table:q} 2> {log:q}"
 
 
 rule chapter_table:
@@ -105,5 +105,5 @@ rule chapter_table:
     message:
         "Setting the correct measurement beside each number of the chapters"
     shell:
-        "{PYTHON} {input.script:q} table --input {input.trajectory:q} --baseline {input.baseline:q} "
+        "python {input.script:q} table --input {input.trajectory:q} --baseline {input.baseline:q} "
         "--network {input.network:q} --output {output.table:q} 2> {log:q}"

@@ -1,6 +1,7 @@
 # Helpers that rules read their inputs and parameters from.
 import json
 import os
+import re
 import shlex
 import sys
 from functools import cache
@@ -22,6 +23,8 @@ from equitraj.study.jobs import as_json
 from equitraj.study.jobs import pattern
 
 from snakemake_interface_executor_plugins.settings import DeploymentMethod
+
+PLACE = Path(".snakemake/equitraj")  # what is no result
 
 # Passwords and tokens go to downloads in the environment, and nowhere else.
 config = addresses.keep(config)
@@ -60,7 +63,8 @@ def call():
 
 
 # Without environments jobs run the interpreter that runs Snakemake, whatever `python` is in the shell.
-PYTHON = "python" if workflow.deployment_settings.deployment_method else shlex.quote(sys.executable)
+if not workflow.deployment_settings.deployment_method:
+    os.environ.update(PATH=os.pathsep.join(map(str, [jobs.folder_of_python(PLACE), *os.get_exec_path()])))
 if DeploymentMethod.CONDA in workflow.deployment_settings.deployment_method:
     os.environ.update(PYTHONNOUSERSITE="1")  # packages of the user's own are in no environment
 
@@ -103,7 +107,7 @@ def script(name):
     return ancient(local(relative(SCRIPTS / name)))
 
 
-library_code.keep(Path(".snakemake/equitraj/code.json"))
+library_code.keep(PLACE / "code.json")
 
 
 @cache
@@ -188,9 +192,20 @@ def gpus(wildcards):
     return int(config["device"] != "cpu" and (not IS_LOCAL or bool(devices.found())))
 
 
+@cache
+def in_use(kind):
+    """The tasks or methods of the study, of searches, and of what the call names: of those that are only defined, which
+    may be many, patterns would take most of the time of a run that has nothing to do."""
+    if Path(workflow.main_snakefile).resolve() != (SCRIPTS.parents[1] / "Snakefile").resolve():
+        return list(config[kind])  # another workflow may ask for any
+    words = {word for text in sys.argv for word in re.split(r"\W+", text)}
+    chosen = {*STUDY[kind], *(search[kind.removesuffix("s")] for search in config.get("tune", {}).values())}
+    return [name for name in config[kind] if name in chosen or name in words]
+
+
 def methods_of_framework(framework, gpu=None):
     """Pattern of the methods of one framework; with `gpu`, of those that profit from a GPU, or of the others."""
-    chosen = [m for m in config["methods"] if spec(m).framework == framework]
+    chosen = [m for m in in_use("methods") if spec(m).framework == framework]
     return pattern(m for m in chosen if gpu is None or spec(m).gpu == gpu)
 
 
@@ -374,7 +389,7 @@ def forced(wildcards, output):
 
 # What is too large for a command line goes to jobs in files. This process writes what they are copied from.
 SETTINGS = jobs.settings(config)
-GIVEN = Path(".snakemake/equitraj") / f"{jobs.digest(SETTINGS)}.json"
+GIVEN = PLACE / f"{jobs.digest(SETTINGS)}.json"
 if workflow.is_main_process and not workflow.dryrun and not GIVEN.exists():
     with files.atomic(GIVEN, recorded=False) as temporary:
         temporary.write_text(as_json(SETTINGS), encoding="utf-8")
@@ -415,8 +430,8 @@ def input_pairs(wildcards, input):
 
 wildcard_constraints:
     source=pattern(config["sources"]),
-    task=pattern(config["tasks"]),
-    method=pattern(config["methods"]),
+    task=pattern(in_use("tasks")),
+    method=pattern(in_use("methods")),
     alignment=pattern({*registry.names(registry.ALIGNMENTS), *config["alignments"]}),
     size=r"all|\d+",
     setting=pattern(SETTINGS),

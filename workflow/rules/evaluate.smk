@@ -12,8 +12,8 @@ rule evaluate_numpy:
         trained=done("trained"),
         changed=changed("trained"),
     output:
-        update(batch_files("evaluated")),
-        record=batch_record("evaluated"),
+        record=batch_record("evaluated"),  # first: by it later steps ask for all
+        files=update(batch_files("evaluated")),
     log:
         EVALUATE_LOG,
     benchmark:
@@ -36,7 +36,7 @@ rule evaluate_numpy:
     message:
         f"Evaluating {{wildcards.method}} on {{wildcards.task}}{OF_SIZE}"
     shell:
-        "NPROC={threads} {PYTHON} {input.script:q} --trajectory {input.trajectory:q} --runs {params.folders:q} "
+        "NPROC={threads} python {input.script:q} --trajectory {input.trajectory:q} --runs {params.folders:q} "
         "--rollout-steps {params.steps} --rollout-starts {params.starts} --code {params.code} "
         "--forced {params.forced:q} --record {output.record:q} 2> {log:q}"
 
@@ -98,7 +98,7 @@ rule collect:
     message:
         "Collecting the tables of {params.n_runs} runs"
     shell:
-        "{PYTHON} {input.script:q} --runs {params.runs:q} --plan {input.plan:q} --audited {params.sizes} "
+        "python {input.script:q} --runs {params.runs:q} --plan {input.plan:q} --audited {params.sizes} "
         "--trajectories {input.trajectories:q} "
         "--output {params.tables:q} 2> {log:q}"
 
@@ -133,5 +133,5 @@ rule routes:
     message:
         "Comparing routes to symmetry with the same models without them"
     shell:
-        "{PYTHON} {input.script:q} --blocks {input.blocks:q} --splits {input.splits:q} --routes {input.routes:q} "
+        "python {input.script:q} --blocks {input.blocks:q} --splits {input.splits:q} --routes {input.routes:q} "
         "--output {params.tables:q} 2> {log:q}"

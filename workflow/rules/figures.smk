@@ -68,7 +68,7 @@ rule figures:
     message:
         "Drawing {params.n_figures} figures"
     shell:
-        "{PYTHON} {input.script:q} --codes {params.codes:q} --forced {params.forced:q} --input {params.pairs:q} "
+        "python {input.script:q} --codes {params.codes:q} --forced {params.forced:q} --input {params.pairs:q} "
         "--folder {params.folder:q} 2> {log:q}"
 
 
@@ -127,5 +127,5 @@ rule film:
     message:
         "Filming a trajectory in several frames"
     shell:
-        "{PYTHON} {input.script:q} --trajectory {input.trajectory:q} --aligned {params.aligned:q} "
+        "python {input.script:q} --trajectory {input.trajectory:q} --aligned {params.aligned:q} "
         "--output {output.film:q} 2> {log:q}"

@@ -31,4 +31,4 @@ rule floor:
     message:
         "Simulating again from the test states, for the floor of {params.n_tasks} tasks"
     shell:
-        "{PYTHON} {input.script:q} --tasks {input.tasks:q} --trajectories {input.trajectories:q} --output {output:q} 2> {log:q}"
+        "python {input.script:q} --tasks {input.tasks:q} --trajectories {input.trajectories:q} --output {output:q} 2> {log:q}"

@@ -26,7 +26,7 @@ rule align:
     message:
         "Aligning {wildcards.task} by {wildcards.alignment}"
     shell:
-        "{PYTHON} {input.script:q} --trajectory {input.trajectory:q} --task {params.task:q} "
+        "python {input.script:q} --trajectory {input.trajectory:q} --task {params.task:q} "
         "--name {wildcards.alignment} --alignment {params.alignment:q} --output {output.aligned:q} 2> {log:q}"
 
 
@@ -70,5 +70,5 @@ rule diagnose_alignments:
     message:
         "Measuring what each alignment does to the data"
     shell:
-        "{PYTHON} {input.script:q} --tasks {input.tasks:q} --alignments {input.alignments:q} "
+        "python {input.script:q} --tasks {input.tasks:q} --alignments {input.alignments:q} "
         "--aligned {params.folder:q} --trajectories {input.trajectories:q} --output {params.tables:q} 2> {log:q}"

@@ -21,7 +21,7 @@ rule setting:
     message:
         "Writing down the {wildcards.setting} of the study"
     shell:
-        "{PYTHON} {input.script:q} --settings {params.given:q} --part {wildcards.setting} --output {output.part:q} 2> {log:q}"
+        "python {input.script:q} --settings {params.given:q} --part {wildcards.setting} --output {output.part:q} 2> {log:q}"
 
 
 rule published:
@@ -43,7 +43,7 @@ rule published:
     message:
         "Writing down what others published"
     shell:
-        "{PYTHON} {input.script:q} --published {input.published:q} --output {output.table:q} 2> {log:q}"
+        "python {input.script:q} --published {input.published:q} --output {output.table:q} 2> {log:q}"
 
 
 rule report:
@@ -83,7 +83,7 @@ rule report:
     message:
         "Writing the report"
     shell:
-        "{PYTHON} {input.script:q} --tables {params.tables:q} --figures {params.figures:q} "
+        "python {input.script:q} --tables {params.tables:q} --figures {params.figures:q} "
         "--config {input.config:q} --benchmarks {params.benchmarks:q} --runs {params.runs:q} "
         "{params.film:q} --show {params.show:q} --plan {input.plan:q} "
         "--output {output.html:q} 2> {log:q}"

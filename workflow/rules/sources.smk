@@ -24,7 +24,7 @@ rule fetch:
     message:
         "Fetching {wildcards.source}"
     shell:
-        "{PYTHON} {input.script:q} --source {params.source:q} --mirror={params.mirror:q} "
+        "python {input.script:q} --source {params.source:q} --mirror={params.mirror:q} "
         "--output {output.trajectory:q} 2> {log:q}"
 
 
@@ -54,7 +54,7 @@ rule read_file:
     message:
         "Reading the file of {wildcards.source}"
     shell:
-        "{PYTHON} {input.script:q} --source {params.source:q} --output {output.trajectory:q} 2> {log:q}"
+        "python {input.script:q} --source {params.source:q} --output {output.trajectory:q} 2> {log:q}"
 
 
 rule simulate:
@@ -81,7 +81,7 @@ rule simulate:
     message:
         "Simulating {wildcards.source}"
     shell:
-        "{PYTHON} {input.script:q} --source {params.source:q} --output {output.trajectory:q} 2> {log:q}"
+        "python {input.script:q} --source {params.source:q} --output {output.trajectory:q} 2> {log:q}"
 
 
 rule lift:
@@ -107,5 +107,5 @@ rule lift:
     message:
         "Lifting {wildcards.source} to three dimensions"
     shell:
-        "{PYTHON} {input.script:q} --input {input.trajectory:q} --source {params.source:q} "
+        "python {input.script:q} --input {input.trajectory:q} --source {params.source:q} "
         "--output {output.trajectory:q} 2> {log:q}"

@@ -13,8 +13,8 @@ rule train_numpy:
         trajectory=lifted,
         aligned=aligned,
     output:
-        update(batch_files("trained")),
-        record=batch_record("trained"),
+        record=batch_record("trained"),  # first: by it later steps ask for all
+        files=update(batch_files("trained")),
     log:
         TRAIN_LOG,
     benchmark:
@@ -39,7 +39,7 @@ rule train_numpy:
     message:
         f"Fitting {{wildcards.method}} on {{wildcards.task}}{OF_SIZE}"
     shell:
-        "NPROC={threads} {PYTHON} {input.script:q} --task {params.task:q} --method {params.method:q} "
+        "NPROC={threads} python {input.script:q} --task {params.task:q} --method {params.method:q} "
         "--sizes {params.sizes} --seeds {params.seeds} --trajectory {input.trajectory:q} --aligned {input.aligned:q} "
         "--device {params.device} --code {params.code} --forced {params.forced:q} --folder {params.folder:q} "
         "--record {output.record:q} 2> {log:q}"

@@ -34,7 +34,7 @@ rule tune:
     message:
         "Searching hyperparameters: {wildcards.search}"
     shell:
-        "NPROC={threads} {PYTHON} {input.script:q} --name {wildcards.search} --search {params.search:q} --task {params.task:q} "
+        "NPROC={threads} python {input.script:q} --name {wildcards.search} --search {params.search:q} --task {params.task:q} "
         "--method {params.method:q} --trajectory {input.trajectory:q} --aligned {input.aligned:q} --device {params.device} "
         "--journal {params.journal:q} --trials {output.trials:q} --best {output.best:q} 2> {log:q}"
 
@@ -58,4 +58,4 @@ rule all_trials:
     message:
         "Collecting the trials of all searches"
     shell:
-        "{PYTHON} {input.script:q} --tables {input.tables:q} --output {output.table:q} 2> {log:q}"
+        "python {input.script:q} --tables {input.tables:q} --output {output.table:q} 2> {log:q}"

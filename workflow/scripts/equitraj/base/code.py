@@ -30,6 +30,7 @@ def imported_files(path: Path) -> frozenset[Path]:
     return frozenset(found - {path})
 
 
+@cache
 def direct_imports(path: Path) -> frozenset[Path]:
     """The files of the library that a Python file imports itself."""
     found = {p for module in facts(path)["imports"] for p in _module_files(module)}
@@ -67,6 +68,7 @@ def command_digest(command: str, model: str, frames: str, *others: Path) -> str:
     return code_digest(*command_files(command, model, frames), *others)
 
 
+@cache
 def with_imports(*paths: Path) -> list[Path]:
     """Files, and all files of the library that are run when they are imported."""
     given = {*paths, *(package for path in paths for package in _packages_of(path))}

@@ -1,7 +1,7 @@
 """A multilayer perceptron on all coordinates and displacements at once: it knows of no symmetry."""
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import equinox as eqx
 import jax
@@ -32,6 +32,7 @@ class Network(eqx.Module):
     mlp: eqx.nn.MLP
     mean: tuple[float, ...]
     scale: float
+    compiler_options: ClassVar = {"xla_cpu_use_fusion_emitters": True}  # twice as fast, compiled a third longer
 
     def __call__(self, inputs: dict[str, jax.Array]) -> jax.Array:
         """(B, N, 3) from `position` (B, N, 3), `displacement` (B, K - 1, N, 3) and `scalar` (B, N, F) if any."""

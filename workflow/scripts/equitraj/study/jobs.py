@@ -3,6 +3,8 @@
 import hashlib
 import json
 import re
+import shlex
+import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -106,6 +108,19 @@ def alignment_of(config: dict, method: str) -> str:
 def named_figures(words: Iterable[str]) -> list[str]:
     """The figures whose files a command line names."""
     return sorted({match[1] for word in words if (match := FIGURE_FILE.fullmatch(word))})
+
+
+def folder_of_python(place: Path) -> Path:
+    """A folder whose `python` is the interpreter that runs this: its own, or one made in `place`."""
+    interpreter = Path(sys.executable)
+    beside = interpreter.with_name("python")
+    if beside.exists() and beside.samefile(interpreter):
+        return interpreter.parent
+    program = (place / "bin/python").absolute()
+    with files.atomic(program, recorded=False) as temporary:
+        temporary.write_text(f'#!/bin/sh\nexec {shlex.quote(str(interpreter))} "$@"\n', encoding="utf-8")
+        temporary.chmod(0o755)
+    return program.parent
 
 
 class Memory:
