@@ -239,7 +239,8 @@ def test_the_question_and_the_configuration_are_on_the_page(folder):
     text = (folder / "r.html").read_text()
     assert "Which &lt;one&gt;?" in text and "<h1>Predicting where points go next: Trial</h1>" in text
     encoded = text.split("data:text/yaml;base64,")[1].split('"')[0]
-    assert yaml.safe_load(base64.b64decode(encoded)) == synthetic_tables.resolved_config(TASKS)
+    given = json.loads((folder / "config.json").read_text())
+    assert yaml.safe_load(base64.b64decode(encoded)) == given
 
 
 def test_a_missing_table_is_one_line(tmp_path):
@@ -262,11 +263,12 @@ def test_training_sizes_are_shown_where_there_are_several(folder):
 def test_what_another_study_left_in_the_folders_stays_out(folder):
     """A page for a study of one figure and one training, in folders that hold more."""
     benchmarks = folder / "other_benchmarks"
-    for batch in ("ours/m/nall", "theirs/m/nall"):
+    for batch in ("ours/m", "theirs/m"):  # of all sizes together
         path = benchmarks / "train" / f"{batch}.tsv"
         path.parent.mkdir(parents=True)
         path.write_text("s\tmax_rss\n7.0\t1.0\n")
-    plan = json.dumps({"methods": {"ours": ["m"]}, "train_sizes": ["all"], "seeds": [0]})
+    plan = folder / "plan.json"
+    plan.write_text(json.dumps({"methods": {"ours": ["m"]}, "train_sizes": ["all"], "seeds": [0]}))
     only = ["--show", "accuracy", "--plan", plan, "--benchmarks", benchmarks]
     result = make(folder, synthetic_tables.resolved_config(TASKS), *only)
     assert result.returncode == 0, result.stderr

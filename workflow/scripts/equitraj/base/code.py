@@ -13,8 +13,9 @@ from functools import cache
 from os.path import relpath
 from pathlib import Path
 
+from equitraj.base import registry
 from equitraj.base.files import write_json
-from equitraj.base.registry import ALIGNMENTS, LIBRARY, is_learned, model_spec, parsed
+from equitraj.base.registry import ALIGNMENTS, is_learned, model_spec, parsed
 
 
 @cache
@@ -51,14 +52,14 @@ def method_files(model: str, frames: str) -> list[Path]:
         names.append(f"training/units/{spec.framework}.py")
     if is_learned(frames):
         names.append(f"frames/canonical/{spec.framework}.py")
-    return [LIBRARY / name for name in names]
+    return [registry.LIBRARY / name for name in names]
 
 
 def command_files(command: str, model: str, frames: str) -> list[Path]:
     """A command, such as `train.py`, and the files that it runs for a method and does not import by name."""
-    files, spec = [LIBRARY.parent / command, *method_files(model, frames)], model_spec(model)
+    files, spec = [registry.LIBRARY.parent / command, *method_files(model, frames)], model_spec(model)
     if command == "audit.py" and not spec.closed_form:
-        files.append(LIBRARY / f"symmetry/lie/{spec.framework}.py")
+        files.append(registry.LIBRARY / f"symmetry/lie/{spec.framework}.py")
     return files
 
 
@@ -77,13 +78,13 @@ def with_imports(*paths: Path) -> list[Path]:
 
 def _packages_of(path: Path) -> list[Path]:
     """The `__init__.py` of each package of the library that a file lies in."""
-    inside = [place for place in path.parents if place.is_relative_to(LIBRARY)]
+    inside = [place for place in path.parents if place.is_relative_to(registry.LIBRARY)]
     return [place / "__init__.py" for place in inside if (place / "__init__.py").is_file()]
 
 
 def code_digest(*paths: Path) -> str:
     """The sha256 of what Python files, and all files of the library that they import, do."""
-    digests = (f"{relpath(path, LIBRARY.parent)} {syntax_digest(path)}" for path in with_imports(*paths))
+    digests = (f"{relpath(path, registry.LIBRARY.parent)} {syntax_digest(path)}" for path in with_imports(*paths))
     return hashlib.sha256("\n".join(digests).encode()).hexdigest()
 
 
@@ -158,9 +159,9 @@ def _has_docstring(node: ast.AST) -> bool:
 
 def _module_files(module: str) -> Iterator[Path]:
     """Where a module's file may be, and what is run before it: the `__init__.py` of the packages that it lies in."""
-    path = LIBRARY.joinpath(*module.split(".")[1:])
+    path = registry.LIBRARY.joinpath(*module.split(".")[1:])
     yield path.with_suffix(".py")
-    while path != LIBRARY.parent:
+    while path != registry.LIBRARY.parent:
         yield path / "__init__.py"
         path = path.parent
 
