@@ -1,8 +1,6 @@
 """Programs that JAX compiles: one for all runs of a method, kept in the folder of a study."""
 
 import json
-import subprocess
-import sys
 from dataclasses import asdict
 from pathlib import Path
 
@@ -10,12 +8,14 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
+from called import SCRIPTS
+from copies import Copies, copies
 from equitraj.base.files import read_json
 from equitraj.data.trajectory import write
 from equitraj.frames.run import run as align
 from equitraj.training import run as train_run
 from equitraj.training.method import Method
-from study import REPOSITORY, environment
+from study import environment
 
 TASK = {"name": "chain_k3", "source": "chain", "history": 3, "lag": 1}
 TASK["split"] = {"by": "time", "train": 60, "validation": 20, "test": 30}
@@ -36,40 +36,58 @@ def method(model: str, **training: object) -> Method:
     return Method(model, model, "centre_of_mass", "none", OPTIONS[model], options)
 
 
-def train(files: Path, folder: Path, model: str, size: str, compiled: Path) -> list[dict]:
-    """Two seeds by `train.py`, in a process of its own that keeps its programs in `compiled`."""
-    call = [sys.executable, REPOSITORY / "workflow/scripts/train.py", "--task", json.dumps(TASK), "--size", size]
-    call += ["--method", json.dumps(asdict(method(model))), "--seeds", "0", "1", "--folder", folder]
-    call += ["--trajectory", files / "lifted.h5", "--aligned", files / "aligned.h5"]
-    variables = environment(EQUITRAJ_COMPILED=str(compiled))
-    variables.pop("JAX_COMPILATION_CACHE_DIR", None)
-    done = subprocess.run(call, env=variables, capture_output=True, text=True)
+@pytest.fixture(scope="module")
+def processes(tmp_path_factory):
+    """Processes that have imported JAX, with the flags of the library."""
+    variables = environment(PYTHONPATH=str(SCRIPTS))
+    for name in ("JAX_COMPILATION_CACHE_DIR", "XLA_FLAGS"):
+        variables.pop(name, None)
+    with copies("import equinox, jax, optax", tmp_path_factory.mktemp("said"), variables) as processes:
+        yield processes
+
+
+# `train.py`; it keeps its programs in a folder, and prints for how many trainings it asked for one
+TRAIN = f"""
+import os, runpy, sys
+os.environ["EQUITRAJ_COMPILED"] = sys.argv.pop(1)
+from equitraj.training import jax
+whole, asked = jax.Trainer._compiled, []
+jax.Trainer._compiled = lambda *given: asked.append(given) or whole(*given)
+runpy.run_path({str(SCRIPTS / "train.py")!r}, run_name="__main__")
+print(len(asked))
+"""
+
+
+def train(processes: Copies, files: Path, folder: Path, model: str, *sizes: str) -> int:
+    """Two seeds of each size in a process that keeps its programs in `compiled` below a folder; how many it asked for."""
+    words = ["train.py", folder / "compiled", "--task", json.dumps(TASK), "--method", json.dumps(asdict(method(model)))]
+    words += ["--trajectory", files / "lifted.h5", "--aligned", files / "aligned.h5", "--folder", folder / "runs"]
+    done = processes(TRAIN, [*words, "--sizes", *sizes, "--seeds", "0", "1"])
     assert done.returncode == 0, done.stderr
-    return [read_json(folder / f"seed{seed}" / "run.json") for seed in (0, 1)]
+    for size in sizes:
+        for seed in (0, 1):
+            assert read_json(folder / f"runs/n{size}/seed{seed}/run.json")["status"] == "ok"
+    return int(done.stdout)
 
 
-def programs(compiled: Path) -> set[str]:
+def programs(folder: Path) -> set[str]:
     """The compiled epochs in a folder."""
-    return {path.name for path in compiled.rglob("jit_epoch*-cache")}
+    return {path.name for path in folder.rglob("jit_epoch*-cache")}
 
 
 @pytest.mark.parametrize("model", OPTIONS)
-def test_seeds_and_training_sizes_share_one_program(files, tmp_path, model):
-    records = train(files, tmp_path / "all", model, "all", tmp_path / "compiled")
-    assert len(kept := programs(tmp_path / "compiled")) == 1
-    assert records[1]["compile_seconds"] < records[0]["compile_seconds"]
-    records += train(files, tmp_path / "40", model, "40", tmp_path / "compiled")
-    records += train(files, tmp_path / "9", model, "9", tmp_path / "compiled")  # fewer than a batch
-    assert programs(tmp_path / "compiled") == kept
-    assert [record["status"] for record in records] == ["ok"] * 6
+def test_seeds_and_training_sizes_share_one_program_and_another_process_finds_it(processes, files, tmp_path, model):
+    assert train(processes, files, tmp_path, model, "all", "40") == 1
+    assert len(kept := programs(tmp_path)) == 1
+    assert train(processes, files, tmp_path, model, "9") == 1  # fewer than a batch
+    assert programs(tmp_path) == kept
 
 
-def test_a_damaged_program_is_made_again(files, tmp_path):
-    train(files, tmp_path / "first", "mlp", "all", tmp_path / "compiled")
+def test_a_damaged_program_is_made_again(processes, files, tmp_path):
+    train(processes, files, tmp_path, "mlp", "all")
     for path in (tmp_path / "compiled").rglob("*-cache"):
         path.write_bytes(path.read_bytes()[:100])
-    record, _ = train(files, tmp_path / "second", "mlp", "all", tmp_path / "compiled")
-    assert record["status"] == "ok"
+    train(processes, files, tmp_path, "mlp", "40")
 
 
 @pytest.mark.parametrize("size", ["all", "40", "9"])

@@ -2,8 +2,6 @@
 
 import json
 import signal
-import subprocess
-import sys
 from dataclasses import asdict
 from pathlib import Path
 
@@ -11,11 +9,13 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
+from called import SCRIPTS
+from copies import copies
 from equitraj.base.files import read_json
 from equitraj.data.trajectory import write
 from equitraj.frames.run import run as align
 from equitraj.training.method import Method
-from study import REPOSITORY, environment
+from study import environment
 
 TASK = {"name": "chain_k3", "source": "chain", "history": 3, "lag": 1}
 TASK["split"] = {"by": "time", "train": 60, "validation": 20, "test": 30}
@@ -25,7 +25,6 @@ NETWORKS = {
 }
 TRAINING = {"epochs": 5, "batch_size": 16, "learning_rate": 0.005, "ema": 0.5, "checkpoint_seconds": 0.0}
 SEEDS = ("0", "1", "2")
-SCRIPT = REPOSITORY / "workflow/scripts/train.py"
 # What is called when the process kills itself, for the how manieth time since it started.
 MOMENTS = {
     "in the third epoch of the first seed": ("equitraj.training.outcome.Monitor.record", 3),
@@ -55,30 +54,38 @@ runpy.run_path(script, run_name="__main__")
 """
 
 
-def train(files: Path, folder: Path, model: str, *before: str) -> subprocess.CompletedProcess:
-    """`train.py` on all seeds, or what `before` makes of it."""
+@pytest.fixture(scope="module")
+def processes(tmp_path_factory):
+    """Processes that have imported both frameworks."""
+    imports = "import equitraj.models.e3nn_network, equitraj.models.mlp, equitraj.training.jax, equitraj.training.torch"
+    with copies(imports, tmp_path_factory.mktemp("said"), environment(PYTHONPATH=str(SCRIPTS))) as processes:
+        yield processes
+
+
+def words(files: Path, folder: Path, model: str) -> list[object]:
+    """What follows `train.py` for all seeds."""
     method = asdict(Method(model, model, "centre_of_mass", "none", NETWORKS[model], TRAINING))
-    call = [sys.executable, *(before or (SCRIPT,)), "--task", json.dumps(TASK), "--method", json.dumps(method)]
-    call += ["--trajectory", files / "lifted.h5", "--aligned", files / "aligned.h5", "--folder", folder]
-    variables = environment(PYTHONPATH=str(SCRIPT.parent))
-    return subprocess.run([*call, "--seeds", *SEEDS], env=variables, capture_output=True, text=True)
+    given = ["--task", json.dumps(TASK), "--method", json.dumps(method), "--seeds", *SEEDS, "--folder", folder]
+    return [*given, "--trajectory", files / "lifted.h5", "--aligned", files / "aligned.h5"]
 
 
 @pytest.mark.parametrize("model", NETWORKS)
-def test_a_batch_killed_at_five_moments_ends_in_the_same_weights_and_histories(chain, tmp_path, model):
+def test_a_batch_killed_at_five_moments_ends_in_the_same_weights_and_histories(chain, tmp_path, processes, model):
     write(tmp_path / "lifted.h5", chain)
     align(tmp_path / "lifted.h5", TASK, "com", {"frames": "centre_of_mass", "options": {}}, tmp_path / "aligned.h5")
-    done = train(tmp_path, tmp_path / "whole", model)
+    train = f"import runpy; runpy.run_path({str(SCRIPTS / 'train.py')!r}, run_name='__main__')"
+    done = processes(train, ["train.py", *words(tmp_path, tmp_path / "whole", model)])
     assert done.returncode == 0, done.stderr
     for moment, (place, count) in MOMENTS.items():
-        done = train(tmp_path, tmp_path / "killed", model, "-c", KILLED, SCRIPT, place, str(count))
+        call = ["-c", SCRIPTS / "train.py", place, count, *words(tmp_path, tmp_path / "killed", model)]
+        done = processes(KILLED, call)
         assert done.returncode == -signal.SIGKILL, (moment, done.stderr)
-    done = train(tmp_path, tmp_path / "killed", model)
+    done = processes(train, ["train.py", *words(tmp_path, tmp_path / "killed", model)])
     assert done.returncode == 0, done.stderr
     assert "epoch" not in done.stderr, "what had ended was trained anew"
-    assert not (tmp_path / "killed" / "checkpoints").exists()
+    assert not list((tmp_path / "killed").rglob("checkpoints"))
     for seed in SEEDS:
-        whole, killed = (tmp_path / name / f"seed{seed}" for name in ("whole", "killed"))
+        whole, killed = (tmp_path / name / f"nall/seed{seed}" for name in ("whole", "killed"))
         expected, found = (load_file(folder / "model.safetensors") for folder in (whole, killed))
         assert found.keys() == expected.keys()
         for name, value in expected.items():

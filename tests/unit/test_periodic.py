@@ -187,7 +187,7 @@ def test_it_is_trained_evaluated_and_audited_in_its_box(near, tmp_path, alignmen
     align(tmp_path / "a.h5", TASK, alignment, {"frames": alignment, "options": {}}, tmp_path / "b.h5")
     training = {"epochs": 8, "batch_size": 4, "learning_rate": 0.01, "ema": 0.0, "symmetry_penalty": 0.1}
     method = replace(near(alignment, max_radius=0.5), augmentation=augmentation, training=training)
-    train(TASK, method, "all", [0], tmp_path / "a.h5", tmp_path / "b.h5", tmp_path)
+    train(TASK, method, "all", [0], tmp_path / "a.h5", tmp_path / "b.h5", tmp_path, code="of a file elsewhere")
     record = read_json(tmp_path / "seed0/run.json")
     assert record["status"] == "ok", record["status"]
     history = np.genfromtxt(tmp_path / "seed0/history.csv", delimiter=",", names=True)["validation_mse"]

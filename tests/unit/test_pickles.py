@@ -4,7 +4,6 @@ import builtins
 import copyreg
 import ctypes
 import io
-import json
 import os
 import pickle
 import re
@@ -19,6 +18,7 @@ import numpy as np
 import pytest
 
 from called import SCRIPTS, called
+from copies import copies
 from equitraj.base import sandbox
 from equitraj.base.sandbox import Limits
 from equitraj.data import pickles
@@ -39,46 +39,25 @@ class Calls:
         return self.call
 
 
-# Each pickle has a process of its own, closed before it reads: a copy of this one, which has imported what it needs.
-READERS = """
-import json, os, sys
-from equitraj.data import pickles
-
-while line := sys.stdin.readline():
-    places, sys.argv = json.loads(line)
-    if not (child := os.fork()):
-        for number, place in enumerate(places):
-            os.dup2(os.open(place, os.O_CREAT | os.O_TRUNC | os.O_WRONLY if number else os.O_RDONLY), number)
-        sys.stdin, sys.stdout = os.fdopen(0), os.fdopen(1, "w")
-        pickles.main()
-        sys.stdout.flush()
-        os._exit(0)
-    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
-"""
-
-
 @pytest.fixture(scope="module")
-def readers():
-    """A process that becomes a reader of pickles when it is asked to."""
+def readers(tmp_path_factory):
+    """Processes that read pickles as those of the library do, and need not be started anew."""
     variables = {"PYTHONPATH": str(SCRIPTS), "PATH": os.environ["PATH"], "OPENBLAS_NUM_THREADS": "1"}
-    call, pipes = [*sandbox._namespaces(), sys.executable, "-c", READERS], {"text": True, "cwd": "/"}
-    with subprocess.Popen(call, env=variables, stdin=subprocess.PIPE, stdout=subprocess.PIPE, **pipes) as process:
-        yield process
-        process.stdin.close()
+    folder, prefix = tmp_path_factory.mktemp("said"), sandbox._namespaces()
+    with copies("from equitraj.data import pickles", folder, variables, prefix) as readers:
+        yield readers
 
 
 @pytest.fixture
-def copied(readers, tmp_path_factory, monkeypatch):
-    """Readers that need not be started. The tests of limits, and those of the command, start theirs."""
-    said = tmp_path_factory.mktemp("said") / "errors"
+def copied(readers, monkeypatch):
+    """Pickles are read in copies of a process. The tests of limits, and those of the command, start theirs."""
 
     def run(module: str, arguments: list[str], source: io.IOBase, output: io.IOBase, limits: Limits) -> None:
-        words = [module, *map(str, asdict(limits).values()), *arguments]
-        print(json.dumps([[source.name, str(output.name), str(said)], words]), file=readers.stdin, flush=True)
-        if status := int(readers.stdout.readline()):
-            raise ValueError(
-                sandbox._reason(subprocess.CompletedProcess(words, status, b"", said.read_bytes()), limits)
-            )
+        words = [module, *asdict(limits).values(), *arguments]
+        done = readers("from equitraj.data import pickles; pickles.main()", words, source.name, output.name)
+        if done.returncode:
+            done.stderr = done.stderr.encode()
+            raise ValueError(sandbox._reason(done, limits))
 
     monkeypatch.setattr(sandbox, "run", run)
 

@@ -247,7 +247,7 @@ def test_networks_learn_in_sets_of_frames_and_in_learned_ones(files, tmp_path, m
     options = {"epochs": 12, "batch_size": 16, "learning_rate": 0.005, "ema": 0.5}
     method = Method("m", model, alignment, "none", NETWORKS[model], options)
     train_run.run(TASK, method, "all", [0], files / "lifted.h5", tmp_path / "aligned.h5", tmp_path)
-    assert read_json(tmp_path / "seed0" / "run.json")["status"] == "ok"
+    assert read_json(tmp_path / "nall" / "seed0" / "run.json")["status"] == "ok"
     assert history(tmp_path)["validation_mse"].min() < history(tmp_path)["validation_mse"][0]
 
 
@@ -313,7 +313,7 @@ def test_dense_batches_need_no_torch_geometric(files, tmp_path):
     call += ["--trajectory", files / "lifted.h5", "--aligned", tmp_path / "a.h5", "--folder", tmp_path]
     done = subprocess.run(call, env=environment(PYTHONPATH=str(script.parent)), capture_output=True, text=True)
     assert done.stdout == "False\n", done.stderr
-    assert read_json(tmp_path / "seed0" / "run.json")["status"] == "ok"
+    assert read_json(tmp_path / "nall" / "seed0" / "run.json")["status"] == "ok"
 
 
 def frame_batch(n_samples: int = 4, n_frames: int = 3):

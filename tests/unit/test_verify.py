@@ -127,7 +127,7 @@ def test_a_tampered_record_is_one_line_that_names_file_and_key(run, key):
     content_at[last] = value
     files.write_json(path, content)  # with a record of its own
     done = called("evaluate.py", "--trajectory", "results/data/s/lifted.h5", "--runs", run)
-    assert done.returncode == 1 and done.stderr.splitlines()[1:] == [f"error: {path}: {message}"]
+    assert done.returncode == 1 and done.stderr.splitlines()[1:] == ["# ended: error", f"error: {path}: {message}"]
     assert verify.verify([Path("results")])[1][0].detail == message
 
 

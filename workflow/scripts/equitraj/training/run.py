@@ -170,10 +170,11 @@ def run(
     aligned: Path,
     folder: Path,
     place: Place = CPU,
+    code: str = "",
 ) -> None:
     """Train `method` on `task`; write one run folder per seed below `folder`, until then checkpoints."""
     with opened(trajectory) as whole, opened_observables(aligned) as observed:
-        training = Training(task, method, whole, observed, place)
+        training = Training(task, method, whole, observed, place, code)
         training.train(size, seeds, folder)
         training.forget()
 
