@@ -59,7 +59,7 @@ print(len(asked))
 
 
 def train(processes: Copies, files: Path, folder: Path, model: str, *sizes: str) -> int:
-    """Two seeds of each size in a process that keeps its programs in `compiled` below a folder; how many it asked for."""
+    """Train two seeds of each size in a process that keeps its programs below a folder; how many it asked for."""
     words = ["train.py", folder / "compiled", "--task", json.dumps(TASK), "--method", json.dumps(asdict(method(model)))]
     words += ["--trajectory", files / "lifted.h5", "--aligned", files / "aligned.h5", "--folder", folder / "runs"]
     done = processes(TRAIN, [*words, "--sizes", *sizes, "--seeds", "0", "1"])

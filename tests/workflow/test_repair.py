@@ -29,7 +29,7 @@ DAMAGED = {
     f"{RUNS}/persistence/nall/seed0/run.json": (lambda content: b"", "empty"),
     "results/tables/alignment.csv": (lambda content: content[:200], "200 bytes, "),
 }
-LATER = {f"{RUNS}/tiny_egnn/nall/seed0/history.csv": (lambda content: content[:30], "30 bytes, ")}
+LATER = {f"{RUNS}/tiny_egnn/nall/seed0/rollout.csv": (lambda content: content[:30], "30 bytes, ")}
 
 
 def damage(folder: Path, files: dict) -> None:
