@@ -59,7 +59,7 @@ class Copies:
 
 @contextmanager
 def copies(imports: str, folder: Path, variables: dict[str, str], prefix: Sequence[str] = ()) -> Iterator[Copies]:
-    """Copies of a process with this environment; what `imports` imports may start no threads: copies would lack them."""
+    """Copies of a process with this environment; what `imports` imports may start no threads: copies lack them."""
     call, pipes = [*prefix, sys.executable, "-c", ORIGINAL.format(imports=imports)], {"text": True, "cwd": "/"}
     with subprocess.Popen(call, env=variables, stdin=subprocess.PIPE, stdout=subprocess.PIPE, **pipes) as original:
         yield Copies(original, folder)
