@@ -1,12 +1,13 @@
 """The published EGNN, on columns, against its equations written out in loops over points."""
 
-import jax
-import jax.numpy as jnp
+from dataclasses import asdict
+
 import numpy as np
+from drawn import apply, drawn
 
 from equitraj.data.features import Shape, Statistics
 from equitraj.models import egnn_published
-from equitraj.training.jax import named_arrays, with_arrays
+from equitraj.training.jax import named_arrays
 
 SHAPE = Shape(4, 1, 1, Statistics("last", (0.0,), 0.5, 0.3, (0.0, 0.0, 0.0), 1.0, 2.0), time_step=0.1)
 
@@ -42,13 +43,11 @@ def reference(weights: dict, x: np.ndarray, v: np.ndarray, charge: np.ndarray, l
 def test_columns_are_the_published_equations():
     rng = np.random.default_rng(0)
     options = egnn_published.Hyperparameters(width=8, layers=3)
-    built = egnn_published.build(options, SHAPE, jax.random.key(0))
-    weights = {k: w.astype(float) for k, w in named_arrays(built).items()}
-    weights["layers.push.second.weight"] *= 1000  # or pushes would hardly count
-    network = with_arrays(built, weights, "float64")
+    network = drawn(egnn_published, SHAPE, **asdict(options))
+    weights = named_arrays(network)
     x, past, charge = rng.normal(size=(3, 4, 3)), rng.normal(size=(3, 1, 4, 3)), rng.choice([-1.0, 1], size=(3, 4, 1))
     inputs = {"position": x, "displacement": past, "scalar": charge, "adjacency": np.zeros((3, 4, 4))}
-    found = network({k: jnp.asarray(v) for k, v in inputs.items()})
+    found = apply(network, inputs)
     for i in range(3):
         # velocities in the data's units: displacement_scale over time_step
         expected = reference(weights, x[i], 3 * past[i, 0], charge[i, :, 0], 3)
@@ -57,7 +56,7 @@ def test_columns_are_the_published_equations():
 
 def test_sizes_are_those_of_the_published_network():
     """Linear layers of the authors' `EGNN_vel` with 64 features, 4 layers, and one edge feature more: a bond."""
-    built = egnn_published.build(egnn_published.Hyperparameters(), SHAPE, jax.random.key(0))
+    built = drawn(egnn_published, SHAPE)
     per_layer = (2 * 64 + 1 + 2 + 1) * 64 + 64 + 64 * 64 + 64  # messages
     per_layer += 64 * 64 + 64 + 64 + (64 * 64 + 64 + 64 + 1) + (128 * 64 + 64 + 64 * 64 + 64)
     assert sum(w.size for w in named_arrays(built).values()) == 64 + 64 + 4 * per_layer

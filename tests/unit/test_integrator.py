@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from drawn import apply
 
 from equitraj.data.features import Shape, Statistics
 from equitraj.models import _forces, integrator
@@ -27,9 +28,17 @@ def in_float64(tree):
     return with_arrays(tree, named_arrays(tree), "float64")
 
 
+def built(shape: Shape, seed: int = 0, **options) -> integrator.Network:
+    build = eqx.filter_jit(lambda key: integrator.build(Hyperparameters(**options), shape, key))
+    return in_float64(build(jax.random.key(seed)))
+
+
+accelerated = eqx.filter_jit(lambda network, *given: network.acceleration(*given))  # one program for all operations
+
+
 def network(shape: Shape = SHAPE, **options) -> integrator.Network:
     """One whose forces are not small."""
-    found = in_float64(integrator.build(Hyperparameters(**options), shape, jax.random.key(0)))
+    found = built(shape, **options)
     return eqx.tree_at(lambda n: n.bend, found, jnp.full(shape.n_displacements + 1, 3.0))
 
 
@@ -76,7 +85,7 @@ def test_momentum_and_angular_momentum_are_kept_by_every_force(options):
     made, position = network(**options), drawn(3, 5, 3, 2)
     frozen = {"pair": made.pairs.embedded(drawn(4, 1, 10, 2))}
     frozen |= {"angle": made.angles.embedded(jnp.zeros((0, 5, 2)))} if made.angles else {}
-    force = made.acceleration(position, frozen)
+    force = accelerated(made, position, frozen)
     assert jnp.abs(force).max() > 1e-3
     np.testing.assert_allclose(force.sum(0), 0, atol=1e-14)
     np.testing.assert_allclose(jnp.cross(position, force, axis=1).sum(0), 0, atol=1e-13)
@@ -86,18 +95,18 @@ def test_without_forces_points_move_straight_on():
     made = network(replace(SHAPE, lag=3))
     still = eqx.tree_at(lambda n: (n.pairs.force.weight, n.pairs.force.bias), made, replace_fn=jnp.zeros_like)
     given = inputs()
-    np.testing.assert_allclose(still(given), 3 * 0.1 * given["displacement"][:, -1], rtol=1e-12)
+    np.testing.assert_allclose(apply(still, given), 3 * 0.1 * given["displacement"][:, -1], rtol=1e-12)
 
 
 def test_accelerations_are_cut_off_in_the_datas_own_units_of_length_and_time():
     """A constant acceleration a moves a point at rest by a t^2 (n + 1) / 2 n in n steps, t that of three frames."""
     shape, limit, steps = replace(SHAPE, lag=3, time_step=0.25), 0.2, 4
-    made = in_float64(integrator.build(Hyperparameters(axis_limit=limit, steps=steps), shape, jax.random.key(0)))
+    made = built(shape, axis_limit=limit, steps=steps)
     strong = eqx.tree_at(lambda n: n.pairs.force.bias, made, replace_fn=lambda bias: 0 * bias + 40.0)
     given = inputs()
     at_rest = given | {"displacement": 0 * given["displacement"]}
     moved = limit * (3 * 0.25) ** 2 * (steps + 1) / (2 * steps)
-    np.testing.assert_allclose(jnp.abs(strong(at_rest)), moved, rtol=1e-12)  # roundings of four steps
+    np.testing.assert_allclose(jnp.abs(apply(strong, at_rest)), moved, rtol=1e-12)  # roundings of four steps
 
 
 def test_steps_are_those_of_symplectic_euler():
@@ -106,12 +115,14 @@ def test_steps_are_those_of_symplectic_euler():
     prepared = {k: jnp.moveaxis(v, 0, -1) for k, v in made.prepare(given).items()}
     frozen = {"pair": made.pairs.embedded(prepared["pair"]), "angle": made.angles.embedded(prepared["point"])}
     x, past = prepared["start"], prepared["past"][0]
-    v = past + 0.3 * made.acceleration(x, frozen) + 0.3 * made.acceleration(x - past, frozen)
+    v = past + 0.3 * accelerated(made, x, frozen) + 0.3 * accelerated(made, x - past, frozen)
     for _ in range(7):
-        v = v + made.acceleration(x, frozen) / 7
+        v = v + accelerated(made, x, frozen) / 7
         x = x + v / 7
-    np.testing.assert_allclose(made(given)[0], 2.0 * (x - prepared["start"])[..., 0], rtol=1e-10)
-    np.testing.assert_allclose(made.apply(made.prepare(given)), made(given), rtol=1e-12)
+    found = apply(made, given)
+    np.testing.assert_allclose(found[0], 2.0 * (x - prepared["start"])[..., 0], rtol=1e-10)
+    by_parts = eqx.filter_jit(lambda network, inputs: network.apply(network.prepare(inputs)))
+    np.testing.assert_allclose(by_parts(made, given), found, rtol=1e-12)
 
 
 def test_gradients_that_do_not_grow_are_exact():
@@ -145,18 +156,18 @@ def test_it_finds_an_inverse_square_law():
     import optax
 
     rng, shape = np.random.default_rng(0), Shape(2, 1, 0, replace(STATISTICS, extent=1.0, residual_scale=1.0))
-    radius = rng.uniform(0.7, 2.0, 256)
-    position = np.zeros((256, 2, 3))
+    radius = rng.uniform(0.7, 2.0, 64)
+    position = np.zeros((64, 2, 3))
     position[:, 0, 0] = radius
-    given = {"position": position, "displacement": np.zeros((256, 1, 2, 3)), "adjacency": np.zeros((256, 2, 2))}
+    given = {"position": position, "displacement": np.zeros((64, 1, 2, 3)), "adjacency": np.zeros((64, 2, 2))}
     given = {k: jnp.asarray(v) for k, v in given.items()}
-    x, v = radius.copy(), np.zeros(256)
+    x, v = radius.copy(), np.zeros(64)
     for _ in range(2000):  # the distance r of the two: r'' = 2 / r^2, for the time 0.5
         v += 0.5 / 2000 * 2 / x**2
         x += 0.5 / 2000 * v
-    target = np.zeros((256, 2, 3))
+    target = np.zeros((64, 2, 3))
     target[:, 0, 0], target[:, 1, 0] = (x - radius) / 2, -(x - radius) / 2
-    made = in_float64(integrator.build(Hyperparameters(width=16, steps=40), shape, jax.random.key(1)))
+    made = built(shape, seed=1, width=16, steps=20)
     made = eqx.tree_at(lambda n: n.strength, made, 1.0)
     weights, static = eqx.partition(made, eqx.is_array)
     optimise = optax.adam(optax.cosine_decay_schedule(2e-2, 600))

@@ -123,6 +123,9 @@ def test_gradients_come_from_the_last_step_alone(chain):
     assert float(jax.grad(loss)(1.0)) == 0.0 and float(loss(1.0)) != float(loss(2.0))
 
 
+OPTIONS = {"egnn": {"width": 8, "layers": 1}, "mlp": {"width": 8}, "integrator": {"width": 8, "layers": 1}}
+
+
 @pytest.mark.parametrize(("model", "augmentation"), [("egnn", "none"), ("mlp", "rotation"), ("integrator", "none")])
 def test_networks_are_trained_on_short_rollouts(chain, tmp_path, model, augmentation):
     task = {"name": "chain", "source": "chain", "history": 3, "lag": 1}
@@ -134,7 +137,7 @@ def test_networks_are_trained_on_short_rollouts(chain, tmp_path, model, augmenta
     found = {}
     for steps in (0, 2):
         training = {"epochs": 4, "batch_size": 16, "learning_rate": 0.005, "pushforward": steps}
-        method = Method(model, model, "centre_of_mass", augmentation, {"width": 8}, training)
+        method = Method(model, model, "centre_of_mass", augmentation, OPTIONS[model], training)
         folder = tmp_path / str(steps)
         train_run.run(task, method, "all", [0], tmp_path / "lifted.h5", tmp_path / "a.h5", folder)
         assert read_json(folder / "seed0" / "run.json")["status"] == "ok"

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from equitraj.base import registry
 from equitraj.base.files import write_json
-from equitraj.base.registry import ALIGNMENTS, is_learned, model_spec, parsed
+from equitraj.base.registry import ALIGNMENTS, is_learned, model_spec
 
 
 @cache
@@ -124,15 +124,16 @@ def facts(path: Path) -> dict:
     state = [found.st_size, found.st_mtime_ns, sys.version]
     known = _kept.get(str(path))
     if known is None or known["state"] != state:
-        known = {"state": state, "imports": sorted(_imports(path)), "digest": _digest(path)}
+        tree = ast.parse(path.read_text(encoding="utf-8"))  # not kept: those of all files take much memory
+        known = {"state": state, "imports": sorted(_imports(tree)), "digest": _digest(tree)}
         _kept[str(path)] = known
     return known
 
 
-def _imports(path: Path) -> set[str]:
-    """The modules of the library that a Python file imports, and what it takes from them, which may be modules."""
+def _imports(tree: ast.Module) -> set[str]:
+    """The modules of the library that a file imports, and what it takes from them, which may be modules."""
     modules = set()
-    for node in _statements(parsed(path)):
+    for node in _statements(tree):
         if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "equitraj":
             modules |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
         elif isinstance(node, ast.Import):
@@ -140,16 +141,12 @@ def _imports(path: Path) -> set[str]:
     return modules
 
 
-def _digest(path: Path) -> str:
-    tree = parsed(path)
-    documented = [node for node in (tree, *_statements(tree)) if _has_docstring(node)]
-    docstrings = [node.body.pop(0) for node in documented]
-    try:
-        text = ast.dump(tree)
-    finally:  # the tree is shared
-        for node, docstring in zip(documented, docstrings, strict=True):
-            node.body.insert(0, docstring)
-    return hashlib.sha256(text.encode()).hexdigest()
+def _digest(tree: ast.Module) -> str:
+    """The sha256 of a syntax tree, from which it takes the docstrings."""
+    for node in (tree, *_statements(tree)):
+        if _has_docstring(node):
+            del node.body[0]
+    return hashlib.sha256(ast.dump(tree).encode()).hexdigest()
 
 
 def _has_docstring(node: ast.AST) -> bool:
