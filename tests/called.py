@@ -1,4 +1,4 @@
-"""Commands of workflow/scripts in this process: what one of their own does, without the seconds in which it imports."""
+"""Commands in this process: what one of their own does, without the seconds in which it imports."""
 
 import io
 import os
@@ -17,7 +17,7 @@ SCRIPTS = REPOSITORY / "workflow/scripts"
 
 
 def called(script: str | Path, *arguments: object, folder: Path | None = None) -> subprocess.CompletedProcess[str]:
-    """Run a script of SCRIPTS in a folder; its exit status and what it printed. The workflow's tests start it for real.
+    """Run a script (of SCRIPTS where no other folder is named) in a folder; its exit status and what it printed.
 
     Where the process searches for modules, its environment and its signals are afterwards what they were.
     """
@@ -27,6 +27,7 @@ def called(script: str | Path, *arguments: object, folder: Path | None = None) -
     given, path, variables, handler = sys.argv, sys.path[:], dict(os.environ), signal.getsignal(signal.SIGTERM)
     try:
         sys.argv = words
+        sys.path.insert(0, str(Path(words[0]).parent))
         with redirect_stdout(output), redirect_stderr(errors), chdir(folder or Path.cwd()):
             status = _status(words[0])
     finally:

@@ -1,10 +1,8 @@
 """The benchmarks print lines that can be read, and their page has what the lines say."""
 
-import subprocess
-import sys
-
 import pytest
 
+from called import called
 from study import REPOSITORY
 
 BENCHMARKS = REPOSITORY / "tests/benchmarks"
@@ -62,7 +60,7 @@ def test_a_part_that_fails_keeps_what_it_printed(run, tmp_path, monkeypatch):
     monkeypatch.setattr(run, "HERE", tmp_path)
     (tmp_path / "part.py").write_text("""print('| a | table |\\n{"what": "w", "value": 2, "unit": "s"}'); exit(3)""")
     lines = ({"what": "w", "value": 2, "unit": "s"},)
-    part = run.run("A", "part.py", 60)
+    part = run.run("A", "part.py", 600)
     assert (part.lines, part.failure) == (lines, "exit code 3")
 
 
@@ -73,23 +71,13 @@ def test_a_part_that_takes_too_long_is_ended(run, tmp_path, monkeypatch):
 
 
 def test_training_prints_a_rate_for_each_competitor(run):
-    call = [
-        sys.executable,
-        str(BENCHMARKS / "training.py"),
-        "--rounds",
-        "1",
-        "--frames",
-        "32",
-        "--only",
-        "chapter,matrix",
-    ]
-    lines = run.parsed(subprocess.run(call, capture_output=True, text=True, check=True).stdout)
+    few = ["--rounds", 1, "--frames", 32, "--only", "chapter,matrix"]
+    lines = run.parsed(called(BENCHMARKS / "training.py", *few).stdout)
     assert [line["unit"] for line in lines] == ["frames/s", "GFLOP/s", "GFLOP/s"]
     assert all(0 < line["low"] <= line["value"] <= line["high"] for line in lines)
     assert lines[0]["ratio"] == 1  # to itself
 
 
 def test_an_unknown_competitor_is_refused_by_name():
-    call = [sys.executable, str(BENCHMARKS / "training.py"), "--only", "chapter,fast"]
-    done = subprocess.run(call, capture_output=True, text=True)
+    done = called(BENCHMARKS / "training.py", "--only", "chapter,fast")
     assert done.returncode == 2 and "--only fast; expected some of chapter, " in done.stderr

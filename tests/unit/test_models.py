@@ -22,6 +22,10 @@ REPORTED = ("scaling", "time_reversal")  # never claimed, and some models have t
 
 
 def method(model: str, **options) -> Method:
+    """Of two layers where more are the default: what holds for them holds for three."""
+    layers = registry.model_spec(model).hyperparameters.get("layers")
+    if layers and layers.default > 2:
+        options = {"layers": 2} | options
     return Method(name=model, model=model, alignment=ALIGNMENT.get(model, "none"), options=options)
 
 
@@ -34,11 +38,12 @@ def weights(m: Method, shape: Shape, s: tasks.Sample, seed: int) -> dict[str, np
     if m.closed_form:
         return m.module.fit(m.hyperparameters(), features.view(s, 1), s.target)
     if registry.model_spec(m.model).framework == "jax":
+        import equinox as eqx
         import jax
 
         from equitraj.training.jax import named_arrays
 
-        return named_arrays(m.build(shape, jax.random.key(seed)))
+        return named_arrays(eqx.filter_jit(lambda key: m.build(shape, key))(jax.random.key(seed)))
     import torch
 
     from equitraj.training.torch import named_arrays

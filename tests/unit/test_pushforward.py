@@ -123,7 +123,7 @@ def test_gradients_come_from_the_last_step_alone(chain):
     assert float(jax.grad(loss)(1.0)) == 0.0 and float(loss(1.0)) != float(loss(2.0))
 
 
-OPTIONS = {"egnn": {"width": 8, "layers": 1}, "mlp": {"width": 8}, "integrator": {"width": 8, "layers": 1}}
+OPTIONS = {"egnn": {"width": 8, "layers": 1}, "mlp": {"width": 8}, "integrator": {"width": 8}}
 
 
 @pytest.mark.parametrize(("model", "augmentation"), [("egnn", "none"), ("mlp", "rotation"), ("integrator", "none")])

@@ -247,7 +247,7 @@ def test_networks_learn_in_sets_of_frames_and_in_learned_ones(files, tmp_path, m
     options = {"epochs": 12, "batch_size": 16, "learning_rate": 0.005, "ema": 0.5}
     method = Method("m", model, alignment, "none", NETWORKS[model], options)
     train_run.run(TASK, method, "all", [0], files / "lifted.h5", tmp_path / "aligned.h5", tmp_path)
-    assert read_json(tmp_path / "nall" / "seed0" / "run.json")["status"] == "ok"
+    assert read_json(tmp_path / "seed0" / "run.json")["status"] == "ok"
     assert history(tmp_path)["validation_mse"].min() < history(tmp_path)["validation_mse"][0]
 
 
