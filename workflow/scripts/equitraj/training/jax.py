@@ -32,6 +32,7 @@ jax.config.update("jax_enable_x64", True)
 # Most networks this small compile for longer than these save: half the time, at the same speed afterwards. Another one
 # says so in its `compiler_options`.
 os.environ.setdefault("XLA_FLAGS", "--xla_llvm_disable_expensive_passes=true --xla_cpu_use_fusion_emitters=false")
+DRAWING = {"xla_backend_optimization_level": 1}  # weights are drawn once: the same numbers, compiled in a third of the time
 COMPILED = "EQUITRAJ_COMPILED"  # the workflow puts here the folder in which a study keeps its compiled programs
 PREPARED_BYTES = 1 << 30  # of what is prepared once; more is prepared in each step
 
@@ -123,6 +124,15 @@ class Program:
         return self.arguments == arguments and eqx.tree_equal(self.static, static) is True
 
 
+def _on_gpu() -> bool:
+    return jax.default_backend() == "gpu"
+
+
+def _compiled_build(build: Callable) -> Callable:
+    """`build(key)` in one compilation, in place of one for each shape of weights."""
+    return eqx.filter_jit(build, compiler_options=None if _on_gpu() else DRAWING)
+
+
 def _described(arguments: tuple) -> tuple:
     """Structure, shapes and types of arguments."""
     leaves, structure = jax.tree.flatten(arguments)
@@ -137,7 +147,7 @@ class Trainer:
     ) -> None:
         select_device(device)
         self.weights = weights
-        self.build = eqx.filter_jit(build)  # one compilation in place of one for each shape of weights
+        self.build = _compiled_build(build)
         self.data, self.options, self.device = data, options, device_name()
         n_batches = options.batches(data.capacity)
         self.frames_per_epoch = n_batches * min(options.batch_size, data.capacity)
@@ -148,7 +158,7 @@ class Trainer:
     def on(self, build, data: Data) -> "Trainer":
         """A trainer of the same method on another number of samples, which shares the compiled programs."""
         other = copy.copy(self)
-        other.build, other.data, other.samples = eqx.filter_jit(build), data, None
+        other.build, other.data, other.samples = _compiled_build(build), data, None
         if self.options.pushforward:  # whose program holds the statistics of the data
             other.programs = []
         return other
@@ -164,6 +174,7 @@ class Trainer:
         train, validation = self.data.train, self.data.validation
         lengths = self.data.capacity, len(validation) + -len(validation) % min(len(validation), PART)
         parts = [samples_of(a, self.options.precision, n) for a, n in zip((train, validation), lengths, strict=True)]
+        network = with_constants(network, self.options.precision)
         if self.still and hasattr(network, "prepare") and _fits(network, parts):
             parts = [part._replace(inputs=_prepared(network, part.inputs)) for part in parts]
         return tuple(parts)
@@ -212,7 +223,7 @@ class Trainer:
 
     def _compiled(self, rebuild, state: tuple, constants: object):
         epoch = make_epoch(rebuild, self.options, self.data)
-        on_gpu = jax.default_backend() == "gpu"
+        on_gpu = _on_gpu()
         with jax.default_matmul_precision(self.options.matmul_precision if on_gpu else None):
             lowered = jax.jit(epoch).lower(state, constants, *self.samples)
         # those of the networks here are for a CPU
@@ -259,15 +270,19 @@ def _fits(network: eqx.Module, parts: list[Samples]) -> bool:
     return each * sum(part.weight.size for part in parts) <= PREPARED_BYTES
 
 
+@eqx.filter_jit
+def _prepared_rows(network: eqx.Module, inputs: dict[str, jax.Array], index: np.ndarray) -> dict[str, jax.Array]:
+    return network.prepare(flat(rows(inputs, index)))
+
+
 def _prepared(network: eqx.Module, inputs: dict[str, jax.Array]) -> dict[str, jax.Array]:
     """What the network prepares of inputs (S, F, ...), computed `PART` samples at a time."""
     length, frames = inputs["position"].shape[:2]
-    prepare = eqx.filter_jit(lambda network, inputs, index: network.prepare(flat(rows(inputs, index))))
     found: dict[str, np.ndarray] = {}
     size = min(max(1, PART // frames), length)
     for start in range(0, length, size):
         index = np.minimum(np.arange(start, start + size), length - 1)  # every part has one size: one program
-        for name, value in prepare(network, inputs, index).items():
+        for name, value in _prepared_rows(network, inputs, index).items():
             apart = np.asarray(value).reshape(size, frames, *value.shape[1:])
             whole = found.setdefault(name, np.empty((length, *apart.shape[1:]), apart.dtype))
             whole[start : start + size] = apart[: length - start]
