@@ -24,6 +24,7 @@ def forget() -> None:
         registry.parsed,
         code.command_digest,
         code.facts,
+        code.files_of_module,
         code.direct_imports,
         code.imported_files,
         code.with_imports,

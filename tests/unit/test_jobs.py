@@ -71,7 +71,7 @@ def test_a_run_that_was_begun_and_not_finished_is_made_again(tmp_path):
     ("forced", "found"),
     [
         ([], []),
-        (["evaluate_jax", "seed0/metrics.json"], []),
+        (["evaluate", "seed0/metrics.json"], []),
         (["train_jax"], ["seed0", "seed1"]),
         (["train"], ["seed0", "seed1"]),
         ([marks.EVERYTHING], ["seed0", "seed1"]),

@@ -5,7 +5,7 @@
 AUDIT_LOG = f"<logs>/audit/{BATCH}.log"
 
 
-rule audit_numpy:
+rule audit:
     input:
         script=script("audit.py"),
         trajectory=lifted,
@@ -18,12 +18,10 @@ rule audit_numpy:
         AUDIT_LOG,
     benchmark:
         f"<benchmarks>/audit/{BATCH}.tsv"
-    wildcard_constraints:
-        method=methods_of_framework("numpy"),
     group:
         "runs"
     conda:
-        environment("../../envs/data.yaml")
+        environment_of_method
     resources:
         mem_mb=memory(AUDIT_LOG, 2000),
         runtime=minutes(15),
@@ -40,20 +38,6 @@ rule audit_numpy:
         "NPROC={threads} python {input.script:q} --trajectory {input.trajectory:q} --runs {params.folders:q} "
         "--samples {params.samples} --elements {params.elements} --processes {threads} --code {params.code} "
         "--forced {params.forced:q} --record {output.record:q} 2> {log:q}"
-
-
-use rule audit_numpy as audit_jax with:
-    wildcard_constraints:
-        method=methods_of_framework("jax"),
-    conda:
-        environment("../../envs/jax.yaml")
-
-
-use rule audit_numpy as audit_torch with:
-    wildcard_constraints:
-        method=methods_of_framework("torch"),
-    conda:
-        environment("../../envs/torch.yaml")
 
 
 rule audited:

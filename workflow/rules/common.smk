@@ -256,13 +256,13 @@ def weights(wildcards):
     return [path] if path and not jobs.is_pattern(path) else []
 
 
-def environment(path):
-    """The environment of a rule: that of its framework, but for methods whose model file names its own."""
-    own = {m: spec(m).environment for m in config["methods"] if spec(m).environment}
-    if not own:
-        return path
-    folder = SCRIPTS.parent.parent / "envs"
-    return lambda wildcards: str(folder / f"{own.get(wildcards.method, Path(path).stem)}.yaml")
+ENVIRONMENTS = {"numpy": "data", "jax": "jax", "torch": "torch"}  # of the methods of a framework
+
+
+def environment_of_method(wildcards):
+    """The environment of a method: that of its framework, or the one that its model file names."""
+    name = spec(wildcards.method).environment or ENVIRONMENTS[spec(wildcards.method).framework]
+    return str(SCRIPTS.parents[1] / f"envs/{name}.yaml")
 
 
 SEARCHES = config.get("tune", {})

@@ -5,7 +5,7 @@
 EVALUATE_LOG = f"<logs>/evaluate/{BATCH}.log"
 
 
-rule evaluate_numpy:
+rule evaluate:
     input:
         script=script("evaluate.py"),
         trajectory=lifted,
@@ -18,12 +18,10 @@ rule evaluate_numpy:
         EVALUATE_LOG,
     benchmark:
         f"<benchmarks>/evaluate/{BATCH}.tsv"
-    wildcard_constraints:
-        method=methods_of_framework("numpy"),
     group:
         "runs"
     conda:
-        environment("../../envs/data.yaml")
+        environment_of_method
     resources:
         mem_mb=memory(EVALUATE_LOG, 2000),
         runtime=minutes(15),
@@ -39,20 +37,6 @@ rule evaluate_numpy:
         "NPROC={threads} python {input.script:q} --trajectory {input.trajectory:q} --runs {params.folders:q} "
         "--rollout-steps {params.steps} --rollout-starts {params.starts} --code {params.code} "
         "--forced {params.forced:q} --record {output.record:q} 2> {log:q}"
-
-
-use rule evaluate_numpy as evaluate_jax with:
-    wildcard_constraints:
-        method=methods_of_framework("jax"),
-    conda:
-        environment("../../envs/jax.yaml")
-
-
-use rule evaluate_numpy as evaluate_torch with:
-    wildcard_constraints:
-        method=methods_of_framework("torch"),
-    conda:
-        environment("../../envs/torch.yaml")
 
 
 rule collect:

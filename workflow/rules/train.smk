@@ -1,7 +1,7 @@
 # Training. Needs: the lifted and the aligned trajectory. Makes: <results>/runs/{task}/{method}/n{size}/seed{seed}/ with
 # model.safetensors, run.json and history.csv. One job trains all sizes and seeds of a method on a task, so that a framework
 # is imported and a network compiled once (with `batch: size` all seeds of one size); what is there already is kept. One rule
-# per framework, because each has its own environment.
+# per framework, with and without a GPU, because each needs other resources.
 
 TRAIN_LOG = f"<logs>/train/{BATCH}.log"
 
@@ -22,7 +22,7 @@ rule train_numpy:
     wildcard_constraints:
         method=methods_of_framework("numpy"),
     conda:
-        environment("../../envs/data.yaml")
+        environment_of_method
     resources:
         mem_mb=memory(TRAIN_LOG, 1500),
         runtime=minutes(15),
@@ -48,8 +48,6 @@ rule train_numpy:
 use rule train_numpy as train_jax with:
     wildcard_constraints:
         method=methods_of_framework("jax", gpu=False),
-    conda:
-        environment("../../envs/jax.yaml")
     resources:
         mem_mb=memory(TRAIN_LOG, 3000),
         runtime=minutes(60),
@@ -69,8 +67,6 @@ use rule train_jax as train_jax_gpu with:
 use rule train_numpy as train_torch with:
     wildcard_constraints:
         method=methods_of_framework("torch", gpu=False),
-    conda:
-        environment("../../envs/torch.yaml")
     resources:
         mem_mb=memory(TRAIN_LOG, 4000),
         runtime=minutes(60),

@@ -34,8 +34,7 @@ def imported_files(path: Path) -> frozenset[Path]:
 @cache
 def direct_imports(path: Path) -> frozenset[Path]:
     """The files of the library that a Python file imports itself."""
-    found = {p for module in facts(path)["imports"] for p in _module_files(module)}
-    return frozenset(path for path in found if path.is_file())
+    return frozenset().union(*map(files_of_module, facts(path)["imports"]))
 
 
 def method_files(model: str, frames: str) -> list[Path]:
@@ -73,7 +72,7 @@ def command_digest(command: str, model: str, frames: str, *others: Path) -> str:
 def with_imports(*paths: Path) -> list[Path]:
     """Files, and all files of the library that are run when they are imported."""
     given = {*paths, *(package for path in paths for package in _packages_of(path))}
-    return sorted(given | {file for path in given for file in imported_files(path)})
+    return sorted(given.union(*map(imported_files, given)), key=str)
 
 
 def _packages_of(path: Path) -> list[Path]:
@@ -84,8 +83,13 @@ def _packages_of(path: Path) -> list[Path]:
 
 def code_digest(*paths: Path) -> str:
     """The sha256 of what Python files, and all files of the library that they import, do."""
-    digests = (f"{relpath(path, registry.LIBRARY.parent)} {syntax_digest(path)}" for path in with_imports(*paths))
+    digests = (f"{_name(path)} {syntax_digest(path)}" for path in with_imports(*paths))
     return hashlib.sha256("\n".join(digests).encode()).hexdigest()
+
+
+@cache
+def _name(path: Path) -> str:
+    return relpath(path, registry.LIBRARY.parent)
 
 
 def syntax_digest(path: Path) -> str:
@@ -93,6 +97,7 @@ def syntax_digest(path: Path) -> str:
     return facts(path)["digest"]
 
 
+KIND = 2  # of what is kept: another number, and all files are read anew
 _kept: dict[str, dict] = {}  # what is known of files, by path
 
 
@@ -116,16 +121,17 @@ def keep(place: Path) -> None:
 
 @cache
 def facts(path: Path) -> dict:
-    """What a Python file imports of the library, and the digest of what it does.
+    """What a Python file imports of the library, its docstring and constants, and the digest of what it does.
 
     A file of the same size and time of change is not parsed again.
     """
     found = path.stat()
-    state = [found.st_size, found.st_mtime_ns, sys.version]
+    state = [found.st_size, found.st_mtime_ns, sys.version, KIND]
     known = _kept.get(str(path))
     if known is None or known["state"] != state:
         tree = ast.parse(path.read_text(encoding="utf-8"))  # not kept: those of all files take much memory
-        known = {"state": state, "imports": sorted(_imports(tree)), "digest": _digest(tree)}
+        known = {"state": state, "imports": sorted(_imports(tree)), "docstring": ast.get_docstring(tree) or ""}
+        known |= {"constants": _constants(tree), "digest": _digest(tree)}
         _kept[str(path)] = known
     return known
 
@@ -141,6 +147,17 @@ def _imports(tree: ast.Module) -> set[str]:
     return modules
 
 
+def _constants(tree: ast.Module) -> dict[str, list]:
+    """The tuples and lists of texts that a module assigns to names."""
+    found = {}
+    for node in tree.body:
+        match node:
+            case ast.Assign([ast.Name(name)], ast.Tuple(items) | ast.List(items)):
+                texts = [item.value for item in items if isinstance(item, ast.Constant)]
+                found |= {name: texts} if len(texts) == len(items) and all(isinstance(t, str) for t in texts) else {}
+    return found
+
+
 def _digest(tree: ast.Module) -> str:
     """The sha256 of a syntax tree, from which it takes the docstrings."""
     for node in (tree, *_statements(tree)):
@@ -154,13 +171,14 @@ def _has_docstring(node: ast.AST) -> bool:
     return can_have_one and ast.get_docstring(node, clean=False) is not None
 
 
-def _module_files(module: str) -> Iterator[Path]:
-    """Where a module's file may be, and what is run before it: the `__init__.py` of the packages that it lies in."""
+@cache
+def files_of_module(module: str) -> frozenset[Path]:
+    """The file of a module of the library, if it is one, and what is run before it: `__init__.py` of its packages."""
     path = registry.LIBRARY.joinpath(*module.split(".")[1:])
-    yield path.with_suffix(".py")
-    while path != registry.LIBRARY.parent:
-        yield path / "__init__.py"
-        path = path.parent
+    packages = [path, *path.parents]
+    above = packages[: packages.index(registry.LIBRARY) + 1]
+    may_be = [path.with_suffix(".py"), *(package / "__init__.py" for package in above)]
+    return frozenset(file for file in may_be if file.is_file())
 
 
 def _statements(node: ast.AST) -> Iterator[ast.AST]:

@@ -32,7 +32,7 @@ jax.config.update("jax_enable_x64", True)
 # Most networks this small compile for longer than these save: half the time, at the same speed afterwards. Another one
 # says so in its `compiler_options`.
 os.environ.setdefault("XLA_FLAGS", "--xla_llvm_disable_expensive_passes=true --xla_cpu_use_fusion_emitters=false")
-DRAWING = {"xla_backend_optimization_level": 1}  # weights are drawn once: the same numbers, compiled in a third of the time
+DRAWING = {"xla_backend_optimization_level": 1}  # of weights: the same numbers, compiled in a third of the time
 COMPILED = "EQUITRAJ_COMPILED"  # the workflow puts here the folder in which a study keeps its compiled programs
 PREPARED_BYTES = 1 << 30  # of what is prepared once; more is prepared in each step
 

@@ -1,11 +1,11 @@
 """Figures: one file each, holding the caption (its docstring), INPUTS (the keys it reads) and `draw(inputs)`."""
 
-import ast
 import importlib
 from pathlib import Path
 from types import ModuleType
 
-from equitraj.base.registry import nearest, parsed
+from equitraj.base.code import facts
+from equitraj.base.registry import nearest
 
 FOLDER = Path(__file__).parent
 HELPERS = {"__init__", "style"}
@@ -18,10 +18,7 @@ def names() -> list[str]:
 
 def inputs(name: str) -> tuple[str, ...]:
     """The INPUTS of figure `name`, read from its text, so that a workflow can ask without importing matplotlib."""
-    for node in parsed(FOLDER / f"{name}.py").body:
-        if isinstance(node, ast.Assign) and any(getattr(target, "id", "") == "INPUTS" for target in node.targets):
-            return tuple(ast.literal_eval(node.value))
-    return ()
+    return tuple(facts(FOLDER / f"{name}.py")["constants"].get("INPUTS", ()))
 
 
 def read_by(name: str) -> tuple[str, ...]:
@@ -43,5 +40,4 @@ def load(name: str) -> ModuleType:
 
 def caption(name: str) -> str:
     """The general caption of figure `name`, its docstring, read from its text."""
-    text = ast.get_docstring(parsed(FOLDER / f"{name}.py")) or ""
-    return " ".join(text.split())
+    return " ".join(facts(FOLDER / f"{name}.py")["docstring"].split())
