@@ -1,9 +1,12 @@
-"""What a cluster costs: a study of 200 runs on the test cluster beside the same study by `snakemake --cores`.
+"""What a cluster costs: a study of 200 runs on the test cluster beside the same study by `snakemake
+--cores`.
 
-python tests/benchmark_slurm.py        (root on Debian with Slurm's packages; about 15 minutes on 2 cores)
+python tests/benchmark_slurm.py        (root on Debian with Slurm's packages; about 15 minutes on 2
+cores)
 
-Prints submissions, time in the queue, and overhead per run: the difference of the two wall times over the runs. Both
-share this machine's cores, so that the difference is what submitting, waiting and starting Snakemake in each job cost.
+Prints submissions, time in the queue, and overhead per run: the difference of the two wall times
+over the runs. Both share this machine's cores, so that the difference is what submitting, waiting
+and starting Snakemake in each job cost.
 """
 
 import os
@@ -22,13 +25,22 @@ from study import checkout, command, environment, table
 
 ALIGNMENTS = ("none", "centre_of_mass", "point0", "vector01", "principal_axes")
 MLPS = {
-    f"mlp_{name}": {"model": "mlp", "alignment": name, "options": {"width": 16}, "training": {"epochs": 2}}
+    f"mlp_{name}": {
+        "model": "mlp",
+        "alignment": name,
+        "options": {"width": 16},
+        "training": {"epochs": 2},
+    }
     for name in ALIGNMENTS
 }
 OTHERS = ["persistence", "linear_least_squares", "linear_sgd", "tiny_egnn", "tiny_e3nn"]
 STUDY = {
     "methods": MLPS,
-    "study": {"tasks": ["tiny_k1", "tiny_k3"], "methods": [*MLPS, *OTHERS], "seeds": list(range(10))},
+    "study": {
+        "tasks": ["tiny_k1", "tiny_k3"],
+        "methods": [*MLPS, *OTHERS],
+        "seeds": list(range(10)),
+    },
 }
 FORMAT = "%V %S %e"  # submitted, started, ended
 
@@ -39,7 +51,9 @@ def timed(folder: Path, *arguments: str, **variables: str) -> float:
     call = command(*arguments, also=folder / "study.yaml")
     begin = time.perf_counter()
     with (folder / "run.log").open("w") as log:
-        done = subprocess.run(call, cwd=folder, env=environment(**variables), stdout=log, stderr=log)
+        done = subprocess.run(
+            call, cwd=folder, env=environment(**variables), stdout=log, stderr=log
+        )
     if done.returncode:
         raise SystemExit(f"error: the study failed; see {folder}/run.log")
     return time.perf_counter() - begin
@@ -48,8 +62,13 @@ def timed(folder: Path, *arguments: str, **variables: str) -> float:
 def submissions(variables: dict[str, str]) -> list[list[float]]:
     """Times of submission, start and end of every job that the cluster has seen, in seconds."""
     call = ["squeue", "--noheader", "--states", "all", "--format", FORMAT]
-    text = subprocess.run(call, env=os.environ | variables, capture_output=True, text=True, check=True).stdout
-    return [[datetime.fromisoformat(word).timestamp() for word in line.split()] for line in text.splitlines()]
+    text = subprocess.run(
+        call, env=os.environ | variables, capture_output=True, text=True, check=True
+    ).stdout
+    return [
+        [datetime.fromisoformat(word).timestamp() for word in line.split()]
+        for line in text.splitlines()
+    ]
 
 
 def on_cluster(folder: Path) -> tuple[float, list[list[float]]]:
@@ -58,7 +77,12 @@ def on_cluster(folder: Path) -> tuple[float, list[list[float]]]:
     try:
         cluster.start(place)
         variables = cluster.environment(place)
-        profile = ("--workflow-profile", "profiles/slurm", "--slurm-init-seconds-before-status-checks", "5")
+        profile = (
+            "--workflow-profile",
+            "profiles/slurm",
+            "--slurm-init-seconds-before-status-checks",
+            "5",
+        )
         return timed(folder, *profile, **variables), submissions(variables)
     finally:
         cluster.stop(place)
@@ -78,7 +102,9 @@ def main() -> None:
     print(f"runs                     {n_runs}")
     print(f"submissions              {len(jobs)}")
     print(f"queue, median / longest  {median(queued):.0f} s / {max(queued):.0f} s")
-    print(f"wall time on the cluster {seconds_there:.0f} s; by --cores {os.cpu_count()}: {seconds_here:.0f} s")
+    print(
+        f"wall time on the cluster {seconds_there:.0f} s; by --cores {os.cpu_count()}: {seconds_here:.0f} s"
+    )
     print(f"overhead per run         {(seconds_there - seconds_here) / n_runs:.2f} s")
 
 

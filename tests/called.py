@@ -16,15 +16,24 @@ from study import REPOSITORY
 SCRIPTS = REPOSITORY / "workflow/scripts"
 
 
-def called(script: str | Path, *arguments: object, folder: Path | None = None) -> subprocess.CompletedProcess[str]:
-    """Run a script (of SCRIPTS where no other folder is named) in a folder; its exit status and what it printed.
+def called(
+    script: str | Path, *arguments: object, folder: Path | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Run a script (of SCRIPTS where no other folder is named) in a folder; its exit status and
+    what it printed.
 
-    Where the process searches for modules, its environment and its signals are afterwards what they were.
+    Where the process searches for modules, its environment and its signals are afterwards what they
+    were.
     """
     words = [str(SCRIPTS / script), *map(str, arguments)]
     files._sha256_once.cache_clear()  # another process would read anew
     output, errors = io.StringIO(), io.StringIO()
-    given, path, variables, handler = sys.argv, sys.path[:], dict(os.environ), signal.getsignal(signal.SIGTERM)
+    given, path, variables, handler = (
+        sys.argv,
+        sys.path[:],
+        dict(os.environ),
+        signal.getsignal(signal.SIGTERM),
+    )
     try:
         sys.argv = words
         sys.path.insert(0, str(Path(words[0]).parent))

@@ -12,12 +12,15 @@ from study import MIRROR, MIRROR_MISSING, REPOSITORY, checkout, snakemake
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("NPROC", "1")
-os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")  # the same numbers on machines with and without a GPU
-# The studies and tests train the same few networks again and again: the first process compiles each for all.
+os.environ.setdefault(
+    "CUDA_VISIBLE_DEVICES", ""
+)  # the same numbers on machines with and without a GPU
+# The studies and tests train the same few networks again and again: the first process compiles each
+# for all.
 os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(REPOSITORY / ".pytest_cache" / "jax"))
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
-# Programs that run for milliseconds are compiled in a third of the time without optimisation; the others are the flags
-# of `equitraj.training.jax`, which test_compiled.py leaves as they are.
+# Programs that run for milliseconds are compiled in a third of the time without optimisation; the
+# others are the flags of `equitraj.training.jax`, which test_compiled.py leaves as they are.
 XLA_FLAGS = "--xla_llvm_disable_expensive_passes=true --xla_cpu_use_fusion_emitters=false"
 os.environ.setdefault("XLA_FLAGS", f"{XLA_FLAGS} --xla_backend_optimization_level=0")
 
@@ -34,7 +37,9 @@ def chain():
     rng = np.random.default_rng(0)
     time = np.arange(120.0)
     phase, amplitude = rng.uniform(0, 6, (2, 5, 2)), 0.2 * rng.normal(size=(5, 2))
-    planar = np.arange(5)[:, None] * [0.4, 0.1] + amplitude * np.sin(0.15 * time[:, None, None] + phase[0])
+    planar = np.arange(5)[:, None] * [0.4, 0.1] + amplitude * np.sin(
+        0.15 * time[:, None, None] + phase[0]
+    )
     position = np.concatenate([planar + 0.01 * time[:, None, None], np.zeros((120, 5, 1))], axis=-1)
     bonds = np.stack([np.arange(4), np.arange(1, 5)], axis=1)
     return Trajectory(position, np.zeros(120, int), time, bonds=bonds)
@@ -50,7 +55,9 @@ def paths():
     planar = np.load(MIRROR / "paths.npz")["arr"]
     position = np.concatenate([planar, np.zeros((*planar.shape[:2], 1))], axis=-1)
     bonds = np.stack([np.arange(11), np.arange(1, 12)], axis=1)
-    return Trajectory(position, np.zeros(len(position), int), np.arange(float(len(position))), bonds=bonds)
+    return Trajectory(
+        position, np.zeros(len(position), int), np.arange(float(len(position))), bonds=bonds
+    )
 
 
 @pytest.fixture(scope="session")
@@ -62,7 +69,9 @@ def tiny(tmp_path_factory) -> Path:
         if not folder.exists():
             result = snakemake(checkout(folder))
             assert result.returncode == 0, result.stdout[-6000:]
-        assert (folder / "reports/report.html").exists(), f"the tiny study failed in {folder}, as said elsewhere"
+        assert (folder / "reports/report.html").exists(), (
+            f"the tiny study failed in {folder}, as said elsewhere"
+        )
     return folder
 
 

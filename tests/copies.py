@@ -1,4 +1,5 @@
-"""Processes that start in no time: each is a copy of one that has imported what they need, and done nothing else."""
+"""Processes that start in no time: each is a copy of one that has imported what they need, and done
+nothing else."""
 
 import json
 import os
@@ -40,27 +41,44 @@ while line := sys.stdin.readline():
 
 
 class Copies:
-    """Runs Python code in copies of a process, whose output goes to `folder` where no file is named for it."""
+    """Runs Python code in copies of a process, whose output goes to `folder` where no file is named
+    for it."""
 
     def __init__(self, original: subprocess.Popen, folder: Path) -> None:
         self.original, self.folder = original, folder
 
     def __call__(
-        self, code: str, words: Sequence[object], source: str | Path = os.devnull, output: str | Path | None = None
+        self,
+        code: str,
+        words: Sequence[object],
+        source: str | Path = os.devnull,
+        output: str | Path | None = None,
     ) -> subprocess.CompletedProcess[str]:
         """Run code with the words of a command line; its exit status and what it printed."""
         places = [source, output or self.folder / "output", self.folder / "errors"]
         words = [str(word) for word in words]
-        print(json.dumps([code, words, list(map(str, places))]), file=self.original.stdin, flush=True)
+        print(
+            json.dumps([code, words, list(map(str, places))]), file=self.original.stdin, flush=True
+        )
         status = int(self.original.stdout.readline())
-        said = [path.read_text() if path.parent == self.folder else "" for path in map(Path, places[1:])]
+        said = [
+            path.read_text() if path.parent == self.folder else "" for path in map(Path, places[1:])
+        ]
         return subprocess.CompletedProcess(words, status, *said)
 
 
 @contextmanager
-def copies(imports: str, folder: Path, variables: dict[str, str], prefix: Sequence[str] = ()) -> Iterator[Copies]:
-    """Copies of a process with this environment; what `imports` imports may start no threads: copies lack them."""
-    call, pipes = [*prefix, sys.executable, "-c", ORIGINAL.format(imports=imports)], {"text": True, "cwd": "/"}
-    with subprocess.Popen(call, env=variables, stdin=subprocess.PIPE, stdout=subprocess.PIPE, **pipes) as original:
+def copies(
+    imports: str, folder: Path, variables: dict[str, str], prefix: Sequence[str] = ()
+) -> Iterator[Copies]:
+    """Copies of a process with this environment; what `imports` imports may start no threads:
+    copies lack them."""
+    call, pipes = (
+        [*prefix, sys.executable, "-c", ORIGINAL.format(imports=imports)],
+        {"text": True, "cwd": "/"},
+    )
+    with subprocess.Popen(
+        call, env=variables, stdin=subprocess.PIPE, stdout=subprocess.PIPE, **pipes
+    ) as original:
         yield Copies(original, folder)
         original.stdin.close()

@@ -1,7 +1,8 @@
-"""Runs Snakemake again and again in processes forked from one that has imported it, which is a third of a dry run.
+"""Runs Snakemake again and again in processes forked from one that has imported it, which is a
+third of a dry run.
 
-Reads a call in each line of its input, as JSON (arguments, folder, environment, and the file that gets the output), and
-prints its exit status.
+Reads a call in each line of its input, as JSON (arguments, folder, environment, and the file that
+gets the output), and prints its exit status.
 """
 
 import json

@@ -54,7 +54,10 @@ SKELETON = """# a leg
 def angles(frames: int, seed: int) -> dict[str, np.ndarray]:
     """The values (T, F) of each joint in a motion, drawn at random."""
     random = np.random.default_rng(seed)
-    return {name: random.uniform(-60, 60, (frames, n)) for name, n in (("root", 6), ("femur", 3), ("tibia", 1))}
+    return {
+        name: random.uniform(-60, 60, (frames, n))
+        for name, n in (("root", 6), ("femur", 3), ("tibia", 1))
+    }
 
 
 def written_motion(path: Path, values: dict[str, np.ndarray]) -> None:
@@ -62,5 +65,7 @@ def written_motion(path: Path, values: dict[str, np.ndarray]) -> None:
     lines = ["#!OML:ASF", ":FULLY-SPECIFIED", ":DEGREES"]
     for frame in range(len(values["root"])):
         lines.append(str(frame + 1))
-        lines += [f"{name} {' '.join(map(repr, row[frame].tolist()))}" for name, row in values.items()]
+        lines += [
+            f"{name} {' '.join(map(repr, row[frame].tolist()))}" for name, row in values.items()
+        ]
     path.write_text("\n".join(lines) + "\n")

@@ -36,7 +36,13 @@ def evaluated(chain: Trajectory, place: Path, steps: int = STEPS, starts: int = 
     chain = replace(chain, length_unit="nm", time_unit="ps")
     frames = {"rotation": np.broadcast_to(np.eye(3), (len(chain.position), 1, 3, 3))}
     trajectory.write(lifted, chain)
-    trajectory.write(aligned, chain, **frames, origin=0 * chain.position[:, 0], weight=0 * chain.time[:, None] + 1)
+    trajectory.write(
+        aligned,
+        chain,
+        **frames,
+        origin=0 * chain.position[:, 0],
+        weight=0 * chain.time[:, None] + 1,
+    )
     folders = []
     for name in METHODS:
         folder = place / f"runs/wave/{name}/nall"
@@ -48,19 +54,26 @@ def evaluated(chain: Trajectory, place: Path, steps: int = STEPS, starts: int = 
 
 
 def tables(chain: Trajectory, folder: Path) -> pd.DataFrame:
-    """Write invented tables and those of real rollouts to `folder`; returns the real part of rollout.csv."""
+    """Write invented tables and those of real rollouts to `folder`; returns the real part of
+    rollout.csv."""
     sys.path[:0] = [str(ROOT / "tests/unit")]
     import synthetic_tables
 
-    synthetic_tables.write(folder, {"chain_k1": 1, "chain_k3": 3}, seeds=3, train_sizes=("100", "400", "all"))
-    (folder / "config.json").write_text(json.dumps(synthetic_tables.resolved_config({"chain_k1": 1, "chain_k3": 3})))
+    synthetic_tables.write(
+        folder, {"chain_k1": 1, "chain_k3": 3}, seeds=3, train_sizes=("100", "400", "all")
+    )
+    (folder / "config.json").write_text(
+        json.dumps(synthetic_tables.resolved_config({"chain_k1": 1, "chain_k3": 3}))
+    )
     runs = collected.read_runs(evaluated(chain, folder / "results"))
     read = {"s": trajectory.read(folder / "results/data/s/lifted.h5")}
     rollouts.write_rollouts(folder / "rollouts.h5", runs, collected.read_metrics(runs), read)
     lines = list(collected.stacked(runs, "rollout.csv"))
     with (folder / "rollout.csv").open("a", encoding="utf-8") as file:
         file.writelines(lines[1:])
-    rows = pd.DataFrame([line.strip().split(",") for line in lines[1:]], columns=lines[0].strip().split(","))
+    rows = pd.DataFrame(
+        [line.strip().split(",") for line in lines[1:]], columns=lines[0].strip().split(",")
+    )
     return rows.astype({"step": int, "mse": float})
 
 

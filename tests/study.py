@@ -16,7 +16,9 @@ MIRROR = REPOSITORY.parent / "shared" / "data"  # the chapters' data, where some
 MIRROR_MISSING = not (MIRROR / "paths.npz").is_file()
 PARTS = ("Snakefile", "config.yaml", "workflow", "profiles", "envs", "studies")
 TINY = REPOSITORY / "tests/workflow/tiny.yaml"
-SMALL = REPOSITORY / "tests/workflow/small.yaml"  # a part of the tiny study, for what runs beside it
+SMALL = (
+    REPOSITORY / "tests/workflow/small.yaml"
+)  # a part of the tiny study, for what runs beside it
 TABLES = (
     "metrics",
     "summary",
@@ -32,7 +34,13 @@ TABLES = (
     "worst",
     "alignment",
 )
-MEASURED_COSTS = ["train_seconds", "compile_seconds", "frames_per_second", "peak_memory_mb", "train_seconds_mean"]
+MEASURED_COSTS = [
+    "train_seconds",
+    "compile_seconds",
+    "frames_per_second",
+    "peak_memory_mb",
+    "train_seconds_mean",
+]
 
 
 def checkout(folder: Path) -> Path:
@@ -74,7 +82,8 @@ def snakemake(
     forked: bool = True,
     **variables: str,
 ) -> subprocess.CompletedProcess:
-    """Run snakemake in `folder`, forked from a process that has imported it; output and errors together in `stdout`."""
+    """Run snakemake in `folder`, forked from a process that has imported it; output and errors
+    together in `stdout`."""
     call = command(*arguments, "--cores", str(cores), configfile=configfile, also=also)
     if not forked:
         both = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
@@ -104,11 +113,17 @@ def table(folder: Path, name: str) -> pd.DataFrame:
 
 
 def assert_same_results(folder: Path, reference: Path) -> None:
-    """Every row of each table in `folder`, measured costs aside, is exactly a row of the same table in `reference`."""
+    """Every row of each table in `folder`, measured costs aside, is exactly a row of the same table
+    in `reference`."""
     for name in TABLES:
-        ours, theirs = (table(f, name).drop(columns=MEASURED_COSTS, errors="ignore") for f in (folder, reference))
+        ours, theirs = (
+            table(f, name).drop(columns=MEASURED_COSTS, errors="ignore")
+            for f in (folder, reference)
+        )
         keys = [key for key in ("task", "method", "alignment", "seed") if key in ours]
         chosen = theirs.merge(ours[keys].drop_duplicates(), on=keys)[ours.columns]
-        ours, chosen = (t.sort_values(list(t.columns)).reset_index(drop=True) for t in (ours, chosen))
+        ours, chosen = (
+            t.sort_values(list(t.columns)).reset_index(drop=True) for t in (ours, chosen)
+        )
         assert len(ours), name
         pd.testing.assert_frame_equal(ours, chosen, check_exact=True, obj=f"{name}.csv")

@@ -1,7 +1,8 @@
 """Which files of the library commands really load: `traced.py FOLDER < calls.json > files.json`.
 
-Each call, `{"script": ..., "arguments": [...]}`, runs with the library imported anew, in the folder. Epochs are
-traced and not compiled, which would take most of the time of so small a training.
+Each call, `{"script": ..., "arguments": [...]}`, runs with the library imported anew, in the
+folder. Epochs are traced and not compiled, which would take most of the time of so small a
+training.
 """
 
 import json
@@ -15,7 +16,9 @@ SCRIPTS = Path(__file__).parents[1] / "workflow/scripts"
 
 def library() -> dict[str, object]:
     """The modules of the library that are loaded."""
-    return {name: module for name, module in sys.modules.items() if name.split(".")[0] == "equitraj"}
+    return {
+        name: module for name, module in sys.modules.items() if name.split(".")[0] == "equitraj"
+    }
 
 
 def leave_out_epochs() -> None:
@@ -37,7 +40,9 @@ def loaded(script: str, arguments: list[str]) -> list[str]:
     except SystemExit as end:
         if end.code:
             raise
-    files = {Path(module.__file__) for module in library().values() if getattr(module, "__file__", None)}
+    files = {
+        Path(module.__file__) for module in library().values() if getattr(module, "__file__", None)
+    }
     return sorted(str(path.relative_to(SCRIPTS)) for path in files)
 
 

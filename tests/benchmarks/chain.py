@@ -16,31 +16,49 @@ CENTRE_OF_MASS = {"frames": "centre_of_mass", "options": {}}
 
 
 def positions(n_frames: int, path: Path | None = None) -> np.ndarray:
-    """(T, 12, 3): the first frames of an array (T, 12, 2) in a file, or a planar chain that bends slowly.
+    """(T, 12, 3): the first frames of an array (T, 12, 2) in a file, or a planar chain that bends
+    slowly.
 
-    All pairs are within the chapter's cutoff of 3.5, as they are in its own data: the values do not change the work.
+    All pairs are within the chapter's cutoff of 3.5, as they are in its own data: the values do not
+    change the work.
     """
     if path:
         with np.load(path) as arrays:
             planar = arrays[arrays.files[0]][:n_frames]
     else:
         generator, time = np.random.default_rng(0), np.arange(n_frames)[:, None, None]
-        phase, amplitude = generator.uniform(0, 6, (2, POINTS, 2)), 0.1 * generator.normal(size=(POINTS, 2))
-        planar = 0.2 * np.arange(POINTS)[:, None] * [1.0, 0.2] + amplitude * np.sin(0.02 * time + phase[0])
+        phase, amplitude = (
+            generator.uniform(0, 6, (2, POINTS, 2)),
+            0.1 * generator.normal(size=(POINTS, 2)),
+        )
+        planar = 0.2 * np.arange(POINTS)[:, None] * [1.0, 0.2] + amplitude * np.sin(
+            0.02 * time + phase[0]
+        )
     return np.concatenate([planar, np.zeros((*planar.shape[:2], 1))], -1)
 
 
 def task(history: int, n_train: int) -> dict:
     """A task of `n_train` training samples and few others."""
     split = {"by": "time", "train": n_train, "validation": VALIDATION, "test": VALIDATION}
-    return {"name": f"chain_k{history}", "source": "chain", "history": history, "lag": 1, "split": split}
+    return {
+        "name": f"chain_k{history}",
+        "source": "chain",
+        "history": history,
+        "lag": 1,
+        "split": split,
+    }
 
 
 def write_files(folder: Path, position: np.ndarray, task: dict) -> tuple[Path, Path]:
     """The lifted and the aligned file of a task."""
     lifted, aligned = folder / f"{task['name']}_lifted.h5", folder / f"{task['name']}_aligned.h5"
     bonds = np.stack([np.arange(POINTS - 1), np.arange(1, POINTS)], 1)
-    write(lifted, Trajectory(position, np.zeros(len(position), int), np.arange(float(len(position))), bonds=bonds))
+    write(
+        lifted,
+        Trajectory(
+            position, np.zeros(len(position), int), np.arange(float(len(position))), bonds=bonds
+        ),
+    )
     align(lifted, task, "centre_of_mass", CENTRE_OF_MASS, aligned)
     return lifted, aligned
 

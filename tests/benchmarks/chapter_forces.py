@@ -1,11 +1,12 @@
-"""What moves the chapters' points: accelerations fitted by functions of distances, and of angles between bonds.
+"""What moves the chapters' points: accelerations fitted by functions of distances, and of angles
+between bonds.
 
 python tests/benchmarks/chapter_forces.py results/data/paths/lifted.h5
 
-Second differences of the positions (Stoermer's method) are fitted by least squares on all frames but the last 410.
-The functions are linear between knots: forces along the lines between neighbours, next neighbours and others, and
-torques at the angles. Prints what is left on the last frames, as the mean square error of a step per coordinate, and
-the angle at which the torque vanishes.
+Second differences of the positions (Stoermer's method) are fitted by least squares on all frames
+but the last 410. The functions are linear between knots: forces along the lines between neighbours,
+next neighbours and others, and torques at the angles. Prints what is left on the last frames, as
+the mean square error of a step per coordinate, and the angle at which the torque vanishes.
 """
 
 import sys
@@ -32,27 +33,37 @@ def hats(value: np.ndarray, knots: np.ndarray) -> np.ndarray:
 
 
 def of_pairs(x: np.ndarray) -> np.ndarray:
-    """(T, N, 2, 3 knots), forces on points (T, N, 2) along the lines to others, by their distance in the chain."""
+    """(T, N, 2, 3 knots), forces on points (T, N, 2) along the lines to others, by their distance
+    in the chain."""
     apart = x[:, :, None] - x[:, None]
     length = np.linalg.norm(apart, axis=-1) + np.eye(x.shape[1])
     steps = np.abs(np.subtract.outer(*[np.arange(x.shape[1])] * 2))
     columns = []
     for kind in (steps == 1, steps == 2, steps >= 3):
-        share = hats(length, np.quantile(length[:, kind], np.linspace(0, 1, KNOTS))) * kind[..., None]
+        share = (
+            hats(length, np.quantile(length[:, kind], np.linspace(0, 1, KNOTS))) * kind[..., None]
+        )
         columns.append(np.einsum("tijk,tija->tiak", share, apart / length[..., None]))
     return np.concatenate(columns, axis=-1)
 
 
 def of_angles(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """(T, N, 2, knots), forces on points of torques at the angles between bonds; and the knots, in radians."""
+    """(T, N, 2, knots), forces on points of torques at the angles between bonds; and the knots, in
+    radians."""
     one, other = x[:, :-2] - x[:, 1:-1], x[:, 2:] - x[:, 1:-1]
     cross = one[..., 0] * other[..., 1] - one[..., 1] * other[..., 0]
     angle = np.arctan2(cross, (one * other).sum(-1))
-    across = lambda arm: np.stack([-arm[..., 1], arm[..., 0]], -1) / np.square(arm).sum(-1, keepdims=True)  # noqa: E731
+    across = lambda arm: np.stack([-arm[..., 1], arm[..., 0]], -1) / np.square(arm).sum(
+        -1, keepdims=True
+    )  # noqa: E731
     knots = np.linspace(-np.pi, np.pi, 2 * KNOTS + 1)
     share, first, last = hats(angle, knots), -across(one), across(other)
     force = np.zeros((*x.shape, len(knots)))
-    for points, gradient in ((slice(0, -2), first), (slice(2, None), last), (slice(1, -1), -first - last)):
+    for points, gradient in (
+        (slice(0, -2), first),
+        (slice(2, None), last),
+        (slice(1, -1), -first - last),
+    ):
         force[:, points] += gradient[..., None] * share[:, :, None]
     return force, knots
 
@@ -61,7 +72,9 @@ def left(columns: list[np.ndarray], acceleration: np.ndarray) -> tuple[float, np
     """The mean square error on the last frames, and all coefficients."""
     matrix = np.concatenate(columns, axis=-1)
     fitted, held = matrix[:-HELD_OUT], matrix[-HELD_OUT:]
-    weights = np.linalg.lstsq(fitted.reshape(-1, matrix.shape[-1]), acceleration[:-HELD_OUT].ravel())[0]
+    weights = np.linalg.lstsq(
+        fitted.reshape(-1, matrix.shape[-1]), acceleration[:-HELD_OUT].ravel()
+    )[0]
     planar = np.square(acceleration[-HELD_OUT:] - held @ weights).mean()
     return planar * 2 / COORDINATES, weights
 

@@ -1,6 +1,8 @@
-"""Those whose training is timed: each is built once, and then trains a block of frames whenever it is called.
+"""Those whose training is timed: each is built once, and then trains a block of frames whenever it
+is called.
 
-A block returns how many frames it trained. Networks have the chapter's size, but for EGNN (width 32).
+A block returns how many frames it trained. Networks have the chapter's size, but for EGNN (width
+32).
 """
 
 from collections.abc import Callable
@@ -40,7 +42,8 @@ def chapter_loop(position: np.ndarray, n_frames: int) -> Block:
 
 
 def graph_loop(position: np.ndarray, n_frames: int, size: int = 64) -> Block:
-    """The chapter's network in a plain loop of torch-geometric, in batches: neighbours searched in every step."""
+    """The chapter's network in a plain loop of torch-geometric, in batches: neighbours searched in
+    every step."""
     network: Network = chapter.build()
     optimizer = torch.optim.Adam(network.parameters(), lr=chapter.RATE)
     frames, labels = (part[:n_frames] for part in chapter_data.pairs(position))
@@ -71,7 +74,9 @@ def e3nn_jax_loop(position: np.ndarray, n_frames: int, size: int = 16) -> Block:
     @jax.jit
     def step(state: tuple, x: jax.Array, y: jax.Array) -> tuple:
         weights, moments = state
-        gradient = jax.grad(lambda w: ((jax.vmap(lambda one: network.apply(w, one))(x) - y) ** 2).mean())(weights)
+        gradient = jax.grad(
+            lambda w: ((jax.vmap(lambda one: network.apply(w, one))(x) - y) ** 2).mean()
+        )(weights)
         change, moments = optimise.update(gradient, moments)
         return optax.apply_updates(weights, change), moments
 
@@ -92,7 +97,14 @@ class Epochs(jax_loop.Trainer):
 
     @classmethod
     def of(
-        cls, method: Method, folder: Path, position: np.ndarray, history: int, n_frames: int, module=None, device="cpu"
+        cls,
+        method: Method,
+        folder: Path,
+        position: np.ndarray,
+        history: int,
+        n_frames: int,
+        module=None,
+        device="cpu",
     ):
         """The loop for a method, or for a model file that is no part of the library (`module`)."""
         data, shape, build = _prepared(method, folder, position, history, n_frames)
@@ -116,7 +128,9 @@ class Epochs(jax_loop.Trainer):
         return self.frames_per_epoch
 
 
-def torch_loop_epochs(method: Method, folder: Path, position: np.ndarray, n_frames: int, device: str = "cpu") -> Block:
+def torch_loop_epochs(
+    method: Method, folder: Path, position: np.ndarray, n_frames: int, device: str = "cpu"
+) -> Block:
     """An epoch of the training loop for torch."""
     data, _, build = _prepared(method, folder, position, 1, n_frames)
     loop = torch_loop.Trainer(build, data, method.training_options(), device)
@@ -130,7 +144,9 @@ def torch_loop_epochs(method: Method, folder: Path, position: np.ndarray, n_fram
     return block
 
 
-def _prepared(method: Method, folder: Path, position: np.ndarray, history: int, n_frames: int) -> tuple:
+def _prepared(
+    method: Method, folder: Path, position: np.ndarray, history: int, n_frames: int
+) -> tuple:
     task = chain.task(history, n_frames)
     data, shape = chain.data_of(method, chain.write_files(folder, position, task), task)
     return data, shape, builder(method, shape)

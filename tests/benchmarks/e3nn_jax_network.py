@@ -1,4 +1,5 @@
-"""The chapter's network in e3nn-jax as it is: its own harmonics, tensor product, linear maps and gate, on all pairs."""
+"""The chapter's network in e3nn-jax as it is: its own harmonics, tensor product, linear maps and
+gate, on all pairs."""
 
 from collections.abc import Callable
 from functools import partial
@@ -15,15 +16,16 @@ SENDERS, RECEIVERS = (index.astype(np.int32) for index in np.nonzero(~np.eye(POI
 
 
 class Network(NamedTuple):
-    """Attributes: init, a key to weights; apply, weights and positions (N, 3) to displacements (N, 3)."""
+    """Attributes: init, a key to weights; apply, weights and positions (N, 3) to displacements (N,
+    3)."""
 
     init: Callable
     apply: Callable
 
 
 class Maps(NamedTuple):
-    """Linear maps of a layer: of a point's own features, before and after the sum over its neighbours; and the number
-    of channels that a message has."""
+    """Linear maps of a layer: of a point's own features, before and after the sum over its
+    neighbours; and the number of channels that a message has."""
 
     own: e3nn.FunctionalLinear
     inner: e3nn.FunctionalLinear
@@ -43,7 +45,10 @@ def draw(key: jax.Array, layer: Maps) -> dict:
     """Weights of a layer."""
     keys = iter(jax.random.split(key, 64))
     weights = {
-        name: [jax.random.normal(next(keys), i.path_shape) * i.weight_std for i in getattr(layer, name).instructions]
+        name: [
+            jax.random.normal(next(keys), i.path_shape) * i.weight_std
+            for i in getattr(layer, name).instructions
+        ]
         for name in ("own", "inner", "outer")
     }
     return weights | {
@@ -54,20 +59,30 @@ def draw(key: jax.Array, layer: Maps) -> dict:
     }
 
 
-def convolve(layer: Maps, weights: dict, x: e3nn.IrrepsArray, harmonics: e3nn.IrrepsArray, basis: jax.Array):
+def convolve(
+    layer: Maps, weights: dict, x: e3nn.IrrepsArray, harmonics: e3nn.IrrepsArray, basis: jax.Array
+):
     """A convolution of features of points, with what depends on pairs."""
-    mixed = e3nn.normalize_function(jax.nn.silu)(basis @ weights["radial"][0]) @ weights["radial"][1]
+    mixed = (
+        e3nn.normalize_function(jax.nn.silu)(basis @ weights["radial"][0]) @ weights["radial"][1]
+    )
     out = [ir for _, ir in layer.outer.irreps_out]
-    linear = {name: jax.vmap(partial(getattr(layer, name), weights[name])) for name in ("own", "inner", "outer")}
+    linear = {
+        name: jax.vmap(partial(getattr(layer, name), weights[name]))
+        for name in ("own", "inner", "outer")
+    }
     sent = e3nn.tensor_product(linear["inner"](x)[SENDERS], harmonics, filter_ir_out=out).regroup()
     summed = e3nn.scatter_sum(sent * mixed, dst=RECEIVERS, output_size=POINTS) / (POINTS - 1) ** 0.5
     return linear["own"](x) + linear["outer"](summed)
 
 
 def before_gate(irreps: e3nn.Irreps) -> e3nn.Irreps:
-    """Five of each hidden scalar and vector that a convolution of `irreps` can reach, and the vectors' gates."""
+    """Five of each hidden scalar and vector that a convolution of `irreps` can reach, and the
+    vectors' gates."""
     reached = [ir for _, ir in e3nn.tensor_product(irreps, e3nn.Irreps.spherical_harmonics(LMAX))]
-    scalars, vectors = ([f"5x{ir}" for ir in both if ir in reached] for both in (("0e", "0o"), ("1e", "1o")))
+    scalars, vectors = (
+        [f"5x{ir}" for ir in both if ir in reached] for both in (("0e", "0o"), ("1e", "1o"))
+    )
     return e3nn.Irreps(" + ".join([*scalars, f"{5 * len(vectors)}x0e", *vectors]))
 
 
@@ -83,9 +98,13 @@ def network() -> Network:
     def apply(weights: list, position: jax.Array) -> jax.Array:
         vector = position[SENDERS] - position[RECEIVERS]
         length = jnp.linalg.norm(vector, axis=1)
-        harmonics = e3nn.spherical_harmonics(range(LMAX + 1), e3nn.IrrepsArray("1o", vector), True, "component")
+        harmonics = e3nn.spherical_harmonics(
+            range(LMAX + 1), e3nn.IrrepsArray("1o", vector), True, "component"
+        )
         harmonics = harmonics * e3nn.soft_envelope(length, RADIUS)[:, None]
-        basis = e3nn.soft_one_hot_linspace(length, start=0.0, end=RADIUS, number=BASIS, basis="gaussian", cutoff=False)
+        basis = e3nn.soft_one_hot_linspace(
+            length, start=0.0, end=RADIUS, number=BASIS, basis="gaussian", cutoff=False
+        )
         x = e3nn.IrrepsArray("0e", jnp.ones((POINTS, 1)))
         for i, (layer, own) in enumerate(zip(layers, weights, strict=True)):
             x = convolve(layer, own, x, harmonics, basis * BASIS**0.5)
@@ -93,6 +112,9 @@ def network() -> Network:
         return x.array
 
     def init(key: jax.Array) -> list[dict]:
-        return [draw(own, layer) for own, layer in zip(jax.random.split(key, len(layers)), layers, strict=True)]
+        return [
+            draw(own, layer)
+            for own, layer in zip(jax.random.split(key, len(layers)), layers, strict=True)
+        ]
 
     return Network(init, apply)

@@ -1,7 +1,9 @@
-"""EGNN sample by sample: the reference that the present one's speed is measured against, the same function.
+"""EGNN sample by sample: the reference that the present one's speed is measured against, the same
+function.
 
-Each sample computes its geometry in every step, on an (N, N) array of all pairs with channels last, and `vmap` makes a
-batch of it. `equitraj.models.egnn` has the equations, which are the same (Satorras et al., ICML 2021).
+Each sample computes its geometry in every step, on an (N, N) array of all pairs with channels last,
+and `vmap` makes a batch of it. `equitraj.models.egnn` has the equations, which are the same
+(Satorras et al., ICML 2021).
 """
 
 from dataclasses import dataclass
@@ -21,8 +23,9 @@ GPU = True  # its training profits from one
 
 @dataclass(frozen=True)
 class Hyperparameters(Checked):
-    """Attributes: width, features of points and messages; layers, number of message passings; identity, whether a point
-    knows its index (in a chain, which bead it is), which gives up equivariance under permutations."""
+    """Attributes: width, features of points and messages; layers, number of message passings;
+    identity, whether a point knows its index (in a chain, which bead it is), which gives up
+    equivariance under permutations."""
 
     width: Annotated[int, Range(1, 16_384)] = 32
     layers: Annotated[int, Range(1, 64)] = 2
@@ -31,14 +34,19 @@ class Hyperparameters(Checked):
 
 def claims(hyperparameters: Hyperparameters) -> dict[str, bool]:
     """All of E(3), and permutations unless a point knows its index."""
-    return {"rotation": True, "reflection": True, "translation": True, "permutation": not hyperparameters.identity}
+    return {
+        "rotation": True,
+        "reflection": True,
+        "translation": True,
+        "permutation": not hyperparameters.identity,
+    }
 
 
 def _invariants(a: jax.Array, b: jax.Array) -> jax.Array:
     """Inner products of vectors (..., C, 3) and (..., C, 3), channel by channel: (..., C).
 
-    Their inverse hyperbolic sine grows like a logarithm: inner products of long vectors, which a rollout meets, would
-    otherwise grow with the square of what they then make longer.
+    Their inverse hyperbolic sine grows like a logarithm: inner products of long vectors, which a
+    rollout meets, would otherwise grow with the square of what they then make longer.
     """
     return jnp.arcsinh(jnp.sum(a * b, axis=-1))
 
@@ -48,7 +56,8 @@ def _scaled(linear: eqx.nn.Linear, factor: float) -> eqx.nn.Linear:
 
 
 class Layer(eqx.Module):
-    """One message passing: point features (N, W) and vectors (N, C, 3) to new point features and one vector (N, 3)."""
+    """One message passing: point features (N, W) and vectors (N, C, 3) to new point features and
+    one vector (N, 3)."""
 
     receiver: eqx.nn.Linear
     sender: eqx.nn.Linear
@@ -67,11 +76,17 @@ class Layer(eqx.Module):
         self.pair_weight = eqx.nn.Linear(width, 1 + n_vectors, use_bias=False, key=keys[4])
         self.point_weight = eqx.nn.Linear(width, n_vectors, key=keys[5])
         # the first prediction is small beside the extrapolation that it is added to
-        self.pair_weight, self.point_weight = _scaled(self.pair_weight, 0.1), _scaled(self.point_weight, 0.1)
+        self.pair_weight, self.point_weight = (
+            _scaled(self.pair_weight, 0.1),
+            _scaled(self.point_weight, 0.1),
+        )
         self.update = eqx.nn.MLP(2 * width, width, width, 1, jax.nn.silu, key=keys[6])
 
-    def __call__(self, h: jax.Array, vectors: jax.Array, relative: jax.Array, pair: jax.Array) -> tuple:
-        """`relative` (N, N, 3) holds x_i - x_j and `pair` (N, N, 2) the squared distance and the bond."""
+    def __call__(
+        self, h: jax.Array, vectors: jax.Array, relative: jax.Array, pair: jax.Array
+    ) -> tuple:
+        """`relative` (N, N, 3) holds x_i - x_j and `pair` (N, N, 2) the squared distance and the
+        bond."""
         n_points = len(h)
         r, own, other = relative[:, :, None], vectors[:, None], vectors[None]
         invariant = [pair, _invariants(r, own), _invariants(r, other), _invariants(own, other)]
@@ -90,7 +105,8 @@ class Layer(eqx.Module):
 class Network(eqx.Module):
     """Message passing on all pairs; the geometry in units of the points' extent.
 
-    `layers` holds the weights of all layers along a first axis, so that one compiled layer is scanned.
+    `layers` holds the weights of all layers along a first axis, so that one compiled layer is
+    scanned.
     """
 
     embed: eqx.nn.Linear
@@ -98,7 +114,10 @@ class Network(eqx.Module):
     extent: float = eqx.field(static=True)
     identity: bool = eqx.field(static=True)
     # what XLA does without options
-    compiler_options: ClassVar = {"xla_cpu_use_fusion_emitters": True, "xla_llvm_disable_expensive_passes": False}
+    compiler_options: ClassVar = {
+        "xla_cpu_use_fusion_emitters": True,
+        "xla_llvm_disable_expensive_passes": False,
+    }
 
     def single(
         self,
@@ -108,7 +127,8 @@ class Network(eqx.Module):
         adjacency: jax.Array,
         every_layer: bool = False,
     ) -> jax.Array | tuple[jax.Array, jax.Array]:
-        """(N, 3) from `position` (N, 3), `displacement` (K - 1, N, 3), `scalar` (N, F), `adjacency` (N, N).
+        """(N, 3) from `position` (N, 3), `displacement` (K - 1, N, 3), `scalar` (N, F), `adjacency`
+        (N, N).
 
         With `every_layer` the features (L, N, W) and vectors (L, N, 3) after each of the L layers.
         """
@@ -116,7 +136,11 @@ class Network(eqx.Module):
         pair = jnp.stack([_invariants(relative, relative), adjacency], -1)
         past = jnp.moveaxis(displacement, 0, 1)
         upper = np.triu_indices(past.shape[1])
-        h = [_invariants(past[:, upper[0]], past[:, upper[1]]), scalar, jnp.ones_like(position[:, :1])]
+        h = [
+            _invariants(past[:, upper[0]], past[:, upper[1]]),
+            scalar,
+            jnp.ones_like(position[:, :1]),
+        ]
         if self.identity:
             h.append(jnp.eye(len(position), dtype=position.dtype))
         h, total = jax.vmap(self.embed)(jnp.concatenate(h, -1)), jnp.zeros_like(position)
@@ -144,10 +168,16 @@ class Network(eqx.Module):
         return jax.vmap(single)(position, inputs["displacement"], scalar, inputs["adjacency"])
 
 
-def layers(network: Network, inputs: dict[str, jax.Array]) -> tuple[jax.Array, dict[str, dict[int, jax.Array]]]:
-    """The output (B, N, 3), and by layer and degree its features: 0, (B, N, W, 1); 1, vectors (B, N, 1, 3)."""
+def layers(
+    network: Network, inputs: dict[str, jax.Array]
+) -> tuple[jax.Array, dict[str, dict[int, jax.Array]]]:
+    """The output (B, N, 3), and by layer and degree its features: 0, (B, N, W, 1); 1, vectors (B,
+    N, 1, 3)."""
     h, vector = network.batched(inputs, every_layer=True)
-    found = {f"layer {i + 1}": {0: h[:, i, ..., None], 1: vector[:, i, :, None]} for i in range(h.shape[1])}
+    found = {
+        f"layer {i + 1}": {0: h[:, i, ..., None], 1: vector[:, i, :, None]}
+        for i in range(h.shape[1])
+    }
     return vector[:, -1], found
 
 
@@ -155,7 +185,9 @@ def build(hyperparameters: Hyperparameters, shape: Shape, key: jax.Array) -> Net
     """A network for samples of this shape, with weights drawn from `key`."""
     embed_key, layer_key = jax.random.split(key)
     n_past = shape.n_displacements
-    n_features = n_past * (n_past + 1) // 2 + shape.n_scalars + 1 + hyperparameters.identity * shape.n_points
+    n_features = (
+        n_past * (n_past + 1) // 2 + shape.n_scalars + 1 + hyperparameters.identity * shape.n_points
+    )
     make_layer = eqx.filter_vmap(lambda k: Layer(hyperparameters.width, n_past + 1, k))
     layers = make_layer(jax.random.split(layer_key, hyperparameters.layers))
     embed = eqx.nn.Linear(n_features, hyperparameters.width, key=embed_key)

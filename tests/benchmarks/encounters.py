@@ -1,9 +1,11 @@
-"""What decides errors on charged bodies: the true law in fewer steps, and cut off in a way that knows no axes.
+"""What decides errors on charged bodies: the true law in fewer steps, and cut off in a way that
+knows no axes.
 
 python tests/benchmarks/encounters.py
 
-Mean, median and greatest square error on 2,000 simulations of the task `nbody`. The published simulation cuts off each
-component of a force at 100, which depends on the axes; a rotation-equivariant law can only limit lengths.
+Mean, median and greatest square error on 2,000 simulations of the task `nbody`. The published
+simulation cuts off each component of a force at 100, which depends on the axes; a
+rotation-equivariant law can only limit lengths.
 """
 
 import sys
@@ -21,8 +23,11 @@ FIRST, SECOND = np.triu_indices(5, 1)
 JOINED = (np.arange(5)[:, None] == FIRST).astype(float) - (np.arange(5)[:, None] == SECOND)
 
 
-def moved(x: np.ndarray, v: np.ndarray, charge: np.ndarray, steps: int, cut: Callable) -> np.ndarray:
-    """Positions (S, 5, 3) a unit of time later by velocity Verlet; `cut` gives a force on points of its true one."""
+def moved(
+    x: np.ndarray, v: np.ndarray, charge: np.ndarray, steps: int, cut: Callable
+) -> np.ndarray:
+    """Positions (S, 5, 3) a unit of time later by velocity Verlet; `cut` gives a force on points of
+    its true one."""
     strength = charge[:, FIRST] * charge[:, SECOND]
 
     def force(x: np.ndarray) -> np.ndarray:

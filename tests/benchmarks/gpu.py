@@ -1,10 +1,12 @@
-"""Speed of training on a GPU, beside a core of the CPU: batches, precisions of matrix products, CUDA graphs, seeds.
+"""Speed of training on a GPU, beside a core of the CPU: batches, precisions of matrix products,
+CUDA graphs, seeds.
 
 python tests/benchmarks/gpu.py            (about 6 minutes on a machine with a CUDA device)
 
-Each line of JSON has `what`, `value` (the median over rounds of frames per second of wall time), `low`, `high`, `unit`,
-the device and `building`, the seconds that it took to make the program. XLA reads its settings once, so each is a
-process of its own. The last lines are trainings by the workflow's own step: the validation error that they end with.
+Each line of JSON has `what`, `value` (the median over rounds of frames per second of wall time),
+`low`, `high`, `unit`, the device and `building`, the seconds that it took to make the program. XLA
+reads its settings once, so each is a process of its own. The last lines are trainings by the
+workflow's own step: the validation error that they end with.
 """
 
 import argparse
@@ -20,9 +22,15 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "workflow/scripts"))
 
-GRAPHS = "--xla_gpu_enable_command_buffer=FUSION,CUBLAS,CUBLASLT,CUSTOM_CALL,CUDNN,CONDITIONAL,WHILE"
+GRAPHS = (
+    "--xla_gpu_enable_command_buffer=FUSION,CUBLAS,CUBLASLT,CUSTOM_CALL,CUDNN,CONDITIONAL,WHILE"
+)
 SETTINGS = {
-    "cpu": {"JAX_PLATFORMS": "cpu", "CUDA_VISIBLE_DEVICES": "", "XLA_FLAGS": "--xla_cpu_multi_thread_eigen=false"},
+    "cpu": {
+        "JAX_PLATFORMS": "cpu",
+        "CUDA_VISIBLE_DEVICES": "",
+        "XLA_FLAGS": "--xla_cpu_multi_thread_eigen=false",
+    },
     "gpu": {"XLA_FLAGS": ""},
     "gpu, loops as CUDA graphs": {"XLA_FLAGS": GRAPHS},
 }
@@ -32,7 +40,8 @@ ROUNDS, SECONDS, FRAMES, SEEDS, EPOCHS = 5, 0.5, 1024, 5, 30
 
 @dataclasses.dataclass(frozen=True)
 class Case:
-    """What is trained: a model, history K, the batch's size, precision of matrix products, seeds side by side."""
+    """What is trained: a model, history K, the batch's size, precision of matrix products, seeds
+    side by side."""
 
     model: str
     history: int = 1
@@ -50,8 +59,12 @@ def cases(setting: str) -> list[Case]:
     found = [Case("gate_points"), Case("gate_points", 3), Case("egnn", size=64)]
     found += [Case("gate_points", seeds=SEEDS), Case("egnn", size=64, seeds=SEEDS)]
     if setting == "gpu":
-        found += [Case(model, size=size) for model in ("gate_points", "egnn") for size in (256, 1024)]
-        found += [Case(m, size=256, precision=p) for m in ("gate_points", "egnn") for p in PRECISIONS[1:]]
+        found += [
+            Case(model, size=size) for model in ("gate_points", "egnn") for size in (256, 1024)
+        ]
+        found += [
+            Case(m, size=256, precision=p) for m in ("gate_points", "egnn") for p in PRECISIONS[1:]
+        ]
         found += [Case("e3nn_network", size=64), Case("e3nn_network", size=256)]
     return found
 
@@ -105,7 +118,9 @@ def measure(setting: str) -> None:
     device = "cpu" if setting == "cpu" else "cuda"
     chosen = cases(setting)
     with ThreadPoolExecutor(1 if setting == "cpu" else 4) as pool:  # compiling is most of the work
-        blocks = dict(zip(chosen, pool.map(lambda case: attempt(built, case, device), chosen), strict=True))
+        blocks = dict(
+            zip(chosen, pool.map(lambda case: attempt(built, case, device), chosen), strict=True)
+        )
     rates = {case: [] for case, block in blocks.items() if not isinstance(block, str)}
     for _ in range(ROUNDS):
         for case, found in rates.items():
@@ -146,9 +161,13 @@ def learn(device: str) -> None:
             method = method_of(case)
             method = dataclasses.replace(method, training=method.training | {"epochs": EPOCHS})
             train(task, method, "all", [0, 1, 2], *files, folder / precision, place)
-            records = [json.loads((folder / precision / f"seed{s}" / "run.json").read_text()) for s in range(3)]
+            records = [
+                json.loads((folder / precision / f"seed{s}" / "run.json").read_text())
+                for s in range(3)
+            ]
             errors = [
-                float((folder / precision / f"seed{s}" / "history.csv").read_text().split(",")[-1]) for s in range(3)
+                float((folder / precision / f"seed{s}" / "history.csv").read_text().split(",")[-1])
+                for s in range(3)
             ]
             line = {
                 "what": f"{case}, {EPOCHS} epochs",
@@ -156,15 +175,21 @@ def learn(device: str) -> None:
                 "low": min(errors),
                 "high": max(errors),
             }
-            line |= {k: records[0][k] for k in ("status", "device", "compile_seconds", "train_seconds")}
+            line |= {
+                k: records[0][k] for k in ("status", "device", "compile_seconds", "train_seconds")
+            }
             print(json.dumps(line | {"unit": "validation MSE"}), flush=True)
 
 
 def main() -> None:
     """All settings one after the other, or what is asked for."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--setting", choices=SETTINGS, help="this one alone")
-    parser.add_argument("--learn", choices=("cpu", "cuda"), help="the trainings on this device alone")
+    parser.add_argument(
+        "--learn", choices=("cpu", "cuda"), help="the trainings on this device alone"
+    )
     args = parser.parse_args()
     if args.setting:
         return measure(args.setting)
@@ -173,13 +198,28 @@ def main() -> None:
     from equitraj.base.devices import found
 
     if not found():
-        print(json.dumps({"what": "A CUDA device", "value": None, "error": "there is none here", "unit": "frames/s"}))
+        print(
+            json.dumps(
+                {
+                    "what": "A CUDA device",
+                    "value": None,
+                    "error": "there is none here",
+                    "unit": "frames/s",
+                }
+            )
+        )
         return None
     call = [sys.executable, __file__]
     parts = [([*call, "--setting", name], more) for name, more in SETTINGS.items()]
-    parts += [([*call, "--learn", "cuda"], SETTINGS["gpu"]), ([*call, "--learn", "cpu"], SETTINGS["cpu"])]
+    parts += [
+        ([*call, "--learn", "cuda"], SETTINGS["gpu"]),
+        ([*call, "--learn", "cpu"], SETTINGS["cpu"]),
+    ]
     for command, more in parts:
-        shared = {"OMP_NUM_THREADS": "1", "XLA_PYTHON_CLIENT_PREALLOCATE": "false"}  # torch is in the same process
+        shared = {
+            "OMP_NUM_THREADS": "1",
+            "XLA_PYTHON_CLIENT_PREALLOCATE": "false",
+        }  # torch is in the same process
         subprocess.run(command, env=os.environ | shared | more, check=False)
     return None
 

@@ -1,10 +1,13 @@
-"""Time and peak memory of every step of a study, from a file of 12 points to the report, against the number of frames.
+"""Time and peak memory of every step of a study, from a file of 12 points to the report, against
+the number of frames.
 
-python tests/benchmarks/many_frames.py --frames 10000 100000 1000000        (two cores: about an hour for the last)
+python tests/benchmarks/many_frames.py --frames 10000 100000 1000000        (two cores: about an
+hour for the last)
 
-The study is run by Snakemake, one job at a time, in a copy of the workflow. Its jobs find a `python` that takes down
-what the operating system says of each when it has ended (getrusage(2)): seconds, and the peak of its resident memory,
-which a sampling observer would miss. Prints a table, and a line of JSON for each figure.
+The study is run by Snakemake, one job at a time, in a copy of the workflow. Its jobs find a
+`python` that takes down what the operating system says of each when it has ended (getrusage(2)):
+seconds, and the peak of its resident memory, which a sampling observer would miss. Prints a table,
+and a line of JSON for each figure.
 """
 
 import argparse
@@ -25,8 +28,15 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from study import checkout, environment
 
 POINTS, HISTORY, AT_ONCE = 12, 3, 50_000
-RADIUS, ANGLE = 0.98, 0.1  # of the poles of the process: it turns once in 63 frames and forgets in 50
-ALIGNMENTS = ("kabsch_mean", "principal_axes", "frame_averaging")  # beside those of the methods and of the film
+RADIUS, ANGLE = (
+    0.98,
+    0.1,
+)  # of the poles of the process: it turns once in 63 frames and forgets in 50
+ALIGNMENTS = (
+    "kabsch_mean",
+    "principal_axes",
+    "frame_averaging",
+)  # beside those of the methods and of the film
 ONE_EPOCH = {"epochs": 1, "batch_size": 256}
 METHODS = {
     "persistence": {"model": "persistence"},
@@ -51,7 +61,8 @@ sys.exit(os.waitstatus_to_exitcode(status))
 
 
 def write_chain(path: Path, n_frames: int) -> None:
-    """A chain that bends at random and smoothly: coordinates are autoregressive processes of order 2."""
+    """A chain that bends at random and smoothly: coordinates are autoregressive processes of order
+    2."""
     rng, coefficients = np.random.default_rng(0), [1, -2 * RADIUS * np.cos(ANGLE), RADIUS**2]
     file = np.lib.format.open_memmap(path, "w+", np.float64, (n_frames, POINTS, 3))
     place = np.arange(POINTS)[:, None] * [1.0, 0.2, 0.0]
@@ -70,7 +81,12 @@ def study(path: Path) -> dict:
         "sources": {"many": {"kind": "file", "path": str(path), "bonds": "chain"}},
         "tasks": {"many_k3": {"source": "many", "history": HISTORY, "lag": 1, "split": split}},
         "methods": METHODS,
-        "study": {"tasks": ["many_k3"], "methods": list(METHODS), "seeds": [0], "train_sizes": ["all"]},
+        "study": {
+            "tasks": ["many_k3"],
+            "methods": list(METHODS),
+            "seeds": [0],
+            "train_sizes": ["all"],
+        },
         "audit": {"samples": 64, "elements": 8},
         "device": "cpu",
     }
@@ -87,7 +103,8 @@ def step_of(call: list[str]) -> str:
 
 
 def measured(folder: Path, n_frames: int) -> dict[str, dict[str, float]]:
-    """Seconds of wall and processor time and peak memory of each step; of figures those of the slowest and largest."""
+    """Seconds of wall and processor time and peak memory of each step; of figures those of the
+    slowest and largest."""
     path, log, programs = folder / "many.npy", folder / "steps.jsonl", folder / "bin"
     checkout(folder)
     programs.mkdir()
@@ -96,14 +113,25 @@ def measured(folder: Path, n_frames: int) -> dict[str, dict[str, float]]:
     write_chain(path, n_frames)
     (folder / "study.yaml").write_text(yaml.safe_dump(study(path)))
     targets = ["all", *(f"results/aligned/many_k3/{name}.h5" for name in ALIGNMENTS)]
-    call = [sys.executable, "-m", "snakemake", "--cores", "1", *targets, "--configfile", "study.yaml"]
+    call = [
+        sys.executable,
+        "-m",
+        "snakemake",
+        "--cores",
+        "1",
+        *targets,
+        "--configfile",
+        "study.yaml",
+    ]
     variables = environment(OMP_NUM_THREADS="1", CUDA_VISIBLE_DEVICES="")
     variables["PATH"] = f"{programs}{os.pathsep}{variables['PATH']}"
     with (folder / "run.log").open("w") as output:
         done = subprocess.run(call, cwd=folder, env=variables, stdout=output, stderr=output)
     if done.returncode:
         raise SystemExit(f"error: the study failed:\n{(folder / 'run.log').read_text()[-4000:]}")
-    steps: dict[str, dict[str, float]] = defaultdict(lambda: {"wall": 0.0, "cpu": 0.0, "bytes": 0.0})
+    steps: dict[str, dict[str, float]] = defaultdict(
+        lambda: {"wall": 0.0, "cpu": 0.0, "bytes": 0.0}
+    )
     for row in map(json.loads, log.read_text().splitlines()):
         step = steps[step_of(row["call"])]
         step |= {key: max(step[key], row[key]) for key in step}
@@ -111,9 +139,13 @@ def measured(folder: Path, n_frames: int) -> dict[str, dict[str, float]]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--frames", type=int, nargs="+", default=[10_000, 100_000])
-    parser.add_argument("--folder", type=Path, help="where it works (default: the system's folder for such files)")
+    parser.add_argument(
+        "--folder", type=Path, help="where it works (default: the system's folder for such files)"
+    )
     args = parser.parse_args()
     found = {}
     for n_frames in args.frames:
@@ -122,13 +154,28 @@ def main() -> None:
     print("| step |", " | ".join(f"{n:,} frames" for n in found), "|")
     print("|---|" + "---|" * len(found))
     for step in found[args.frames[0]]:
-        cells = (f"{rows[step]['cpu']:.0f} s, {rows[step]['bytes'] / 1e6:,.0f} MB" for rows in found.values())
+        cells = (
+            f"{rows[step]['cpu']:.0f} s, {rows[step]['bytes'] / 1e6:,.0f} MB"
+            for rows in found.values()
+        )
         print(f"| {step} |", " | ".join(cells), "|")
     for n_frames, rows in found.items():
         for step, row in rows.items():
             what = f"many frames, {n_frames}, {step}"
-            print(json.dumps({"what": f"{what}: processor time", "value": round(row["cpu"], 2), "unit": "s"}))
-            print(json.dumps({"what": f"{what}: peak memory", "value": round(row["bytes"] / 1e6, 1), "unit": "MB"}))
+            print(
+                json.dumps(
+                    {"what": f"{what}: processor time", "value": round(row["cpu"], 2), "unit": "s"}
+                )
+            )
+            print(
+                json.dumps(
+                    {
+                        "what": f"{what}: peak memory",
+                        "value": round(row["bytes"] / 1e6, 1),
+                        "unit": "MB",
+                    }
+                )
+            )
 
 
 if __name__ == "__main__":

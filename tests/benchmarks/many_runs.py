@@ -1,11 +1,14 @@
-"""What a study of many runs costs beside its trainings: parsing, tables, figures, report, and running it again.
+"""What a study of many runs costs beside its trainings: parsing, tables, figures, report, and
+running it again.
 
-python tests/benchmarks/many_runs.py --runs 10000        (about 10 minutes on 2 cores; --folder keeps the study)
+python tests/benchmarks/many_runs.py --runs 10000        (about 10 minutes on 2 cores; --folder
+keeps the study)
 
-A study of 10 tasks, 20 methods, up to 5 sizes and up to 10 seeds. Its trajectory and one task of four methods with all
-seeds are made for real; every other run is a copy of one of these, written as the steps write it, under its own task,
-method and size. `snakemake --touch` then records the steps as done, so that
-tables, figures, the report and the second run are real. Each measurement is a line of JSON: what, value, unit.
+A study of 10 tasks, 20 methods, up to 5 sizes and up to 10 seeds. Its trajectory and one task of
+four methods with all seeds are made for real; every other run is a copy of one of these, written as
+the steps write it, under its own task, method and size. `snakemake --touch` then records the steps
+as done, so that tables, figures, the report and the second run are real. Each measurement is a line
+of JSON: what, value, unit.
 """
 
 import argparse
@@ -50,7 +53,8 @@ STEPS = {"train": "trained", "evaluate": "evaluated", "audit": "audited"}
 
 @dataclass(frozen=True)
 class Cost:
-    """What a process and those that it started took: seconds, of them on a processor, and the largest memory (MB)."""
+    """What a process and those that it started took: seconds, of them on a processor, and the
+    largest memory (MB)."""
 
     wall: float
     processor: float
@@ -60,10 +64,18 @@ class Cost:
 def configuration(tasks: list[str], methods: list[str], sizes: list, seeds: int) -> dict:
     """A study on one short simulated chain."""
     source = {"kind": "simulate", "system": "bead_chain", "options": {"seed": 3}, "frames": 200}
-    study = {"title": "Many runs", "tasks": tasks, "methods": methods, "train_sizes": sizes, "seeds": [*range(seeds)]}
+    study = {
+        "title": "Many runs",
+        "tasks": tasks,
+        "methods": methods,
+        "train_sizes": sizes,
+        "seeds": [*range(seeds)],
+    }
     return {
         "sources": {"tiny": source | {"bonds": "chain", "lift": "random_plane"}},
-        "tasks": {task: {"source": "tiny", "history": 3, "lag": 1, "split": SPLIT} for task in TASKS},
+        "tasks": {
+            task: {"source": "tiny", "history": 3, "lag": 1, "split": SPLIT} for task in TASKS
+        },
         "methods": {method: MODELS[method.rsplit("_", 1)[0]] for method in METHODS},
         "study": study,
         "batch": "size",  # so that copies of runs are known by the records of their size
@@ -85,8 +97,14 @@ def snakemake(folder: Path, *arguments: str) -> Cost:
         _, status, used = os.wait4(process.pid, 0)
     wall = time.perf_counter() - begin
     if status:
-        raise SystemExit(f"error: {' '.join(call)} in {folder}:\n{(folder / 'run.log').read_text()[-3000:]}")
-    return Cost(wall, used.ru_utime + used.ru_stime, used.ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10))
+        raise SystemExit(
+            f"error: {' '.join(call)} in {folder}:\n{(folder / 'run.log').read_text()[-3000:]}"
+        )
+    return Cost(
+        wall,
+        used.ru_utime + used.ru_stime,
+        used.ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10),
+    )
 
 
 def write_copy(path: Path, content: bytes) -> None:
@@ -116,14 +134,20 @@ def copy_runs(folder: Path, study: dict) -> None:
 def copy_run(original: Path, place: Path, task: str, method: str, size: str, seed: int) -> None:
     """One run under another name."""
     record = read_json(original / "run.json")
-    record["task"]["name"], record["method"]["name"], record["train_size"], record["seed"] = task, method, size, seed
+    record["task"]["name"], record["method"]["name"], record["train_size"], record["seed"] = (
+        task,
+        method,
+        size,
+        seed,
+    )
     write_json(place / "run.json", record)
     for name in (name for names in FILES.values() for name in names if name != "run.json"):
         write_copy(place / name, (original / name).read_bytes())
 
 
 def prepare(folder: Path, study: dict) -> None:
-    """Make the study's runs: four trainings, the rest copied, all of them known to Snakemake as done."""
+    """Make the study's runs: four trainings, the rest copied, all of them known to Snakemake as
+    done."""
     few = configuration(TASKS[:1], METHODS[: len(MODELS)], ["all"], len(study["seeds"]))
     (folder / "few.yaml").write_text(yaml.safe_dump(few))
     batches = [f"results/runs/{TASKS[0]}/{method}/nall" for method in METHODS[: len(MODELS)]]
@@ -133,9 +157,22 @@ def prepare(folder: Path, study: dict) -> None:
         write_copy(folder / "results/aligned" / task / original.name, original.read_bytes())
     copy_runs(folder, study)
     # trainings come before these; named themselves, they would be the last that is done
-    rules = [f"{step}_{framework}" for step in ("evaluate", "audit") for framework in ("numpy", "jax")]
-    # forced, since what is newer than its inputs would need no touch, and would be left without a record
-    snakemake(folder, "--touch", "--forceall", "--quiet", "all", "--configfile", "many.yaml", "--until", *rules)
+    rules = [
+        f"{step}_{framework}" for step in ("evaluate", "audit") for framework in ("numpy", "jax")
+    ]
+    # forced, since what is newer than its inputs would need no touch, and would be left without a
+    # record
+    snakemake(
+        folder,
+        "--touch",
+        "--forceall",
+        "--quiet",
+        "all",
+        "--configfile",
+        "many.yaml",
+        "--until",
+        *rules,
+    )
 
 
 def say(what: str, value: float, unit: str) -> None:
@@ -164,12 +201,19 @@ def measure(folder: Path, runs: int) -> None:
     (folder / "many.yaml").write_text(yaml.safe_dump(study, sort_keys=False))
     study = study["study"]
     say("runs", per_seed * len(study["train_sizes"]) * seeds, "runs")
-    say_cost("dry run of a fresh study", snakemake(folder, "--dry-run", "--quiet", "all", "--configfile", "many.yaml"))
+    say_cost(
+        "dry run of a fresh study",
+        snakemake(folder, "--dry-run", "--quiet", "all", "--configfile", "many.yaml"),
+    )
     prepare(folder, study)
     tables = [f"results/tables/{name}.csv" for name in ("alignment", "isotropy")]
     snakemake(folder, *tables, "--configfile", "many.yaml")
     say_cost("tables, figures and report", snakemake(folder, "--configfile", "many.yaml"))
-    for what, pattern in (("tables", "collect.tsv"), ("figures", "figures.tsv"), ("report", "report.tsv")):
+    for what, pattern in (
+        ("tables", "collect.tsv"),
+        ("figures", "figures.tsv"),
+        ("report", "report.tsv"),
+    ):
         say(f"{what}, jobs one after another", seconds(folder, pattern), "s")
     say("report.html", (folder / "reports/report.html").stat().st_size / 1e6, "MB")
     cost = snakemake(folder, "--configfile", "many.yaml")
@@ -179,9 +223,13 @@ def measure(folder: Path, runs: int) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--runs", type=int, default=10_000, help="200 to 10,000 (default: 10,000)")
-    parser.add_argument("--folder", type=Path, help="where the study is made and kept; a temporary one without it")
+    parser.add_argument(
+        "--folder", type=Path, help="where the study is made and kept; a temporary one without it"
+    )
     args = parser.parse_args()
     if not 200 <= args.runs <= 10_000:
         parser.error(f"--runs {args.runs}; expected 200 to 10,000")

@@ -13,7 +13,8 @@ PACKAGES = ("jax", "equinox", "torch", "e3nn", "torch-geometric", "e3nn-jax", "n
 
 @dataclass(frozen=True)
 class Part:
-    """Attributes: title of its table; command that prints it; lines that it printed; failure, why it did not end."""
+    """Attributes: title of its table; command that prints it; lines that it printed; failure, why
+    it did not end."""
 
     title: str
     command: str
@@ -39,12 +40,20 @@ def row(line: dict) -> list[str]:
 
 def table(part: Part) -> str:
     """A part as Markdown: columns that nothing fills are left out."""
-    head = ["", "median" if any("low" in line for line in part.lines) else "measured", "range", "share or ratio"]
+    head = [
+        "",
+        "median" if any("low" in line for line in part.lines) else "measured",
+        "range",
+        "share or ratio",
+    ]
     if any("ratio" in line for line in part.lines):
         head[3] = "to the chapter's loop"
     rows = [row(line) for line in part.lines]
     used = [i for i in range(4) if i < 2 or any(cells[i] for cells in rows)]
-    bars = ["|".join(["", *(f" {cells[i]} ".replace("|", "\\|") for i in used), ""]) for cells in (head, *rows)]
+    bars = [
+        "|".join(["", *(f" {cells[i]} ".replace("|", "\\|") for i in used), ""])
+        for cells in (head, *rows)
+    ]
     rule = "|" + "---|" * len(used)
     text = [f"## {part.title}", "", f"`{part.command}`", ""]
     text += [f"Did not end: {part.failure}", ""] if part.failure else []
@@ -55,7 +64,10 @@ def processor() -> str:
     """The model of the processor."""
     known = Path("/proc/cpuinfo")
     lines = known.read_text().splitlines() if known.is_file() else []
-    return next((line.split(":")[1].strip() for line in lines if line.startswith("model name")), platform.processor())
+    return next(
+        (line.split(":")[1].strip() for line in lines if line.startswith("model name")),
+        platform.processor(),
+    )
 
 
 def versions() -> str:
@@ -80,11 +92,16 @@ def sections(page: str) -> dict[str, str]:
     return {text.partition("\n")[0]: f"## {text.rstrip()}\n" for text in written}
 
 
-def markdown(parts: Iterable[Part], by_hand: str, cores: int, others: dict[str, str] | None = None) -> str:
+def markdown(
+    parts: Iterable[Part], by_hand: str, cores: int, others: dict[str, str] | None = None
+) -> str:
     """The whole page: the tables of `others` in their places, but for those that `parts` have anew."""
     parts, others = list(parts), others or {}
     tables = {part.title: table(part) for part in parts}
-    tables = {title: tables.get(title) or others[title] for title in [*others, *(t for t in tables if t not in others)]}
+    tables = {
+        title: tables.get(title) or others[title]
+        for title in [*others, *(t for t in tables if t not in others)]
+    }
     text = [
         "# Measured speeds",
         "",
@@ -107,7 +124,8 @@ def markdown(parts: Iterable[Part], by_hand: str, cores: int, others: dict[str, 
 
 
 def figure(lines: Iterable[dict], path: Path) -> None:
-    """Bars of the rates that have a ratio to the chapter's loop, with their ranges, on a logarithmic axis."""
+    """Bars of the rates that have a ratio to the chapter's loop, with their ranges, on a
+    logarithmic axis."""
     import matplotlib
 
     matplotlib.use("agg")
@@ -116,11 +134,22 @@ def figure(lines: Iterable[dict], path: Path) -> None:
     shown = [line for line in lines if line.get("value") and "ratio" in line]
     value, low, high = ([line[key] for line in shown] for key in ("value", "low", "high"))
     drawn, axes = pyplot.subplots(figsize=(8, 0.42 * len(shown) + 1.1), layout="constrained")
-    away = [[v - a for v, a in zip(value, low, strict=True)], [b - v for v, b in zip(value, high, strict=True)]]
+    away = [
+        [v - a for v, a in zip(value, low, strict=True)],
+        [b - v for v, b in zip(value, high, strict=True)],
+    ]
     colours = ["C1" if line["what"].startswith("`") else "0.6" for line in shown]
-    axes.barh(range(len(shown)), value, xerr=away, color=colours, error_kw={"ecolor": "0.2", "capsize": 2})
+    axes.barh(
+        range(len(shown)), value, xerr=away, color=colours, error_kw={"ecolor": "0.2", "capsize": 2}
+    )
     for i, line in enumerate(shown):
-        axes.annotate(f"{number(line['ratio'])}×", (line["high"], i), (5, 0), textcoords="offset points", va="center")
+        axes.annotate(
+            f"{number(line['ratio'])}×",
+            (line["high"], i),
+            (5, 0),
+            textcoords="offset points",
+            va="center",
+        )
     axes.set_yticks(range(len(shown)), [line["what"].replace("`", "") for line in shown])
     axes.invert_yaxis()
     axes.set(xscale="log", xlabel="frames per second of one core; labels: times the chapter's loop")

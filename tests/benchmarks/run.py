@@ -1,10 +1,12 @@
 """All benchmarks in one sitting: tables on the screen, docs/benchmarks.md and its figure.
 
 python tests/benchmarks/run.py            (make benchmark; about an hour and a half on two cores)
-python tests/benchmarks/run.py --parts Training "Many runs"    (only these; the other tables stay as they are)
-python tests/benchmarks/run.py --quick    (make benchmark QUICK=1; within 3 minutes, writes nothing)
+python tests/benchmarks/run.py --parts Training "Many runs"    (only these; the other tables stay as
+they are) python tests/benchmarks/run.py --quick    (make benchmark QUICK=1; within 3 minutes,
+writes nothing)
 
-A part that fails or runs out of its time says so in its table, with what it printed until then; the exit code is 0.
+A part that fails or runs out of its time says so in its table, with what it printed until then; the
+exit code is 0.
 """
 
 import argparse
@@ -35,7 +37,10 @@ QUICK = (
     ("Training", "training.py --quick --frames 512", 165),
     ("Many points", "many_points.py --model egnn --points 256", 170),
 )
-TOGETHER, ENOUGH = 170, 15  # seconds of the quick ones; fewer left than enough, and a part is not begun
+TOGETHER, ENOUGH = (
+    170,
+    15,
+)  # seconds of the quick ones; fewer left than enough, and a part is not begun
 
 
 def parsed(text: str) -> tuple[dict, ...]:
@@ -57,8 +62,12 @@ def run(title: str, command: str, seconds: float) -> page.Part:
     shown = f"python tests/benchmarks/{command}"
     print(f"{title}: {shown}", file=sys.stderr, flush=True)
     call = [sys.executable, str(HERE / script), *options]
-    quiet = os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3"}  # XLA warns of hints whenever it loads a compiled program
-    process = subprocess.Popen(call, stdout=subprocess.PIPE, text=True, start_new_session=True, env=quiet)
+    quiet = os.environ | {
+        "TF_CPP_MIN_LOG_LEVEL": "3"
+    }  # XLA warns of hints whenever it loads a compiled program
+    process = subprocess.Popen(
+        call, stdout=subprocess.PIPE, text=True, start_new_session=True, env=quiet
+    )
     try:
         output, failure = process.communicate(timeout=seconds)[0], ""
         if process.returncode:
@@ -70,17 +79,33 @@ def run(title: str, command: str, seconds: float) -> page.Part:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--quick", action="store_true")
     titles = [title for title, *_ in PARTS]
-    parser.add_argument("--parts", nargs="+", choices=titles, default=titles, help="measure only these; the rest stays")
-    parser.add_argument("--docs", type=Path, default=DOCS, help="where benchmarks.md and benchmarks.png go")
+    parser.add_argument(
+        "--parts",
+        nargs="+",
+        choices=titles,
+        default=titles,
+        help="measure only these; the rest stays",
+    )
+    parser.add_argument(
+        "--docs", type=Path, default=DOCS, help="where benchmarks.md and benchmarks.png go"
+    )
     args = parser.parse_args()
     begin, parts = time.perf_counter(), []
-    for title, command, seconds in QUICK if args.quick else [part for part in PARTS if part[0] in args.parts]:
+    for title, command, seconds in (
+        QUICK if args.quick else [part for part in PARTS if part[0] in args.parts]
+    ):
         left = TOGETHER - (time.perf_counter() - begin) if args.quick else seconds
         if left < ENOUGH:
-            parts.append(page.Part(title, f"python tests/benchmarks/{command}", (), "no time was left to begin it"))
+            parts.append(
+                page.Part(
+                    title, f"python tests/benchmarks/{command}", (), "no time was left to begin it"
+                )
+            )
         else:
             parts.append(run(title, command, min(seconds, left)))
         print(page.table(parts[-1]), flush=True)
@@ -90,7 +115,9 @@ def main() -> None:
         others = page.sections(before) if args.parts != [title for title, *_ in PARTS] else {}
         path.write_text(page.markdown(parts, page.kept(before), os.cpu_count() or 1, others))
         if "Training" in args.parts:
-            page.figure((line for part in parts for line in part.lines), args.docs / "benchmarks.png")
+            page.figure(
+                (line for part in parts for line in part.lines), args.docs / "benchmarks.png"
+            )
 
 
 if __name__ == "__main__":

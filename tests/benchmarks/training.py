@@ -1,11 +1,14 @@
-"""Speed of training on one thread: the workflow's networks beside the chapter's loop and other references.
+"""Speed of training on one thread: the workflow's networks beside the chapter's loop and other
+references.
 
-python tests/benchmarks/training.py           (about 10 minutes; --quick: the main figures, within 3)
+python tests/benchmarks/training.py           (about 10 minutes; --quick: the main figures, within
+3)
 
-All competitors are built and warmed up; then each trains a block of frames, one after the other, round after round, so
-that whatever else the machine does falls on all of them. Prints one JSON object per line: `what`, `value` (the median
-over rounds of frames per second of processor time), `low` and `high` (its range), `ratio` (the median of the rounds'
-ratios to the chapter's loop), `unit`; a competitor that cannot run is a line with an `error`.
+All competitors are built and warmed up; then each trains a block of frames, one after the other,
+round after round, so that whatever else the machine does falls on all of them. Prints one JSON
+object per line: `what`, `value` (the median over rounds of frames per second of processor time),
+`low` and `high` (its range), `ratio` (the median of the rounds' ratios to the chapter's loop),
+`unit`; a competitor that cannot run is a line with an `error`.
 """
 
 import argparse
@@ -18,9 +21,16 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 # one thread for everybody; read when the packages are imported
-os.environ |= {"OMP_NUM_THREADS": "1", "NPROC": "1", "OPENBLAS_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
+os.environ |= {
+    "OMP_NUM_THREADS": "1",
+    "NPROC": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+    "CUDA_VISIBLE_DEVICES": "",
+}
 # another run finds what this one compiled: rates do not change, waiting does
-os.environ.setdefault("EQUITRAJ_COMPILED", str(Path(__file__).parents[2] / ".pytest_cache/benchmarks"))
+os.environ.setdefault(
+    "EQUITRAJ_COMPILED", str(Path(__file__).parents[2] / ".pytest_cache/benchmarks")
+)
 sys.path.insert(0, str(Path(__file__).parents[2] / "workflow/scripts"))
 
 import chain
@@ -33,14 +43,32 @@ import torch
 torch.set_num_threads(1)
 SECONDS = 0.5  # of processor time that a block takes at least; short epochs are repeated
 RATE, LIMIT, SIDE = "frames/s", "GFLOP/s", 1024
-REFERENCES = {"chapter": 48, "graphs": 256, "e3nn_jax": 512, "e3nn_torch": 512}  # and the frames of a block
-QUICK = ("chapter", "matrix", "e3nn_k1_b16", "e3nn_k3_b16", "graphs", "e3nn_torch", "egnn_k1", "egnn_before_k1")
+REFERENCES = {
+    "chapter": 48,
+    "graphs": 256,
+    "e3nn_jax": 512,
+    "e3nn_torch": 512,
+}  # and the frames of a block
+QUICK = (
+    "chapter",
+    "matrix",
+    "e3nn_k1_b16",
+    "e3nn_k3_b16",
+    "graphs",
+    "e3nn_torch",
+    "egnn_k1",
+    "egnn_before_k1",
+)
 NAMES = {
     "chapter": "the chapter's loop",
     "graphs": "plain loop of torch-geometric, batches of 64",
     "e3nn_jax": "e3nn-jax as is, compiled, batches of 16",
     "e3nn_torch": "`e3nn_network` (torch), batches of 64",
-    **{f"e3nn_k{k}_b{b}": f"`gate_points`, K = {k}, batches of {b}" for k in (1, 3) for b in (16, 32)},
+    **{
+        f"e3nn_k{k}_b{b}": f"`gate_points`, K = {k}, batches of {b}"
+        for k in (1, 3)
+        for b in (16, 32)
+    },
     **{f"egnn_before_k{k}": f"EGNN sample by sample, K = {k}" for k in (1, 3)},
     **{f"egnn_k{k}": f"`egnn`, width 32, K = {k}, batches of 64" for k in (1, 3)},
     "matrix": f"matrix product {SIDE} x {SIDE}, float32",
@@ -53,7 +81,9 @@ def built(name: str, position: np.ndarray, n_frames: int, folder: Path) -> Calla
     if name in loops:
         return loops[name](position, min(n_frames, REFERENCES[name]))
     if name == "e3nn_torch":
-        return of.torch_loop_epochs(of.e3nn(64, "e3nn_network"), folder, position, min(n_frames, REFERENCES[name]))
+        return of.torch_loop_epochs(
+            of.e3nn(64, "e3nn_network"), folder, position, min(n_frames, REFERENCES[name])
+        )
     history = int(name.split("_k")[1][0])
     if name.startswith("egnn_before"):
         return of.egnn_as_before(folder, position, history, n_frames)
@@ -65,9 +95,13 @@ def matrix_products() -> dict[str, Callable[[], float]]:
     """The machine's limit: operations in a matrix product by NumPy and by JAX."""
     a = np.random.default_rng(0).normal(size=(SIDE, SIDE)).astype(np.float32)
     on_device, multiply = jax.numpy.asarray(a), jax.jit(jax.numpy.matmul)
-    products = {"numpy": lambda: a @ a, "jax": lambda: multiply(on_device, on_device).block_until_ready()}
+    products = {
+        "numpy": lambda: a @ a,
+        "jax": lambda: multiply(on_device, on_device).block_until_ready(),
+    }
     return {
-        name: lambda product=product: product() is not None and 2e-9 * SIDE**3 for name, product in products.items()
+        name: lambda product=product: product() is not None and 2e-9 * SIDE**3
+        for name, product in products.items()
     }
 
 
@@ -84,7 +118,9 @@ def say(what: str, unit: str, **values: object) -> None:
     print(json.dumps({"what": what, **values, "unit": unit}), flush=True)
 
 
-def prepare(names: list[str], position: np.ndarray, n_frames: int, folder: Path, budget: float) -> dict[str, Callable]:
+def prepare(
+    names: list[str], position: np.ndarray, n_frames: int, folder: Path, budget: float
+) -> dict[str, Callable]:
     """The blocks of those that can be built, each run once; a line for each that cannot.
 
     None is begun once `budget` seconds are over.
@@ -92,22 +128,41 @@ def prepare(names: list[str], position: np.ndarray, n_frames: int, folder: Path,
     begin, blocks = time.perf_counter(), {}
     for name in names:
         if time.perf_counter() - begin > budget:
-            say(NAMES[name], RATE, value=None, error=f"no time was left to build it: {budget:g} s were over")
+            say(
+                NAMES[name],
+                RATE,
+                value=None,
+                error=f"no time was left to build it: {budget:g} s were over",
+            )
             continue
         print(f"building {NAMES[name]}", file=sys.stderr, flush=True)
         try:
-            found = matrix_products() if name == "matrix" else {name: built(name, position, n_frames, folder)}
+            found = (
+                matrix_products()
+                if name == "matrix"
+                else {name: built(name, position, n_frames, folder)}
+            )
             for block in found.values():
                 block()
-        except Exception as error:  # a competitor that is not installed or fails is a row that says so
-            say(NAMES[name], RATE, value=None, error=f"{type(error).__name__}: {error}".splitlines()[0][:200])
+        except (
+            Exception
+        ) as error:  # a competitor that is not installed or fails is a row that says so
+            say(
+                NAMES[name],
+                RATE,
+                value=None,
+                error=f"{type(error).__name__}: {error}".splitlines()[0][:200],
+            )
             continue
         blocks |= found
     return blocks
 
 
-def rounds(blocks: dict[str, Callable], count: int, seconds: float, budget: float) -> dict[str, np.ndarray]:
-    """The rates of each competitor in each round; no further round is begun once `budget` seconds are over."""
+def rounds(
+    blocks: dict[str, Callable], count: int, seconds: float, budget: float
+) -> dict[str, np.ndarray]:
+    """The rates of each competitor in each round; no further round is begun once `budget` seconds
+    are over."""
     begin, found = time.perf_counter(), {name: [] for name in blocks}
     for i in range(count):
         if i and time.perf_counter() - begin > budget:
@@ -124,8 +179,14 @@ def lines(found: dict[str, np.ndarray]) -> Iterator[tuple[str, str, dict]]:
         values = {"value": np.median(rates), "low": rates.min(), "high": rates.max()}
         if name in NAMES and "chapter" in found:
             values["ratio"] = np.median(rates / found["chapter"])
-        values = {key: float(f"{value:.4g}") for key, value in values.items()} | {"rounds": len(rates)}
-        yield NAMES.get(name, f"{NAMES['matrix']}, {name}"), RATE if name in NAMES else LIMIT, values
+        values = {key: float(f"{value:.4g}") for key, value in values.items()} | {
+            "rounds": len(rates)
+        }
+        yield (
+            NAMES.get(name, f"{NAMES['matrix']}, {name}"),
+            RATE if name in NAMES else LIMIT,
+            values,
+        )
     for k in (1, 3):
         pair = [found.get(name) for name in (f"egnn_k{k}", f"egnn_before_k{k}")]
         if pair[0] is not None and pair[1] is not None:
@@ -136,7 +197,8 @@ def lines(found: dict[str, np.ndarray]) -> Iterator[tuple[str, str, dict]]:
 
 
 def say_operations(name: str, epochs: of.Epochs, found: dict[str, np.ndarray]) -> None:
-    """Operations per frame, the share of the machine's limit that is reached, and the profile of a step."""
+    """Operations per frame, the share of the machine's limit that is reached, and the profile of a
+    step."""
     here, flops = NAMES[name], operations.flops_per_frame(epochs)
     say(f"{here}: operations", "MFLOP/frame", value=round(flops / 1e6, 2))
     limits = [found[key] for key in ("numpy", "jax") if key in found]
@@ -148,12 +210,16 @@ def say_operations(name: str, epochs: of.Epochs, found: dict[str, np.ndarray]) -
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--quick", action="store_true", help="the main figures, in 3 short rounds")
     parser.add_argument("--rounds", type=int, help="default: 7, or 3 with --quick")
     parser.add_argument("--frames", type=int, default=1024, help="training frames (default: 1024)")
     parser.add_argument("--only", help=f"names with commas between them, of {', '.join(NAMES)}")
-    parser.add_argument("--data", type=Path, help="an .npz file of positions (T, 12, 2), such as paths.npz")
+    parser.add_argument(
+        "--data", type=Path, help="an .npz file of positions (T, 12, 2), such as paths.npz"
+    )
     help = "seconds for building, and for rounds (default: 900 400, or 70 20 with --quick)"
     parser.add_argument("--budget", type=float, nargs=2, metavar=("BUILDING", "ROUNDS"), help=help)
     args = parser.parse_args()

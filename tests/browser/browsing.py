@@ -1,4 +1,5 @@
-"""Chromium for the tests of pages: what a page asks for and complains of is kept, and no test waits for a time."""
+"""Chromium for the tests of pages: what a page asks for and complains of is kept, and no test waits
+for a time."""
 
 import shutil
 from collections.abc import Iterator
@@ -8,7 +9,9 @@ import pytest
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+CHROMIUM = (
+    shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+)
 FLAGS = ("--no-sandbox", "--disable-background-networking")
 PATIENCE = 600_000  # milliseconds that no test waits for but one that fails
 needs_chromium = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on PATH")
@@ -20,7 +23,10 @@ def chromium(*flags: tuple[str, ...]) -> Iterator[list]:
     """A browser for each set of flags."""
     with sync_api.sync_playwright() as playwright:
         start = playwright.chromium.launch
-        browsers = [start(executable_path=CHROMIUM, args=[*FLAGS, *some], timeout=PATIENCE) for some in flags]
+        browsers = [
+            start(executable_path=CHROMIUM, args=[*FLAGS, *some], timeout=PATIENCE)
+            for some in flags
+        ]
         yield browsers
         for browser in browsers:
             browser.close()
@@ -36,7 +42,10 @@ def opened(browser, address: str, stopped: bool = False, **window: object):
     page.requests, page.problems, page.stopped = [], [], stopped
     page.on("request", lambda request: page.requests.append(request.url))
     page.on("requestfailed", lambda request: page.problems.append(f"failed: {request.url}"))
-    page.on("console", lambda m: page.problems.append(m.text) if m.type in ("error", "warning") else None)
+    page.on(
+        "console",
+        lambda m: page.problems.append(m.text) if m.type in ("error", "warning") else None,
+    )
     page.on("pageerror", lambda error: page.problems.append(str(error)))
     if stopped:
         page.clock.install(time=0)

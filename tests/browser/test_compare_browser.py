@@ -26,7 +26,9 @@ def written(folder: Path, seeds: int, figures: tuple[str, ...]) -> Path:
     (folder / "config.json").write_text(json.dumps(synthetic_tables.resolved_config(TASKS)))
     for name in figures:
         pairs = [f"{key}={tables / key}.csv" for key in DRAWN[name]]
-        called("figure.py", name, "--input", *pairs, "--folder", folder / "figures").check_returncode()
+        called(
+            "figure.py", name, "--input", *pairs, "--folder", folder / "figures"
+        ).check_returncode()
     return folder
 
 
@@ -48,7 +50,9 @@ def browser():
 @pytest.fixture(scope="module", params=[(1280, "light"), (390, "dark")])
 def page(request, browser, report):
     width, scheme = request.param
-    page = browsing.opened(browser, report.as_uri(), viewport={"width": width, "height": 800}, color_scheme=scheme)
+    page = browsing.opened(
+        browser, report.as_uri(), viewport={"width": width, "height": 800}, color_scheme=scheme
+    )
     yield page
     page.close()
 
@@ -69,8 +73,12 @@ def test_no_two_elements_share_an_id_and_both_draw_a_figure(page):
 
 
 def test_differences_come_first_and_sort(page):
-    targets = page.locator("nav li a").evaluate_all("links => links.map(link => link.hash.slice(1))")
-    assert targets == page.locator("main section").evaluate_all("parts => parts.map(part => part.id)")
+    targets = page.locator("nav li a").evaluate_all(
+        "links => links.map(link => link.hash.slice(1))"
+    )
+    assert targets == page.locator("main section").evaluate_all(
+        "parts => parts.map(part => part.id)"
+    )
     assert targets[0] == "differences"
     heads = page.locator("#table-ratios thead th")
     number = heads.all_inner_texts().index("B over A")

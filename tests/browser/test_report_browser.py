@@ -1,4 +1,5 @@
-"""The report in a real browser, from a file, with no network: first screen, tables, figures, tools, contrast, print."""
+"""The report in a real browser, from a file, with no network: first screen, tables, figures, tools,
+contrast, print."""
 
 import csv
 import io
@@ -36,16 +37,23 @@ def written(folder: Path, many: bool) -> Path:
     methods = synthetic_tables.METHODS
     if many:  # 40
         more = {
-            f"egnn_of_width_{2**i}": synthetic_tables.METHODS["egnn"] for i in range(40 - len(synthetic_tables.MANY))
+            f"egnn_of_width_{2**i}": synthetic_tables.METHODS["egnn"]
+            for i in range(40 - len(synthetic_tables.MANY))
         }
         methods = synthetic_tables.MANY | more
-    synthetic_tables.write(folder, tasks, seeds=3, methods=methods, train_sizes=("100", "400", "all"))
+    synthetic_tables.write(
+        folder, tasks, seeds=3, methods=methods, train_sizes=("100", "400", "all")
+    )
     study = {"title": "Trial", "question": "Which <one>?"}
-    (folder / "config.json").write_text(json.dumps(synthetic_tables.resolved_config(tasks) | {"study": study}))
+    (folder / "config.json").write_text(
+        json.dumps(synthetic_tables.resolved_config(tasks) | {"study": study})
+    )
     (folder / "sources.csv").write_text(SOURCES)
     for name, keys in list(DRAWN.items())[: 2 if many else None]:
         pairs = [f"{key}={folder / key}.csv" for key in (*keys, "sources")]
-        called("figure.py", name, "--input", *pairs, "--folder", folder / "figures").check_returncode()
+        called(
+            "figure.py", name, "--input", *pairs, "--folder", folder / "figures"
+        ).check_returncode()
     pictures = [Image.new("P", (200, 120), shade) for shade in (0, 200)]
     pictures[0].save(folder / "film.gif", save_all=True, append_images=pictures[1:], loop=0)
     places = {"tables": folder, "figures": folder / "figures", "config": folder / "config.json"}
@@ -71,7 +79,8 @@ def opened(browser, report: Path, width: int = 1280, scheme: str = "light", hash
     return browsing.opened(browser, report.as_uri() + hash, **window)
 
 
-# whether all that a test can change of a page is as when this was first asked; what it forgets is nothing to be seen
+# whether all that a test can change of a page is as when this was first asked; what it forgets is
+# nothing to be seen
 UNCHANGED = """() => {
   const tip = document.getElementById("tip");
   if (tip.hidden) { tip.textContent = ""; tip.removeAttribute("style"); }
@@ -85,7 +94,8 @@ UNCHANGED = """() => {
 
 @pytest.fixture(scope="module")
 def pages(browser, report):
-    """The page of a window: it takes a second to open, and is opened anew only where a test has left it changed."""
+    """The page of a window: it takes a second to open, and is opened anew only where a test has
+    left it changed."""
     known = {}
 
     def page_of(width: int, scheme: str):
@@ -127,12 +137,20 @@ def test_it_opens_without_errors_or_requests_and_fits_the_window(pages, report, 
 
 
 def test_the_answer_is_on_the_first_screen(page):
-    """The number, its interval, the figure, the routes, the claims and the cautions, within 800 pixels."""
-    for part in (".answer", "#figure-data_efficiency svg", "#table-first", "p.line >> nth=0", "p.line >> nth=1"):
+    """The number, its interval, the figure, the routes, the claims and the cautions, within 800
+    pixels."""
+    for part in (
+        ".answer",
+        "#figure-data_efficiency svg",
+        "#table-first",
+        "p.line >> nth=0",
+        "p.line >> nth=1",
+    ):
         box = page.locator(f"#answer {part}").bounding_box()
         assert box["height"] > 10 and box["y"] + box["height"] <= 800, part
     assert re.search(
-        r"[\d.]+ times( the training data)? \(95 % interval [\d.]+ to [\d.]+\)", page.locator(".answer").inner_text()
+        r"[\d.]+ times( the training data)? \(95 % interval [\d.]+ to [\d.]+\)",
+        page.locator(".answer").inner_text(),
     )
 
 
@@ -196,7 +214,9 @@ def test_a_broken_claim_stands_out_in_the_main_table(page):
 
 def column(page, number: int) -> list[float]:
     cells = page.locator(f"#table-main tbody tr > :nth-child({number})")
-    return [float(text) for text in cells.evaluate_all("cells => cells.map(cell => cell.dataset.sort)")]
+    return [
+        float(text) for text in cells.evaluate_all("cells => cells.map(cell => cell.dataset.sort)")
+    ]
 
 
 def test_a_table_is_sorted_by_keyboard_and_put_back(page):
@@ -207,7 +227,10 @@ def test_a_table_is_sorted_by_keyboard_and_put_back(page):
     assert before != sorted(before)  # by task first, so that there is something to do
     assert column(page, 3) == sorted(before) and head.get_attribute("aria-sort") == "ascending"
     page.keyboard.press("Enter")
-    assert column(page, 3) == sorted(before, reverse=True) and head.get_attribute("aria-sort") == "descending"
+    assert (
+        column(page, 3) == sorted(before, reverse=True)
+        and head.get_attribute("aria-sort") == "descending"
+    )
     page.locator(".unsort[data-table=table-main]").click()
     assert column(page, 3) == before and head.get_attribute("aria-sort") is None
 
@@ -230,24 +253,39 @@ def test_a_head_says_what_it_means_by_pointer_and_by_keyboard(page):
 
 
 def opacity(page, selector: str) -> float:
-    return float(page.locator(selector).first.evaluate("element => getComputedStyle(element).opacity"))
+    return float(
+        page.locator(selector).first.evaluate("element => getComputedStyle(element).opacity")
+    )
 
 
 def test_a_method_that_is_pointed_at_stands_out_everywhere(page):
     page.locator("#table-main tr[data-method=egnn]").first.hover()
     for figure in ("data_efficiency", "accuracy", "rollout"):
-        assert opacity(page, f"#figure-{figure} .m-egnn") == 1 and opacity(page, f"#figure-{figure} .m-mlp") < 0.5
-    assert opacity(page, "#table-main tr[data-method=mlp]") < 1 == opacity(page, "#table-main tr[data-method=egnn]")
+        assert (
+            opacity(page, f"#figure-{figure} .m-egnn") == 1
+            and opacity(page, f"#figure-{figure} .m-mlp") < 0.5
+        )
+    assert (
+        opacity(page, "#table-main tr[data-method=mlp]")
+        < 1
+        == opacity(page, "#table-main tr[data-method=egnn]")
+    )
 
 
 def test_a_cell_of_the_audit_belongs_to_its_method_and_says_its_value(page, report):
     row = page.locator("#figure-audit_matrix g.m-egnn")
     assert row.count() > 12 and row.first.is_visible()
     page.locator("#figure-audit_matrix text.m-egnn").hover()
-    assert opacity(page, "#figure-audit_matrix g.m-egnn") == 1 > opacity(page, "#figure-audit_matrix g.m-mlp")
+    assert (
+        opacity(page, "#figure-audit_matrix g.m-egnn")
+        == 1
+        > opacity(page, "#figure-audit_matrix g.m-mlp")
+    )
     row.nth(3).hover(force=True)
     audit = list(csv.DictReader((report.parent / "audit.csv").open()))
-    shown = re.fullmatch(r"egnn\ntransformation: (.+)\nrelative change: (\S+)", page.locator("#tip").inner_text())
+    shown = re.fullmatch(
+        r"egnn\ntransformation: (.+)\nrelative change: (\S+)", page.locator("#tip").inner_text()
+    )
     known = [
         float(r["rel_mean"])
         for r in audit
@@ -263,11 +301,17 @@ def test_links_and_the_address_of_a_method_keep_the_choice(browser, page, report
     page.locator("nav li a", has_text="Accuracy").click()
     assert page.evaluate("location.hash") == "#main&hide=mlp"
     assert page.locator("#figure-accuracy .m-mlp >> visible=true").count() == 0
-    assert page.locator("#table-main-box .permalink").get_attribute("href") == "#table-main-box&hide=mlp"
+    assert (
+        page.locator("#table-main-box .permalink").get_attribute("href")
+        == "#table-main-box&hide=mlp"
+    )
     page.locator("#table-main tr[data-method=egnn] code[role=button]").first.click()
     assert page.evaluate("location.hash") == "#main&hide=mlp&method=egnn"
     other = opened(browser, report, hash=page.evaluate("location.hash"))
-    assert other.locator("dialog#method").is_visible() and not other.locator("tr[data-method=mlp]:visible").count()
+    assert (
+        other.locator("dialog#method").is_visible()
+        and not other.locator("tr[data-method=mlp]:visible").count()
+    )
     other.close()
     page.keyboard.press("Escape")
     assert page.evaluate("location.hash") == "#main&hide=mlp"
@@ -282,14 +326,18 @@ def test_the_toolbox_is_worked_by_keyboard_alone(page):
         page.keyboard.press("Tab")
     page.keyboard.press("Enter")  # hides all that are found
     assert (
-        page.locator("tr[data-method=mlp_rotated]:visible").count() == 0 < page.locator("tr[data-method=egnn]").count()
+        page.locator("tr[data-method=mlp_rotated]:visible").count()
+        == 0
+        < page.locator("tr[data-method=egnn]").count()
     )
     assert all("mlp" in name for name in page.evaluate("[...state.hidden]"))
     pin = page.locator("#method-list li:visible button", has_text="pin").first
     pin.focus()
     page.keyboard.press("Space")
     assert pin.get_attribute("aria-pressed") == "true"
-    assert pin.evaluate("button => button === document.activeElement")  # it goes on from where it was
+    assert pin.evaluate(
+        "button => button === document.activeElement"
+    )  # it goes on from where it was
     page.keyboard.press("Escape")
     assert page.evaluate("document.activeElement.id") == "open-tools"
 
@@ -301,13 +349,17 @@ def test_a_mark_says_its_value(page, report):
     page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
     text = page.locator("#tip").inner_text()
     summary = list(csv.DictReader((report.parent / "summary.csv").open()))
-    known = [float(r["mse_mean"]) for r in summary if r["method"] == "egnn" and r["train_size"] == "all"]
+    known = [
+        float(r["mse_mean"]) for r in summary if r["method"] == "egnn" and r["train_size"] == "all"
+    ]
     assert text.startswith("egnn") and "training samples: 1500" in text
     values = re.findall(r"test MSE in nm²: (\S+)", text)
     assert any(f"{float(v):.3g}" in {f"{k:.3g}" for k in known} for v in values)
 
 
-def test_hiding_pinning_and_recolouring_reach_figures_and_tables_and_the_address(browser, page, report):
+def test_hiding_pinning_and_recolouring_reach_figures_and_tables_and_the_address(
+    browser, page, report
+):
     page.locator("#open-tools").click()
     page.locator("#find-method").fill("egnn")
     assert page.locator("#method-list li:visible").count() == 1
@@ -323,15 +375,22 @@ def test_hiding_pinning_and_recolouring_reach_figures_and_tables_and_the_address
         assert one.locator("tr[data-method=egnn]:visible").count() == 0
         assert one.locator("tr[data-task=chain_k1]:visible").count() == 0
         assert (
-            one.evaluate("getComputedStyle(document.documentElement).getPropertyValue('--m-egnn').trim()") == "#ff0000"
+            one.evaluate(
+                "getComputedStyle(document.documentElement).getPropertyValue('--m-egnn').trim()"
+            )
+            == "#ff0000"
         )
-        assert opacity(one, "#figure-accuracy .m-mlp") == 1 > opacity(one, "#figure-accuracy .m-e3nn")
+        assert (
+            opacity(one, "#figure-accuracy .m-mlp") == 1 > opacity(one, "#figure-accuracy .m-e3nn")
+        )
     other.close()
     page.keyboard.press("Escape")
     assert page.locator("#tools").is_hidden()
     page.locator("#open-tools").click()
     page.locator("#reset").click()
-    assert page.locator("tr[data-method=egnn]:visible").count() and page.evaluate("location.hash") in ("", "#")
+    assert page.locator("tr[data-method=egnn]:visible").count() and page.evaluate(
+        "location.hash"
+    ) in ("", "#")
 
 
 def saved(page, button) -> str:
@@ -343,16 +402,29 @@ def saved(page, button) -> str:
 def test_figures_are_saved_as_svg_png_and_data(page, report):
     figure = page.locator("#figure-accuracy")
     drawing = saved(page, figure.locator("[data-save=svg]")).decode()
-    assert "var(" not in drawing and ElementTree.fromstring(drawing.split("?>", 1)[1]).tag.endswith("svg")
+    assert "var(" not in drawing and ElementTree.fromstring(drawing.split("?>", 1)[1]).tag.endswith(
+        "svg"
+    )
     page.evaluate("toggle(state.hidden, 'egnn', true)")
-    assert "m-egnn" in drawing and "m-egnn" not in saved(page, figure.locator("[data-save=svg]")).decode()
+    assert (
+        "m-egnn" in drawing
+        and "m-egnn" not in saved(page, figure.locator("[data-save=svg]")).decode()
+    )
     page.evaluate("toggle(state.hidden, 'egnn', false)")
     assert saved(page, figure.locator("[data-save=png]"))[:8] == b"\x89PNG\r\n\x1a\n"
-    rows = list(csv.DictReader(io.StringIO(saved(page, figure.locator("[data-save=data]")).decode())))
+    rows = list(
+        csv.DictReader(io.StringIO(saved(page, figure.locator("[data-save=data]")).decode()))
+    )
     summary = list(csv.DictReader((report.parent / "summary.csv").open()))
-    known = {r["task"]: float(r["mse_mean"]) for r in summary if r["method"] == "e3nn" and r["train_size"] == "all"}
+    known = {
+        r["task"]: float(r["mse_mean"])
+        for r in summary
+        if r["method"] == "e3nn" and r["train_size"] == "all"
+    }
     for task, value in known.items():
-        assert any(float(r["x"]) == pytest.approx(value, rel=1e-4) for r in rows if r["panel"] == task)
+        assert any(
+            float(r["x"]) == pytest.approx(value, rel=1e-4) for r in rows if r["panel"] == task
+        )
 
 
 def test_tables_are_saved_as_csv_markdown_and_latex(page):
@@ -363,7 +435,11 @@ def test_tables_are_saved_as_csv_markdown_and_latex(page):
     lines = saved(page, box.locator("[data-save=md]")).decode().splitlines()
     assert len(lines) == 2 + shown and set(lines[1]) == set("| -")
     text = saved(page, box.locator("[data-save=tex]")).decode()
-    assert text.count("\\\\\n") == 1 + shown and "mlp\\_" in text and text.startswith("\\begin{tabular}")
+    assert (
+        text.count("\\\\\n") == 1 + shown
+        and "mlp\\_" in text
+        and text.startswith("\\begin{tabular}")
+    )
 
 
 def test_a_method_has_a_page_of_its_own(browser, page, report):
@@ -371,10 +447,16 @@ def test_a_method_has_a_page_of_its_own(browser, page, report):
     name.focus()
     page.keyboard.press("Enter")
     dialog = page.locator("dialog#method")
-    assert dialog.is_visible() and dialog.locator("polyline").count() == 6  # three seeds on two tasks
-    assert dialog.locator("table").first.locator("tbody tr").count() == 18  # with three training sizes
+    assert (
+        dialog.is_visible() and dialog.locator("polyline").count() == 6
+    )  # three seeds on two tasks
+    assert (
+        dialog.locator("table").first.locator("tbody tr").count() == 18
+    )  # with three training sizes
     samples = dialog.locator("table", has_text="predicts worst").locator("tbody tr")
-    assert samples.count() == 10 and samples.first.locator("td").nth(2).inner_text() == "3"  # five of each task
+    assert (
+        samples.count() == 10 and samples.first.locator("td").nth(2).inner_text() == "3"
+    )  # five of each task
     page.keyboard.press("Escape")
     assert dialog.is_hidden()
     other = opened(browser, report, hash="#method=egnn")
@@ -392,7 +474,9 @@ def test_a_link_opens_what_it_names(browser, report):
 def test_the_skip_link_comes_first_and_the_contents_lead_to_every_section(page):
     page.keyboard.press("Tab")
     assert page.evaluate("document.activeElement.className") == "skip"
-    targets = page.locator("nav li a").evaluate_all("links => links.map(link => link.hash.slice(1))")
+    targets = page.locator("nav li a").evaluate_all(
+        "links => links.map(link => link.hash.slice(1))"
+    )
     sections = page.locator("main section").evaluate_all("parts => parts.map(part => part.id)")
     assert targets == sections
 
@@ -402,7 +486,9 @@ def test_rows_and_tables_are_named_for_who_cannot_see_them(page):
     assert tables.count() == page.locator("main table > caption").count()
     rows = page.locator("main tbody tr").count()
     assert rows == page.locator("main tbody th[scope=row]").count()
-    assert page.locator("input.search").evaluate_all("all => all.every(one => one.labels.length === 1)")
+    assert page.locator("input.search").evaluate_all(
+        "all => all.every(one => one.labels.length === 1)"
+    )
 
 
 def test_printed_it_has_at_most_15_pages(page, tmp_path):
@@ -422,7 +508,9 @@ def test_a_study_of_many_methods_can_still_be_read(browser, tmp_path_factory):
     assert len(labels) >= 40
     cautions = page.locator("#answer p.line").last.bounding_box()
     assert cautions["y"] + cautions["height"] <= 800
-    for right in {round(box[0]) for box in labels}:  # the labels of a panel end where its axis begins
+    for right in {
+        round(box[0]) for box in labels
+    }:  # the labels of a panel end where its axis begins
         boxes = sorted(box[1:] for box in labels if round(box[0]) == right)
         assert all(upper[1] <= lower[0] + 3 for upper, lower in zip(boxes, boxes[1:], strict=False))
     page.close()

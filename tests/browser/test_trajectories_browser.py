@@ -1,4 +1,5 @@
-"""Trajectories that one can turn, in a real browser with WebGL in software: nothing of it runs before it is opened."""
+"""Trajectories that one can turn, in a real browser with WebGL in software: nothing of it runs
+before it is opened."""
 
 import io
 import re
@@ -54,10 +55,12 @@ def opened_viewer(page):
 # Where there is no graphics card, opening a viewer takes a processor seconds: each is opened once.
 @pytest.fixture(scope="module")
 def viewers(visit):
-    """By kind: before they were opened, whether there was a library and how many canvases; and their pages."""
+    """By kind: before they were opened, whether there was a library and how many canvases; and
+    their pages."""
     unopened = {kind: visit(kind) for kind in ("solid", "flat")}
     before = {
-        kind: (page.evaluate("typeof window.$3Dmol"), page.locator("canvas").count()) for kind, page in unopened.items()
+        kind: (page.evaluate("typeof window.$3Dmol"), page.locator("canvas").count())
+        for kind, page in unopened.items()
     }
     return before, {kind: opened_viewer(page) for kind, page in unopened.items()}
 
@@ -83,7 +86,11 @@ def viewer(viewers):
 @pytest.fixture(scope="module")
 def small(visit):
     """A small window at night, whose clock stands still and where motion is to be reduced."""
-    window = {"color_scheme": "dark", "reduced_motion": "reduce", "viewport": {"width": 390, "height": 800}}
+    window = {
+        "color_scheme": "dark",
+        "reduced_motion": "reduce",
+        "viewport": {"width": 390, "height": 800},
+    }
     return opened_viewer(visit("solid", stopped=True, **window))
 
 
@@ -109,7 +116,10 @@ def said(page) -> str:
 def test_nothing_is_read_before_it_is_opened_and_nothing_is_requested_then(viewers, viewer, study):
     assert viewers[0]["solid"] == ("undefined", 0)
     page = viewer("solid")
-    assert page.evaluate("typeof window.$3Dmol") == "object" and page.locator("#viewer canvas").count() >= 2
+    assert (
+        page.evaluate("typeof window.$3Dmol") == "object"
+        and page.locator("#viewer canvas").count() >= 2
+    )
     for name in ("task", "method", "start"):
         for option in range(page.locator(f"#viewer-{name} option").count()):
             page.locator(f"#viewer-{name}").select_option(str(option))
@@ -124,11 +134,15 @@ def test_both_pictures_show_something_and_move_with_the_slider(viewer, kind):
     page.locator("#viewer-method").select_option(label="persistence")
     first = {name: seen(page, name) for name in ("predicted", "true")}
     for picture in first.values():
-        assert 500 < differ(picture, np.broadcast_to(picture[3, 3], picture.shape)) < picture.size / 6
+        assert (
+            500 < differ(picture, np.broadcast_to(picture[3, 3], picture.shape)) < picture.size / 6
+        )
     move_to(page, rolled.STEPS)
     assert differ(first["true"], seen(page, "true")) > 100
     predicted = seen(page, "predicted")
-    assert differ(first["predicted"], predicted) > 100  # seen from the true centre, what stays seems to move
+    assert (
+        differ(first["predicted"], predicted) > 100
+    )  # seen from the true centre, what stays seems to move
     assert (predicted[..., 0] > predicted[..., 2] + 60).sum() > 30  # and is far off: yellow or red
     assert (first["predicted"][..., 0] <= first["predicted"][..., 2] + 60).all()
 
@@ -150,7 +164,9 @@ def test_they_turn_together_by_drag_and_by_keys(viewer, kind):
     page.keyboard.press("+")
     zoomed = {name: seen(page, name) for name in before}
     for name in before:
-        assert differ(before[name], dragged[name]) > 100 and differ(dragged[name], turned[name]) > 100
+        assert (
+            differ(before[name], dragged[name]) > 100 and differ(dragged[name], turned[name]) > 100
+        )
         assert differ(turned[name], zoomed[name]) > 100
     assert page.problems == [] or kind == "flat"
     page.locator("#viewer-reset").click()
@@ -179,7 +195,9 @@ def test_it_can_be_used_by_keys_alone_and_plays_only_when_asked(visit):
     page.locator("#open-trajectories").focus()
     page.keyboard.press("Enter")
     page.wait_for_function("document.activeElement.id === 'viewer-task'")
-    assert page.locator("#viewer-play").inner_text() == "Play" and said(page).startswith("step 0 of")
+    assert page.locator("#viewer-play").inner_text() == "Play" and said(page).startswith(
+        "step 0 of"
+    )
     page.clock.run_for(100 * STEP)
     assert said(page).startswith("step 0 of")
     labelled = page.locator("#viewer :is(select, input, button)").evaluate_all(
@@ -197,7 +215,10 @@ def test_it_can_be_used_by_keys_alone_and_plays_only_when_asked(visit):
     page.clock.run_for(STEP)
     assert said(page).startswith("step 3 of")
     page.clock.run_for(100 * STEP)
-    assert said(page).startswith(f"step {rolled.STEPS} of") and page.locator("#viewer-play").inner_text() == "Play"
+    assert (
+        said(page).startswith(f"step {rolled.STEPS} of")
+        and page.locator("#viewer-play").inner_text() == "Play"
+    )
 
 
 def test_it_plays_slowly_where_motion_is_to_be_reduced(small):
@@ -212,8 +233,14 @@ def test_it_plays_slowly_where_motion_is_to_be_reduced(small):
 def test_without_webgl_it_says_so_and_draws_flat_pictures(viewer):
     page = viewer("flat")
     assert "no WebGL" in page.locator("#viewer-problem").inner_text()
-    assert page.evaluate("typeof window.$3Dmol") == "undefined" and page.locator("#viewer canvas").count() == 0
-    assert page.locator("#view-predicted circle").count() == 5 and page.locator("#view-true path").count() == 4
+    assert (
+        page.evaluate("typeof window.$3Dmol") == "undefined"
+        and page.locator("#viewer canvas").count() == 0
+    )
+    assert (
+        page.locator("#view-predicted circle").count() == 5
+        and page.locator("#view-true path").count() == 4
+    )
     page.locator("#viewer-overlay").check()
     assert page.locator("#view-predicted circle").count() == 10
 
@@ -239,10 +266,22 @@ def test_it_is_dark_at_night_also_when_the_theme_changes(small):
 
 def test_the_film_is_still_until_it_is_asked_for(viewer):
     page = viewer("flat")
-    picture, button = page.locator("#figure-film img"), page.locator("#figure-film button[data-moving]")
+    picture, button = (
+        page.locator("#figure-film img"),
+        page.locator("#figure-film button[data-moving]"),
+    )
     page.evaluate("document.getElementById('fold-film').open = true")
-    assert picture.get_attribute("src").startswith("data:image/png") and button.inner_text() == "Play the film"
+    assert (
+        picture.get_attribute("src").startswith("data:image/png")
+        and button.inner_text() == "Play the film"
+    )
     button.click()
-    assert picture.get_attribute("src").startswith("data:image/gif") and button.get_attribute("aria-pressed") == "true"
+    assert (
+        picture.get_attribute("src").startswith("data:image/gif")
+        and button.get_attribute("aria-pressed") == "true"
+    )
     button.click()
-    assert picture.get_attribute("src").startswith("data:image/png") and button.get_attribute("aria-pressed") == "false"
+    assert (
+        picture.get_attribute("src").startswith("data:image/png")
+        and button.get_attribute("aria-pressed") == "false"
+    )

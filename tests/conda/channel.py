@@ -1,7 +1,9 @@
-"""A conda channel made from PyPI wheels and from the Python that runs this, for machines on which no conda is at hand.
+"""A conda channel made from PyPI wheels and from the Python that runs this, for machines on which
+no conda is at hand.
 
-It holds what the environment files name and what that needs, in one version each, so that a solver has real work to do
-and the files can be used as they are. Conda's own builds are not tested by it. The commands of wheels are left out.
+It holds what the environment files name and what that needs, in one version each, so that a solver
+has real work to do and the files can be used as they are. Conda's own builds are not tested by it.
+The commands of wheels are left out.
 """
 
 import asyncio
@@ -30,7 +32,9 @@ from environments import CONDA_NAME, PYPI_NAME, pins
 
 PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
 SITE_PACKAGES = f"lib/python{PYTHON}/site-packages"
-NOT_PACKED = re.compile(r"/(site-packages|test|idlelib|tkinter|turtledemo|ensurepip|config-[^/]*|__pycache__)/|\.a$")
+NOT_PACKED = re.compile(
+    r"/(site-packages|test|idlelib|tkinter|turtledemo|ensurepip|config-[^/]*|__pycache__)/|\.a$"
+)
 UNREACHABLE = "Retrying (Retry("  # pip's words when it cannot connect
 
 
@@ -39,7 +43,8 @@ class Unavailable(Exception):
 
 
 class File(NamedTuple):
-    """A member of a package: its path below the prefix, and its content or the file that it links to."""
+    """A member of a package: its path below the prefix, and its content or the file that it links
+    to."""
 
     path: str
     data: bytes = b""
@@ -48,21 +53,34 @@ class File(NamedTuple):
 
 
 def requirements(environments: Iterable[Path]) -> list[str]:
-    """The pins of environment files for pip; of torch the build that is installed, because others are gigabytes."""
-    pinned = {PYPI_NAME.get(name, name): pin for path in environments for name, pin in pins(path).items()}
+    """The pins of environment files for pip; of torch the build that is installed, because others
+    are gigabytes."""
+    pinned = {
+        PYPI_NAME.get(name, name): pin for path in environments for name, pin in pins(path).items()
+    }
     installed = version("torch")
     if installed != f"{pinned['torch']}+cpu":
-        raise Unavailable(f"torch {installed} is installed, not {pinned['torch']}+cpu: wheels for CUDA are gigabytes")
-    return [f"{name}=={pin}" for name, pin in (pinned | {"torch": installed}).items() if name != "python"]
+        raise Unavailable(
+            f"torch {installed} is installed, not {pinned['torch']}+cpu: wheels for CUDA are gigabytes"
+        )
+    return [
+        f"{name}=={pin}"
+        for name, pin in (pinned | {"torch": installed}).items()
+        if name != "python"
+    ]
 
 
 def download(environments: Iterable[Path], folder: Path) -> list[Path]:
     """Fetch the wheels of environment files and all that they need; the largest first."""
     wanted = requirements(environments)
     options = ["--quiet", "--retries", "1", "--only-binary", ":all:", "--dest", str(folder)]
-    pip = subprocess.run([sys.executable, "-m", "pip", "download", *options, *wanted], capture_output=True, text=True)
+    pip = subprocess.run(
+        [sys.executable, "-m", "pip", "download", *options, *wanted], capture_output=True, text=True
+    )
     if pip.returncode and UNREACHABLE in pip.stderr:
-        raise Unavailable(f"pip cannot reach its package index: {pip.stderr.strip().splitlines()[0][:300]}")
+        raise Unavailable(
+            f"pip cannot reach its package index: {pip.stderr.strip().splitlines()[0][:300]}"
+        )
     if pip.returncode and "No matching distribution found for torch==" in pip.stderr:
         raise Unavailable(f"pip finds no CPU build of torch: {pip.stderr.strip().splitlines()[-1]}")
     assert pip.returncode == 0, pip.stderr[-3000:]
@@ -76,7 +94,9 @@ def wheel_files(wheel: zipfile.ZipFile) -> Iterator[File]:
         kind, name = special.groups() if special else ("purelib", member.filename)
         if kind in ("purelib", "platlib", "data") and not member.is_dir():
             path = name if kind == "data" else f"{SITE_PACKAGES}/{name}"
-            yield File(path, wheel.read(member), 0o755 if (member.external_attr >> 16) & 0o111 else 0o644)
+            yield File(
+                path, wheel.read(member), 0o755 if (member.external_attr >> 16) & 0o111 else 0o644
+            )
 
 
 def wheel_depends(metadata: bytes) -> list[str]:
@@ -84,12 +104,16 @@ def wheel_depends(metadata: bytes) -> list[str]:
     needed = map(Requirement, message_from_bytes(metadata).get_all("Requires-Dist") or ())
     here = [need for need in needed if need.marker is None or need.marker.evaluate({"extra": ""})]
     names = [canonicalize_name(need.name) for need in here]
-    specs = [f"{CONDA_NAME.get(name, name)} {need.specifier}".strip() for name, need in zip(names, here, strict=True)]
+    specs = [
+        f"{CONDA_NAME.get(name, name)} {need.specifier}".strip()
+        for name, need in zip(names, here, strict=True)
+    ]
     return [f"python {PYTHON}.*", *specs]
 
 
 def python_files(base: Path) -> Iterator[File]:
-    """The interpreter with its standard library. A libpython named by an absolute path is used from where it is."""
+    """The interpreter with its standard library. A libpython named by an absolute path is used from
+    where it is."""
     patterns = (f"bin/python{PYTHON}", f"lib/libpython{PYTHON}.so*", f"lib/python{PYTHON}/**/*")
     for file in sorted(path for pattern in patterns for path in base.glob(pattern)):
         path = file.relative_to(base).as_posix()
@@ -125,35 +149,57 @@ def _add_tar(package: zipfile.ZipFile, name: str, files: Iterable[File]) -> list
     return entries
 
 
-def write_package(subdir: Path, name: str, version: str, depends: list[str], files: Iterable[File]) -> None:
-    """Write a .conda file: a zip of metadata.json and two compressed tars, of the files and of facts about them."""
+def write_package(
+    subdir: Path, name: str, version: str, depends: list[str], files: Iterable[File]
+) -> None:
+    """Write a .conda file: a zip of metadata.json and two compressed tars, of the files and of
+    facts about them."""
     stem = f"{name}-{version}-0"
     index = {"name": name, "version": version, "build": "0", "build_number": 0, "depends": depends}
     index |= {"subdir": subdir.name, "platform": "linux", "arch": "x86_64"}
     with zipfile.ZipFile(subdir / f"{stem}.conda", "w", zipfile.ZIP_STORED) as package:
         package.writestr("metadata.json", '{"conda_pkg_format_version": 2}')
         paths = _add_tar(package, f"pkg-{stem}", files)
-        info = {"index.json": index, "paths.json": {"paths": paths, "paths_version": 1}, "about.json": {}}
-        _add_tar(package, f"info-{stem}", [File(f"info/{k}", json.dumps(v).encode()) for k, v in info.items()])
+        info = {
+            "index.json": index,
+            "paths.json": {"paths": paths, "paths_version": 1},
+            "about.json": {},
+        }
+        _add_tar(
+            package,
+            f"info-{stem}",
+            [File(f"info/{k}", json.dumps(v).encode()) for k, v in info.items()],
+        )
 
 
 def convert(wheel: Path, subdir: Path) -> None:
     """Write the conda package of a wheel."""
     name, version, *_ = parse_wheel_filename(wheel.name)
     with zipfile.ZipFile(wheel) as file:
-        metadata = next(path for path in file.namelist() if re.fullmatch(r"[^/]+\.dist-info/METADATA", path))
+        metadata = next(
+            path for path in file.namelist() if re.fullmatch(r"[^/]+\.dist-info/METADATA", path)
+        )
         depends = wheel_depends(file.read(metadata))
-        write_package(subdir, CONDA_NAME.get(name, name), version.public, depends, wheel_files(file))
+        write_package(
+            subdir, CONDA_NAME.get(name, name), version.public, depends, wheel_files(file)
+        )
 
 
 def build(folder: Path, environments: Iterable[Path]) -> Path:
-    """Make a channel named conda-forge in `folder` that satisfies the environment files; its folder."""
+    """Make a channel named conda-forge in `folder` that satisfies the environment files; its
+    folder."""
     channel = folder / "conda-forge"
     subdir = channel / "linux-64"
     for name in ("linux-64", "noarch"):  # a channel has both, even if one is empty
         (channel / name).mkdir(parents=True)
     wheels = download(environments, folder / "wheels")
-    write_package(subdir, "python", "{}.{}.{}".format(*sys.version_info), [], python_files(Path(sys.base_prefix)))
+    write_package(
+        subdir,
+        "python",
+        "{}.{}.{}".format(*sys.version_info),
+        [],
+        python_files(Path(sys.base_prefix)),
+    )
     with ProcessPoolExecutor(2, get_context("spawn")) as pool:
         list(pool.map(convert, wheels, [subdir] * len(wheels)))
     asyncio.run(index_fs(channel, write_zst=False, write_shards=False))

@@ -25,14 +25,18 @@ class Network(torch.nn.Module):
     def __init__(self, width, n_displacements, extent):
         super().__init__()
         self.extent = extent
-        self.pair = torch.nn.Sequential(torch.nn.Linear(1, width), torch.nn.SiLU(), torch.nn.Linear(width, 1))
+        self.pair = torch.nn.Sequential(
+            torch.nn.Linear(1, width), torch.nn.SiLU(), torch.nn.Linear(width, 1)
+        )
         self.own = torch.nn.Parameter(torch.zeros(n_displacements))
 
     def forward(self, inputs):
         """(B, N, 3) from the arrays of network_inputs."""
         relative = (inputs["position"][:, :, None] - inputs["position"][:, None]) / self.extent
         weight = self.pair(relative.square().sum(-1, keepdim=True))
-        return (weight * relative).mean(2) + torch.einsum("k,bknc->bnc", self.own, inputs["displacement"])
+        return (weight * relative).mean(2) + torch.einsum(
+            "k,bknc->bnc", self.own, inputs["displacement"]
+        )
 
 
 def build(hyperparameters, shape):

@@ -1,4 +1,5 @@
-"""A torch model on graphs of torch-geometric, as a user would add it: messages from distances along bonds."""
+"""A torch model on graphs of torch-geometric, as a user would add it: messages from distances along
+bonds."""
 
 from dataclasses import dataclass
 
@@ -11,7 +12,8 @@ FRAMEWORK = "torch"
 
 @dataclass(frozen=True)
 class Hyperparameters:
-    """Attributes: width, units in the hidden layer of the network of an edge; radius, how far apart its points are."""
+    """Attributes: width, units in the hidden layer of the network of an edge; radius, how far apart
+    its points are."""
 
     width: int = 8
     radius: float = 2.0
@@ -23,16 +25,20 @@ def claims(hyperparameters):
 
 
 class Network(torch.nn.Module):
-    """Each point is moved along its relative positions to its neighbours, by a network of their length."""
+    """Each point is moved along its relative positions to its neighbours, by a network of their
+    length."""
 
     def __init__(self, width, radius, n_displacements):
         super().__init__()
         self.radius = radius
-        self.edge = torch.nn.Sequential(torch.nn.Linear(1, width), torch.nn.SiLU(), torch.nn.Linear(width, 1))
+        self.edge = torch.nn.Sequential(
+            torch.nn.Linear(1, width), torch.nn.SiLU(), torch.nn.Linear(width, 1)
+        )
         self.own = torch.nn.Parameter(torch.zeros(n_displacements))
 
     def graphs(self, inputs):
-        """A graph for each sample, from the arrays of network_inputs: x holds scalars, then vectors, of each point."""
+        """A graph for each sample, from the arrays of network_inputs: x holds scalars, then
+        vectors, of each point."""
         graphs = []
         for position, past in zip(inputs["position"], inputs["displacement"], strict=True):
             pos, x = torch.tensor(position), torch.tensor(past).swapaxes(0, 1).flatten(1)
@@ -49,7 +55,9 @@ class Network(torch.nn.Module):
         source, target = data.edge_index
         relative = (data.pos[source] - data.pos[target]) / self.radius
         length = relative.square().sum(-1, keepdim=True)
-        pull = scatter(self.edge(length) * (1 - length) ** 2 * relative, target, dim_size=len(data.pos))
+        pull = scatter(
+            self.edge(length) * (1 - length) ** 2 * relative, target, dim_size=len(data.pos)
+        )
         return pull + torch.einsum("k,nkc->nc", self.own, data.x.unflatten(1, (-1, 3)))
 
 

@@ -33,12 +33,19 @@ def seen(view: View) -> np.ndarray:
 def fit(hyperparameters: Hyperparameters, view: View, target: np.ndarray) -> dict[str, np.ndarray]:
     """The points fitted to, in units of their root mean square, and their coefficients."""
     features, moved = seen(view), (target - view.newest).reshape(-1, 3)
-    chosen = np.linspace(0, len(features) - 1, min(hyperparameters.points, len(features))).astype(int)
+    chosen = np.linspace(0, len(features) - 1, min(hyperparameters.points, len(features))).astype(
+        int
+    )
     scale = np.sqrt(np.mean(features**2))
     ridge = KernelRidge(alpha=hyperparameters.alpha, kernel="rbf", gamma=0.1).fit(
         features[chosen] / scale, moved[chosen]
     )
-    return {"points": features[chosen] / scale, "dual": ridge.dual_coef_, "scale": scale, "gamma": np.array(0.1)}
+    return {
+        "points": features[chosen] / scale,
+        "dual": ridge.dual_coef_,
+        "scale": scale,
+        "gamma": np.array(0.1),
+    }
 
 
 def apply(state: dict[str, np.ndarray], view: View) -> np.ndarray:

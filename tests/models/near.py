@@ -1,4 +1,5 @@
-"""A JAX model of one's own with a cutoff: pair forces from distances, summed over a list of neighbours."""
+"""A JAX model of one's own with a cutoff: pair forces from distances, summed over a list of
+neighbours."""
 
 from dataclasses import dataclass
 
@@ -12,8 +13,8 @@ ALL_PAIRS = "max_radius"  # where this is 0
 
 @dataclass(frozen=True)
 class Hyperparameters:
-    """Attributes: width, units in the hidden layer of the pair network; max_radius, within which points act on each
-    other, in the data's units."""
+    """Attributes: width, units in the hidden layer of the pair network; max_radius, within which
+    points act on each other, in the data's units."""
 
     width: int = 8
     max_radius: float = 1.0
@@ -30,14 +31,17 @@ def cutoff(hyperparameters, shape):
 
 
 class Network(eqx.Module):
-    """Each point is moved along the vectors to its neighbours, by a network of their length that ends smoothly."""
+    """Each point is moved along the vectors to its neighbours, by a network of their length that
+    ends smoothly."""
 
     pair: eqx.nn.MLP
     own: jax.Array
     radius: float = eqx.field(static=True)
 
     def single(self, position, displacement, senders, receivers, shift, bonded):
-        vector = (position[receivers] - position[senders] - shift) / self.radius  # what pads is dropped below
+        vector = (
+            position[receivers] - position[senders] - shift
+        ) / self.radius  # what pads is dropped below
         squared = jnp.sum(vector**2, -1, keepdims=True)
         end = jnp.maximum(1 - squared, 0) ** 3  # smooth to its second derivative
         weight = jax.vmap(self.pair)(jnp.concatenate([squared, bonded[:, None]], -1))

@@ -1,9 +1,11 @@
-"""A real Slurm cluster on this machine: munge, slurmctld and three slurmd (c1, c2 and g1 with two pretended GPUs).
+"""A real Slurm cluster on this machine: munge, slurmctld and three slurmd (c1, c2 and g1 with two
+pretended GPUs).
 
 python tests/slurm/cluster.py start FOLDER     prints the environment to use
 python tests/slurm/cluster.py stop FOLDER      ends the processes that `start` began, and no other
 
-Needs root and Debian's packages slurmctld, slurmd, slurm-client and munge. State, sockets, keys and logs lie in FOLDER.
+Needs root and Debian's packages slurmctld, slurmd, slurm-client and munge. State, sockets, keys and
+logs lie in FOLDER.
 """
 
 import argparse
@@ -19,7 +21,9 @@ from pathlib import Path
 PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "squeue")
 NODES = ("c1", "c2", "g1")
 MARK = "  # a Slurm cluster of tests\n"
-SYSTEM = Path("/etc/slurm")  # where the steps of a job look for the configuration: they lose SLURM_CONF
+SYSTEM = Path(
+    "/etc/slurm"
+)  # where the steps of a job look for the configuration: they lose SLURM_CONF
 FILES = ("slurm.conf", "gres.conf")
 CONFIGURATION = """
 ClusterName=test
@@ -75,7 +79,9 @@ def obstacle() -> str | None:
     if link.exists() and not (link.is_symlink() and (folder / "munge/munge.key").exists()):
         return f"{link} exists: this machine has a Slurm of its own"
     if link.exists() and running(folder):
-        return f"a test cluster runs already; to end it: python tests/slurm/cluster.py stop {folder}"
+        return (
+            f"a test cluster runs already; to end it: python tests/slurm/cluster.py stop {folder}"
+        )
     return None
 
 
@@ -92,7 +98,11 @@ def start(folder: Path, seconds: float = 60) -> None:
     """
     try:
         _start_daemons(folder)
-        ready = wait(lambda: set(_query(folder, "sinfo", "-h", "-N", "-t", "idle", "-o", "%N")) == set(NODES), seconds)
+        ready = wait(
+            lambda: set(_query(folder, "sinfo", "-h", "-N", "-t", "idle", "-o", "%N"))
+            == set(NODES),
+            seconds,
+        )
     except BaseException:
         stop(folder)
         raise
@@ -104,7 +114,15 @@ def start(folder: Path, seconds: float = 60) -> None:
 
 def _start_daemons(folder: Path) -> None:
     host = socket.gethostname().split(".")[0]
-    for name in ("etc", "run", "log", "state", "dev", "munge", *(f"spool/{node}" for node in NODES)):
+    for name in (
+        "etc",
+        "run",
+        "log",
+        "state",
+        "dev",
+        "munge",
+        *(f"spool/{node}" for node in NODES),
+    ):
         (folder / name).mkdir(parents=True, exist_ok=True)
     for path in (folder, folder / "munge"):
         path.chmod(0o755)
@@ -120,7 +138,9 @@ def _start_daemons(folder: Path) -> None:
 def _write_configuration(folder: Path, host: str) -> None:
     ports = dict(zip(("port", *NODES), _free_ports(1 + len(NODES)), strict=True))
     (folder / "etc/slurm.conf").write_text(CONFIGURATION.format(folder=folder, host=host, **ports))
-    (folder / "etc/gres.conf").write_text(f"NodeName=g1 Name=gpu Type=h200 File={folder}/dev/nvidia[0-1]\n")
+    (folder / "etc/gres.conf").write_text(
+        f"NodeName=g1 Name=gpu Type=h200 File={folder}/dev/nvidia[0-1]\n"
+    )
     for name in ("nvidia0", "nvidia1"):  # Slurm accepts devices only; these are copies of /dev/null
         if not (folder / "dev" / name).exists():
             os.mknod(folder / "dev" / name, 0o020666, os.makedev(1, 3))
@@ -147,20 +167,25 @@ def _start_munge(folder: Path) -> None:
     key.chmod(0o600)
     places = {"key-file": key, "socket": folder / "socket", "pid-file": folder / "munged.pid"}
     places |= {"log-file": folder / "munged.log", "seed-file": folder / "seed"}
-    subprocess.run(["munged", *(f"--{option}={path}" for option, path in places.items())], check=True)
+    subprocess.run(
+        ["munged", *(f"--{option}={path}" for option, path in places.items())], check=True
+    )
 
 
 def _query(folder: Path, *command: str) -> list[str]:
     """The words a Slurm command prints; none where there is no answer."""
     variables = os.environ | environment(folder)
     try:
-        return subprocess.run(command, env=variables, capture_output=True, text=True, timeout=20).stdout.split()
+        return subprocess.run(
+            command, env=variables, capture_output=True, text=True, timeout=20
+        ).stdout.split()
     except subprocess.TimeoutExpired:
         return []
 
 
 def running(folder: Path) -> list[int]:
-    """The processes of the cluster in `folder` that are alive: those of its pid files that are still its daemons."""
+    """The processes of the cluster in `folder` that are alive: those of its pid files that are
+    still its daemons."""
     files = [*(folder / "run").glob("*.pid"), *(folder / "munge").glob("*.pid")]
     texts = [_text(file) for file in files]
     return [int(text) for text in texts if text.isdigit() and _is_daemon(int(text))]
@@ -175,18 +200,23 @@ def _text(file: Path) -> str:
 
 def _is_daemon(pid: int) -> bool:
     try:
-        command = Path(f"/proc/{pid}/cmdline").read_text()  # empty for one that has ended and was not waited for
+        command = Path(
+            f"/proc/{pid}/cmdline"
+        ).read_text()  # empty for one that has ended and was not waited for
     except FileNotFoundError:
         return False
     return Path(command.split("\0")[0]).name in ("munged", "slurmctld", "slurmd")
 
 
 def stop(folder: Path) -> None:
-    """Cancel the cluster's jobs, end its processes, and take its configuration off the system's path."""
+    """Cancel the cluster's jobs, end its processes, and take its configuration off the system's
+    path."""
     if running(folder):
         jobs = _query(folder, "squeue", "-h", "-o", "%A")
         if jobs:
-            subprocess.run(["scancel", *set(jobs)], env=os.environ | environment(folder), check=False)
+            subprocess.run(
+                ["scancel", *set(jobs)], env=os.environ | environment(folder), check=False
+            )
         wait(lambda: not _query(folder, "squeue", "-h", "-o", "%A"), 20)
     for pid in running(folder):
         os.kill(pid, signal.SIGTERM)
@@ -214,7 +244,9 @@ def wait(condition: Callable[[], object], seconds: float) -> bool:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("verb", choices=["start", "stop"])
     parser.add_argument("folder", type=Path)
     arguments = parser.parse_args()

@@ -1,4 +1,5 @@
-"""The study on a real Slurm cluster: from the same Snakefile to the same numbers, through failures too."""
+"""The study on a real Slurm cluster: from the same Snakefile to the same numbers, through failures
+too."""
 
 import json
 import os
@@ -26,7 +27,8 @@ def test_gpu_jobs_go_to_the_gpu_partition_and_see_a_device_of_their_own(slurm, o
     assert len(on_gpus) == 2 and {job["partition"] for job in on_gpus} == {"gpu"}
     assert {job["partition"] for job in jobs if job not in on_gpus} == {"cpu"}
     a, b, mlp = (
-        json.loads((on_cluster / TRAINED.format(m)).read_text()) for m in ("tiny_egnn", "tiny_e3nn", "tiny_mlp")
+        json.loads((on_cluster / TRAINED.format(m)).read_text())
+        for m in ("tiny_egnn", "tiny_e3nn", "tiny_mlp")
     )
     seen = {a["visible_device"], b["visible_device"]}  # CUDA_VISIBLE_DEVICES as Slurm set it
     assert seen <= {"0", "1"} and mlp["visible_device"] is None
@@ -35,7 +37,9 @@ def test_gpu_jobs_go_to_the_gpu_partition_and_see_a_device_of_their_own(slurm, o
 
 
 def test_jobs_of_seconds_share_submissions(slurm, on_cluster):
-    steps = int(re.search(r"(\d+) of \1 steps \(100%\) done", (on_cluster / "run.log").read_text())[1])
+    steps = int(
+        re.search(r"(\d+) of \1 steps \(100%\) done", (on_cluster / "run.log").read_text())[1]
+    )
     submissions = len(slurm.queue(on_cluster))
     assert 4 * submissions <= steps, (submissions, steps)
 
@@ -49,18 +53,26 @@ def test_a_job_that_runs_out_of_memory_succeeds_with_more(slurm, fresh):
     assert (first["time"], second["time"]) == ("1:00:00", "2:00:00")
     assert (first["state"], second["state"]) == ("FAILED", "COMPLETED")
     (log,) = (fresh / ".snakemake/slurm_logs").rglob(f"{first['number']}.log")
-    assert re.search(r"[Ee]xceeded (job )?memory limit", log.read_text())  # of the job, or of a step of it
+    assert re.search(
+        r"[Ee]xceeded (job )?memory limit", log.read_text()
+    )  # of the job, or of a step of it
 
 
 def test_more_gpus_than_there_are_is_refused_by_name(slurm, on_cluster):
     target = TRAINED.format("tiny_egnn")
-    status, text = slurm.run(on_cluster, target, "--forcerun", target, "--set-resources", "train_jax_gpu:gpu=3")
+    status, text = slurm.run(
+        on_cluster, target, "--forcerun", target, "--set-resources", "train_jax_gpu:gpu=3"
+    )
     assert status != 0
-    assert "Error in rule train_jax_gpu" in text and "Requested node configuration is not available" in text
+    assert (
+        "Error in rule train_jax_gpu" in text
+        and "Requested node configuration is not available" in text
+    )
 
 
 def forget(folder: Path, method: str) -> list[str]:
-    """Delete the runs of a method and the tables of the study; the tables, which then have to be made again."""
+    """Delete the runs of a method and the tables of the study; the tables, which then have to be
+    made again."""
     shutil.rmtree(folder / "results/runs/tiny_k3" / method, ignore_errors=True)
     shutil.rmtree(folder / "results/tables", ignore_errors=True)
     return [f"results/tables/{name}.csv" for name in TABLES]

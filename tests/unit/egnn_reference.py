@@ -1,4 +1,5 @@
-"""EGNN as its equations read, point by point on all pairs of one sample: what the fast one must agree with."""
+"""EGNN as its equations read, point by point on all pairs of one sample: what the fast one must
+agree with."""
 
 import jax
 import jax.numpy as jnp
@@ -15,9 +16,14 @@ def output(network: Network, inputs: dict[str, jax.Array]) -> jax.Array:
 
 
 def single(
-    network: Network, position: jax.Array, displacement: jax.Array, scalar: jax.Array, adjacency: jax.Array
+    network: Network,
+    position: jax.Array,
+    displacement: jax.Array,
+    scalar: jax.Array,
+    adjacency: jax.Array,
 ) -> jax.Array:
-    """(N, 3) from `position` (N, 3), `displacement` (K - 1, N, 3), `scalar` (N, F), `adjacency` (N, N)."""
+    """(N, 3) from `position` (N, 3), `displacement` (K - 1, N, 3), `scalar` (N, F), `adjacency` (N,
+    N)."""
     relative = (position[:, None] - position[None]) / network.extent
     pair = jnp.stack([_invariants(relative, relative), adjacency], -1)
     factor = 1 - jnp.eye(len(position), dtype=position.dtype)
@@ -44,7 +50,13 @@ def _invariants(a: jax.Array, b: jax.Array) -> jax.Array:
 
 
 def _layer(
-    layer: Layer, h: jax.Array, vectors: jax.Array, relative: jax.Array, pair: jax.Array, factor: jax.Array, count: int
+    layer: Layer,
+    h: jax.Array,
+    vectors: jax.Array,
+    relative: jax.Array,
+    pair: jax.Array,
+    factor: jax.Array,
+    count: int,
 ) -> tuple:
     r, own, other = relative[:, :, None], vectors[:, None], vectors[None]
     invariant = [pair, _invariants(r, own), _invariants(r, other), _invariants(own, other)]

@@ -17,13 +17,19 @@ def haar(rng: np.random.Generator, count: int) -> np.ndarray:
 
 
 def symmetric_shapes() -> np.ndarray:
-    """A hexagon, a staggered prism, a pyramid on five points, an octahedron: C6, D3, C5 and equal spread all round."""
+    """A hexagon, a staggered prism, a pyramid on five points, an octahedron: C6, D3, C5 and equal
+    spread all round."""
 
     def ring(n: int, z: float, turn: float = 0.0) -> list:
         return [[np.cos(a), np.sin(a), z] for a in turn + 2 * np.pi * np.arange(n) / n]
 
     octahedron = np.concatenate([np.eye(3), -np.eye(3)])
-    shapes = [ring(6, 0), ring(3, 0.7) + ring(3, -0.7, np.pi / 3), [*ring(5, 0), [0, 0, 1.3]], octahedron]
+    shapes = [
+        ring(6, 0),
+        ring(3, 0.7) + ring(3, -0.7, np.pi / 3),
+        [*ring(5, 0), [0, 0, 1.3]],
+        octahedron,
+    ]
     return np.array(shapes)
 
 
@@ -39,7 +45,9 @@ def points_of(kind: str, rng: np.random.Generator) -> np.ndarray:
     elif kind == "repeated point":
         points[:, 1] = points[:, 0]
     elif kind == "symmetric":
-        points = np.tile(symmetric_shapes(), (BATCH // 4, 1, 1)) * rng.uniform(0.5, 2, (BATCH, 1, 1))
+        points = np.tile(symmetric_shapes(), (BATCH // 4, 1, 1)) * rng.uniform(
+            0.5, 2, (BATCH, 1, 1)
+        )
     return points @ haar(rng, BATCH) + rng.normal(size=(BATCH, 1, 3))
 
 
@@ -69,7 +77,10 @@ def symmetric_model(inside: np.ndarray) -> np.ndarray:
     """The same for every point: each sees itself and a mean over all."""
     own, mean, out = np.random.default_rng(8).normal(size=(3, 3 * HISTORY, 3 * HISTORY))
     feature = np.moveaxis(inside, 1, 2).reshape(len(inside), inside.shape[2], -1)
-    return np.tanh(feature @ own + np.tanh(feature @ mean + 0.2).mean(1, keepdims=True) + 0.1) @ out[:, :3]
+    return (
+        np.tanh(feature @ own + np.tanh(feature @ mean + 0.2).mean(1, keepdims=True) + 0.1)
+        @ out[:, :3]
+    )
 
 
 def predict(alignment, reference, history, model=plain_model, rng=None) -> np.ndarray:
@@ -83,7 +94,10 @@ def equivariance_error(alignment, reference, history, generator: str, seed: int 
     if generator == "permutation":
         order = rng.permutation(POINTS)
         model = symmetric_model
-        moved, expected = history[:, :, order], predict(alignment, reference, history, model)[:, order]
+        moved, expected = (
+            history[:, :, order],
+            predict(alignment, reference, history, model)[:, order],
+        )
     else:
         model = plain_model
         matrix = np.broadcast_to(np.eye(3), (len(history), 3, 3))
@@ -97,4 +111,8 @@ def equivariance_error(alignment, reference, history, generator: str, seed: int 
 
 
 def level(alignment, generator: str) -> str:
-    return ("exact" if alignment.permutation else "no") if generator == "permutation" else getattr(alignment, generator)
+    return (
+        ("exact" if alignment.permutation else "no")
+        if generator == "permutation"
+        else getattr(alignment, generator)
+    )

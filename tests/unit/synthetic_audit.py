@@ -1,4 +1,5 @@
-"""Invented tables of the audit of symmetry, of probes and controls, and of the geometry behind them."""
+"""Invented tables of the audit of symmetry, of probes and controls, and of the geometry behind
+them."""
 
 import numpy as np
 import pandas as pd
@@ -22,12 +23,17 @@ def claim_of(method: str, spec: tuple, generator: str) -> str:
         return "no" if model in ("mlp", "linear") else "exact"
     if generator.startswith("translation"):
         return "exact" if rotation in BUILT_IN or alignment != "none" else "no"
-    chiral = generator in ("inversion", "mirror", "euclidean") and model == "mlp" and not method.endswith("o3")
+    chiral = (
+        generator in ("inversion", "mirror", "euclidean")
+        and model == "mlp"
+        and not method.endswith("o3")
+    )
     return "no" if chiral and method not in BROKEN else rotation
 
 
 def audit(runs: pd.DataFrame, methods: dict, rng: np.random.Generator) -> pd.DataFrame:
-    """Claims that hold at rounding, all others far above; the two terms of the loss sum up to its total."""
+    """Claims that hold at rounding, all others far above; the two terms of the loss sum up to its
+    total."""
     rows = []
     for run in runs[runs["status"] == "ok"].itertuples():
         for weights in ("initial", "trained") if run.method not in UNTRAINED else ("trained",):
@@ -64,9 +70,17 @@ def probes(runs: pd.DataFrame, methods: dict, rng: np.random.Generator) -> pd.Da
              *_continuity(methods[run.method][1]), *_lie(run.method, level)],
             columns=["probe", "item", "x", "value", "low", "high"],
         )  # fmt: skip
-        head = {"task": run.task, "method": run.method, "train_size": run.train_size, "seed": run.seed}
+        head = {
+            "task": run.task,
+            "method": run.method,
+            "train_size": run.train_size,
+            "seed": run.seed,
+        }
         exact = part["value"] < 1e-12
-        judged, known = part["probe"] == "stabiliser", part["probe"].isin(["stabiliser", "lie", "lie_layer"])
+        judged, known = (
+            part["probe"] == "stabiliser",
+            part["probe"].isin(["stabiliser", "lie", "lie_layer"]),
+        )
         verdicts = np.where(judged, np.where(exact, "exact", "broken"), None)
         parts.append(part.assign(**head, floor=np.where(known, 5e-14, np.nan), verdict=verdicts))
     table = pd.concat(parts, ignore_index=True)
@@ -83,8 +97,13 @@ def _along(run: tuple, level: float, built_in: bool) -> list[tuple]:
     epochs, steps = np.arange(0, 41, 5), np.arange(1, 101, 9)
     fall = np.ones(9) if built_in else 0.3 + 0.7 * np.exp(-epochs / 9)
     growth = steps**0.5 if not built_in else 1 + steps / 20
-    training = [("training", "rotation", e, v, np.nan, np.nan) for e, v in zip(epochs, level * fall, strict=True)]
-    rollout = [("rollout", "", s, v, np.nan, np.nan) for s, v in zip(steps, level * growth, strict=True)]
+    training = [
+        ("training", "rotation", e, v, np.nan, np.nan)
+        for e, v in zip(epochs, level * fall, strict=True)
+    ]
+    rollout = [
+        ("rollout", "", s, v, np.nan, np.nan) for s, v in zip(steps, level * growth, strict=True)
+    ]
     return ([] if run.method in UNTRAINED else training) + rollout
 
 
@@ -106,14 +125,20 @@ def _continuity(alignment: str) -> list[tuple]:
 
 
 def _lie(method: str, level: float) -> list[tuple]:
-    rows = [("lie", "rotation", np.nan, level, np.nan, np.nan), ("lie", "translation", np.nan, level / 3, 0, 0)]
+    rows = [
+        ("lie", "rotation", np.nan, level, np.nan, np.nan),
+        ("lie", "translation", np.nan, level / 3, 0, 0),
+    ]
     if method in ("mlp", "mlp_rotated", "mlp_point0", "egnn"):
-        rows += [("lie_layer", f"layer {i}", i, level * (1 + i / 2), np.nan, np.nan) for i in range(4)]
+        rows += [
+            ("lie_layer", f"layer {i}", i, level * (1 + i / 2), np.nan, np.nan) for i in range(4)
+        ]
     return rows
 
 
 def controls(tasks: dict[str, int]) -> pd.DataFrame:
-    """Three controls that must fail and one that must pass, all as expected, the same in the audit of two methods."""
+    """Three controls that must fail and one that must pass, all as expected, the same in the audit
+    of two methods."""
     rows = [
         ("mlp", "rotation", 0.7, "broken", "broken"),
         ("per_point_shift", "translation", 0.9, "broken", "broken"),
@@ -123,13 +148,25 @@ def controls(tasks: dict[str, int]) -> pd.DataFrame:
     columns = ["control", "generator", "rel_mean", "verdict", "expected"]
     table = pd.concat([pd.DataFrame(rows, columns=columns).assign(task=task) for task in tasks])
     table = table.assign(train_size="all", seed=0, noise_floor=5e-14)
-    table = pd.concat([table.assign(method=method) for method in ("mlp", "egnn")], ignore_index=True)
-    order = ["task", "method", "train_size", "seed", "control", "generator", "rel_mean", "noise_floor"]
+    table = pd.concat(
+        [table.assign(method=method) for method in ("mlp", "egnn")], ignore_index=True
+    )
+    order = [
+        "task",
+        "method",
+        "train_size",
+        "seed",
+        "control",
+        "generator",
+        "rel_mean",
+        "noise_floor",
+    ]
     return table[[*order, "verdict", "expected"]]
 
 
 def perturbation(tasks: dict[str, int], names: list[str], points: int = 12) -> pd.DataFrame:
-    """Gains of 1 on the diagonal; point0 and vector01 pass a shift of their points on to all others."""
+    """Gains of 1 on the diagonal; point0 and vector01 pass a shift of their points on to all
+    others."""
     moved, point = (index.ravel() for index in np.meshgrid(range(points), range(points)))
     parts = []
     for task in tasks:
@@ -137,13 +174,20 @@ def perturbation(tasks: dict[str, int], names: list[str], points: int = 12) -> p
             gain = np.where(moved == point, 1.0, 0.01 * number)
             gain = np.where((moved < 2) & (name == "vector01"), 5.0 + point / 2, gain)
             gain = np.where((moved == 0) & (name == "point0"), 1.0, gain)
-            parts.append(pd.DataFrame({"task": task, "alignment": name, "moved": moved, "point": point, "gain": gain}))
+            parts.append(
+                pd.DataFrame(
+                    {"task": task, "alignment": name, "moved": moved, "point": point, "gain": gain}
+                )
+            )
     return pd.concat(parts, ignore_index=True)
 
 
 def eigengap(tasks: dict[str, int]) -> pd.DataFrame:
     """Gaps from 0.02 to 0.97, even in between."""
-    parts = [pd.DataFrame({"task": t, "quantile": QUANTILES, "gap": 0.02 + 0.95 * np.array(QUANTILES)}) for t in tasks]
+    parts = [
+        pd.DataFrame({"task": t, "quantile": QUANTILES, "gap": 0.02 + 0.95 * np.array(QUANTILES)})
+        for t in tasks
+    ]
     return pd.concat(parts, ignore_index=True)
 
 
@@ -163,7 +207,11 @@ def isotropy(tasks: dict[str, int]) -> pd.DataFrame:
 
 
 def tables(
-    runs: pd.DataFrame, tasks: dict[str, int], names: list[str], methods: dict, rng: np.random.Generator
+    runs: pd.DataFrame,
+    tasks: dict[str, int],
+    names: list[str],
+    methods: dict,
+    rng: np.random.Generator,
 ) -> dict[str, pd.DataFrame]:
     """All of them under their input keys."""
     return {

@@ -1,4 +1,5 @@
-"""Invented result tables of a small study, in the layout of the workflow; `python synthetic_tables.py FOLDER`."""
+"""Invented result tables of a small study, in the layout of the workflow; `python
+synthetic_tables.py FOLDER`."""
 
 import json
 import sys
@@ -14,7 +15,8 @@ from equitraj.report.figures._examples import NEWEST, TRUTH
 from equitraj.routes.tables import Errors, factors_table, laws_table, routes_table, sizes_of
 
 PERSISTENCE, VELOCITY = 2.43e-5, 1.65e-7
-# method: (model, alignment, augmentation, claim to rotation, parameters, mse at K=1, mse at K=3, rotated / as given)
+# method: (model, alignment, augmentation, claim to rotation, parameters, mse at K=1, mse at K=3,
+# rotated / as given)
 METHODS = {
     "persistence": ("persistence", "none", "none", "exact", 0, 2.43e-5, 2.43e-5, 1.0),
     "constant_velocity": ("constant_velocity", "none", "none", "exact", 2, 2.43e-5, 1.65e-7, 1.0),
@@ -31,7 +33,9 @@ METHODS = {
     "egnn": ("egnn", "none", "none", "exact", 21350, 2.35e-5, 5.0e-9, 1.0),
     "e3nn": ("e3nn", "none", "none", "exact", 19287, 2.40e-5, 3.38e-9, 1.0),
 }
-DEGENERATE = [f"rotation_error_{kind}" for kind in ("planar", "collinear", "symmetric", "coincident")]
+DEGENERATE = [
+    f"rotation_error_{kind}" for kind in ("planar", "collinear", "symmetric", "coincident")
+]
 FRAMED = {
     "mlp_vector01": "exact", "mlp_three_points": "exact", "mlp_principal_axes_signed": "exact",
     "mlp_kabsch_fixed": "no", "mlp_kabsch_mean": "no", "mlp_kabsch_previous": "no",
@@ -71,7 +75,8 @@ def metrics(
     methods: dict = METHODS,
     train_size: str = "all",
 ) -> pd.DataFrame:
-    """A row per run; the last seed of method `failed` failed. Errors fall with the samples to the power 0.7."""
+    """A row per run; the last seed of method `failed` failed. Errors fall with the samples to the
+    power 0.7."""
     rows = []
     for task, history in tasks.items():
         for method, (model, alignment, augmentation, _, size, one, three, ratio) in methods.items():
@@ -79,7 +84,9 @@ def metrics(
                 continue
             for seed in range(seeds if method not in UNTRAINED else 1):
                 trained = method not in UNTRAINED
-                mse = (one if history == 1 else three) * (np.exp(0.08 * rng.normal()) if trained else 1)
+                mse = (one if history == 1 else three) * (
+                    np.exp(0.08 * rng.normal()) if trained else 1
+                )
                 mse *= (SAMPLES[train_size] / 1500) ** (-0.7 if trained else 0)
                 bad = method == failed and seed == seeds - 1
                 numbers = {
@@ -103,9 +110,13 @@ def blocks(runs: pd.DataFrame, rng: np.random.Generator, count: int = 10) -> pd.
     """Errors of blocks of test samples, which all runs find equally hard."""
     hard = np.exp(0.2 * rng.normal(size=count))
     ok = runs[runs["status"] == "ok"]
-    parts = ok.loc[ok.index.repeat(count), ["task", "method", "train_size", "seed", "mse", "mse_rotated"]]
+    parts = ok.loc[
+        ok.index.repeat(count), ["task", "method", "train_size", "seed", "mse", "mse_rotated"]
+    ]
     parts = parts.assign(block=np.tile(np.arange(count), len(ok)), samples=41)
-    return parts.assign(**{k: parts[k] * np.tile(hard / hard.mean(), len(ok)) for k in ("mse", "mse_rotated")})
+    return parts.assign(
+        **{k: parts[k] * np.tile(hard / hard.mean(), len(ok)) for k in ("mse", "mse_rotated")}
+    )
 
 
 def worst(runs: pd.DataFrame) -> pd.DataFrame:
@@ -117,7 +128,9 @@ def worst(runs: pd.DataFrame) -> pd.DataFrame:
     return ok.assign(sample=number, mse=ok["mse"] * (10 - number))
 
 
-def compared(runs: pd.DataFrame, tests: pd.DataFrame, sizes: dict, routes: dict) -> dict[str, pd.DataFrame]:
+def compared(
+    runs: pd.DataFrame, tests: pd.DataFrame, sizes: dict, routes: dict
+) -> dict[str, pd.DataFrame]:
     """The tables of routes, made by the workflow's own code."""
     errors = Errors(tests)
     return {
@@ -134,7 +147,10 @@ def rollout(runs: pd.DataFrame) -> pd.DataFrame:
     step = np.arange(1, 101)
     parts = []
     for run in runs[runs["status"] == "ok"].itertuples():
-        mse, still = run.mse * step ** (1.6 if run.method == "persistence" else 1.8), PERSISTENCE * step**1.6
+        mse, still = (
+            run.mse * step ** (1.6 if run.method == "persistence" else 1.8),
+            PERSISTENCE * step**1.6,
+        )
         parts.append(pd.DataFrame({
             "task": run.task, "method": run.method, "train_size": run.train_size, "seed": run.seed, "step": step,
             "mse": mse, "skill": 1 - mse / still,
@@ -149,21 +165,43 @@ SOURCES = pd.DataFrame(
 
 
 def physics(runs: pd.DataFrame) -> pd.DataFrame:
-    """Lengths and drifts that leave the truth with the root of the error; seed 0 of linear_sgd ends at step 8."""
-    truth = {"bond_length": 0.36, "radius_of_gyration": 0.9, "energy_drift": 0.1, "momentum_drift": 0.2}
+    """Lengths and drifts that leave the truth with the root of the error; seed 0 of linear_sgd ends
+    at step 8."""
+    truth = {
+        "bond_length": 0.36,
+        "radius_of_gyration": 0.9,
+        "energy_drift": 0.1,
+        "momentum_drift": 0.2,
+    }
     rows = []
     for run in runs[runs["status"] == "ok"].itertuples():
-        key = {"task": run.task, "method": run.method, "train_size": run.train_size, "seed": run.seed}
+        key = {
+            "task": run.task,
+            "method": run.method,
+            "train_size": run.train_size,
+            "seed": run.seed,
+        }
         for step in (1, 2, 4, 8, 16, 32, 64, 100):
             if run.method == "linear_sgd" and step > 8:
                 break
             off = run.mse**0.5 * step
             rows += [
-                key | {"quantity": name, "step": step, "predicted": true + off, "truth": true, "distance": off}
+                key
+                | {
+                    "quantity": name,
+                    "step": step,
+                    "predicted": true + off,
+                    "truth": true,
+                    "distance": off,
+                }
                 for name, true in truth.items()
             ]
         passed = {"quantity": "steps_to_bond_length", "step": 100}
-        rows.append(key | passed | {"predicted": 0.36 / run.mse**0.5 if run.mse**0.5 * 100 > 0.36 else np.nan})
+        rows.append(
+            key
+            | passed
+            | {"predicted": 0.36 / run.mse**0.5 if run.mse**0.5 * 100 > 0.36 else np.nan}
+        )
     return pd.DataFrame(rows)
 
 
@@ -173,7 +211,9 @@ def floor(tasks: dict[str, int]) -> pd.DataFrame:
     for task, history in tasks.items():
         value, kind = (0.9 * PERSISTENCE, "exact") if history == 1 else (1e-9, "lower bound")
         rows.append((task, value, 0.95 * value, 1.05 * value, kind, 200, 8))
-    return pd.DataFrame(rows, columns=["task", "floor", "low", "high", "kind", "states", "repetitions"])
+    return pd.DataFrame(
+        rows, columns=["task", "floor", "low", "high", "kind", "states", "repetitions"]
+    )
 
 
 def history(runs: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
@@ -181,7 +221,9 @@ def history(runs: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
     epoch = np.arange(1, 41)
     parts = []
     for run in runs[~runs["method"].isin(UNTRAINED) & (runs["status"] == "ok")].itertuples():
-        curve = run.mse * (1 + 200 * np.exp(-epoch / 5)) * np.exp(0.05 * rng.normal(size=len(epoch)))
+        curve = (
+            run.mse * (1 + 200 * np.exp(-epoch / 5)) * np.exp(0.05 * rng.normal(size=len(epoch)))
+        )
         parts.append(pd.DataFrame({
             "task": run.task, "method": run.method, "train_size": run.train_size, "seed": run.seed, "epoch": epoch,
             "train_loss": curve / PERSISTENCE, "validation_mse": curve,
@@ -190,12 +232,15 @@ def history(runs: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
 
 
 def alignment(tasks: dict[str, int], names: list[str]) -> pd.DataFrame:
-    """Alignments: those that turn with the points are vector01 and what comes after it in ALIGNMENTS."""
+    """Alignments: those that turn with the points are vector01 and what comes after it in
+    ALIGNMENTS."""
     rows = []
     for task in tasks:
         for number, name in enumerate(names):
             turns = number > 2
-            jumps, gain = {"principal_axes": (0.013, 11.0), "vector01": (0.0, 7.2)}.get(name, (0.0, 1.0 + 0.1 * number))
+            jumps, gain = {"principal_axes": (0.013, 11.0), "vector01": (0.0, 7.2)}.get(
+                name, (0.0, 1.0 + 0.1 * number)
+            )
             rows.append({
                 "task": task, "alignment": name, "jump_rate": jumps, "eigengap_p01": 0.08 if turns else np.nan,
                 "perturbation_gain": gain, "far_share": 0.1 + 0.04 * number,
@@ -206,18 +251,24 @@ def alignment(tasks: dict[str, int], names: list[str]) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def examples(path: Path, runs: pd.DataFrame, rng: np.random.Generator, samples: int = 4, points: int = 12) -> None:
+def examples(
+    path: Path, runs: pd.DataFrame, rng: np.random.Generator, samples: int = 4, points: int = 12
+) -> None:
     """Truth, newest frame and predictions of a few test samples."""
     with h5py.File(path, "w") as file:
         for task, group in runs[(runs["status"] == "ok") & (runs["seed"] == 0)].groupby("task"):
-            newest = np.stack([np.cumsum(rng.normal(scale=0.5, size=(points, 3)), 0) for _ in range(samples)])
+            newest = np.stack(
+                [np.cumsum(rng.normal(scale=0.5, size=(points, 3)), 0) for _ in range(samples)]
+            )
             newest[..., 2] = 0
             step = 5e-3 * rng.normal(size=newest.shape) * [1, 1, 0]
             file[f"{task}/{NEWEST}"], file[f"{task}/{TRUTH}"] = newest, newest + step
             file[task].attrs["test_samples"] = 408
             for run in group.itertuples():
                 noise = rng.normal(scale=run.mse**0.5, size=newest.shape)
-                file[f"{task}/{run.method}"] = newest if run.method == "persistence" else newest + step + noise
+                file[f"{task}/{run.method}"] = (
+                    newest if run.method == "persistence" else newest + step + noise
+                )
 
 
 def splits(tasks: dict[str, int], train_sizes: tuple[str, ...] = ("all",)) -> pd.DataFrame:
@@ -229,7 +280,9 @@ def splits(tasks: dict[str, int], train_sizes: tuple[str, ...] = ("all",)) -> pd
         for size in train_sizes
         for part in [("train", SAMPLES[size], 0, 1499), *fixed]
     ]
-    return pd.DataFrame(rows, columns=["task", "train_size", "split", "samples", "first_frame", "last_frame"])
+    return pd.DataFrame(
+        rows, columns=["task", "train_size", "split", "samples", "first_frame", "last_frame"]
+    )
 
 
 def write(
@@ -241,8 +294,13 @@ def write(
     alignments: int = 6,
     train_sizes: tuple[str, ...] = ("all",),
 ) -> dict[str, Path]:
-    """Write every table to `folder`; the paths under their input keys. Only `all` has rollouts and audits."""
-    tasks, methods, names = tasks or {"chain_k1": 1, "chain_k3": 3}, methods or METHODS, ALIGNMENTS[:alignments]
+    """Write every table to `folder`; the paths under their input keys. Only `all` has rollouts and
+    audits."""
+    tasks, methods, names = (
+        tasks or {"chain_k1": 1, "chain_k3": 3},
+        methods or METHODS,
+        ALIGNMENTS[:alignments],
+    )
     rng = np.random.default_rng(0)
     folder.mkdir(parents=True, exist_ok=True)
     runs = metrics(tasks, seeds, failed, rng, methods)
@@ -252,10 +310,21 @@ def write(
         "alignment": alignment(tasks, names), "splits": splits(tasks, train_sizes),
     } | synthetic_audit.tables(runs, tasks, names, methods, rng)  # fmt: skip
     every = pd.concat(
-        [runs, *(metrics(tasks, seeds, failed, rng, methods, size) for size in train_sizes if size != "all")],
+        [
+            runs,
+            *(
+                metrics(tasks, seeds, failed, rng, methods, size)
+                for size in train_sizes
+                if size != "all"
+            ),
+        ],
         ignore_index=True,
     )
-    routes = {name: route for name, route in ROUTES.items() if name in methods and route["against"] in methods}
+    routes = {
+        name: route
+        for name, route in ROUTES.items()
+        if name in methods and route["against"] in methods
+    }
     tables |= {"metrics": every, "worst": worst(every)}
     tables |= compared(every, blocks(every, rng), sizes_of(tables["splits"]), routes)
     for name, table in tables.items():
@@ -268,7 +337,10 @@ def resolved_config(tasks: dict[str, int]) -> dict:
     """A configuration as the workflow writes it."""
     split = {"by": "time", "train": 1500, "validation": 137, "test": 410}
     return {
-        "tasks": {task: {"source": "chain", "history": k, "lag": 1, "split": split} for task, k in tasks.items()},
+        "tasks": {
+            task: {"source": "chain", "history": k, "lag": 1, "split": split}
+            for task, k in tasks.items()
+        },
         "sources": {"chain": {"kind": "simulate", "system": "bead_chain", "frames": 2048}},
         "methods": {name: {"model": model} for name, (model, *_) in METHODS.items()},
         "study": {

@@ -1,4 +1,5 @@
-"""Alanine dipeptide: energy against OpenMM's, dihedrals against MDAnalysis, statistics against closed forms."""
+"""Alanine dipeptide: energy against OpenMM's, dihedrals against MDAnalysis, statistics against
+closed forms."""
 
 from dataclasses import replace
 
@@ -8,7 +9,15 @@ import pytest
 from equitraj.data.sources import simulation
 from equitraj.data.sources.systems import _amber99sb, _force_field, alanine_dipeptide
 from equitraj.data.sources.systems._recording import GAS_CONSTANT
-from equitraj.data.sources.systems.alanine_dipeptide import BONDS, CHARGE, MASS, PHI, PSI, START, Options
+from equitraj.data.sources.systems.alanine_dipeptide import (
+    BONDS,
+    CHARGE,
+    MASS,
+    PHI,
+    PSI,
+    START,
+    Options,
+)
 
 SHORT = Options(equilibration_steps=500)
 
@@ -41,7 +50,9 @@ def test_the_potential_is_that_of_openmms_own_force_field():
     expected = energies_of_openmm(position)
     found = alanine_dipeptide.energy(SHORT, position, np.zeros_like(position))
     assert np.ptp(expected) > 1000  # kJ/mol: every term counts
-    np.testing.assert_allclose(found, expected, rtol=1e-8)  # digits of the parameters in OpenMM's file
+    np.testing.assert_allclose(
+        found, expected, rtol=1e-8
+    )  # digits of the parameters in OpenMM's file
 
 
 @pytest.mark.parametrize("table", ["BONDS", "ANGLES", "TORSIONS", "IMPROPERS", "LENNARD_JONES"])
@@ -70,9 +81,13 @@ def test_masses_and_charges_are_those_of_openmm_and_the_molecule_is_neutral():
 
 def test_a_mirror_image_has_the_same_energy_and_the_first_structure_is_near_a_minimum():
     zero, x = np.zeros((20, 22, 3)), hot()
-    np.testing.assert_allclose(alanine_dipeptide.energy(SHORT, x, zero), alanine_dipeptide.energy(SHORT, -x, zero))
+    np.testing.assert_allclose(
+        alanine_dipeptide.energy(SHORT, x, zero), alanine_dipeptide.energy(SHORT, -x, zero)
+    )
     start = alanine_dipeptide.energy(SHORT, START[None], zero[:1])
-    assert (alanine_dipeptide.energy(SHORT, START + 0.01 * (x - START)[1::2], zero[::2]) > start).all()
+    assert (
+        alanine_dipeptide.energy(SHORT, START + 0.01 * (x - START)[1::2], zero[::2]) > start
+    ).all()
 
 
 def test_what_is_recorded(bath):
@@ -104,10 +119,12 @@ def test_it_visits_both_minima_of_the_vacuum_and_stays_l(bath):
 
 
 def test_temperature_and_bonds_are_those_of_the_bath(bath):
-    """m v^2 / kT is chi-squared; a harmonic bond has the variance kT / 2 K (AMBER's energy is K r^2)."""
+    """m v^2 / kT is chi-squared; a harmonic bond has the variance kT / 2 K (AMBER's energy is K
+    r^2)."""
     kt = GAS_CONSTANT * 300.0
     scaled = MASS[:, None] * np.square(bath.velocity) / kt
-    # frames 0.1 ps apart in a bath of 5 / ps: a half of them counts; the step of 1 fs cools stretching hydrogens by 4 %
+    # frames 0.1 ps apart in a bath of 5 / ps: a half of them counts; the step of 1 fs cools
+    # stretching hydrogens by 4 %
     assert abs(scaled[:, MASS > 2].mean() - 1) < 5 * np.sqrt(2 / (200 * 30))
     assert abs(scaled[:, MASS < 2].mean() - 0.97) < 0.03 + 5 * np.sqrt(2 / (200 * 36))
     stiffness, _ = alanine_dipeptide._terms().bonds[1].T
@@ -135,7 +152,9 @@ def test_same_seed_gives_the_same_bits_and_episodes_are_molecules_of_their_own()
     np.testing.assert_array_equal(first.position, same.position)
     np.testing.assert_array_equal(first.velocity, same.velocity)
     assert first.episode.tolist() == [0] * 5 + [1] * 5 and first.time[5] == 0
-    assert not np.allclose(first.position, alanine_dipeptide.simulate(replace(options, seed=2), 10).position)
+    assert not np.allclose(
+        first.position, alanine_dipeptide.simulate(replace(options, seed=2), 10).position
+    )
     apart = [np.linalg.norm(x[:, None] - x, axis=-1) for x in first.position[[0, 5]]]
     assert np.abs(apart[0] - apart[1]).max() > 0.01
 

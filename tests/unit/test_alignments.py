@@ -4,7 +4,16 @@ from itertools import product
 
 import numpy as np
 import pytest
-from equivariance import BATCH, cloud, fitted, haar, history_of, plain_model, predict, symmetric_shapes
+from equivariance import (
+    BATCH,
+    cloud,
+    fitted,
+    haar,
+    history_of,
+    plain_model,
+    predict,
+    symmetric_shapes,
+)
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
@@ -35,8 +44,12 @@ def test_the_kabsch_rotation_is_that_of_scipy(name):
     rotation = alignment.frames(history, reference).rotation[:, 0]
     centred = history - history.mean(2, keepdims=True)
     for past, found in zip(centred, rotation, strict=True):
-        expected = Rotation.align_vectors(past[-2] if reference is None else reference, past[-1])[0].as_matrix()
-        np.testing.assert_allclose(found, expected, atol=1e-9)  # scipy and LAPACK differ by rounding over the gap
+        expected = Rotation.align_vectors(past[-2] if reference is None else reference, past[-1])[
+            0
+        ].as_matrix()
+        np.testing.assert_allclose(
+            found, expected, atol=1e-9
+        )  # scipy and LAPACK differ by rounding over the gap
 
 
 def test_the_kabsch_rotation_of_mirror_images_is_proper_and_what_they_leave_open_is_zero():
@@ -44,24 +57,33 @@ def test_the_kabsch_rotation_of_mirror_images_is_proper_and_what_they_leave_open
     rotation = axes.kabsch(-points, points)
     np.testing.assert_allclose(np.linalg.det(rotation), 1, rtol=ROUNDING)
     octahedron = symmetric_shapes()[3:]
-    np.testing.assert_array_equal(axes.kabsch(-octahedron, octahedron), 0)  # every half turn is as good
+    np.testing.assert_array_equal(
+        axes.kabsch(-octahedron, octahedron), 0
+    )  # every half turn is as good
     stretched = octahedron * [2.0, 1, 1]
-    np.testing.assert_allclose(axes.kabsch(-stretched, stretched), np.diag([-1.0, 0, 0])[None], atol=ROUNDING)
+    np.testing.assert_allclose(
+        axes.kabsch(-stretched, stretched), np.diag([-1.0, 0, 0])[None], atol=ROUNDING
+    )
 
 
 def test_the_mean_shape_of_turned_copies_is_the_shape_and_stays_under_alignment():
     rng, shape = np.random.default_rng(12), cloud(12, (6, 3))
-    copies = (shape + 0.01 * rng.normal(size=(50, 6, 3))) @ haar(rng, 50) + rng.normal(size=(50, 1, 3))
+    copies = (shape + 0.01 * rng.normal(size=(50, 6, 3))) @ haar(rng, 50) + rng.normal(
+        size=(50, 1, 3)
+    )
     mean = load_alignment("kabsch_mean").fit(copies)
     residual = Rotation.align_vectors(shape - shape.mean(0), mean)[1]
-    assert residual < 0.01 * np.sqrt(18 / 50) * 2  # noise of 0.01 per coordinate, averaged over 50 copies; twice that
+    assert (
+        residual < 0.01 * np.sqrt(18 / 50) * 2
+    )  # noise of 0.01 per coordinate, averaged over 50 copies; twice that
     centred = copies - copies.mean(1, keepdims=True)
     aligned = [Rotation.align_vectors(mean, points)[0].apply(points) for points in centred]
     np.testing.assert_allclose(np.mean(aligned, 0), mean, atol=1e-8)
 
 
 def test_weighted_frames_are_continuous_where_signed_principal_axes_jump():
-    """Where the two largest spreads cross, the steps of the prediction shrink with those of the path, or do not."""
+    """Where the two largest spreads cross, the steps of the prediction shrink with those of the
+    path, or do not."""
     base, largest = symmetric_shapes()[0] + 0.05 * cloud(13, (6, 3)), {}
     centred = base - base.mean(0)
     base = centred @ np.linalg.svd(centred)[2].T
@@ -73,11 +95,15 @@ def test_weighted_frames_are_continuous_where_signed_principal_axes_jump():
     ]:
         for steps in (100, 1000):
             stretch = np.linspace(0.02, -0.02, steps)[:, None, None] * [1, -1, 0] + 1
-            change = np.diff(predict(load_alignment(name, options), None, (base * stretch)[:, None]), axis=0)
+            change = np.diff(
+                predict(load_alignment(name, options), None, (base * stretch)[:, None]), axis=0
+            )
             largest[name, bool(options), steps] = np.abs(change).max()
     assert all(largest["principal_axes_signed", False, steps] > 0.1 for steps in (100, 1000))
     for all_pairs in (False, True):
-        ratio = largest["weighted_frames", all_pairs, 100] / largest["weighted_frames", all_pairs, 1000]
+        ratio = (
+            largest["weighted_frames", all_pairs, 100] / largest["weighted_frames", all_pairs, 1000]
+        )
         assert 8 < ratio < 12 and largest["weighted_frames", all_pairs, 100] < 0.01
 
 
@@ -85,11 +111,15 @@ def test_weighted_frames_weigh_each_pair_by_the_area_it_spans():
     history = history_of("random", 14)
     frames = load_alignment("weighted_frames", {"all_pairs": True}).frames(history)
     x = history[0, -1] - history[0, -1].mean(0)
-    area = np.array([np.linalg.norm(np.cross(x[i], x[j])) for i, j in product(range(6), repeat=2) if i != j])
+    area = np.array(
+        [np.linalg.norm(np.cross(x[i], x[j])) for i, j in product(range(6), repeat=2) if i != j]
+    )
     np.testing.assert_allclose(frames.weight[0], area / area.sum(), rtol=1e-10)
     third = frames.rotation[0, 7]  # the pair (1, 3)
     np.testing.assert_allclose(third[0], x[1] / np.linalg.norm(x[1]), rtol=1e-10)
-    np.testing.assert_allclose(third[2], np.cross(x[1], x[3]) / np.linalg.norm(np.cross(x[1], x[3])), rtol=1e-10)
+    np.testing.assert_allclose(
+        third[2], np.cross(x[1], x[3]) / np.linalg.norm(np.cross(x[1], x[3])), rtol=1e-10
+    )
 
 
 def test_gram_schmidt_puts_three_points_where_it_says():
@@ -104,14 +134,19 @@ def test_gram_schmidt_puts_three_points_where_it_says():
 def test_the_previous_frame_is_the_world_where_the_history_is_one_frame():
     history = history_of("random", 16)[:, -1:]
     np.testing.assert_array_equal(
-        load_alignment("kabsch_previous").frames(history).rotation[:, 0], np.eye(3)[None].repeat(BATCH, 0)
+        load_alignment("kabsch_previous").frames(history).rotation[:, 0],
+        np.eye(3)[None].repeat(BATCH, 0),
     )
 
 
 @pytest.mark.parametrize(
     ("name", "options", "said"),
     [
-        ("gram_schmidt", {"points": [0, 0, 1]}, r"points: \(0, 0, 1\); expected list, 2 to 3 different indices"),
+        (
+            "gram_schmidt",
+            {"points": [0, 0, 1]},
+            r"points: \(0, 0, 1\); expected list, 2 to 3 different indices",
+        ),
         ("gram_schmidt", {"points": [0]}, r"points: \(0,\); expected"),
         ("haar_averaging", {"rotations": 0}, "rotations: 0; expected int, 1 to 10000"),
     ],
@@ -145,8 +180,16 @@ def test_vector01_reproduces_the_planar_alignment_of_the_chapter():
     centred = planar[..., :2] - planar[:, :1, :2]
     first = -centred[:, 1]
     angle = -np.arctan2(first[:, 1], first[:, 0])
-    turn = np.stack([np.stack([np.cos(angle), -np.sin(angle)], -1), np.stack([np.sin(angle), np.cos(angle)], -1)], 1)
-    np.testing.assert_allclose(inside[..., :2], np.einsum("bij,bnj->bni", turn, centred), atol=ROUNDING)
+    turn = np.stack(
+        [
+            np.stack([np.cos(angle), -np.sin(angle)], -1),
+            np.stack([np.sin(angle), np.cos(angle)], -1),
+        ],
+        1,
+    )
+    np.testing.assert_allclose(
+        inside[..., :2], np.einsum("bij,bnj->bni", turn, centred), atol=ROUNDING
+    )
     np.testing.assert_allclose(inside[..., 2], 0, atol=ROUNDING)
 
 
@@ -157,7 +200,9 @@ def test_the_smallest_rotation_onto_x_against_scipy(seed):
     expected = np.linalg.norm(vector, axis=1)[:, None] * [1.0, 0, 0]
     np.testing.assert_allclose(np.einsum("bij,bj->bi", rotation, vector), expected, atol=1e-10)
     angle = np.arccos(np.clip(vector[:, 0] / np.linalg.norm(vector, axis=1), -1, 1))
-    np.testing.assert_allclose(Rotation.from_matrix(rotation).magnitude(), angle, atol=1e-7)  # arccos near 1
+    np.testing.assert_allclose(
+        Rotation.from_matrix(rotation).magnitude(), angle, atol=1e-7
+    )  # arccos near 1
 
 
 def test_the_smallest_rotation_has_a_rule_for_zero_and_opposite_vectors():

@@ -1,4 +1,5 @@
-"""`import equitraj`: the package on plain arrays, its examples, and what the audit says of functions that misbehave."""
+"""`import equitraj`: the package on plain arrays, its examples, and what the audit says of
+functions that misbehave."""
 
 import doctest
 import subprocess
@@ -29,9 +30,13 @@ def run_folder(chain, tmp_path_factory) -> Path:
     """A trained closed form, with the trajectory it was trained on two folders up."""
     results = tmp_path_factory.mktemp("study")
     write(results / "lifted.h5", chain)
-    align(results / "lifted.h5", TASK, "none", {"frames": "none", "options": {}}, results / "none.h5")
+    align(
+        results / "lifted.h5", TASK, "none", {"frames": "none", "options": {}}, results / "none.h5"
+    )
     method = Method("autoregression", "autoregression")
-    training.run(TASK, method, "all", [0], results / "lifted.h5", results / "none.h5", results / "runs")
+    training.run(
+        TASK, method, "all", [0], results / "lifted.h5", results / "none.h5", results / "runs"
+    )
     return results / "runs/seed0"
 
 
@@ -41,7 +46,9 @@ def linear(position: np.ndarray) -> np.ndarray:
 
 def test_importing_it_imports_nothing_heavy():
     code = "import sys, equitraj; print(*{name.split('.')[0] for name in sys.modules})"
-    done = subprocess.run([sys.executable, "-c", code], cwd=LIBRARY.parent, capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=LIBRARY.parent, capture_output=True, text=True, check=True
+    )
     assert not HEAVY & set(done.stdout.split())
     assert {"align", "audit", "load", "read"} <= set(dir(equitraj))
 
@@ -60,7 +67,9 @@ def test_a_loaded_run_predicts_and_rolls_out_plain_arrays(run_folder, chain):
     windows = np.stack([chain.position[i : i + 3] for i in range(90, 95)])
     (coefficient,) = (v for k, v in _weights(run_folder).items() if k == "trained/coefficient")
     expected = windows[:, -1] + np.einsum("k,bknc->bnc", coefficient, np.diff(windows, axis=1))
-    np.testing.assert_allclose(run.predict(windows), expected, rtol=0, atol=1e-12)  # sums in another order
+    np.testing.assert_allclose(
+        run.predict(windows), expected, rtol=0, atol=1e-12
+    )  # sums in another order
     np.testing.assert_allclose(run.predict(windows[0]), expected[0], rtol=0, atol=1e-12)
     rolled, position = run.rollout(windows[0], 4), windows[0]
     for step in range(4):
@@ -92,17 +101,34 @@ def test_arrays_that_do_not_fit_a_run_are_refused(run_folder, positions, said):
 def test_features_of_points_are_asked_for_where_a_run_was_trained_with_them(chain, tmp_path):
     charged = replace(chain, species=np.array([0, 1, 0, 1, 0]))
     write(tmp_path / "lifted.h5", charged)
-    align(tmp_path / "lifted.h5", TASK, "none", {"frames": "none", "options": {}}, tmp_path / "none.h5")
+    align(
+        tmp_path / "lifted.h5",
+        TASK,
+        "none",
+        {"frames": "none", "options": {}},
+        tmp_path / "none.h5",
+    )
     method = Method("mlp", "mlp", options={"width": 4}, training={"epochs": 1})
     training.run(
-        TASK | {"inputs": ["species"]}, method, "all", [0], tmp_path / "lifted.h5", tmp_path / "none.h5", tmp_path
+        TASK | {"inputs": ["species"]},
+        method,
+        "all",
+        [0],
+        tmp_path / "lifted.h5",
+        tmp_path / "none.h5",
+        tmp_path,
     )
-    run, windows = equitraj.load(tmp_path / "seed0"), np.stack([chain.position[:3], chain.position[1:4]])
+    run, windows = (
+        equitraj.load(tmp_path / "seed0"),
+        np.stack([chain.position[:3], chain.position[1:4]]),
+    )
     kinds = np.eye(2)[charged.species]
     from_one = run.predict(windows, scalar=kinds)
     np.testing.assert_array_equal(from_one, run.predict(windows, scalar=np.stack([kinds, kinds])))
     assert not np.array_equal(from_one, run.predict(windows, scalar=kinds[::-1] * 0))
-    with pytest.raises(ValueError, match="scalar: .* was trained with 2 numbers of each point: give them"):
+    with pytest.raises(
+        ValueError, match="scalar: .* was trained with 2 numbers of each point: give them"
+    ):
         run.predict(windows)
     with pytest.raises(ValueError, match="scalar: 3 samples; positions has 2"):
         run.predict(windows, scalar=np.stack([kinds] * 3))
@@ -118,15 +144,22 @@ def test_features_are_refused_where_a_run_was_trained_without(run_folder, chain)
 def test_an_alignment_maps_back_and_is_that_of_the_workflow(chain):
     turned = equitraj.align(chain.position, "kabsch_reference", reference=chain.position[:50])
     back = np.einsum("tij,tni->tnj", turned.rotation, turned.position) + turned.origin[:, None]
-    np.testing.assert_allclose(back, chain.position, rtol=0, atol=1e-12)  # rotations are orthogonal to rounding
+    np.testing.assert_allclose(
+        back, chain.position, rtol=0, atol=1e-12
+    )  # rotations are orthogonal to rounding
     planar = equitraj.align(chain.position[..., :2], "point0")
-    assert np.abs(planar.position[:, 0]).max() == 0 and planar.position.shape == chain.position.shape
+    assert (
+        np.abs(planar.position[:, 0]).max() == 0 and planar.position.shape == chain.position.shape
+    )
 
 
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("kabsch_referenc",), "unknown name 'kabsch_referenc'; .* Did you mean 'kabsch_reference'"),
+        (
+            ("kabsch_referenc",),
+            "unknown name 'kabsch_referenc'; .* Did you mean 'kabsch_reference'",
+        ),
         (("frame_averaging",), "'frame_averaging' gives 4 frames for each geometry"),
         (("learned_frame",), "'learned_frame' is trained together with a model"),
     ],
@@ -134,16 +167,22 @@ def test_an_alignment_maps_back_and_is_that_of_the_workflow(chain):
 def test_an_alignment_that_has_no_single_frame_is_refused(chain, arguments, said):
     with pytest.raises(ValueError, match=said):
         equitraj.align(chain.position, *arguments)
-    with pytest.raises(ValueError, match=r"positions: float64 of shape \(120, 5\); expected numbers"):
+    with pytest.raises(
+        ValueError, match=r"positions: float64 of shape \(120, 5\); expected numbers"
+    ):
         equitraj.align(chain.position[..., 0], "point0")
 
 
 def test_the_audit_of_a_function_prints_a_matrix_and_has_a_table_and_a_figure(chain):
-    found = equitraj.audit(linear, chain.position, ["rotation", "translation"], history=2, elements=4)
+    found = equitraj.audit(
+        linear, chain.position, ["rotation", "translation"], history=2, elements=4
+    )
     assert found.broken == [] and found.notes == ()
     printed = {line.split()[0]: line.split()[1:3] for line in str(found).splitlines()[1:]}
     assert printed["rotation"] == ["exact", "exact"] and printed["permutation"] == ["exact", "no"]
-    assert list(found.table.columns)[:2] == ["dtype", "generator"] and len(found.table) == len(found.rows)
+    assert list(found.table.columns)[:2] == ["dtype", "generator"] and len(found.table) == len(
+        found.rows
+    )
     labels = [label.get_text() for label in found.figure().axes[0].get_xticklabels()]
     assert "rotation" in labels and "E(3) combined" in labels
 
@@ -187,12 +226,32 @@ def clock(monkeypatch):
 @pytest.mark.parametrize(
     ("given", "error", "said"),
     [
-        (_noisy, ValueError, "_noisy: two calls with the same input differ by .* fix its random seed"),
-        (_missing, ValueError, r"_missing: returned \d+ values that are not finite, the first at sample 0, point"),
-        (_slow, ValueError, r"_slow: 0\.05 s for a call, about \d+ s for the audit; the limit is 1 s"),
+        (
+            _noisy,
+            ValueError,
+            "_noisy: two calls with the same input differ by .* fix its random seed",
+        ),
+        (
+            _missing,
+            ValueError,
+            r"_missing: returned \d+ values that are not finite, the first at sample 0, point",
+        ),
+        (
+            _slow,
+            ValueError,
+            r"_slow: 0\.05 s for a call, about \d+ s for the audit; the limit is 1 s",
+        ),
         (_raising, KeyError, "weights"),
-        (lambda x: x, ValueError, r"<lambda>: returned shape \(64, 1, 5, 3\), expected \(64, 5, 3\)"),
-        (lambda x: x[:, -1].astype(str), ValueError, "<lambda>: returned values of type <U.*, expected real numbers"),
+        (
+            lambda x: x,
+            ValueError,
+            r"<lambda>: returned shape \(64, 1, 5, 3\), expected \(64, 5, 3\)",
+        ),
+        (
+            lambda x: x[:, -1].astype(str),
+            ValueError,
+            "<lambda>: returned values of type <U.*, expected real numbers",
+        ),
     ],
 )
 def test_a_function_that_cannot_be_audited_is_told(chain, clock, given, error, said):
@@ -201,7 +260,9 @@ def test_a_function_that_cannot_be_audited_is_told(chain, clock, given, error, s
 
 
 def test_an_unknown_claim_is_refused(chain):
-    with pytest.raises(ValueError, match="claims: unknown generator 'rotations'; .* Did you mean 'rotation'"):
+    with pytest.raises(
+        ValueError, match="claims: unknown generator 'rotations'; .* Did you mean 'rotation'"
+    ):
         equitraj.audit(linear, chain.position, ["rotations"], history=2)
 
 
@@ -212,7 +273,10 @@ def test_an_unknown_claim_is_refused(chain):
         ({"lag": 0}, "lag: 0; expected int, at least 1"),
         ({"samples": 0}, "samples: 0; expected int, at least 1"),
         ({"elements": 2.5}, "elements: 2.5; expected int"),
-        ({"precision": "float16"}, "precision: unknown value 'float16'; allowed: .* Did you mean 'float"),
+        (
+            {"precision": "float16"},
+            "precision: unknown value 'float16'; allowed: .* Did you mean 'float",
+        ),
         ({"history": 120}, "positions: 120 frames; at least 121 of one episode are needed"),
     ],
 )
@@ -234,7 +298,9 @@ def test_weights_and_precisions_that_there_are_not_are_refused(run_folder, optio
 
 def test_a_slow_function_is_announced(chain, clock, monkeypatch):
     monkeypatch.setattr(function, "SLOW", 0.5)
-    with pytest.warns(UserWarning, match="_slow: 0.05 s for a call, about .* fewer elements or samples take less"):
+    with pytest.warns(
+        UserWarning, match="_slow: 0.05 s for a call, about .* fewer elements or samples take less"
+    ):
         equitraj.audit(_slow, chain.position, elements=2)
 
 

@@ -36,12 +36,24 @@ def folder(tmp_path_factory):
     """A working directory with functions and a trajectory."""
     folder, rng = tmp_path_factory.mktemp("alone"), np.random.default_rng(0)
     (folder / "mine.py").write_text(FUNCTIONS)
-    np.savez(folder / "walk.npz", positions=rng.normal(size=(5, 3)) + np.cumsum(rng.normal(size=(90, 5, 3)) * 0.1, 0))
+    np.savez(
+        folder / "walk.npz",
+        positions=rng.normal(size=(5, 3)) + np.cumsum(rng.normal(size=(90, 5, 3)) * 0.1, 0),
+    )
     return folder
 
 
 def audit(folder, function: str, *arguments: str) -> subprocess.CompletedProcess:
-    words = ["--predictor", f"mine:{function}", "--data", "walk.npz", "--history", "2", "--samples", "16"]
+    words = [
+        "--predictor",
+        f"mine:{function}",
+        "--data",
+        "walk.npz",
+        "--history",
+        "2",
+        "--samples",
+        "16",
+    ]
     return called("audit.py", *words, "--elements", "8", *arguments, folder=folder)
 
 
@@ -53,7 +65,10 @@ def test_a_function_that_has_what_it_claims_passes_and_its_matrix_is_printed(fol
     assert printed["euclidean"] == ["exact", "exact"] and printed["scaling"] == ["broken", "no"]
     with (folder / "matrix.csv").open() as file:
         rows = {row["generator"]: row for row in csv.DictReader(file)}
-    assert rows["rotation"]["samples"] == str(16 * 8) and float(rows["rotation"]["identity_error"]) < 1e-6
+    assert (
+        rows["rotation"]["samples"] == str(16 * 8)
+        and float(rows["rotation"]["identity_error"]) < 1e-6
+    )
     assert {row["agrees"] for row in rows.values()} == {"yes"}
 
 
@@ -64,9 +79,15 @@ def test_a_claim_that_does_not_hold_is_named_and_the_command_fails(folder):
 
 
 def test_an_axis_can_be_all_that_is_claimed(folder):
-    assert audit(folder, "upright", "--claims", "rotation_z", "translation", "permutation").returncode == 0
+    assert (
+        audit(folder, "upright", "--claims", "rotation_z", "translation", "permutation").returncode
+        == 0
+    )
     refuted = audit(folder, "upright", "--claims", "rotation")
-    assert refuted.returncode == 1 and refuted.stderr.splitlines()[-1] == "claimed and not found exact: rotation"
+    assert (
+        refuted.returncode == 1
+        and refuted.stderr.splitlines()[-1] == "claimed and not found exact: rotation"
+    )
 
 
 @pytest.mark.parametrize(
@@ -83,4 +104,7 @@ def test_a_function_that_cannot_be_audited_is_named_with_what_was_expected(folde
 
 def test_a_history_longer_than_the_data_is_refused(folder):
     result = audit(folder, "springs", "--history", "200")
-    assert result.returncode == 1 and "walk.npz: 90 frames; at least 201 of one episode are needed" in result.stderr
+    assert (
+        result.returncode == 1
+        and "walk.npz: 90 frames; at least 201 of one episode are needed" in result.stderr
+    )

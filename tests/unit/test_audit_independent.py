@@ -1,4 +1,5 @@
-"""The audit against tools that share nothing with it: e3nn's own equivariance error, and loops over plain numbers."""
+"""The audit against tools that share nothing with it: e3nn's own equivariance error, and loops over
+plain numbers."""
 
 import json
 import math
@@ -22,8 +23,16 @@ o3 = pytest.importorskip("e3nn.o3")
 
 N_SAMPLES, N_POINTS, HISTORY = 5, 4, 3
 SMALL = {"layers": 2}
-CLAIMS = {"rotation": "exact", "reflection": "exact", "translation": "exact", "permutation": "exact"}
-BROKEN = {"displacements as pseudovectors": {"irreps_in": "2x1e"}, "output as pseudovectors": {"irreps_out": "1x1e"}}
+CLAIMS = {
+    "rotation": "exact",
+    "reflection": "exact",
+    "translation": "exact",
+    "permutation": "exact",
+}
+BROKEN = {
+    "displacements as pseudovectors": {"irreps_in": "2x1e"},
+    "output as pseudovectors": {"irreps_out": "1x1e"},
+}
 
 
 def sample() -> Sample:
@@ -88,14 +97,17 @@ def drawn_by_e3nn(seed: int, trials: int) -> dict[tuple, list[Element]]:
     for _ in range(trials):
         for (parity, shifted), elements in found.items():
             matrix = (-1) ** parity * o3.rand_matrix(dtype=torch.float64).numpy()
-            shift = 10 * torch.randn(1, 3, dtype=torch.float64).numpy()[0] if shifted else np.zeros(3)
+            shift = (
+                10 * torch.randn(1, 3, dtype=torch.float64).numpy()[0] if shifted else np.zeros(3)
+            )
             elements.append(Element(np.arange(N_POINTS), matrix, shift))
     return found
 
 
 @pytest.mark.parametrize("broken", [None, *BROKEN], ids=lambda b: b or "whole")
 def test_the_largest_error_agrees_with_the_tool_of_e3nn_on_the_same_elements(monkeypatch, broken):
-    """Both take the largest coordinate of the same vectors, e3nn's tool in turned axes: at most a factor sqrt(3)."""
+    """Both take the largest coordinate of the same vectors, e3nn's tool in turned axes: at most a
+    factor sqrt(3)."""
     from e3nn.util.test import equivariance_error
 
     s, seed, trials = sample(), 3, 3
@@ -113,7 +125,8 @@ def test_the_largest_error_agrees_with_the_tool_of_e3nn_on_the_same_elements(mon
 
 @pytest.mark.parametrize("broken", [None, *BROKEN], ids=lambda b: b or "whole")
 def test_the_tool_of_e3nn_on_the_bare_network_gives_the_verdict_of_the_audit(monkeypatch, broken):
-    """The tool turns the network's own inputs by their irreps: it sees neither frames nor differences of positions."""
+    """The tool turns the network's own inputs by their irreps: it sees neither frames nor
+    differences of positions."""
     from e3nn.util.test import equivariance_error
 
     from equitraj.training.dense import tensors
@@ -130,7 +143,9 @@ def test_the_tool_of_e3nn_on_the_bare_network_gives_the_verdict_of_the_audit(mon
             {"position": position, "displacement": past.unflatten(-1, (2, 3)).swapaxes(1, 2)}
         )
         arguments = [given["position"], given["displacement"].swapaxes(1, 2).flatten(2)]
-        theirs = equivariance_error(func, arguments, ["cartesian_points", "2x1o"], ["1x1o"], ntrials=3)
+        theirs = equivariance_error(
+            func, arguments, ["cartesian_points", "2x1o"], ["1x1o"], ntrials=3
+        )
     verdicts = {r["generator"]: r["verdict"] for r in rows if r["dtype"] == "float64"}
     for generators, error in (
         (("rotation",), theirs[0, False]),
@@ -164,7 +179,9 @@ def mlp():
 
     method = Method("mlp", "mlp", options={"width": 8})
     arrays = named_arrays(eqx.filter_jit(lambda key: method.build(shape(), key))(jax.random.key(0)))
-    return predictor.Predictor(method.aligner, predictor.forward(method, shape(), arrays, "float64")).predict
+    return predictor.Predictor(
+        method.aligner, predictor.forward(method, shape(), arrays, "float64")
+    ).predict
 
 
 def transformed(g: Element, points: np.ndarray) -> np.ndarray:
@@ -187,7 +204,9 @@ def brought_back(g: Element, points: np.ndarray) -> np.ndarray:
 
 def by_brute_force(predict, s: Sample, elements: list[Element]) -> dict[str, float]:
     """The audit's numbers from its definitions, one sample and one element at a time."""
-    typical = math.sqrt(sum(np.sum((s.target[b] - s.position[b, -1]) ** 2) for b in range(len(s))) / len(s))
+    typical = math.sqrt(
+        sum(np.sum((s.target[b] - s.position[b, -1]) ** 2) for b in range(len(s))) / len(s)
+    )
     relative, absolute, losses, variances = [], [], [], []
     for b in range(len(s)):
         still = predict(Sample(s.position[b : b + 1]))[0]
@@ -211,12 +230,20 @@ def by_brute_force(predict, s: Sample, elements: list[Element]) -> dict[str, flo
     }
 
 
-@pytest.mark.parametrize("generator", ["rotation", "mirror", "translation", "permutation", "euclidean"])
-def test_the_audit_of_an_mlp_agrees_with_a_loop_over_elements_samples_and_coordinates(mlp, generator):
+@pytest.mark.parametrize(
+    "generator", ["rotation", "mirror", "translation", "permutation", "euclidean"]
+)
+def test_the_audit_of_an_mlp_agrees_with_a_loop_over_elements_samples_and_coordinates(
+    mlp, generator
+):
     s = sample()
     elements = draw(generator, 4, N_POINTS, 1.5, np.random.default_rng(1))
     found = symmetry.measure(mlp, s, mlp(s), elements)
     ours, theirs = found.errors() | found.loss(), by_brute_force(mlp, s, elements)
-    assert theirs["rel_mean"] > 1e-2 and theirs["loss_percent"] > 1e-2  # there is something to agree on
+    assert (
+        theirs["rel_mean"] > 1e-2 and theirs["loss_percent"] > 1e-2
+    )  # there is something to agree on
     for name, value in theirs.items():
-        assert ours[name] == pytest.approx(value, rel=1e-9), name  # 1e-16 of positions is 1e-14 of the motion
+        assert ours[name] == pytest.approx(value, rel=1e-9), (
+            name
+        )  # 1e-16 of positions is 1e-14 of the motion

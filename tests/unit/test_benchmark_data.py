@@ -57,7 +57,10 @@ def by_hand(values: dict[str, np.ndarray], frame: int) -> np.ndarray:
     def product(order, degrees):  # the first axis turns first: it stands to the right
         result = np.eye(3)
         for axis, angle in zip(order, degrees, strict=True):
-            result = Rotation.from_rotvec(np.radians(angle) * np.eye(3)["xyz".index(axis)]).as_matrix() @ result
+            result = (
+                Rotation.from_rotvec(np.radians(angle) * np.eye(3)["xyz".index(axis)]).as_matrix()
+                @ result
+            )
         return result
 
     root, femur, tibia = (values[name][frame] for name in ("root", "femur", "tibia"))
@@ -82,11 +85,18 @@ def test_motion_capture_is_fetched_in_the_order_of_its_episodes(tmp_path, server
     ours = {"url": urls, "topology_url": f"{server}/35.asf", "episodes": [2, 0], "stop": 9}
     found, log = fetched(tmp_path, walk | ours)
     assert found.episode.tolist() == [0] * 9 + [1] * 8
-    expected = [by_hand(motions[2], t) for t in range(9)] + [by_hand(motions[0], t) for t in range(8)]
+    expected = [by_hand(motions[2], t) for t in range(9)] + [
+        by_hand(motions[0], t) for t in range(8)
+    ]
     np.testing.assert_allclose(found.position, expected, atol=1e-12)
     assert found.bonds.tolist() == [[0, 1], [1, 2], [2, 3]] and found.time_unit == "s"
-    sums = [file_sha256(tmp_path / "web" / name) for name in ("35_01.amc", "35_02.amc", "35_03.amc", "35.asf")]
-    assert found.provenance["sha256"] == sums[:3] and found.provenance["topology"]["sha256"] == sums[3]
+    sums = [
+        file_sha256(tmp_path / "web" / name)
+        for name in ("35_01.amc", "35_02.amc", "35_03.amc", "35.asf")
+    ]
+    assert (
+        found.provenance["sha256"] == sums[:3] and found.provenance["topology"]["sha256"] == sums[3]
+    )
     assert all(f"to pin what was fetched: sha256: {each}" in log for each in sums)
 
 
@@ -94,16 +104,32 @@ def test_motion_capture_is_fetched_in_the_order_of_its_episodes(tmp_path, server
     ("skeleton", "motion", "expected"),
     [
         (SKELETON, "1\nroot 1 2 3 4 5 6\nfemur 1 2 3\n", "a.amc: frame 1 has no tibia"),
-        (SKELETON, "1\nroot 1 2 3 4 5 6\nfemur 1 2\n", "a.amc: line 3: 'femur 1 2' does not fit the skeleton"),
-        (SKELETON, "1\nroot 1 2 3 4 5 6\nroot 1 2 3 4 5 6\n", "a.amc: line 3: .* does not fit the skeleton"),
+        (
+            SKELETON,
+            "1\nroot 1 2 3 4 5 6\nfemur 1 2\n",
+            "a.amc: line 3: 'femur 1 2' does not fit the skeleton",
+        ),
+        (
+            SKELETON,
+            "1\nroot 1 2 3 4 5 6\nroot 1 2 3 4 5 6\n",
+            "a.amc: line 3: .* does not fit the skeleton",
+        ),
         (SKELETON, "1\narm 1 2\n", "a.amc: line 2: 'arm 1 2' does not fit the skeleton"),
-        (SKELETON, "1\nroot 1 2 3 4 5 six\n", "a.amc: line 2: could not convert string to float: 'six'"),
+        (
+            SKELETON,
+            "1\nroot 1 2 3 4 5 six\n",
+            "a.amc: line 2: could not convert string to float: 'six'",
+        ),
         (SKELETON, "root 1 2 3 4 5 6\n", "a.amc: line 1"),
         (SKELETON, "", "a.amc: no frames"),
         ("nothing", "", "a.asf: not a skeleton .KeyError: 'root'."),
         (SKELETON.replace("hip femur", "tibia femur"), "", "a.asf: not a skeleton .CycleError"),
         (SKELETON.replace("root hip", ""), "", "a.asf: not a skeleton .KeyError: 'hip'"),
-        (SKELETON.replace("dof rx\n", "dof l\n"), "", "a.asf: not a skeleton .ValueError: tibia has the freedom 'l'"),
+        (
+            SKELETON.replace("dof rx\n", "dof l\n"),
+            "",
+            "a.asf: not a skeleton .ValueError: tibia has the freedom 'l'",
+        ),
         (SKELETON.replace("length 7.2", "length long"), "", "a.asf: not a skeleton .ValueError"),
     ],
     ids=range(12),
@@ -125,7 +151,17 @@ def md17(path, frames=400) -> tuple[np.ndarray, np.ndarray]:
     species = np.array([6, 6, 8, 1, 1, 1, 1, 1, 1], np.uint8)
     position = np.random.default_rng(0).normal(size=(frames, 9, 3)).cumsum(axis=0)
     energy, force = np.zeros((frames, 1)), np.zeros((frames, 9, 3))
-    np.savez(path, R=position, z=species, E=energy, F=force, name="ethanol", theory="DFT", md5="0", type="d")
+    np.savez(
+        path,
+        R=position,
+        z=species,
+        E=energy,
+        F=force,
+        name="ethanol",
+        theory="DFT",
+        md5="0",
+        type="d",
+    )
     return position, species
 
 
@@ -135,7 +171,10 @@ def test_md17_is_fetched_without_hydrogens(tmp_path, server):
     source |= {"start": 10, "stop": 390, "frames": 380}
     found, log = fetched(tmp_path, source)
     np.testing.assert_array_equal(found.position, position[10:390, species > 1])
-    assert found.species.tolist() == [6, 6, 8] and (found.length_unit, found.time_unit) == ("Angstrom", "ps")
+    assert found.species.tolist() == [6, 6, 8] and (found.length_unit, found.time_unit) == (
+        "Angstrom",
+        "ps",
+    )
     assert file_sha256(tmp_path / "web/md17_ethanol.npz") in log
 
 
@@ -149,21 +188,28 @@ def test_md17_is_fetched_without_hydrogens(tmp_path, server):
 def test_points_that_cannot_be_left_out(tmp_path, keys, expected):
     md17(tmp_path / "a.npz")
     with pytest.raises(ValueError, match=expected):
-        read_file({"path": str(tmp_path / "a.npz"), "arrays": {"position": "R", "species": "z"}} | keys)
+        read_file(
+            {"path": str(tmp_path / "a.npz"), "arrays": {"position": "R", "species": "z"}} | keys
+        )
 
 
 def test_bonds_and_features_follow_the_points_that_stay(tmp_path):
     position = np.random.default_rng(0).normal(size=(5, 4, 3))
     bonds, charge = [[0, 1], [1, 2], [2, 3]], [0.0, 1.0, 2.0, 3.0]
-    np.savez(tmp_path / "a.npz", x=position, z=["H", "C", "C", "O"], b=bonds, q=charge, v=2 * position)
+    np.savez(
+        tmp_path / "a.npz", x=position, z=["H", "C", "C", "O"], b=bonds, q=charge, v=2 * position
+    )
     names = {"position": "x", "species": "z", "bonds": "b", "charge": "q", "velocity": "v"}
     found = read_file({"path": str(tmp_path / "a.npz"), "arrays": names, "omit_species": ["H"]})
-    assert found.bonds.tolist() == [[0, 1], [1, 2]] and found.features["charge"].ravel().tolist() == [1, 2, 3]
+    assert found.bonds.tolist() == [[0, 1], [1, 2]] and found.features[
+        "charge"
+    ].ravel().tolist() == [1, 2, 3]
     np.testing.assert_array_equal(found.velocity, 2 * position[:, 1:])
 
 
 def protein(folder, residues=3, frames=40) -> np.ndarray:
-    """A PSF and a DCD of a few residues, named as AdK's; the PSF as MDAnalysis reads it, the DCD written by it."""
+    """A PSF and a DCD of a few residues, named as AdK's; the PSF as MDAnalysis reads it, the DCD
+    written by it."""
     names = ["N", "HN", "CA", "C", "O"]
     n = residues * len(names)
     universe = MDAnalysis.Universe.empty(
@@ -195,9 +241,16 @@ def test_a_protein_is_fetched_from_addresses_that_do_not_name_their_files(tmp_pa
     found, log = fetched(tmp_path, source)
     backbone = [i for i in range(15) if i % 5 != 1]
     np.testing.assert_allclose(found.position, position[:, backbone], atol=1e-6)
-    assert found.time[1] - found.time[0] == pytest.approx(240) and found.time_unit == "ps" and found.box is None
+    assert (
+        found.time[1] - found.time[0] == pytest.approx(240)
+        and found.time_unit == "ps"
+        and found.box is None
+    )
     assert found.bonds.tolist() == [[0, 1]] and "8672074#a.dcd: not checked" not in log
-    assert "8672230#a.psf: not checked, its source has no sha256; to pin what was fetched: sha256: " in log
+    assert (
+        "8672230#a.psf: not checked, its source has no sha256; to pin what was fetched: sha256: "
+        in log
+    )
 
 
 @pytest.mark.parametrize("lag", [1, 29])

@@ -7,9 +7,28 @@ from study import REPOSITORY
 
 BENCHMARKS = REPOSITORY / "tests/benchmarks"
 LINES = (
-    {"what": "the chapter's loop", "value": 40.0, "low": 38.0, "high": 41.0, "ratio": 1.0, "unit": "frames/s"},
-    {"what": "`gate_points`", "value": 5250.0, "low": 5100.0, "high": 5310.0, "ratio": 131.0, "unit": "frames/s"},
-    {"what": "e3nn-jax", "value": None, "error": "ModuleNotFoundError: e3nn_jax", "unit": "frames/s"},
+    {
+        "what": "the chapter's loop",
+        "value": 40.0,
+        "low": 38.0,
+        "high": 41.0,
+        "ratio": 1.0,
+        "unit": "frames/s",
+    },
+    {
+        "what": "`gate_points`",
+        "value": 5250.0,
+        "low": 5100.0,
+        "high": 5310.0,
+        "ratio": 131.0,
+        "unit": "frames/s",
+    },
+    {
+        "what": "e3nn-jax",
+        "value": None,
+        "error": "ModuleNotFoundError: e3nn_jax",
+        "unit": "frames/s",
+    },
 )
 
 
@@ -43,11 +62,18 @@ def test_what_is_written_by_hand_stays_on_the_page(page):
 
 
 def test_a_part_that_is_measured_again_takes_its_place_and_the_others_stay(page):
-    first, second = (page.Part(title, "python x.py", LINES[:1]) for title in ("Training", "Many runs"))
+    first, second = (
+        page.Part(title, "python x.py", LINES[:1]) for title in ("Training", "Many runs")
+    )
     before = page.markdown([first, second], "by hand", 2)
-    after = page.markdown([page.Part("Training", "python x.py", LINES[1:2])], "by hand", 2, page.sections(before))
+    after = page.markdown(
+        [page.Part("Training", "python x.py", LINES[1:2])], "by hand", 2, page.sections(before)
+    )
     assert list(page.sections(after)) == ["Training", "Many runs"]
-    assert "gate_points" in page.sections(after)["Training"] and "gate_points" not in page.sections(before)["Training"]
+    assert (
+        "gate_points" in page.sections(after)["Training"]
+        and "gate_points" not in page.sections(before)["Training"]
+    )
     assert page.sections(after)["Many runs"] == page.sections(before)["Many runs"]
 
 
@@ -58,7 +84,9 @@ def test_the_figure_is_a_picture(page, tmp_path):
 
 def test_a_part_that_fails_keeps_what_it_printed(run, tmp_path, monkeypatch):
     monkeypatch.setattr(run, "HERE", tmp_path)
-    (tmp_path / "part.py").write_text("""print('| a | table |\\n{"what": "w", "value": 2, "unit": "s"}'); exit(3)""")
+    (tmp_path / "part.py").write_text(
+        """print('| a | table |\\n{"what": "w", "value": 2, "unit": "s"}'); exit(3)"""
+    )
     lines = ({"what": "w", "value": 2, "unit": "s"},)
     part = run.run("A", "part.py", 600)
     assert (part.lines, part.failure) == (lines, "exit code 3")

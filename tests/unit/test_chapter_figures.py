@@ -1,4 +1,5 @@
-"""The chapters' figures from small made-up inputs: no warning, no empty axes, a finding with numbers in it."""
+"""The chapters' figures from small made-up inputs: no warning, no empty axes, a finding with
+numbers in it."""
 
 import re
 import warnings
@@ -21,7 +22,11 @@ def inputs(tmp_path_factory):
     folder, position, rng = tmp_path_factory.mktemp("figures"), chain(24), np.random.default_rng(0)
     write_chain(folder / "lifted.h5", position)
     _, labels = data.pairs(position)
-    common = {"n_train": N_TRAIN, "rotation_difference": 4.4521, "extrapolated": position[-1] + 0.01}
+    common = {
+        "n_train": N_TRAIN,
+        "rotation_difference": 4.4521,
+        "extrapolated": position[-1] + 0.01,
+    }
     common |= {name: rng.normal(size=(12, 3)) for name in ("rotated_first", "rotated_last")}
     baseline = common | {"validation_rmse": np.geomspace(7, 0.4, 12), "w": rng.normal(size=(3, 3))}
     baseline |= {"persistence_mse": 2e-5, "velocity_mse": 1e-7, "least_squares_mse": 2e-5}
@@ -30,7 +35,10 @@ def inputs(tmp_path_factory):
         noisy = labels + rng.normal(size=labels.shape) * noise
         arrays |= {"train_prediction": noisy[:N_TRAIN], "validation_prediction": noisy[N_TRAIN:]}
     baseline["rotation_relative_trained"] = 33.0
-    network |= {"rotation_relative_trained_float32": 2e-6, "rotation_relative_trained_float64": 6e-15}
+    network |= {
+        "rotation_relative_trained_float32": 2e-6,
+        "rotation_relative_trained_float64": 6e-15,
+    }
     data.write_arrays(folder / "baseline.npz", **baseline)
     data.write_arrays(folder / "network.npz", **network)
     ladder.write_ladder(folder / "ladder.csv", seed=0)

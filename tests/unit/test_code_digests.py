@@ -1,4 +1,5 @@
-"""Every file of the library that a command really loads is in the digest by which its results are made again."""
+"""Every file of the library that a command really loads is in the digest by which its results are
+made again."""
 
 import json
 import subprocess
@@ -22,7 +23,8 @@ SCRIPTS = registry.LIBRARY.parent
 MODELS, ALIGNMENTS = registry.names("models"), registry.names(registry.ALIGNMENTS)
 TASK = {"name": "t", "source": "s", "history": 2, "lag": 1, "inputs": ["velocity", "charge"]}
 TASK["split"] = {"by": "time", "train": 12, "validation": 6, "test": 6}
-# of each framework one model that is evaluated and audited too, and one whose output has a unit, in a learned frame
+# of each framework one model that is evaluated and audited too, and one whose output has a unit, in
+# a learned frame
 FOLLOWED = ["autoregression", "mlp", "e3nn_network"]
 LEARNED = [("egnn_published", "learned_frame")]
 OPTIONS = {"gram_schmidt": {"points": [0, 1, 2]}}
@@ -32,7 +34,9 @@ SYSTEMS = {  # small ones
     "lennard_jones": {},
     "n_body": {"episodes": 1, "points": 2},
 }
-Call = tuple[list[Path], dict]  # what is in the digest of its rule, and the script with its arguments
+Call = tuple[
+    list[Path], dict
+]  # what is in the digest of its rule, and the script with its arguments
 
 
 def trajectory() -> Trajectory:
@@ -40,7 +44,13 @@ def trajectory() -> Trajectory:
     position = np.cumsum(np.random.default_rng(0).normal(size=(40, 4, 3)), axis=0)
     charge = np.array([[1.0], [-1.0], [1.0], [-1.0]])
     given = {"velocity": np.gradient(position, axis=0), "features": {"charge": charge}}
-    return Trajectory(position, np.zeros(40, int), np.arange(40.0), bonds=np.array([[0, 1], [1, 2], [2, 3]]), **given)
+    return Trajectory(
+        position,
+        np.zeros(40, int),
+        np.arange(40.0),
+        bonds=np.array([[0, 1], [1, 2], [2, 3]]),
+        **given,
+    )
 
 
 def aligned(frames: str) -> Call:
@@ -56,10 +66,20 @@ def step(script: str, model: str, frames: str) -> Call:
     """The call of a step of a method of the smallest budget."""
     closed = registry.model_spec(model).closed_form
     method = {"name": model, "model": model, "alignment": frames, "frames": frames}
-    method |= {"frame_options": OPTIONS.get(frames, {}), "training": {} if closed else {"epochs": 1, "batch_size": 8}}
+    method |= {
+        "frame_options": OPTIONS.get(frames, {}),
+        "training": {} if closed else {"epochs": 1, "batch_size": 8},
+    }
     folder = f"{frames}/t/{model}"
     words = {
-        "train.py": ["--task", json.dumps(TASK), "--method", json.dumps(method), "--aligned", f"{frames}.h5"],
+        "train.py": [
+            "--task",
+            json.dumps(TASK),
+            "--method",
+            json.dumps(method),
+            "--aligned",
+            f"{frames}.h5",
+        ],
         "evaluate.py": ["--rollout-steps", "1", "--rollout-starts", "1"],
         "audit.py": ["--samples", "1", "--elements", "1"],
     }[script]
@@ -70,14 +90,25 @@ def step(script: str, model: str, frames: str) -> Call:
 
 def fetched(form: str, source: dict) -> Call:
     """The call that reads a file of a format."""
-    words = ["--source", json.dumps({"kind": "file", "name": "s"} | source), "--output", f"{form}.read.h5"]
+    words = [
+        "--source",
+        json.dumps({"kind": "file", "name": "s"} | source),
+        "--output",
+        f"{form}.read.h5",
+    ]
     files = [SCRIPTS / "fetch.py", registry.LIBRARY / entry.FORMATS / f"{form}.py"]
     return files, {"script": "fetch.py", "arguments": words}
 
 
 def simulated(system: str) -> Call:
     """The call that simulates a system."""
-    source = {"kind": "simulate", "system": system, "options": SYSTEMS[system], "frames": 11, "name": "s"}
+    source = {
+        "kind": "simulate",
+        "system": system,
+        "options": SYSTEMS[system],
+        "frames": 11,
+        "name": "s",
+    }
     files = [SCRIPTS / "simulate.py", registry.LIBRARY / f"data/sources/systems/{system}.py"]
     words = ["--source", json.dumps(source), "--output", f"{system}.h5"]
     return files, {"script": "simulate.py", "arguments": words}
@@ -117,7 +148,11 @@ def in_turn(folder: Path, calls: list[Call]) -> list[set[str]]:
 def assert_all_in_digests(folder: Path, calls: list[Call]) -> None:
     for (declared, call), loaded in zip(calls, in_turn(folder, calls), strict=True):
         known = {str(path.relative_to(SCRIPTS)) for path in code.with_imports(*declared)}
-        assert loaded and loaded <= known, (call["script"], call["arguments"], sorted(loaded - known))
+        assert loaded and loaded <= known, (
+            call["script"],
+            call["arguments"],
+            sorted(loaded - known),
+        )
 
 
 @pytest.fixture(scope="module")
@@ -151,13 +186,19 @@ def test_the_code_of_a_training_decides_its_checkpoints(name, monkeypatch):
     changed = registry.LIBRARY / "training" / name
     before = code.command_digest("train.py", "integrator", "none")
     whole = code.syntax_digest
-    monkeypatch.setattr(code, "syntax_digest", lambda path: "other" if path == changed else whole(path))
+    monkeypatch.setattr(
+        code, "syntax_digest", lambda path: "other" if path == changed else whole(path)
+    )
     assert code.command_digest.__wrapped__("train.py", "integrator", "none") != before
 
 
 def test_comments_docstrings_and_layout_are_no_change(tmp_path):
-    (tmp_path / "a.py").write_text('"""One."""\n\nX = 1\n\n\ndef f():\n    """Two."""\n    return X\n')
-    (tmp_path / "b.py").write_text('# c\nX = (1)\ndef f():\n    """Another."""\n    # why\n    return X\n')
+    (tmp_path / "a.py").write_text(
+        '"""One."""\n\nX = 1\n\n\ndef f():\n    """Two."""\n    return X\n'
+    )
+    (tmp_path / "b.py").write_text(
+        '# c\nX = (1)\ndef f():\n    """Another."""\n    # why\n    return X\n'
+    )
     (tmp_path / "c.py").write_text("X = 1\ndef f():\n    return X + 0\n")
     a, b, c = (code.syntax_digest(tmp_path / f"{name}.py") for name in "abc")
     assert a == b != c

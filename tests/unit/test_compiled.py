@@ -27,7 +27,13 @@ OPTIONS = {"mlp": {"width": 8}, "egnn": {"width": 4, "layers": 1}, "gate_points"
 def files(chain, tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("data")
     write(folder / "lifted.h5", chain)
-    align(folder / "lifted.h5", TASK, "com", {"frames": "centre_of_mass", "options": {}}, folder / "aligned.h5")
+    align(
+        folder / "lifted.h5",
+        TASK,
+        "com",
+        {"frames": "centre_of_mass", "options": {}},
+        folder / "aligned.h5",
+    )
     return folder
 
 
@@ -42,7 +48,9 @@ def processes(tmp_path_factory):
     variables = environment(PYTHONPATH=str(SCRIPTS))
     for name in ("JAX_COMPILATION_CACHE_DIR", "XLA_FLAGS"):
         variables.pop(name, None)
-    with copies("import equinox, jax, optax", tmp_path_factory.mktemp("said"), variables) as processes:
+    with copies(
+        "import equinox, jax, optax", tmp_path_factory.mktemp("said"), variables
+    ) as processes:
         yield processes
 
 
@@ -59,9 +67,24 @@ print(len(asked))
 
 
 def train(processes: Copies, files: Path, folder: Path, model: str, *sizes: str) -> int:
-    """Train two seeds of each size in a process that keeps its programs below a folder; how many it asked for."""
-    words = ["train.py", folder / "compiled", "--task", json.dumps(TASK), "--method", json.dumps(asdict(method(model)))]
-    words += ["--trajectory", files / "lifted.h5", "--aligned", files / "aligned.h5", "--folder", folder / "runs"]
+    """Train two seeds of each size in a process that keeps its programs below a folder; how many it
+    asked for."""
+    words = [
+        "train.py",
+        folder / "compiled",
+        "--task",
+        json.dumps(TASK),
+        "--method",
+        json.dumps(asdict(method(model))),
+    ]
+    words += [
+        "--trajectory",
+        files / "lifted.h5",
+        "--aligned",
+        files / "aligned.h5",
+        "--folder",
+        folder / "runs",
+    ]
     done = processes(TRAIN, [*words, "--sizes", *sizes, "--seeds", "0", "1"])
     assert done.returncode == 0, done.stderr
     for size in sizes:
@@ -76,7 +99,9 @@ def programs(folder: Path) -> set[str]:
 
 
 @pytest.mark.parametrize("model", OPTIONS)
-def test_seeds_and_training_sizes_share_one_program_and_another_process_finds_it(processes, files, tmp_path, model):
+def test_seeds_and_training_sizes_share_one_program_and_another_process_finds_it(
+    processes, files, tmp_path, model
+):
     assert train(processes, files, tmp_path, model, "all", "40") == 1
     assert len(kept := programs(tmp_path)) == 1
     assert train(processes, files, tmp_path, model, "9") == 1  # fewer than a batch
@@ -107,14 +132,18 @@ def test_samples_that_fill_up_are_never_seen(files, tmp_path, monkeypatch, size)
 
         monkeypatch.setattr(jax_samples, "_filled", scaled)
         folder = tmp_path / f"{factor}"
-        train_run.run(TASK, method("mlp"), size, [0], files / "lifted.h5", files / "aligned.h5", folder)
+        train_run.run(
+            TASK, method("mlp"), size, [0], files / "lifted.h5", files / "aligned.h5", folder
+        )
         found.append(load_file(folder / "seed0" / "model.safetensors"))
     for name, value in found[0].items():
         np.testing.assert_array_equal(value, found[1][name])
 
 
 @pytest.mark.parametrize("model", ["egnn", "gate_points"])
-def test_what_is_prepared_once_trains_like_what_is_prepared_in_each_step(files, tmp_path, monkeypatch, model):
+def test_what_is_prepared_once_trains_like_what_is_prepared_in_each_step(
+    files, tmp_path, monkeypatch, model
+):
     from equitraj.training import jax as loop
 
     enough, found = loop.PREPARED_BYTES, []
@@ -122,7 +151,13 @@ def test_what_is_prepared_once_trains_like_what_is_prepared_in_each_step(files, 
         monkeypatch.setattr(loop, "PREPARED_BYTES", memory)
         folder = tmp_path / str(memory)
         train_run.run(
-            TASK, method(model, precision="float64"), "all", [0], files / "lifted.h5", files / "aligned.h5", folder
+            TASK,
+            method(model, precision="float64"),
+            "all",
+            [0],
+            files / "lifted.h5",
+            files / "aligned.h5",
+            folder,
         )
         record = read_json(folder / "seed0" / "run.json")
         assert record["status"] == "ok", record["status"]

@@ -1,4 +1,5 @@
-"""Wrong configurations are refused when the workflow is parsed, each with its key, its value and what is expected."""
+"""Wrong configurations are refused when the workflow is parsed, each with its key, its value and
+what is expected."""
 
 import copy
 from dataclasses import replace
@@ -35,7 +36,9 @@ TEXTS = {
 @pytest.fixture(scope="module")
 def right():
     """The tiny study with an entry for each thing that has options."""
-    return merged(*(yaml.safe_load(path.read_text()) for path in (REPOSITORY / "config.yaml", TINY)), BASE)
+    return merged(
+        *(yaml.safe_load(path.read_text()) for path in (REPOSITORY / "config.yaml", TINY)), BASE
+    )
 
 
 @pytest.fixture(autouse=True)
@@ -44,7 +47,8 @@ def in_the_repository(monkeypatch):
 
 
 def with_value(configuration: dict, key: str | tuple, value: object) -> dict:
-    """A copy of a configuration with one value replaced, at `a.b.c` or at a path of keys that need not be text."""
+    """A copy of a configuration with one value replaced, at `a.b.c` or at a path of keys that need
+    not be text."""
     changed = copy.deepcopy(configuration)
     *above, last = key if isinstance(key, tuple) else key.split(".")
     part = changed
@@ -74,10 +78,14 @@ def test_a_wrong_file_is_refused_by_its_line(tmp_path, text):
     path.write_text(text)
     with pytest.raises(ValueError) as refused:
         schema.check_text(str(path))
-    assert str(refused.value).startswith(str(path)) and TEXTS[text] in str(refused.value), refused.value
+    assert str(refused.value).startswith(str(path)) and TEXTS[text] in str(refused.value), (
+        refused.value
+    )
 
 
-@pytest.mark.parametrize("study", [None, TINY, *sorted((REPOSITORY / "studies").glob("*.yaml"))], ids=str)
+@pytest.mark.parametrize(
+    "study", [None, TINY, *sorted((REPOSITORY / "studies").glob("*.yaml"))], ids=str
+)
 def test_what_is_here_is_allowed(study):
     files = [path for path in (REPOSITORY / "config.yaml", study) if path]
     for path in files:
@@ -101,7 +109,12 @@ def four_points(tmp_path_factory):
 @pytest.mark.parametrize("case", IN_THE_FIRST_JOB)
 def test_what_the_data_tell_is_refused_in_the_first_job(four_points, tmp_path, case):
     alignment, change, said = IN_THE_FIRST_JOB[case]
-    task = {"name": "t", "history": 1, "lag": 1, "split": {"train": 60, "validation": 19, "test": 20}} | change
+    task = {
+        "name": "t",
+        "history": 1,
+        "lag": 1,
+        "split": {"train": 60, "validation": 19, "test": 20},
+    } | change
     with pytest.raises(ValueError) as refused:
         align(four_points, task, "a", alignment, tmp_path / "aligned.h5")
     assert said in str(refused.value) and not (tmp_path / "aligned.h5").exists()
@@ -111,9 +124,12 @@ def test_what_the_data_tell_is_refused_in_the_first_job(four_points, tmp_path, c
     frames=st.integers(5, 60),
     history=st.integers(1, 6),
     lag=st.integers(1, 6),
-    sizes=st.lists(st.integers(1, 20), min_size=3, max_size=3) | st.lists(st.floats(0.05, 0.5), min_size=3, max_size=3),
+    sizes=st.lists(st.integers(1, 20), min_size=3, max_size=3)
+    | st.lists(st.floats(0.05, 0.5), min_size=3, max_size=3),
 )
-def test_a_split_is_refused_at_parsing_where_and_only_where_its_job_refuses_it(frames, history, lag, sizes):
+def test_a_split_is_refused_at_parsing_where_and_only_where_its_job_refuses_it(
+    frames, history, lag, sizes
+):
     split = dict(zip(("train", "validation", "test"), sizes, strict=True))
     task = {"source": "s", "history": history, "lag": lag, "split": split}
 
@@ -128,7 +144,9 @@ def test_a_split_is_refused_at_parsing_where_and_only_where_its_job_refuses_it(f
     assert early == refuses(split_frames, np.zeros(frames, int), history, lag, split)
     if not early:
         known = fits.known_samples(task, {"kind": "simulate", "frames": frames})
-        assert known == {k: len(v) for k, v in split_frames(np.zeros(frames, int), history, lag, split).items()}
+        assert known == {
+            k: len(v) for k, v in split_frames(np.zeros(frames, int), history, lag, split).items()
+        }
 
 
 def test_an_alignment_on_fewer_points_than_it_needs_is_refused(four_points, tmp_path):
@@ -136,13 +154,27 @@ def test_an_alignment_on_fewer_points_than_it_needs_is_refused(four_points, tmp_
 
     one = read(four_points)
     write(tmp_path / "one.h5", replace(one, position=one.position[:, :1]))
-    task = {"name": "t", "history": 1, "lag": 1, "split": {"train": 60, "validation": 19, "test": 20}}
+    task = {
+        "name": "t",
+        "history": 1,
+        "lag": 1,
+        "split": {"train": 60, "validation": 19, "test": 20},
+    }
     with pytest.raises(ValueError, match="alignment vector01: needs 2 points, but the data have 1"):
-        align(tmp_path / "one.h5", task, "a", {"frames": "vector01", "options": {}}, tmp_path / "aligned.h5")
+        align(
+            tmp_path / "one.h5",
+            task,
+            "a",
+            {"frames": "vector01", "options": {}},
+            tmp_path / "aligned.h5",
+        )
 
 
 KINDS = {"model": "models", "alignment": registry.ALIGNMENTS, "system": simulation.SYSTEMS}
-OPTIONS = [("training", ""), *((kind, name) for kind, folder in KINDS.items() for name in registry.names(folder))]
+OPTIONS = [
+    ("training", ""),
+    *((kind, name) for kind, folder in KINDS.items() for name in registry.names(folder)),
+]
 
 
 def options_class(kind: str, name: str) -> type:
@@ -150,7 +182,9 @@ def options_class(kind: str, name: str) -> type:
     if kind == "training":
         return import_module("equitraj.training.options").TrainingOptions
     module = import_module(f"equitraj.{KINDS[kind].replace('/', '.')}.{name}")
-    return getattr(module, {"model": "Hyperparameters", "alignment": "Alignment", "system": "Options"}[kind])
+    return getattr(
+        module, {"model": "Hyperparameters", "alignment": "Alignment", "system": "Options"}[kind]
+    )
 
 
 def edges(option: Option) -> tuple[list, list]:
@@ -161,7 +195,14 @@ def edges(option: Option) -> tuple[list, list]:
     outside = [kind(bound) for bound in (allowed.above, allowed.below) if bound is not None]
     outside += [allowed.least - step] if allowed.least is not None else []
     outside += [allowed.most + step] if allowed.most is not None else []
-    return [kind(value) for value in inside], [*outside, True, "1", None, float("nan"), float("inf")]
+    return [kind(value) for value in inside], [
+        *outside,
+        True,
+        "1",
+        None,
+        float("nan"),
+        float("inf"),
+    ]
 
 
 @pytest.mark.parametrize(("kind", "name"), OPTIONS)
@@ -191,7 +232,8 @@ def test_every_number_among_the_options_has_a_range():
 
 
 @pytest.mark.parametrize(
-    ("text", "e3nn_reads"), [("1e", True), ("2x0e+3x1o", True), (" 4x0e + 1x2y ", True), ("x0e", False), ("e", False)]
+    ("text", "e3nn_reads"),
+    [("1e", True), ("2x0e+3x1o", True), (" 4x0e + 1x2y ", True), ("x0e", False), ("e", False)],
 )
 def test_the_pattern_of_irreps_agrees_with_e3nn(text, e3nn_reads):
     from e3nn import o3
@@ -212,7 +254,10 @@ def test_a_plain_default_of_a_user_s_own_model_needs_no_range(tmp_path):
     )
     fields = registry.dataclass_fields(path, "Hyperparameters")
     registry.check_values("methods.m.options", {"width": -5, "way": "b", "rate": 3}, fields)
-    for value, said in (({"width": 2.0}, "width: 2.0; expected int"), ({"way": "c"}, "way: unknown value 'c'")):
+    for value, said in (
+        ({"width": 2.0}, "width: 2.0; expected int"),
+        ({"way": "c"}, "way: unknown value 'c'"),
+    ):
         with pytest.raises(ValueError, match=f"methods.m.options.{said}"):
             registry.check_values("methods.m.options", value, fields)
 

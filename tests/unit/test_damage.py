@@ -1,4 +1,5 @@
-"""A file that is not as it was written is refused by whoever reads it, with the command that makes it again."""
+"""A file that is not as it was written is refused by whoever reads it, with the command that makes
+it again."""
 
 import os
 from collections.abc import Callable
@@ -35,7 +36,10 @@ DAMAGES: dict[str, tuple[Callable[[Path], object], str]] = {
     "truncated": (lambda path: os.truncate(path, path.stat().st_size // 2), "when it was written"),
     "a flipped bit": (flipped, "other content than was written"),
     "emptied": (lambda path: os.truncate(path, 0), "empty"),
-    "another file": (lambda path: path.write_text("task,method\nt,m\n" * 300), "when it was written"),
+    "another file": (
+        lambda path: path.write_text("task,method\nt,m\n" * 300),
+        "when it was written",
+    ),
 }
 
 
@@ -56,7 +60,8 @@ def with_rollouts(run: Path, path: Path) -> None:
     rollouts.write_rollouts(path, runs, collected.read_metrics(runs), {"s": lifted})
 
 
-# file, relative to the results (run files to the run folder): who reads it, called with the run folder
+# file, relative to the results (run files to the run folder): who reads it, called with the run
+# folder
 RUN = "runs/t/m/nall/seed0/"
 READERS: dict[str, Callable[[Path], object]] = {
     "data/s/lifted.h5": lambda run: trajectory.read(results(run) / "data/s/lifted.h5"),
@@ -97,20 +102,36 @@ def make(chain: trajectory.Trajectory, place: Path) -> Path:
     lifted, aligned = place / "data/s/lifted.h5", place / "aligned/t/none.h5"
     trajectory.write(lifted, chain)
     trajectory.write(aligned, chain, **frames, weight=np.ones((120, 1)))
-    training.run(TASK, Method(name="m", model="autoregression"), "all", [0], lifted, aligned, place / "runs/t/m/nall")
+    training.run(
+        TASK,
+        Method(name="m", model="autoregression"),
+        "all",
+        [0],
+        lifted,
+        aligned,
+        place / "runs/t/m/nall",
+    )
     folder = place / "runs/t/m/nall/seed0"
     for script in ("evaluate.py", "audit.py"):
-        few = ["--samples", "4", "--elements", "2"] if script == "audit.py" else ["--rollout-steps", "3"]
+        few = (
+            ["--samples", "4", "--elements", "2"]
+            if script == "audit.py"
+            else ["--rollout-steps", "3"]
+        )
         called(script, "--trajectory", lifted, "--runs", folder, *few).check_returncode()
     for name in ("metrics", "splits", "chapter"):
-        files.write_table(place / f"tables/{name}.csv", ["task", "method"], [{"task": "t", "method": "m"}] * 9)
+        files.write_table(
+            place / f"tables/{name}.csv", ["task", "method"], [{"task": "t", "method": "m"}] * 9
+        )
     with files.atomic(place / "tables/examples.h5") as path:
         collected.write_examples(path, collected.read_runs([folder]), {"s": chain})
     with files.atomic(place / "tables/rollouts.h5") as path:
         with_rollouts(folder, path)
     files.write_table(place / "tables/rollout.csv", trajectories.COLUMNS, [])
     style.save(style.empty("nothing"), place / "figures/f.svg")
-    files.write_json(place / "figures/f.json", dict.fromkeys(("title", "caption", "finding"), "words"))
+    files.write_json(
+        place / "figures/f.json", dict.fromkeys(("title", "caption", "finding"), "words")
+    )
     chapter_data.write_arrays(place / "chapter/baseline.npz", n_train=3)
     files.write_json(place / "config.json", {"tasks": {"t": TASK}})
     return folder
@@ -131,4 +152,8 @@ def test_a_damaged_file_is_refused_with_the_command_that_makes_it_again(run, nam
         path.write_bytes(content)
         os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
     message = str(caught.value)
-    assert message.startswith(f"{path}: ") and what in message and message.endswith(f": {AGAIN} --force {path}")
+    assert (
+        message.startswith(f"{path}: ")
+        and what in message
+        and message.endswith(f": {AGAIN} --force {path}")
+    )

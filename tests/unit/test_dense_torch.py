@@ -1,4 +1,5 @@
-"""A user's torch networks, on dense batches and on graphs, go through the loop, the frames and the audit."""
+"""A user's torch networks, on dense batches and on graphs, go through the loop, the frames and the
+audit."""
 
 import shutil
 from pathlib import Path
@@ -26,7 +27,8 @@ TRAINING = {"epochs": 12, "batch_size": 16, "learning_rate": 0.01, "ema": 0.5}
 
 @pytest.fixture(scope="module", autouse=True)
 def models(tmp_path_factory):
-    """The models' files among the others, for as long as the tests of this module run: in a folder of its own."""
+    """The models' files among the others, for as long as the tests of this module run: in a folder
+    of its own."""
     import equitraj.models
 
     folder = library.with_own_models(tmp_path_factory.mktemp("library"))
@@ -42,10 +44,21 @@ def models(tmp_path_factory):
 
 
 def trained(
-    chain, folder: Path, alignment: str, augmentation: str = "none", model: str = "dense_model", **training
+    chain,
+    folder: Path,
+    alignment: str,
+    augmentation: str = "none",
+    model: str = "dense_model",
+    **training,
 ) -> tuple[Method, dict]:
     write(folder / "lifted.h5", chain)
-    align(folder / "lifted.h5", TASK, alignment, {"frames": alignment, "options": {}}, folder / "aligned.h5")
+    align(
+        folder / "lifted.h5",
+        TASK,
+        alignment,
+        {"frames": alignment, "options": {}},
+        folder / "aligned.h5",
+    )
     method = Method("m", model, alignment, augmentation, {}, TRAINING | training)
     train_run.run(TASK, method, "all", [0], folder / "lifted.h5", folder / "aligned.h5", folder)
     return method, read_json(folder / "seed0" / "run.json")
@@ -54,12 +67,17 @@ def trained(
 @pytest.mark.parametrize("model", ["dense_model", "graph_model"])
 @pytest.mark.parametrize("augmentation", ["none", "rotation"])
 @pytest.mark.parametrize(
-    "alignment", ["centre_of_mass", "frame_averaging", "stochastic_frame_averaging", "learned_frame"]
+    "alignment",
+    ["centre_of_mass", "frame_averaging", "stochastic_frame_averaging", "learned_frame"],
 )
-def test_it_learns_in_every_kind_of_frame_and_keeps_its_claims(chain, tmp_path, alignment, augmentation, model):
+def test_it_learns_in_every_kind_of_frame_and_keeps_its_claims(
+    chain, tmp_path, alignment, augmentation, model
+):
     method, record = trained(chain, tmp_path, alignment, augmentation, model, symmetry_penalty=0.1)
     assert record["status"] == "ok", record["status"]
-    history = np.genfromtxt(tmp_path / "seed0" / "history.csv", delimiter=",", names=True)["validation_mse"]
+    history = np.genfromtxt(tmp_path / "seed0" / "history.csv", delimiter=",", names=True)[
+        "validation_mse"
+    ]
     assert history.min() < history[0]
     sample = tasks.samples(chain, np.arange(85, 101), 3, 1)
     load = lambda dtype: predictor.load(tmp_path / "seed0", "trained", dtype).predict  # noqa: E731
@@ -70,18 +88,23 @@ def test_it_learns_in_every_kind_of_frame_and_keeps_its_claims(chain, tmp_path, 
 @pytest.mark.parametrize("model", ["dense_model", "graph_model"])
 @pytest.mark.parametrize("alignment", ["centre_of_mass", "learned_frame"])
 def test_its_lie_derivative_is_zero(chain, tmp_path, alignment, model):
-    """Forward mode on an equivariant network gives zero, to the rounding of float64 over the step of the frames."""
+    """Forward mode on an equivariant network gives zero, to the rounding of float64 over the step
+    of the frames."""
     trained(chain, tmp_path, alignment, model=model)
     sample = tasks.samples(chain, np.arange(85, 93), 3, 1)
     run = predictor.read_run(tmp_path / "seed0")
-    found = lie.relative(lie.derivatives(*run, sample), predictor.load(tmp_path / "seed0").predict(sample), sample)
+    found = lie.relative(
+        lie.derivatives(*run, sample), predictor.load(tmp_path / "seed0").predict(sample), sample
+    )
     assert max(value.max() for value in found.values()) < 1e-9
 
 
 def test_an_output_of_another_shape_is_a_row_that_says_so(chain, tmp_path, monkeypatch):
     module = registry.load_model("dense_model")
     forward = module.Network.forward
-    monkeypatch.setattr(module.Network, "forward", lambda self, inputs: forward(self, inputs)[:, :-1])
+    monkeypatch.setattr(
+        module.Network, "forward", lambda self, inputs: forward(self, inputs)[:, :-1]
+    )
     _, record = trained(chain, tmp_path, "centre_of_mass")
     assert "returned shape (16, 4, 3); expected (16, 5, 3) (samples, points, 3)" in record["status"]
 
@@ -109,7 +132,15 @@ def test_a_batch_of_graphs_is_the_one_of_torch_geometric():
     provider = type("Provider", (), {"graphs": lambda self, inputs: graphs})()
     samples = Graphs.of(provider, Arrays({}, target, rotation, np.arange(4.0)[:, None]), "float32")
     for chosen in ([2, 0, 3], [1], [3, 3, 0, 1, 2]):
-        found, expected = samples.take(torch.tensor(chosen)), Batch.from_data_list([graphs[i] for i in chosen])
-        assert sorted(found.keys()) == sorted(expected.keys()) and found.num_graphs == expected.num_graphs
+        found, expected = (
+            samples.take(torch.tensor(chosen)),
+            Batch.from_data_list([graphs[i] for i in chosen]),
+        )
+        assert (
+            sorted(found.keys()) == sorted(expected.keys())
+            and found.num_graphs == expected.num_graphs
+        )
         for key, value in expected.items():
-            assert found[key] == value if isinstance(value, list) else torch.equal(found[key], value), key
+            assert (
+                found[key] == value if isinstance(value, list) else torch.equal(found[key], value)
+            ), key

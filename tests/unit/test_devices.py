@@ -47,8 +47,12 @@ def driver(folder, text: str, code: int = 0) -> str:
         ("GPU-5a,GPU-7b", ["GPU-5a", "GPU-7b"]),
     ],
 )
-def test_the_devices_of_the_driver_unless_the_environment_names_some(tmp_path, monkeypatch, visible, expected):
-    monkeypatch.setenv("PATH", driver(tmp_path, "0, NVIDIA H200\n1, NVIDIA H200"), prepend=os.pathsep)
+def test_the_devices_of_the_driver_unless_the_environment_names_some(
+    tmp_path, monkeypatch, visible, expected
+):
+    monkeypatch.setenv(
+        "PATH", driver(tmp_path, "0, NVIDIA H200\n1, NVIDIA H200"), prepend=os.pathsep
+    )
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     if visible is not None:
         monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
@@ -56,16 +60,22 @@ def test_the_devices_of_the_driver_unless_the_environment_names_some(tmp_path, m
 
 
 def test_asking_for_cuda_where_there_is_none_says_what_was_found(tmp_path, monkeypatch):
-    monkeypatch.setenv("PATH", driver(tmp_path, "No devices were found", code=6), prepend=os.pathsep)
+    monkeypatch.setenv(
+        "PATH", driver(tmp_path, "No devices were found", code=6), prepend=os.pathsep
+    )
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
-    with pytest.raises(ValueError, match="device: cuda .* not set; nvidia-smi: No devices were found.*auto or cpu"):
+    with pytest.raises(
+        ValueError, match="device: cuda .* not set; nvidia-smi: No devices were found.*auto or cpu"
+    ):
         devices.check("cuda")
     devices.check("auto")
     devices.check("cpu")
 
 
 def test_a_driver_that_says_something_else_lists_no_device(tmp_path, monkeypatch):
-    monkeypatch.setenv("PATH", driver(tmp_path, "Unable to determine the device handle"), prepend=os.pathsep)
+    monkeypatch.setenv(
+        "PATH", driver(tmp_path, "Unable to determine the device handle"), prepend=os.pathsep
+    )
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     assert devices.found() == [] and "Unable to determine" in devices.described()
 
@@ -83,21 +93,28 @@ def test_a_job_without_a_device_hides_all_from_its_frameworks(monkeypatch):
 
 
 class Borrowers:
-    """Processes that borrow a device each, say which, and hold it until they are told to give it back."""
+    """Processes that borrow a device each, say which, and hold it until they are told to give it
+    back."""
 
     def __init__(self, folder: Path) -> None:
-        self.environment = os.environ | {"PYTHONPATH": str(REPOSITORY / "workflow/scripts"), "TMPDIR": str(folder)}
+        self.environment = os.environ | {
+            "PYTHONPATH": str(REPOSITORY / "workflow/scripts"),
+            "TMPDIR": str(folder),
+        }
         self.processes, self.waiting = [], selectors.DefaultSelector()
 
     def __call__(self, **variables: str) -> subprocess.Popen:
         pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
-        process = subprocess.Popen([sys.executable, "-c", BORROWER], env=self.environment | variables, **pipes)
+        process = subprocess.Popen(
+            [sys.executable, "-c", BORROWER], env=self.environment | variables, **pipes
+        )
         self.processes.append(process)
         self.waiting.register(process.stdout, selectors.EVENT_READ, process)
         return process
 
     def next(self) -> tuple[subprocess.Popen, str]:
-        """The next one that has got a device, and which: the one that is made visible to its frameworks."""
+        """The next one that has got a device, and which: the one that is made visible to its
+        frameworks."""
         ready = self.waiting.select(PATIENCE)
         assert ready, "no process gets a device"
         process = ready[0][0].data

@@ -1,4 +1,5 @@
-"""What an alignment does to data, where the answer is known; the four tables that `diagnose.py` writes."""
+"""What an alignment does to data, where the answer is known; the four tables that `diagnose.py`
+writes."""
 
 import json
 
@@ -26,7 +27,9 @@ def aligner(name: str, history: np.ndarray, **options: object) -> Aligner:
 
 
 def row(name: str, history: np.ndarray, **options: object) -> dict[str, float]:
-    return diagnostics.diagnose(aligner(name, history, **options), history, np.zeros(len(history), int))[0]
+    return diagnostics.diagnose(
+        aligner(name, history, **options), history, np.zeros(len(history), int)
+    )[0]
 
 
 def frames_of(rotation: np.ndarray) -> Frames:
@@ -46,7 +49,8 @@ def test_without_alignment_one_moved_point_moves_itself_and_rotations_stay():
 
 
 def test_a_shift_of_point_0_moves_all_points_when_it_is_the_origin():
-    """Moving the origin by e moves the other 5 points by -e: a gain of sqrt(5), and each other point by 1."""
+    """Moving the origin by e moves the other 5 points by -e: a gain of sqrt(5), and each other
+    point by 1."""
     history = cloud()
     found, gains = diagnostics.diagnose(aligner("point0", history), history, np.zeros(40, int))
     assert found["perturbation_gain"] == pytest.approx(np.sqrt(5), rel=1e-6)
@@ -68,7 +72,9 @@ def test_the_share_of_far_points_at_the_centre_of_mass_is_that_of_the_formula():
 def test_the_gain_of_an_alignment_is_that_of_finite_differences_of_its_coordinates():
     history, size = cloud(3), 1e-4 * extent(cloud(3)[:, -1])
     found = diagnostics.response(aligner("gram_schmidt", history), history)
-    direction = np.random.default_rng(0).normal(size=(6, 3, 3))[2]  # that of the third point, moved third
+    direction = np.random.default_rng(0).normal(size=(6, 3, 3))[
+        2
+    ]  # that of the third point, moved third
 
     def inside(points: np.ndarray) -> np.ndarray:
         x = points[1] - points[0]
@@ -85,7 +91,8 @@ def test_the_gain_of_an_alignment_is_that_of_finite_differences_of_its_coordinat
 
 
 def test_only_the_newest_frame_of_a_history_is_perturbed():
-    """Onto the same frame before it, a moved point turns the points; had both frames moved, nothing would turn."""
+    """Onto the same frame before it, a moved point turns the points; had both frames moved, nothing
+    would turn."""
     history = np.repeat(cloud()[:, :1], 2, axis=1)
     turned = diagnostics.response(aligner("kabsch_previous", history), history)
     centred = diagnostics.response(aligner("centre_of_mass", history), history)
@@ -94,15 +101,30 @@ def test_only_the_newest_frame_of_a_history_is_perturbed():
 
 def test_alignments_that_remove_rotations_are_told_from_those_that_do_not():
     history = cloud()
-    exact = [("gram_schmidt", {}), ("kabsch_mean", {}), ("principal_axes_signed", {}), ("weighted_frames", {})]
-    for name, options in [*exact, ("frame_averaging", {}), ("frame_averaging", {"reflections": True})]:
+    exact = [
+        ("gram_schmidt", {}),
+        ("kabsch_mean", {}),
+        ("principal_axes_signed", {}),
+        ("weighted_frames", {}),
+    ]
+    for name, options in [
+        *exact,
+        ("frame_averaging", {}),
+        ("frame_averaging", {"reflections": True}),
+    ]:
         found = row(name, history, **options)
-        assert max(value for key, value in found.items() if key.startswith("rotation_error")) < 1e-10, name
+        assert (
+            max(value for key, value in found.items() if key.startswith("rotation_error")) < 1e-10
+        ), name
     for name in ("centre_of_mass", "principal_axes", "kabsch_previous"):
         assert row(name, history)["rotation_error"] > 0.5, name
-    assert row("centre_of_mass", history)["rotation_error_coincident"] < 1e-10  # nothing is left to turn
     assert (
-        row("vector01", history)["rotation_error_collinear"] < 1e-10 < row("vector01", history)["rotation_error_planar"]
+        row("centre_of_mass", history)["rotation_error_coincident"] < 1e-10
+    )  # nothing is left to turn
+    assert (
+        row("vector01", history)["rotation_error_collinear"]
+        < 1e-10
+        < row("vector01", history)["rotation_error_planar"]
     )
     assert row("frame_averaging", history)["reflection_error"] > 0.1
     assert row("frame_averaging", history, reflections=True)["reflection_error"] < 1e-10
@@ -146,7 +168,9 @@ def test_jumps_are_counted_within_episodes_only():
 @pytest.mark.parametrize(("degrees", "jumped"), [(85, False), (95, True), (180, True)])
 def test_a_turn_of_over_90_degrees_about_any_axis_is_a_jump(degrees, jumped):
     axis = np.random.default_rng(0).normal(size=(20, 3))
-    turn = Rotation.from_rotvec(np.deg2rad(degrees) * axis / np.linalg.norm(axis, axis=1, keepdims=True)).as_matrix()
+    turn = Rotation.from_rotvec(
+        np.deg2rad(degrees) * axis / np.linalg.norm(axis, axis=1, keepdims=True)
+    ).as_matrix()
     before = Rotation.random(20, rng=np.random.default_rng(1)).as_matrix()
     assert (diagnostics.jumps(frames_of(before), frames_of(turn @ before)) == jumped).all()
     assert diagnostics.jumps(frames_of(before), frames_of(-before)).all()  # a reflection
@@ -156,7 +180,14 @@ def test_rows_of_zeros_neither_jump_nor_hide_a_jump():
     full, line = np.eye(3), np.diag([1.0, 0, 0])
     before = frames_of([full, line, line, line, 0 * full, 0 * full])
     after = frames_of([line, full, line, -line, 0 * full, line])
-    expected = [True, True, False, True, False, True]  # an axis lost, found, kept, flipped; nothing; an axis found
+    expected = [
+        True,
+        True,
+        False,
+        True,
+        False,
+        True,
+    ]  # an axis lost, found, kept, flipped; nothing; an axis found
     np.testing.assert_array_equal(diagnostics.jumps(before, after), expected)
 
 
@@ -201,7 +232,9 @@ def tables(tmp_path_factory) -> dict[str, pd.DataFrame]:
     (folder / "alignments.json").write_text(json.dumps(alignments))
     words = ["--tasks", folder / "tasks.json", "--alignments", folder / "alignments.json"]
     words += ["--aligned", folder / "aligned"]
-    called("diagnose.py", *words, "--trajectories", lifted, "--output", folder / "tables").check_returncode()
+    called(
+        "diagnose.py", *words, "--trajectories", lifted, "--output", folder / "tables"
+    ).check_returncode()
     return {path.stem: pd.read_csv(path) for path in (folder / "tables").glob("*.csv")}
 
 
@@ -211,12 +244,19 @@ def test_the_command_writes_the_four_tables_without_learned_alignments(tables):
     assert tables["alignment"].notna().all(axis=None)
     assert tables["perturbation"].groupby("alignment").size().eq(16).all()
     assert tables["eigengap"]["gap"].is_monotonic_increasing
-    assert list(tables["eigengap"]["quantile"])[:3] == [0, 0.01, 0.05] and len(tables["eigengap"]) == 15
-    assert list(tables["isotropy"]["verdict"]) == ["oriented"]  # spreads of 3, 2 and 1 along x, y and z
+    assert (
+        list(tables["eigengap"]["quantile"])[:3] == [0, 0.01, 0.05]
+        and len(tables["eigengap"]) == 15
+    )
+    assert list(tables["isotropy"]["verdict"]) == [
+        "oriented"
+    ]  # spreads of 3, 2 and 1 along x, y and z
     assert list(tables["isotropy"].columns) == ["task", "frames", "statistic", "p_value", "verdict"]
 
 
 def test_the_gain_in_the_table_is_that_of_an_alignment_with_its_options(tables):
     gain = tables["perturbation"].set_index(["alignment", "moved", "point"])["gain"]
     np.testing.assert_allclose(gain["none"].unstack(), np.eye(4), atol=1e-10)
-    np.testing.assert_allclose(gain["chosen"].unstack().loc[0], [1, 0, 0, 0], atol=1e-10)  # point 0 is not chosen
+    np.testing.assert_allclose(
+        gain["chosen"].unstack().loc[0], [1, 0, 0, 0], atol=1e-10
+    )  # point 0 is not chosen

@@ -1,4 +1,5 @@
-"""Documentation that is printed by a command is what the command prints now; links lead somewhere; examples fit."""
+"""Documentation that is printed by a command is what the command prints now; links lead somewhere;
+examples fit."""
 
 import re
 
@@ -18,7 +19,9 @@ def test_a_page_printed_from_the_code_is_up_to_date(page):
     )
 
 
-@pytest.mark.parametrize("page", ["README.md", *(f"docs/{p.name}" for p in (REPOSITORY / "docs").glob("*.md"))])
+@pytest.mark.parametrize(
+    "page", ["README.md", *(f"docs/{p.name}" for p in (REPOSITORY / "docs").glob("*.md"))]
+)
 def test_links_and_pictures_exist(page):
     path = REPOSITORY / page
     targets = re.findall(r"\]\((?!https?:)([^)#]+)\)", path.read_text())
@@ -52,7 +55,9 @@ def test_an_entry_shown_has_only_keys_and_values_of_the_configuration(text):
 @pytest.mark.parametrize("text", blocks(""))
 def test_a_command_shown_has_the_options_that_it_names(text):
     for line in text.replace("\\\n", " ").splitlines():
-        if match := re.match(r"python (?:workflow/scripts|tests/slurm)/(\w+)\.py (.*?)(?:#|>|$)", line):
+        if match := re.match(
+            r"python (?:workflow/scripts|tests/slurm)/(\w+)\.py (.*?)(?:#|>|$)", line
+        ):
             folder = "tests/slurm" if "tests/slurm" in line else "workflow/scripts"
             source = (REPOSITORY / folder / f"{match[1]}.py").read_text()
             if "add_argument" in source:

@@ -57,7 +57,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if start >= total:
             return self.send(416, b"", Content_Range=f"bytes */{total}")
         if start:
-            return self.send(206, CONTENT[start:], Content_Range=f"bytes {start}-{total - 1}/{total}")
+            return self.send(
+                206, CONTENT[start:], Content_Range=f"bytes {start}-{total - 1}/{total}"
+            )
         self.send(200, CONTENT)
 
     def truncated(self):  # half of what is still to come
@@ -136,7 +138,9 @@ def names(folder):
 def expect_failure(folder, *arguments, sha256=SHA256, **keywords):
     """The message of a download that must fail and leave nothing."""
     with pytest.raises(DownloadError) as caught:
-        fetch(arguments[0], sha256, folder / "paths.npz", *arguments[1:], patience=QUICK, **keywords)
+        fetch(
+            arguments[0], sha256, folder / "paths.npz", *arguments[1:], patience=QUICK, **keywords
+        )
     assert names(folder) == []
     message = str(caught.value)
     assert arguments[0] in message and sha256 in message and "mirror" in message
@@ -157,7 +161,9 @@ def test_without_a_checksum_any_file_is_taken_but_a_page(server, tmp_path):
     assert (tmp_path / "paths.npz").read_bytes() == CONTENT and server.ranges == [None]
     (tmp_path / "paths.npz").unlink()
     server.script = ["page_200"]
-    with pytest.raises(DownloadError, match="expected sha256 not given.*\n.*an HTML page in place of the file"):
+    with pytest.raises(
+        DownloadError, match="expected sha256 not given.*\n.*an HTML page in place of the file"
+    ):
         fetch(server.url, None, tmp_path / "paths.npz")
     assert names(tmp_path) == []
 
@@ -172,7 +178,12 @@ def test_a_short_answer_without_a_checksum_is_never_put_together(server, tmp_pat
 def test_the_name_behind_an_address_is_what_a_mirror_is_asked_for(server, tmp_path):
     (tmp_path / "mirror").mkdir()
     (tmp_path / "mirror/named.npz").write_bytes(CONTENT)
-    here = fetch("https://host.invalid/files/1#named.npz", SHA256, tmp_path / "a.npz", str(tmp_path / "mirror"))
+    here = fetch(
+        "https://host.invalid/files/1#named.npz",
+        SHA256,
+        tmp_path / "a.npz",
+        str(tmp_path / "mirror"),
+    )
     assert here == str(tmp_path / "mirror/named.npz")
 
 
@@ -240,7 +251,9 @@ def test_silent_server_times_out(server, tmp_path):
     assert names(tmp_path) == []
 
 
-@pytest.mark.parametrize(("size", "ranges"), [(100, ["bytes=100-"]), (len(CONTENT), [])], ids=["part", "whole"])
+@pytest.mark.parametrize(
+    ("size", "ranges"), [(100, ["bytes=100-"]), (len(CONTENT), [])], ids=["part", "whole"]
+)
 def test_partial_file_is_continued(server, tmp_path, size, ranges):
     (tmp_path / "paths.npz.part").write_bytes(CONTENT[:size])
     fetch(server.url, SHA256, tmp_path / "paths.npz", patience=QUICK)
@@ -248,11 +261,16 @@ def test_partial_file_is_continued(server, tmp_path, size, ranges):
     assert names(tmp_path) == ["paths.npz"]
 
 
-@pytest.mark.parametrize("junk", [b"x" * 100, b"x" * (len(CONTENT) + 5)], ids=["short", "longer than the file"])
+@pytest.mark.parametrize(
+    "junk", [b"x" * 100, b"x" * (len(CONTENT) + 5)], ids=["short", "longer than the file"]
+)
 def test_wrong_partial_file_is_fetched_from_zero(server, tmp_path, junk):
     (tmp_path / "paths.npz.part").write_bytes(junk)
     fetch(server.url, SHA256, tmp_path / "paths.npz", patience=QUICK)
-    assert server.ranges == [f"bytes={len(junk)}-", None] and (tmp_path / "paths.npz").read_bytes() == CONTENT
+    assert (
+        server.ranges == [f"bytes={len(junk)}-", None]
+        and (tmp_path / "paths.npz").read_bytes() == CONTENT
+    )
 
 
 def test_wrong_partial_file_is_restarted_once_only(server, tmp_path):
@@ -290,7 +308,9 @@ def test_missing_mirror_file_is_named(server, mirror, tmp_path):
 
 def test_mirror_address(server, tmp_path):
     mirror = f"http://127.0.0.1:{server.server_port}/copies/"
-    found = fetch("http://127.0.0.1:1/data/paths.npz", SHA256, tmp_path / "paths.npz", mirror, QUICK)
+    found = fetch(
+        "http://127.0.0.1:1/data/paths.npz", SHA256, tmp_path / "paths.npz", mirror, QUICK
+    )
     assert found == f"http://127.0.0.1:{server.server_port}/copies/paths.npz"
 
 
@@ -301,7 +321,9 @@ def test_address_after_a_mirror_with_a_wrong_file_starts_from_zero(server, tmp_p
     assert server.ranges == [None, None]
 
 
-@pytest.mark.parametrize("url", ["ftp://host/paths.npz", "paths.npz", "https://host/", "https://host"])
+@pytest.mark.parametrize(
+    "url", ["ftp://host/paths.npz", "paths.npz", "https://host/", "https://host"]
+)
 def test_address_that_names_no_file(url):
     with pytest.raises(DownloadError, match="correct `url:`"):
         download.file_name(url)
@@ -315,7 +337,13 @@ def test_progress_of_a_slow_download(server, tmp_path, monkeypatch, capsys):
 
 
 def words(folder, url, **changes):
-    source = {"kind": "download", "url": url, "sha256": SHA256, "array": "arr", "bonds": "chain"} | changes
+    source = {
+        "kind": "download",
+        "url": url,
+        "sha256": SHA256,
+        "array": "arr",
+        "bonds": "chain",
+    } | changes
     return ["--source", json.dumps(source), "--output", str(folder / "raw.h5")]
 
 
@@ -353,7 +381,9 @@ def test_script_downloads_episodes_and_refuses_the_one_that_differs(server, tmp_
     assert names(tmp_path) == [".raw.h5.sha256", "raw.h5"]
     read = files.read(tmp_path / "raw.h5")
     np.testing.assert_array_equal(read.position, np.concatenate([POSITION, POSITION]))
-    assert read.episode.tolist() == [0] * 40 + [1] * 40 and read.provenance["address"] == both["url"]
+    assert (
+        read.episode.tolist() == [0] * 40 + [1] * 40 and read.provenance["address"] == both["url"]
+    )
     done = called("fetch.py", *words(tmp_path / "wrong", **both | {"sha256": [SHA256, "0" * 64]}))
     assert done.returncode == 1 and "0" * 64 in done.stderr and names(tmp_path / "wrong") == []
 
@@ -371,14 +401,29 @@ def test_script_downloads_a_topology(server, tmp_path):
     texts["a.dcd"] = (tmp_path / "a.dcd").read_bytes()
     server.contents, base = texts, server.url.rsplit("/", 1)[0]
     checks = {name: hashlib.sha256(text).hexdigest() for name, text in texts.items()}
-    source = {"kind": "download", "url": f"{base}/a.dcd", "sha256": checks["a.dcd"], "selection": "element O"}
-    source |= {"topology_url": f"{base}/top.xyz", "topology_sha256": checks["top.xyz"], "time_step": 2.0}
+    source = {
+        "kind": "download",
+        "url": f"{base}/a.dcd",
+        "sha256": checks["a.dcd"],
+        "selection": "element O",
+    }
+    source |= {
+        "topology_url": f"{base}/top.xyz",
+        "topology_sha256": checks["top.xyz"],
+        "time_step": 2.0,
+    }
     done = called("fetch.py", "--source", json.dumps(source), "--output", tmp_path / "out/raw.h5")
     assert done.returncode == 0, done.stderr
     read = files.read(tmp_path / "out/raw.h5")
     np.testing.assert_array_equal(read.position[:, 0], [[0, i, 0] for i in range(4)])
-    assert read.time.tolist() == [0, 2, 4, 6] and names(tmp_path / "out") == [".raw.h5.sha256", "raw.h5"]
-    assert read.provenance["topology"] == {"address": source["topology_url"], "sha256": checks["top.xyz"]}
+    assert read.time.tolist() == [0, 2, 4, 6] and names(tmp_path / "out") == [
+        ".raw.h5.sha256",
+        "raw.h5",
+    ]
+    assert read.provenance["topology"] == {
+        "address": source["topology_url"],
+        "sha256": checks["top.xyz"],
+    }
 
 
 def test_killed_download_is_continued_by_the_next_run(server, tmp_path):
@@ -387,7 +432,9 @@ def test_killed_download_is_continued_by_the_next_run(server, tmp_path):
     with subprocess.Popen([sys.executable, SCRIPTS / "fetch.py", *arguments]) as process:
         assert server.halted.wait(PATIENCE)
         part = tmp_path / "download-paths.npz.part"
-        while process.poll() is None and not (part.exists() and part.stat().st_size == len(CONTENT) // 2):
+        while process.poll() is None and not (
+            part.exists() and part.stat().st_size == len(CONTENT) // 2
+        ):
             time.sleep(0.02)
         process.kill()
     assert process.returncode == -signal.SIGKILL and names(tmp_path) == [part.name]

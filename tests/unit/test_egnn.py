@@ -1,4 +1,5 @@
-"""EGNN on prepared columns agrees with its equations written out, on all pairs and on lists of neighbours."""
+"""EGNN on prepared columns agrees with its equations written out, on all pairs and on lists of
+neighbours."""
 
 import egnn_reference
 import equinox as eqx
@@ -15,12 +16,16 @@ from equitraj.training.jax import named_arrays
 EXTENT = 1.7
 
 
-def network(n_points: int, n_past: int, n_scalars: int = 0, dtype: str = "float64", **options) -> egnn.Network:
+def network(
+    n_points: int, n_past: int, n_scalars: int = 0, dtype: str = "float64", **options
+) -> egnn.Network:
     statistics = Statistics("none", (), 1.0, 1.0, (0.0, 0.0, 0.0), 1.0, EXTENT)
     return drawn(egnn, Shape(n_points, n_past, n_scalars, statistics), dtype, **options)
 
 
-def dense(n_points: int, n_past: int, n_scalars: int = 0, batch: int = 3, dtype: str = "float64") -> dict:
+def dense(
+    n_points: int, n_past: int, n_scalars: int = 0, batch: int = 3, dtype: str = "float64"
+) -> dict:
     rng = np.random.default_rng(0)
     bonded = np.eye(n_points, k=1) + np.eye(n_points, k=-1)
     inputs = {
@@ -34,10 +39,17 @@ def dense(n_points: int, n_past: int, n_scalars: int = 0, batch: int = 3, dtype:
 
 
 def listed(inputs: dict, radius: float, box: np.ndarray | None = None, spare: int = 3) -> dict:
-    """Neighbours within a radius in place of `adjacency`, the lists filled up; in a periodic box of these lengths."""
+    """Neighbours within a radius in place of `adjacency`, the lists filled up; in a periodic box of
+    these lengths."""
     position, n_points = inputs["position"], inputs["position"].shape[1]
-    images = np.zeros((1, 3)) if box is None else box * np.stack(np.meshgrid(*3 * [[-1, 0, 1]]), -1).reshape(-1, 3)
-    vector = position[:, :, None, None] - position[:, None, :, None] - images  # receiver, sender, image
+    images = (
+        np.zeros((1, 3))
+        if box is None
+        else box * np.stack(np.meshgrid(*3 * [[-1, 0, 1]]), -1).reshape(-1, 3)
+    )
+    vector = (
+        position[:, :, None, None] - position[:, None, :, None] - images
+    )  # receiver, sender, image
     near = np.linalg.norm(vector, axis=-1) < radius
     near &= ~(np.eye(n_points, dtype=bool)[..., None] & (images == 0).all(-1))
     size = near.sum((1, 2, 3)).max() + spare
@@ -64,7 +76,8 @@ gradient = jax.jit(jax.value_and_grad(loss, has_aux=True), static_argnums=1)
 
 
 @pytest.mark.parametrize(
-    ("past", "options"), [(0, {}), (2, {"layers": 1}), (2, {"layers": 3, "identity": True}), (1, {"max_radius": 1.5})]
+    ("past", "options"),
+    [(0, {}), (2, {"layers": 1}), (2, {"layers": 3, "identity": True}), (1, {"max_radius": 1.5})],
 )
 def test_outputs_and_gradients_are_those_of_the_equations(past, options):
     """In float64: sums of a hundred terms of order one in another order differ by 1e-14."""
@@ -102,7 +115,9 @@ def test_lists_of_all_neighbours_agree_with_all_pairs(past):
     net, inputs = network(6, past, 1, width=8, max_radius=50.0), dense(6, past, 1)
     expected = apply(net, inputs)
     found = apply(net, listed(inputs, 50.0))
-    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-12 * np.abs(expected).max())  # sums in another order
+    np.testing.assert_allclose(
+        found, expected, rtol=0, atol=1e-12 * np.abs(expected).max()
+    )  # sums in another order
 
 
 def test_points_beyond_the_cutoff_are_not_missed():
@@ -111,7 +126,9 @@ def test_points_beyond_the_cutoff_are_not_missed():
     lists = listed(inputs, 1.5)
     assert 1.5 < lists["senders"].shape[1] / 40 < 30
     expected = apply(net, inputs)
-    np.testing.assert_allclose(apply(net, lists), expected, rtol=0, atol=1e-12 * np.abs(expected).max())
+    np.testing.assert_allclose(
+        apply(net, lists), expected, rtol=0, atol=1e-12 * np.abs(expected).max()
+    )
 
 
 def test_the_output_is_continuous_when_a_pair_leaves():
@@ -120,9 +137,14 @@ def test_the_output_is_continuous_when_a_pair_leaves():
     inputs["position"][:, 2, 1] += [-1e-6, 1e-6]
     inputs["displacement"][1] = inputs["displacement"][0]
     lists = listed(inputs, 1.5)
-    assert (lists["senders"] < 3).sum(1).tolist() == [4, 2]  # 0 and 2 have parted; 1 and 2 are far apart
+    assert (lists["senders"] < 3).sum(1).tolist() == [
+        4,
+        2,
+    ]  # 0 and 2 have parted; 1 and 2 are far apart
     inside, outside = apply(net, lists)
-    assert np.abs(inside - outside).max() < 1e-9  # the factor is the square of 1 - r^2/R^2: 1e-11 there
+    assert (
+        np.abs(inside - outside).max() < 1e-9
+    )  # the factor is the square of 1 - r^2/R^2: 1e-11 there
 
 
 def test_a_periodic_box_moves_like_two_of_them_side_by_side():
@@ -135,20 +157,30 @@ def test_a_periodic_box_moves_like_two_of_them_side_by_side():
         "adjacency": np.zeros((2, 80, 80)),
     }
     one, two = (network(n, 1, width=8, max_radius=0.9) for n in (40, 80))
-    expected, found = apply(one, listed(inputs, 0.9, box)), apply(two, listed(double, 0.9, box * [2, 1, 1]))
-    tolerance = {"rtol": 0, "atol": 1e-12 * np.abs(expected).max()}  # float64: positions up to 4, sums in another order
+    expected, found = (
+        apply(one, listed(inputs, 0.9, box)),
+        apply(two, listed(double, 0.9, box * [2, 1, 1])),
+    )
+    tolerance = {
+        "rtol": 0,
+        "atol": 1e-12 * np.abs(expected).max(),
+    }  # float64: positions up to 4, sums in another order
     np.testing.assert_allclose(found[:, :40], expected, **tolerance)
     np.testing.assert_allclose(found[:, 40:], expected, **tolerance)
 
 
 def test_memory_is_linear_in_the_number_of_edges():
-    """A step's arrays, as the compiler plans them, for 4,096 points with 30 neighbours each, and for half of both."""
+    """A step's arrays, as the compiler plans them, for 4,096 points with 30 neighbours each, and
+    for half of both."""
 
     def planned(n_points: int) -> int:
         net, rng = network(n_points, 2, dtype="float32", max_radius=1.0), np.random.default_rng(0)
         inputs = dense(n_points, 2, batch=1, dtype="float32")
         del inputs["adjacency"]
-        edges = {k: rng.integers(0, n_points, (1, 30 * n_points), np.int32) for k in ("senders", "receivers")}
+        edges = {
+            k: rng.integers(0, n_points, (1, 30 * n_points), np.int32)
+            for k in ("senders", "receivers")
+        }
         inputs |= edges | {
             "shift": np.zeros((1, 30 * n_points, 3), np.float32),
             "bonded": np.zeros((1, 30 * n_points), np.float32),

@@ -9,7 +9,9 @@ from equitraj.data.features import Shape, Statistics
 from equitraj.models import egnn_published
 from equitraj.training.jax import named_arrays
 
-SHAPE = Shape(4, 1, 1, Statistics("last", (0.0,), 0.5, 0.3, (0.0, 0.0, 0.0), 1.0, 2.0), time_step=0.1)
+SHAPE = Shape(
+    4, 1, 1, Statistics("last", (0.0,), 0.5, 0.3, (0.0, 0.0, 0.0), 1.0, 2.0), time_step=0.1
+)
 
 
 def perceptron(weights: dict, name: str, x: np.ndarray, ends: bool = False) -> np.ndarray:
@@ -20,7 +22,9 @@ def perceptron(weights: dict, name: str, x: np.ndarray, ends: bool = False) -> n
     return silu(found) if ends else found
 
 
-def reference(weights: dict, x: np.ndarray, v: np.ndarray, charge: np.ndarray, layers: int) -> np.ndarray:
+def reference(
+    weights: dict, x: np.ndarray, v: np.ndarray, charge: np.ndarray, layers: int
+) -> np.ndarray:
     """Eqs. 3, 6 and 7 of Satorras et al. with the authors' choices, (N, 3) of one sample."""
     n, start = len(x), x
     h = [weights["embed.weight"] @ [np.linalg.norm(v[i])] + weights["embed.bias"] for i in range(n)]
@@ -30,8 +34,13 @@ def reference(weights: dict, x: np.ndarray, v: np.ndarray, charge: np.ndarray, l
         sums, moved = [np.zeros_like(h[0]) for _ in range(n)], x.copy()
         for i in range(n):
             for j in (j for j in range(n) if j != i):
-                squared, edge = np.square(x[i] - x[j]).sum(), [0.0, at_start[i, j], charge[i] * charge[j]]
-                m = perceptron(now, "message", np.concatenate([h[i], h[j], [squared], edge]), ends=True)
+                squared, edge = (
+                    np.square(x[i] - x[j]).sum(),
+                    [0.0, at_start[i, j], charge[i] * charge[j]],
+                )
+                m = perceptron(
+                    now, "message", np.concatenate([h[i], h[j], [squared], edge]), ends=True
+                )
                 moved[i] += np.clip((x[i] - x[j]) * perceptron(now, "push", m), -100, 100) / (n - 1)
                 sums[i] += m
             moved[i] += perceptron(now, "speed", h[i]) * v[i]
@@ -45,8 +54,17 @@ def test_columns_are_the_published_equations():
     options = egnn_published.Hyperparameters(width=8, layers=3)
     network = drawn(egnn_published, SHAPE, **asdict(options))
     weights = named_arrays(network)
-    x, past, charge = rng.normal(size=(3, 4, 3)), rng.normal(size=(3, 1, 4, 3)), rng.choice([-1.0, 1], size=(3, 4, 1))
-    inputs = {"position": x, "displacement": past, "scalar": charge, "adjacency": np.zeros((3, 4, 4))}
+    x, past, charge = (
+        rng.normal(size=(3, 4, 3)),
+        rng.normal(size=(3, 1, 4, 3)),
+        rng.choice([-1.0, 1], size=(3, 4, 1)),
+    )
+    inputs = {
+        "position": x,
+        "displacement": past,
+        "scalar": charge,
+        "adjacency": np.zeros((3, 4, 4)),
+    }
     found = apply(network, inputs)
     for i in range(3):
         # velocities in the data's units: displacement_scale over time_step
@@ -55,7 +73,8 @@ def test_columns_are_the_published_equations():
 
 
 def test_sizes_are_those_of_the_published_network():
-    """Linear layers of the authors' `EGNN_vel` with 64 features, 4 layers, and one edge feature more: a bond."""
+    """Linear layers of the authors' `EGNN_vel` with 64 features, 4 layers, and one edge feature
+    more: a bond."""
     built = drawn(egnn_published, SHAPE)
     per_layer = (2 * 64 + 1 + 2 + 1) * 64 + 64 + 64 * 64 + 64  # messages
     per_layer += 64 * 64 + 64 + 64 + (64 * 64 + 64 + 64 + 1) + (128 * 64 + 64 + 64 * 64 + 64)

@@ -1,4 +1,5 @@
-"""Conda environments and pip requirements name the same versions, and each environment what its rules import."""
+"""Conda environments and pip requirements name the same versions, and each environment what its
+rules import."""
 
 import ast
 import re
@@ -18,12 +19,18 @@ from equitraj.data.sources.entry import FORMATS
 from equitraj.data.sources.simulation import SYSTEMS
 from study import REPOSITORY
 
-RUNNER_ONLY = {"snakemake", "pygments", "jsonschema"}  # what parses and starts the workflow; no job imports it
+RUNNER_ONLY = {
+    "snakemake",
+    "pygments",
+    "jsonschema",
+}  # what parses and starts the workflow; no job imports it
 LIBRARY, MODELS = registry.LIBRARY, registry.names("models")
 
 
 def files_of(framework: str) -> set[str]:
-    return {f"equitraj/models/{m}.py" for m in MODELS if registry.model_spec(m).framework == framework}
+    return {
+        f"equitraj/models/{m}.py" for m in MODELS if registry.model_spec(m).framework == framework
+    }
 
 
 def registered(folder: str) -> set[str]:
@@ -59,21 +66,28 @@ def add_what_rules_name() -> None:
         for rule in RULE.finditer(path.read_text()):
             called = " ".join(re.findall(r"(?:script|code)\(([^)]*)\)", rule[0]))
             named = re.search(r"envs/(\w+)\.yaml", rule[0])
-            parent = known.get(rule["parent"], (called, ""))  # what a rule does not say it has from its parent
+            parent = known.get(
+                rule["parent"], (called, "")
+            )  # what a rule does not say it has from its parent
             called, environment = called or parent[0], named[1] if named else parent[1]
             known[rule["name"] or rule["own"]] = called, environment
             if environment:  # a target has none
-                STARTS[environment] |= files_called(called) - {"chapter.py"}  # it imports what its verb needs
+                STARTS[environment] |= files_called(called) - {
+                    "chapter.py"
+                }  # it imports what its verb needs
 
 
 def files_called(called: str) -> set[str]:
     """The files in the arguments of `script` and `code`."""
     found = re.findall(r'(f?)"([\w/]+\.py)"', called)
-    return {f"equitraj/{file}" if "/" in file else file for formatted, file in found if not formatted}
+    return {
+        f"equitraj/{file}" if "/" in file else file for formatted, file in found if not formatted
+    }
 
 
 add_what_rules_name()
-# predictor.py imports the framework of the run that it loads, and no other; neighbours.py finds pairs for networks
+# predictor.py imports the framework of the run that it loads, and no other; neighbours.py finds
+# pairs for networks
 LOADED_ON_DEMAND = {
     "data": {"jax", "equinox", "torch", "vesin"},
     "jax": {"torch"},
@@ -81,8 +95,17 @@ LOADED_ON_DEMAND = {
     "tune": {"torch"},
     "report": set(),
 }
-LOOP = {"jax": ("jax", "jax_epoch", "jax_samples", "pushforward"), "torch": ("torch", "dense", "graphs")}
-OTHER_FRAMEWORK = {"data": {"jax", "torch"}, "jax": {"torch"}, "torch": {"jax"}, "tune": {"torch"}, "report": set()}
+LOOP = {
+    "jax": ("jax", "jax_epoch", "jax_samples", "pushforward"),
+    "torch": ("torch", "dense", "graphs"),
+}
+OTHER_FRAMEWORK = {
+    "data": {"jax", "torch"},
+    "jax": {"torch"},
+    "torch": {"jax"},
+    "tune": {"torch"},
+    "report": set(),
+}
 
 
 def requirements() -> dict[str, str]:
@@ -92,10 +115,15 @@ def requirements() -> dict[str, str]:
 
 
 def imported(env: str) -> set[str]:
-    """Top-level packages that the code of an environment's rules imports, the other frameworks' loops left out."""
+    """Top-level packages that the code of an environment's rules imports, the other frameworks'
+    loops left out."""
     paths = {registry.LIBRARY.parent / start for start in STARTS[env]}
     paths |= {file for path in paths for file in code.imported_files(path)}
-    skipped = {LIBRARY / "training" / f"{name}.py" for other in OTHER_FRAMEWORK[env] for name in LOOP[other]}
+    skipped = {
+        LIBRARY / "training" / f"{name}.py"
+        for other in OTHER_FRAMEWORK[env]
+        for name in LOOP[other]
+    }
     found = set()
     for path in paths - skipped:
         for node in ast.walk(ast.parse(path.read_text())):
@@ -116,7 +144,9 @@ def test_versions_agree_with_the_requirements(env):
 
 @pytest.mark.parametrize("env", STARTS)
 def test_the_python_is_the_oldest_that_the_code_is_written_for(env):
-    target = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["tool"]["ruff"]["target-version"]
+    target = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["tool"]["ruff"][
+        "target-version"
+    ]
     assert "py" + pins(ENVIRONMENTS[env])["python"].replace(".", "") == target
 
 
@@ -126,7 +156,9 @@ def test_every_requirement_stands_in_an_environment():
 
 
 def test_what_is_installed_is_what_is_pinned():
-    installed = {name: metadata.version(PYPI_NAME.get(name, name)).split("+")[0] for name in requirements()}
+    installed = {
+        name: metadata.version(PYPI_NAME.get(name, name)).split("+")[0] for name in requirements()
+    }
     assert installed == requirements()
 
 
@@ -139,7 +171,8 @@ def test_an_environment_names_what_its_rules_import(env):
 
 def test_the_profile_for_slurm_repeats_the_default_one():
     default, slurm = (
-        yaml.safe_load((REPOSITORY / f"profiles/{name}/config.yaml").read_text()) for name in ("default", "slurm")
+        yaml.safe_load((REPOSITORY / f"profiles/{name}/config.yaml").read_text())
+        for name in ("default", "slurm")
     )
     assert default.items() <= slurm.items()  # Snakemake reads one of the two
 
@@ -157,7 +190,9 @@ def test_the_extras_of_the_package_allow_the_pinned_versions():
     project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
     extras = [line for lines in project["optional-dependencies"].values() for line in lines]
     for requirement in map(Requirement, project["dependencies"] + extras):
-        assert requirement.specifier.contains(requirements()[CONDA_NAME.get(requirement.name, requirement.name)])
+        assert requirement.specifier.contains(
+            requirements()[CONDA_NAME.get(requirement.name, requirement.name)]
+        )
 
 
 def test_the_version_is_the_same_everywhere():

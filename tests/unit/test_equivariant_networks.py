@@ -1,4 +1,5 @@
-"""NequIP, SEGNN and vector neurons: their layers by e3nn or written out, their symmetry with controls, and training."""
+"""NequIP, SEGNN and vector neurons: their layers by e3nn or written out, their symmetry with
+controls, and training."""
 
 import math
 from types import ModuleType
@@ -43,7 +44,9 @@ def in_float64(network: eqx.Module) -> eqx.Module:
 
 def built(module: ModuleType, options: object, shape: Shape, seed: int = 0) -> eqx.Module:
     """A network in float64; one program in place of one for each shape of its weights."""
-    return in_float64(eqx.filter_jit(lambda key: module.build(options, shape, key))(jax.random.key(seed)))
+    return in_float64(
+        eqx.filter_jit(lambda key: module.build(options, shape, key))(jax.random.key(seed))
+    )
 
 
 def random(*size: int) -> np.ndarray:
@@ -65,7 +68,9 @@ def test_a_steerable_map_is_e3nns_fully_connected_tensor_product():
     for path, weight in zip(library.instructions, library.weight_views(), strict=True):
         fan = sum(widths[p[0]] for p in steerable.paths if p[2] == path.i_out)
         own = np.asarray(steerable.weights[_steerable.name((path.i_in1, path.i_in2, path.i_out))])
-        weight.data[:, 0] = torch.tensor(own.T * fan**0.5)  # e3nn divides by the root of the number of terms
+        weight.data[:, 0] = torch.tensor(
+            own.T * fan**0.5
+        )  # e3nn divides by the root of the number of terms
     x, unit = {d: random(mul, 2 * d + 1, 7) for d, mul in widths.items()}, random(7, 3)
     y = o3.spherical_harmonics(harmonics, torch.tensor(unit), True, normalization="component")
     attributes = [v.numpy().T[None] for v in y.split([1, 3, 5], dim=1)]
@@ -76,12 +81,15 @@ def test_a_steerable_map_is_e3nns_fully_connected_tensor_product():
 
     found = {d: np.asarray(v) for d, v in mapped(steerable, x, attributes).items()}
     expected = library(flat(x), y).detach()
-    np.testing.assert_allclose(flat(found), expected, atol=1e-12)  # rounding of sums of some twenty terms of order one
+    np.testing.assert_allclose(
+        flat(found), expected, atol=1e-12
+    )  # rounding of sums of some twenty terms of order one
 
 
 @pytest.mark.parametrize("parity", [False, True])
 def test_an_interaction_block_is_made_of_e3nns_maps(parity):
-    """As the published code is: linear, tensor product by radial weights, linear, self-connection, gate, ResNet."""
+    """As the published code is: linear, tensor product by radial weights, linear, self-connection,
+    gate, ResNet."""
     torch.set_default_dtype(torch.float64)
     n, width, n_attributes = 4, 2, 3
     options = nequip.Hyperparameters(width=width, layers=3, radial_neurons=5, parity=parity)
@@ -90,18 +98,28 @@ def test_an_interaction_block_is_made_of_e3nns_maps(parity):
     irreps = o3.Irreps([(mul, (d, p)) for mul, d, p in nequip.hidden(options)])
     assert layer.convolution.irreps_in == layer.gate.irreps_out == nequip.hidden(options)
     x = {d: random(width * (1 + parity), 2 * d + 1, n, 1) for d in range(3)}
-    basis, attributes, unit = random(9, n * (n - 1) // 2 + 1, 1), random(n_attributes, n, 1), random(n, n, 3)
+    basis, attributes, unit = (
+        random(9, n * (n - 1) // 2 + 1, 1),
+        random(n_attributes, n, 1),
+        random(n, n, 3),
+    )
     basis[:, -1] = 0  # of a point with itself
-    y = o3.spherical_harmonics(o3.Irreps.spherical_harmonics(2), torch.tensor(unit), True, normalization="component")
+    y = o3.spherical_harmonics(
+        o3.Irreps.spherical_harmonics(2), torch.tensor(unit), True, normalization="component"
+    )
     harmonic = [v.permute(2, 0, 1).numpy()[..., None] for v in y.split([1, 3, 5], dim=-1)]
     run = eqx.filter_jit(lambda layer, *given: layer(*given, Block(n), n - 1))
     found = run(layer, x, jnp.asarray(basis), harmonic, jnp.asarray(attributes))
     expected = interaction(layer, irreps, x, basis[..., 0], y, attributes[..., 0])
     columns = flat({d: np.asarray(v)[..., 0] for d, v in found.items()})
-    np.testing.assert_allclose(columns, expected.detach(), atol=1e-11)  # rounding, as above, through more sums
+    np.testing.assert_allclose(
+        columns, expected.detach(), atol=1e-11
+    )  # rounding, as above, through more sums
 
 
-def interaction(layer, irreps: o3.Irreps, x: dict, basis: np.ndarray, y: torch.Tensor, attributes) -> torch.Tensor:
+def interaction(
+    layer, irreps: o3.Irreps, x: dict, basis: np.ndarray, y: torch.Tensor, attributes
+) -> torch.Tensor:
     """Features (N, C) by e3nn's modules, pair by pair."""
     silu, n = torch.nn.functional.silu, len(y)
     gates = nn.Gate(irreps[:1] if irreps[1].ir.l else irreps[:2], *gate_arguments(irreps))
@@ -115,7 +133,9 @@ def interaction(layer, irreps: o3.Irreps, x: dict, basis: np.ndarray, y: torch.T
     middle, order, _ = o3.Irreps(middle).sort()
     paths = [(i, j, order[k], *rest) for i, j, k, *rest in paths]
     harmonics = o3.Irreps.spherical_harmonics(2)
-    product = o3.TensorProduct(irreps, harmonics, middle, paths, shared_weights=False, internal_weights=False)
+    product = o3.TensorProduct(
+        irreps, harmonics, middle, paths, shared_weights=False, internal_weights=False
+    )
     weights = {k: torch.tensor(np.asarray(getattr(layer, k))) for k in ("inner", "outer", "own")}
     first, last = o3.Linear(irreps, irreps), o3.Linear(middle.simplify(), gates.irreps_in)
     own = o3.FullyConnectedTensorProduct(irreps, f"{len(attributes)}x0e", gates.irreps_in)
@@ -123,20 +143,30 @@ def interaction(layer, irreps: o3.Irreps, x: dict, basis: np.ndarray, y: torch.T
     place = 0
     for view in own.weight_views():  # (channels, attributes, channels out)
         size = view.shape[0] * view.shape[2]
-        part = weights["own"][:, place : place + size].reshape(len(attributes), view.shape[0], view.shape[2])
+        part = weights["own"][:, place : place + size].reshape(
+            len(attributes), view.shape[0], view.shape[2]
+        )
         view.data[:] = part.transpose(0, 1) * len(attributes) ** 0.5
         place += size
     radial = [torch.tensor(np.asarray(w)) for w in layer.radial]
     features = flat({d: v[..., 0] for d, v in x.items()})
-    sent, received, pairs = first(features), torch.zeros(n, middle.dim), iter(range(n * (n - 1) // 2))
+    sent, received, pairs = (
+        first(features),
+        torch.zeros(n, middle.dim),
+        iter(range(n * (n - 1) // 2)),
+    )
     for a in range(n):
         for b in range(a + 1, n):
             weight = radial[1] @ silu(radial[0] @ torch.tensor(basis[:, next(pairs)]))
             for sender, receiver in ((a, b), (b, a)):
-                received[receiver] += product(sent[sender, None], y[sender, receiver, None], weight[None])[0]
+                received[receiver] += product(
+                    sent[sender, None], y[sender, receiver, None], weight[None]
+                )[0]
     received = last(received) / (n - 1) ** 0.5
     share = (math.sin(math.pi / 8), math.cos(math.pi / 8))
-    return features + gates(share[0] * own(features, torch.tensor(attributes.T)) + share[1] * received)
+    return features + gates(
+        share[0] * own(features, torch.tensor(attributes.T)) + share[1] * received
+    )
 
 
 def gate_arguments(irreps: o3.Irreps) -> tuple:
@@ -154,7 +184,9 @@ def test_bessel_functions_are_scipys_and_the_envelope_ends_smoothly():
     np.testing.assert_allclose(found, expected, atol=1e-13)  # rounding of numbers up to 9
     function = _radial.envelope
     for _ in range(3):  # itself, its first and its second derivative
-        assert abs(function(1 - 1e-9)) < 1e-6 and function(1.5) == 0  # the third derivative is 336 there
+        assert (
+            abs(function(1 - 1e-9)) < 1e-6 and function(1.5) == 0
+        )  # the third derivative is 336 there
         function = jax.grad(function)
     assert _radial.envelope(0.0) == 1
 
@@ -172,7 +204,9 @@ def test_leaky_relu_is_the_equation_written_out():
 
 
 def statistics(history: int) -> features.Statistics:
-    return features.Statistics("velocity", (0.0,) * (history - 1) + (1.0,), 1.0, 1.0, (0.0,) * 3, 1.0, 0.6)
+    return features.Statistics(
+        "velocity", (0.0,) * (history - 1) + (1.0,), 1.0, 1.0, (0.0,) * 3, 1.0, 0.6
+    )
 
 
 def loaded(chain, model: str, **options):
@@ -184,7 +218,10 @@ def loaded(chain, model: str, **options):
     arrays = named_arrays(network)
 
     def load(dtype: str):
-        cast, run = with_arrays(network, arrays, dtype), eqx.filter_jit(lambda network, inputs: network(inputs))
+        cast, run = (
+            with_arrays(network, arrays, dtype),
+            eqx.filter_jit(lambda network, inputs: network(inputs)),
+        )
 
         def predict(sample):
             output = run(cast, features.network_inputs(sample, measured, dtype))
@@ -238,13 +275,19 @@ def mixed_parities(matrices, weight, x):
 def with_a_broken_gate(monkeypatch, model: str) -> None:
     """A nonlinearity that acts on each component by itself."""
     if model == "vector_neurons":
-        monkeypatch.setattr(vector_neurons, "leaky_relu", lambda x, direction, slope: jax.nn.leaky_relu(x, slope))
+        monkeypatch.setattr(
+            vector_neurons, "leaky_relu", lambda x, direction, slope: jax.nn.leaky_relu(x, slope)
+        )
     elif model == "segnn":
         gate = _steerable.gate
-        monkeypatch.setattr(segnn, "gate", lambda x, w: {d: jnp.tanh(v) for d, v in gate(x, w).items()})
+        monkeypatch.setattr(
+            segnn, "gate", lambda x, w: {d: jnp.tanh(v) for d, v in gate(x, w).items()}
+        )
     else:
         monkeypatch.setattr(
-            nequip, "activated", lambda g, x: {d: jnp.tanh(v) for d, v in _gated.activated(g, x).items()}
+            nequip,
+            "activated",
+            lambda g, x: {d: jnp.tanh(v) for d, v in _gated.activated(g, x).items()},
         )
 
 
@@ -269,27 +312,42 @@ def test_the_features_of_each_layer_turn_by_their_degree(chain, model):
     _, s = loaded(chain, model)
     module, shape = MODELS[model], Shape(5, 2, 0, features.measure(s, "velocity", 1))
     network = built(module, module.Hyperparameters(**SMALL[model]), shape, seed=1)
-    inputs, angle = features.network_inputs(s, shape.statistics, "float64"), np.array([0.3, -1.1, 0.7])
+    inputs, angle = (
+        features.network_inputs(s, shape.statistics, "float64"),
+        np.array([0.3, -1.1, 0.7]),
+    )
     turn = Rotation.from_rotvec(angle).as_matrix()
     turned = inputs | {k: inputs[k] @ turn.T for k in ("position", "displacement")}
-    (_, before), (_, after) = (eqx.filter_jit(module.layers)(network, given) for given in (inputs, turned))
+    (_, before), (_, after) = (
+        eqx.filter_jit(module.layers)(network, given) for given in (inputs, turned)
+    )
     assert len(before) == SMALL[model]["layers"]
     for name, by_degree in before.items():
         for degree, value in by_degree.items():
             matrix = expm(np.einsum("a,amn->mn", angle, _irreps.generators(degree)))
             assert np.abs(value).max() > 1e-3 and value.shape[:2] == (16, 5)
-            np.testing.assert_allclose(after[name][degree], np.asarray(value) @ matrix.T, atol=1e-11)  # rounding
+            np.testing.assert_allclose(
+                after[name][degree], np.asarray(value) @ matrix.T, atol=1e-11
+            )  # rounding
 
 
 @pytest.mark.parametrize("model", MODELS)
 def test_what_a_task_shows_of_the_points_counts_and_turns_nothing(model):
     module, options, rng = MODELS[model], SMALL[model] | {"layers": 1}, np.random.default_rng(0)
     network = built(module, module.Hyperparameters(**options), Shape(5, 1, 2, statistics(2)))
-    vectors = {"position": rng.normal(size=(2, 5, 3)), "displacement": rng.normal(size=(2, 1, 5, 3))}
+    vectors = {
+        "position": rng.normal(size=(2, 5, 3)),
+        "displacement": rng.normal(size=(2, 1, 5, 3)),
+    }
     inputs = vectors | {"scalar": rng.normal(size=(2, 5, 2)), "adjacency": np.zeros((2, 5, 5))}
     mirror = np.diag([1.0, -1.0, 1.0]) @ Rotation.random(rng=rng).as_matrix()
-    before, after = called(network, inputs), called(network, inputs | {k: v @ mirror.T for k, v in vectors.items()})
-    np.testing.assert_allclose(after, before @ mirror.T, atol=1e-12)  # rounding of numbers of order one
+    before, after = (
+        called(network, inputs),
+        called(network, inputs | {k: v @ mirror.T for k, v in vectors.items()}),
+    )
+    np.testing.assert_allclose(
+        after, before @ mirror.T, atol=1e-12
+    )  # rounding of numbers of order one
     for i in range(2):
         other = inputs | {"scalar": inputs["scalar"] + np.eye(2)[i]}
         assert np.abs(called(network, other) - before).max() > 1e-3
@@ -299,16 +357,28 @@ def test_lists_of_neighbours_give_what_all_pairs_do_in_nequip():
     rng, cutoff, n = np.random.default_rng(0), 1.2, 9
     shape = Shape(n, 2, 0, statistics(3))
     network = built(nequip, nequip.Hyperparameters(**SMALL["nequip"], max_radius=cutoff), shape)
-    inputs = {"position": 0.7 * rng.normal(size=(2, n, 3)), "displacement": rng.normal(size=(2, 2, n, 3))}
-    near = np.linalg.norm(inputs["position"][:, :, None] - inputs["position"][:, None], axis=-1) < cutoff
+    inputs = {
+        "position": 0.7 * rng.normal(size=(2, n, 3)),
+        "displacement": rng.normal(size=(2, 2, n, 3)),
+    }
+    near = (
+        np.linalg.norm(inputs["position"][:, :, None] - inputs["position"][:, None], axis=-1)
+        < cutoff
+    )
     pairs = [np.argwhere(one & ~np.eye(n, dtype=bool)) for one in near]
     length = max(map(len, pairs)) + 3
-    index = np.stack([np.pad(p, ((0, length - len(p)), (0, 0)), constant_values=n) for p in pairs]).astype("i4")
+    index = np.stack(
+        [np.pad(p, ((0, length - len(p)), (0, 0)), constant_values=n) for p in pairs]
+    ).astype("i4")
     lists = {"receivers": index[..., 0], "senders": index[..., 1]}
     lists |= {"shift": np.zeros((2, length, 3)), "bonded": (index.sum(-1) == 5).astype(float)}
     bonded = np.add.outer(np.arange(n), np.arange(n)) == 5
-    whole = called(network, inputs | {"adjacency": np.broadcast_to(bonded, (2, n, n)).astype(float)})
-    np.testing.assert_allclose(called(network, inputs | lists), whole, atol=1e-12)  # sums in another order
+    whole = called(
+        network, inputs | {"adjacency": np.broadcast_to(bonded, (2, n, n)).astype(float)}
+    )
+    np.testing.assert_allclose(
+        called(network, inputs | lists), whole, atol=1e-12
+    )  # sums in another order
     assert np.abs(whole).max() > 1e-2 and 0.2 < near.mean() < 0.8
 
 

@@ -25,7 +25,9 @@ class Extrapolation:
         self.factor = factor
 
     def predict(self, sample: tasks.Sample, draw: int = 0) -> np.ndarray:
-        return sample.position[:, -1] + self.factor * (sample.position[:, -1] - sample.position[:, -2])
+        return sample.position[:, -1] + self.factor * (
+            sample.position[:, -1] - sample.position[:, -2]
+        )
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +51,11 @@ def test_metrics_of_half_the_motion(uniform):
 
 
 def test_constant_velocity_is_the_recorded_one_where_the_task_shows_it(uniform):
-    moving = replace(uniform, time=0.5 * uniform.time, velocity=np.broadcast_to(3 * SPEED, uniform.position.shape))
+    moving = replace(
+        uniform,
+        time=0.5 * uniform.time,
+        velocity=np.broadcast_to(3 * SPEED, uniform.position.shape),
+    )
     found = evaluation.baselines(moving, np.array([0, 7]), 2, ["velocity"])
     # recorded three times as fast per unit of time, of which a frame is half: half as far again
     assert found["mse_velocity"] == pytest.approx(np.mean((2 * SPEED - 2 * 1.5 * SPEED) ** 2))
@@ -58,15 +64,21 @@ def test_constant_velocity_is_the_recorded_one_where_the_task_shows_it(uniform):
 def test_constant_velocity_is_unknown_where_no_frame_came_before(uniform):
     two = replace(uniform, episode=np.repeat([0, 1], 25))
     assert evaluation.baselines(two, np.array([0, 25]), 1)["mse_velocity"] is None
-    assert evaluation.baselines(two, np.array([0, 26]), 1)["mse_velocity"] == pytest.approx(0, abs=1e-28)
+    assert evaluation.baselines(two, np.array([0, 26]), 1)["mse_velocity"] == pytest.approx(
+        0, abs=1e-28
+    )
 
 
 def test_rotating_each_sample_keeps_its_shape_and_turns_the_target_alike(uniform):
     sample = tasks.samples(uniform, np.arange(5, 15), 2, 1)
     turned = rotate_each(sample, seed=1)
-    np.testing.assert_allclose(np.linalg.norm(turned.target, axis=-1), np.linalg.norm(sample.target, axis=-1))
+    np.testing.assert_allclose(
+        np.linalg.norm(turned.target, axis=-1), np.linalg.norm(sample.target, axis=-1)
+    )
     inner = np.einsum("bkni,bni->bkn", turned.position, turned.target)
-    np.testing.assert_allclose(inner, np.einsum("bkni,bni->bkn", sample.position, sample.target), atol=1e-12)
+    np.testing.assert_allclose(
+        inner, np.einsum("bkni,bni->bkn", sample.position, sample.target), atol=1e-12
+    )
     assert np.abs(turned.position[0] - sample.position[0]).max() > 0.1
 
 
@@ -94,12 +106,18 @@ class Slowed:
 
 @pytest.fixture(scope="module")
 def charged() -> Trajectory:
-    """Four points in straight motions of their own over 100 frames, with velocities, masses and charges."""
+    """Four points in straight motions of their own over 100 frames, with velocities, masses and
+    charges."""
     rng, time = np.random.default_rng(0), STEP * np.arange(100.0)
     start, speed = rng.normal(size=(2, 4, 3))
-    shown = {"mass": np.array([1.0, 2.0, 4.0, 1.0]), "features": {"charge": np.array([[0.5], [1.5], [4.4], [-0.7]])}}
+    shown = {
+        "mass": np.array([1.0, 2.0, 4.0, 1.0]),
+        "features": {"charge": np.array([[0.5], [1.5], [4.4], [-0.7]])},
+    }
     position = start + time[:, None, None] * speed
-    return Trajectory(position, np.zeros(100, int), time, np.broadcast_to(speed, position.shape), **shown)
+    return Trajectory(
+        position, np.zeros(100, int), time, np.broadcast_to(speed, position.shape), **shown
+    )
 
 
 def ways(trajectory: Trajectory, steps: int) -> np.ndarray:
@@ -118,7 +136,11 @@ def by_evaluation(trajectory: Trajectory, start: int, steps: int, monkeypatch) -
 
 def by_export(trajectory: Trajectory, start: int, steps: int, monkeypatch) -> np.ndarray:
     split = {"by": "time", "train": 40, "validation": 20, "test": 20}
-    monkeypatch.setattr(export, "read_record", lambda folder: {"task": RICH | {"split": split}, "precision": "float64"})
+    monkeypatch.setattr(
+        export,
+        "read_record",
+        lambda folder: {"task": RICH | {"split": split}, "precision": "float64"},
+    )
     monkeypatch.setattr(export.predictor, "load", lambda folder, dtype: Slowed())
     return export.rollout(Path("run"), trajectory, start, steps).position
 
@@ -127,11 +149,15 @@ def by_a_loaded_run(trajectory: Trajectory, start: int, steps: int, monkeypatch)
     shape = {"n_points": 4, "n_scalars": 2, "time_step": STEP}
     run = Run(Path("run"), {"task": RICH, "shape": shape}, Slowed())
     scalar = np.column_stack([trajectory.mass, trajectory.features["charge"]])
-    return run.rollout(trajectory.position[start : start + 1], steps, trajectory.velocity[start], scalar)
+    return run.rollout(
+        trajectory.position[start : start + 1], steps, trajectory.velocity[start], scalar
+    )
 
 
 @pytest.mark.parametrize("rollout", [by_evaluation, by_export, by_a_loaded_run])
-def test_every_rollout_feeds_back_velocities_of_many_frames_and_keeps_features(charged, rollout, monkeypatch):
+def test_every_rollout_feeds_back_velocities_of_many_frames_and_keeps_features(
+    charged, rollout, monkeypatch
+):
     found, start = rollout(charged, 7, 8, monkeypatch), charged.position[7]
     # roundings of eight steps between numbers below a hundred: 8 * 100 * 2^-53 = 9e-14
     np.testing.assert_allclose(found, start + ways(charged, 8)[:, 0], rtol=0, atol=1e-13)
@@ -142,7 +168,9 @@ def test_errors_of_a_rollout_are_those_of_the_same_frames_of_the_truth(charged):
     moved = LAG * STEP * np.arange(1, 9)[:, None, None, None] * charged.velocity[0]
     square = np.square(ways(charged, 8) - moved).mean((1, 2, 3))
     skill = 1 - square / np.square(moved).mean((1, 2, 3))
-    np.testing.assert_allclose([row["mse"] for row in rows], square, rtol=1e-12)  # roundings, as above
+    np.testing.assert_allclose(
+        [row["mse"] for row in rows], square, rtol=1e-12
+    )  # roundings, as above
     np.testing.assert_allclose([row["skill"] for row in rows], skill, rtol=1e-12)
 
 
@@ -156,7 +184,10 @@ class Parabola:
 
 def test_a_history_is_fed_back_in_order_with_its_velocity():
     """A parabola goes on exactly."""
-    frame, (start, speed, bend) = np.arange(60.0)[:, None, None], np.random.default_rng(1).normal(size=(3, 4, 3))
+    frame, (start, speed, bend) = (
+        np.arange(60.0)[:, None, None],
+        np.random.default_rng(1).normal(size=(3, 4, 3)),
+    )
     position = start + 0.1 * frame * speed + 0.01 * frame**2 * bend
     velocity = np.diff(position, axis=0, prepend=np.nan) / STEP
     falling = Trajectory(position, np.zeros(60, int), STEP * np.arange(60.0), velocity)
@@ -182,7 +213,10 @@ def test_a_diverging_rollout_ends_where_numbers_end(uniform):
 def test_the_worst_samples_are_those_with_the_largest_errors():
     errors = np.random.default_rng(0).permutation(np.arange(20.0))
     found = evaluation.worst(errors)
-    assert found["mse"] == [19.0, 18.0, 17.0, 16.0, 15.0] and errors[found["sample"]].tolist() == found["mse"]
+    assert (
+        found["mse"] == [19.0, 18.0, 17.0, 16.0, 15.0]
+        and errors[found["sample"]].tolist() == found["mse"]
+    )
     assert evaluation.worst(np.array([1.0, 3.0])) == {"sample": [1, 0], "mse": [3.0, 1.0]}
 
 

@@ -24,18 +24,24 @@ OWN = [name for name in figures.names() if not name.startswith("chapter_")]
 
 @pytest.fixture(scope="module")
 def inputs(tmp_path_factory) -> dict[str, Path]:
-    return synthetic_tables.write(tmp_path_factory.mktemp("tables"), train_sizes=("100", "400", "all"))
+    return synthetic_tables.write(
+        tmp_path_factory.mktemp("tables"), train_sizes=("100", "400", "all")
+    )
 
 
 @pytest.fixture(scope="module")
 def many(tmp_path_factory) -> dict[str, Path]:
     folder = tmp_path_factory.mktemp("many")
-    return synthetic_tables.write(folder, tasks={"only": 3}, seeds=1, methods=synthetic_tables.MANY, alignments=16)
+    return synthetic_tables.write(
+        folder, tasks={"only": 3}, seeds=1, methods=synthetic_tables.MANY, alignments=16
+    )
 
 
 @pytest.fixture(scope="module")
 def smallest(tmp_path_factory) -> dict[str, Path]:
-    return synthetic_tables.write(tmp_path_factory.mktemp("small"), tasks={"only": 3}, seeds=1, failed=None)
+    return synthetic_tables.write(
+        tmp_path_factory.mktemp("small"), tasks={"only": 3}, seeds=1, failed=None
+    )
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +62,14 @@ def three(value: float) -> str:
 
 
 def test_the_figures_of_the_study_exist():
-    assert set(OWN) >= {"accuracy", "rotated", "audit_matrix", "rollout", "learning_curves", "history_gain"}
+    assert set(OWN) >= {
+        "accuracy",
+        "rotated",
+        "audit_matrix",
+        "rollout",
+        "learning_curves",
+        "history_gain",
+    }
     assert "style" not in figures.names()
 
 
@@ -93,9 +106,7 @@ def test_accuracy_names_the_best_and_counts_who_beats_both(drawn, metrics):
     for task, runs in metrics.groupby("task"):
         errors = runs.groupby("method")["mse"].mean()
         limit = min(synthetic_tables.PERSISTENCE, runs["mse_velocity"].iloc[0])
-        words = (
-            f"{task}: {errors.idxmin()} is best with {three(errors.min())}, and {sum(errors < limit)} of {len(errors)}"
-        )
+        words = f"{task}: {errors.idxmin()} is best with {three(errors.min())}, and {sum(errors < limit)} of {len(errors)}"
         assert words in drawn["accuracy"][1]
 
 
@@ -115,7 +126,9 @@ def test_rotated_gives_the_largest_loss(drawn, metrics):
 
 
 def test_audit_matrix_counts_claims_and_names_the_broken(drawn, inputs):
-    rows = pd.read_csv(inputs["audit"]).query("weights == 'trained' and claim in ('exact', 'in expectation')")
+    rows = pd.read_csv(inputs["audit"]).query(
+        "weights == 'trained' and claim in ('exact', 'in expectation')"
+    )
     cells, counted = {}, {}
     for row in rows.itertuples():
         family = "translation" if row.generator.startswith("translation_") else row.generator
@@ -123,7 +136,9 @@ def test_audit_matrix_counts_claims_and_names_the_broken(drawn, inputs):
         counted.setdefault((row.method, family), []).append(row.agrees == "yes")
     text = drawn["audit_matrix"][1]
     assert text.startswith(f"{sum(map(all, counted.values()))} of {len(counted)} claims")
-    worst = rows[(rows["method"] == "mlp_axes") & (rows["generator"] == "rotation")]["rel_mean"].max()
+    worst = rows[(rows["method"] == "mlp_axes") & (rows["generator"] == "rotation")][
+        "rel_mean"
+    ].max()
     assert f"mlp_axes under rotation (relative change {worst:.3g})" in text
     crosses = [line for line in drawn["audit_matrix"][0].axes[0].lines if line.get_marker() == "x"]
     assert len(crosses) == sum(not all(agree) for agree in cells.values())
@@ -134,7 +149,9 @@ def test_audit_matrix_shows_the_float64_error_and_the_level_of_each_claim(drawn,
     methods = [label.get_text() for label in axis.get_yticklabels()]
     generators = [label.get_text().replace(" ", "_") for label in axis.get_xticklabels()]
     assert generators[-2:] == ["time_reversal", "scaling"] and "mirror" in generators
-    rows = pd.read_csv(inputs["audit"]).query("weights == 'trained' and dtype == 'float64' and generator == 'mirror'")
+    rows = pd.read_csv(inputs["audit"]).query(
+        "weights == 'trained' and dtype == 'float64' and generator == 'mirror'"
+    )
     largest = rows.groupby("method")["rel_mean"].max()
     shown = [mesh.get_array().ravel()[generators.index("mirror")] for mesh in axis.collections]
     assert np.allclose(10.0 ** np.asarray(shown), largest[methods])
@@ -150,7 +167,10 @@ def test_loss_percent_counts_those_without_loss_and_names_the_worst(drawn, input
     )
     share = rows.groupby("method")["loss_percent"].mean()
     words = f"chain_k3: for {sum(share < 0.01)} of {len(share)} methods"
-    assert words in drawn["audit_loss_percent"][1] and f"({share.idxmax()})" in drawn["audit_loss_percent"][1]
+    assert (
+        words in drawn["audit_loss_percent"][1]
+        and f"({share.idxmax()})" in drawn["audit_loss_percent"][1]
+    )
 
 
 @pytest.mark.parametrize(("name", "unit"), [("angle", "{:g} degrees"), ("training", "epoch {:g}")])
@@ -164,7 +184,9 @@ def test_curves_count_rounding_and_name_the_largest_error(name, unit, drawn, inp
 
 
 def test_worst_rotation_gives_the_largest_ratio_to_random(drawn):
-    assert drawn["audit_worst"][1].endswith("1.50 times.")  # 3 to 2 for every method in the invented table
+    assert drawn["audit_worst"][1].endswith(
+        "1.50 times."
+    )  # 3 to 2 for every method in the invented table
 
 
 def test_continuity_tells_flat_from_growing(drawn):
@@ -181,7 +203,11 @@ def test_lie_names_the_largest_derivative(drawn, inputs):
 
 def test_perturbation_names_the_frame_that_swings(drawn):
     text = drawn["alignment_perturbation"][1]
-    assert "in vector01" in text and "most in vector01" in text and "is 10.5, of point 11 when point 0 moves" in text
+    assert (
+        "in vector01" in text
+        and "most in vector01" in text
+        and "is 10.5, of point 11 when point 0 moves" in text
+    )
 
 
 def test_eigengap_gives_the_share_near_degenerate(drawn):
@@ -189,7 +215,14 @@ def test_eigengap_gives_the_share_near_degenerate(drawn):
     assert f"{100 * share:.3g} % of the frames are below 0.1" in drawn["alignment_eigengap"][1]
 
 
-PROBED = ["audit_angle", "audit_training", "audit_rollout", "audit_worst", "audit_lie", "audit_continuity"]
+PROBED = [
+    "audit_angle",
+    "audit_training",
+    "audit_rollout",
+    "audit_worst",
+    "audit_lie",
+    "audit_continuity",
+]
 
 
 @pytest.mark.parametrize("name", PROBED)
@@ -200,16 +233,22 @@ def test_a_figure_without_rows_says_so_in_words(name, inputs, tmp_path):
     assert not figure.axes and figure.texts and "0 rows" in finding
 
 
-@pytest.mark.parametrize("name", ["audit_matrix", "audit_angle", "rotated", "alignment_diagnostics"])
+@pytest.mark.parametrize(
+    "name", ["audit_matrix", "audit_angle", "rotated", "alignment_diagnostics"]
+)
 def test_nothing_that_is_written_overlaps_with_thirty_methods(name, many):
     figure, _ = figures.load(name).draw(many)
     canvas = FigureCanvasAgg(figure)
     canvas.draw()
     for axis in figure.axes:
         upright = [
-            text for text in (*axis.get_yticklabels(), *axis.texts) if text.get_text() and not text.get_rotation()
+            text
+            for text in (*axis.get_yticklabels(), *axis.texts)
+            if text.get_text() and not text.get_rotation()
         ]
-        boxes = [Text.get_window_extent(text, canvas.get_renderer()) for text in upright]  # without leader lines
+        boxes = [
+            Text.get_window_extent(text, canvas.get_renderer()) for text in upright
+        ]  # without leader lines
         for number, box in enumerate(boxes):
             close = [b for b in boxes[:number] if b.shrunk(0.9, 0.7).overlaps(box.shrunk(0.9, 0.7))]
             assert not close, upright[number].get_text()
@@ -222,21 +261,37 @@ def test_initial_and_trained_counts_the_equivariant(drawn, inputs):
 
 
 def test_rollout_gives_the_best_after_the_last_step(drawn, inputs):
-    last = pd.read_csv(inputs["rollout"]).query("step == 100 and task == 'chain_k3'").groupby("method")["mse"].median()
+    last = (
+        pd.read_csv(inputs["rollout"])
+        .query("step == 100 and task == 'chain_k3'")
+        .groupby("method")["mse"]
+        .median()
+    )
     still = synthetic_tables.PERSISTENCE * 100**1.6
-    assert f"{last.idxmin()} is best with {three(last.min())} (no motion {still:.4f})" in drawn["rollout"][1]
-    assert f"{sum(last > 1.001 * still)} of {len(last)} methods do worse" in drawn["rollout"][1].split(";")[1]
+    assert (
+        f"{last.idxmin()} is best with {three(last.min())} (no motion {still:.4f})"
+        in drawn["rollout"][1]
+    )
+    assert (
+        f"{sum(last > 1.001 * still)} of {len(last)} methods do worse"
+        in drawn["rollout"][1].split(";")[1]
+    )
 
 
 def test_rollout_names_the_seeds_that_explode_and_when(inputs, tmp_path):
-    table = pd.read_csv(inputs["rollout"]).query("task == 'chain_k3' and method in ('egnn', 'e3nn', 'persistence')")
+    table = pd.read_csv(inputs["rollout"]).query(
+        "task == 'chain_k3' and method in ('egnn', 'e3nn', 'persistence')"
+    )
     still = table["mse"] / (1 - table["skill"])
     one = (table["method"] == "egnn") & (table["seed"] == 1) & (table["step"] >= 40)
     table.loc[one, "mse"], table.loc[one, "skill"] = 11 * still[one], -10.0
     table = table[~((table["method"] == "e3nn") & (table["step"] > 60 + 5 * table["seed"]))]
     table.to_csv(tmp_path / "rollout.csv", index=False)
     figure, text = figures.load("rollout").draw(inputs | {"rollout": tmp_path / "rollout.csv"})
-    assert "egnn (seed 1 of 2, after 40 steps)" in text and "e3nn (all seeds, after 61 to 66 steps)" in text
+    assert (
+        "egnn (seed 1 of 2, after 40 steps)" in text
+        and "e3nn (all seeds, after 61 to 66 steps)" in text
+    )
     assert "persistence (" not in text
     thin = [line for line in figure.axes[0].lines if line.get_linewidth() == 0.6]
     assert len(thin) == 5  # every seed
@@ -253,14 +308,27 @@ def test_physics_counts_those_that_stay_near_and_keep_their_bonds(drawn, inputs)
         .groupby("method")["predicted"]
         .apply(lambda p: p.isna().all())
     )
-    last = table.query("quantity == 'bond_length' and step == 100").groupby("method")["distance"].median()
+    last = (
+        table.query("quantity == 'bond_length' and step == 100")
+        .groupby("method")["distance"]
+        .median()
+    )
     off = (last > 0.036).sum() + 1  # and the one that ended before
     text = drawn["rollout_physics"][1].split(";")[1]
-    assert f"for 100 steps stay {within.sum()} (" in text and f"more than 10 % then with {off}," in text
-    assert "the energy of e3nn drifts least wrongly" in text and text.endswith("that of the truth by 0.100.")
+    assert (
+        f"for 100 steps stay {within.sum()} (" in text
+        and f"more than 10 % then with {off}," in text
+    )
+    assert "the energy of e3nn drifts least wrongly" in text and text.endswith(
+        "that of the truth by 0.100."
+    )
     assert " kJ/mol after " in text
     labels = {axis.get_ylabel() for axis in drawn["rollout_physics"][0].axes}
-    assert {"bond length\n(nm)", "drift of energy\n(kJ/mol)", "drift of momentum\n(u nm/ps)"} <= labels
+    assert {
+        "bond length\n(nm)",
+        "drift of energy\n(kJ/mol)",
+        "drift of momentum\n(u nm/ps)",
+    } <= labels
 
 
 def test_rollouts_of_a_single_step_are_no_picture(inputs, tmp_path):
@@ -283,7 +351,8 @@ def test_thirty_names_fit_below_the_physics(many):
 
 def test_the_floor_is_a_line_in_the_accuracy_that_says_what_it_is(drawn, inputs):
     names = {
-        axis.get_title(loc="left"): {text.get_text(): text for text in axis.texts} for axis in drawn["accuracy"][0].axes
+        axis.get_title(loc="left"): {text.get_text(): text for text in axis.texts}
+        for axis in drawn["accuracy"][0].axes
     }
     floors = pd.read_csv(inputs["floor"]).set_index("task")["floor"]
     assert names["chain_k1"]["floor"].get_position()[0] == pytest.approx(floors["chain_k1"])
@@ -302,7 +371,8 @@ def test_learning_curves_give_the_lowest_validation_error(drawn, inputs):
     for task, rows in table.groupby("task"):
         best = rows.sort_values("validation_mse").iloc[0]
         assert (
-            f"{task}: {best.method} at {three(best.validation_mse)} (epoch {best.epoch})" in drawn["learning_curves"][1]
+            f"{task}: {best.method} at {three(best.validation_mse)} (epoch {best.epoch})"
+            in drawn["learning_curves"][1]
         )
 
 
@@ -314,14 +384,19 @@ def test_cost_gives_the_time_of_the_most_accurate(drawn, metrics):
 
 
 def test_history_gain_compares_shortest_and_longest(drawn, metrics):
-    one, three_frames = (metrics[metrics["history"] == k].groupby("method")["mse"].mean().min() for k in (1, 3))
+    one, three_frames = (
+        metrics[metrics["history"] == k].groupby("method")["mse"].mean().min() for k in (1, 3)
+    )
     assert f"a factor of {one / three_frames:,.0f}" in drawn["history_gain"][1]
 
 
 def test_alignment_gives_the_largest_gain(drawn):
     text = drawn["alignment_diagnostics"][1]
     assert (
-        "2 of 6 alignments" in text and "(three_points and vector01)" in text and "1.3 %" in text and "by 11.0" in text
+        "2 of 6 alignments" in text
+        and "(three_points and vector01)" in text
+        and "1.3 %" in text
+        and "by 11.0" in text
     )
     assert "2 of these on degenerate points too" in text
 
@@ -343,12 +418,21 @@ def test_the_command_writes_three_files_the_same_twice(inputs, tmp_path):
         done = command("accuracy", *files, "--folder", tmp_path / folder)
         assert done.returncode == 0, done.stderr
     made = ["accuracy.json", "accuracy.png", "accuracy.svg"]
-    assert {p.name for p in (tmp_path / "one").iterdir()} == {*made, *(f".{name}.sha256" for name in made)}
+    assert {p.name for p in (tmp_path / "one").iterdir()} == {
+        *made,
+        *(f".{name}.sha256" for name in made),
+    }
     for path in (tmp_path / "one").iterdir():
         assert path.read_bytes() == (tmp_path / "two" / path.name).read_bytes()
     words = json.loads((tmp_path / "one" / "accuracy.json").read_text())
-    assert set(words) == {"caption", "finding", "title", "methods", "panels", "series"} and all(words.values())
-    summary = pd.read_csv(inputs["summary"]).query("train_size == 'all'").set_index(["task", "method"])["mse_mean"]
+    assert set(words) == {"caption", "finding", "title", "methods", "panels", "series"} and all(
+        words.values()
+    )
+    summary = (
+        pd.read_csv(inputs["summary"])
+        .query("train_size == 'all'")
+        .set_index(["task", "method"])["mse_mean"]
+    )
     for one in words["series"]:
         known = summary[words["panels"][one["panel"]]["title"], one["method"]]
         assert len(one["points"]) > 1 or one["points"][0][2] == pytest.approx(known, rel=1e-5)
@@ -367,19 +451,32 @@ def test_the_command_writes_three_files_the_same_twice(inputs, tmp_path):
 )
 def test_the_command_says_what_is_wrong(words, expected, tmp_path):
     done = command(*words, "--folder", tmp_path)
-    assert done.returncode == 1 and done.stderr.splitlines()[1].startswith("error: ") and expected in done.stderr
+    assert (
+        done.returncode == 1
+        and done.stderr.splitlines()[1].startswith("error: ")
+        and expected in done.stderr
+    )
     assert not list(tmp_path.iterdir())
 
 
 def test_of_a_large_study_a_part_is_drawn_that_says_so(inputs, tmp_path):
     summary = pd.read_csv(inputs["summary"])
-    more = [summary.assign(task=summary["task"] + f"_{n}", method=summary["method"] + f"_{n}") for n in range(20)]
+    more = [
+        summary.assign(task=summary["task"] + f"_{n}", method=summary["method"] + f"_{n}")
+        for n in range(20)
+    ]
     large = pd.concat(more)
     (tmp_path / "study").mkdir()
     large.to_csv(tmp_path / "study/summary.csv", index=False)
     paths, words = part(inputs | {"summary": tmp_path / "study/summary.csv"}, tmp_path)
-    drawn, n_tasks, n_methods = pd.read_csv(paths["summary"]), large["task"].nunique(), large["method"].nunique()
-    assert n_tasks > TASKS and words.startswith(f"Shown are {TASKS} of {n_tasks} tasks and {METHODS} of {n_methods}")
+    drawn, n_tasks, n_methods = (
+        pd.read_csv(paths["summary"]),
+        large["task"].nunique(),
+        large["method"].nunique(),
+    )
+    assert n_tasks > TASKS and words.startswith(
+        f"Shown are {TASKS} of {n_tasks} tasks and {METHODS} of {n_methods}"
+    )
     assert list(drawn["task"].unique()) == list(large["task"].unique()[:TASKS])
     best = large[large["task"].isin(drawn["task"])].groupby("task")["mse_mean"].min()
     pd.testing.assert_series_equal(drawn.groupby("task")["mse_mean"].min(), best)
@@ -399,7 +496,8 @@ def test_errors_are_compared_with_what_the_cheaper_method_spent():
     ]
     costs = [("a", 8.0, 100.0), ("b", 4.0, 400.0)]
     metrics = [
-        {"task": "t", "method": m, "train_size": "all", "seed": 0, "train_seconds": s, "flops": f} for m, s, f in costs
+        {"task": "t", "method": m, "train_size": "all", "seed": 0, "train_seconds": s, "flops": f}
+        for m, s, f in costs
     ]
     table = compute.curves(pd.DataFrame(metrics), pd.DataFrame(rows))
     # after 4 s, a has done two epochs and b all four; after 100 operations a all four and b one

@@ -43,15 +43,26 @@ def molecule(tmp_path):
 
 @pytest.mark.parametrize("name", ["a.npy", "a.npz"])
 def test_numpy_files(tmp_path, name):
-    np.save(tmp_path / name, PLANAR) if name.endswith("npy") else np.savez(tmp_path / name, arr=PLANAR)
-    read = read_file({"path": str(tmp_path / name), "time_step": 0.5, "length_unit": "nm", "time_unit": "ps"})
+    np.save(tmp_path / name, PLANAR) if name.endswith("npy") else np.savez(
+        tmp_path / name, arr=PLANAR
+    )
+    read = read_file(
+        {"path": str(tmp_path / name), "time_step": 0.5, "length_unit": "nm", "time_unit": "ps"}
+    )
     np.testing.assert_array_equal(read.position, PLANAR)
     np.testing.assert_array_equal(read.time, np.arange(9) * 0.5)
-    assert (read.length_unit, read.time_unit, read.bonds) == ("nm", "ps", None) and not read.episode.any()
+    assert (read.length_unit, read.time_unit, read.bonds) == (
+        "nm",
+        "ps",
+        None,
+    ) and not read.episode.any()
 
 
 def test_integers_become_floats(tmp_path):
-    assert from_arrays({"position": np.ones((2, 3, 2), dtype=np.int32)}, "a", {}).position.dtype == np.float64
+    assert (
+        from_arrays({"position": np.ones((2, 3, 2), dtype=np.int32)}, "a", {}).position.dtype
+        == np.float64
+    )
 
 
 def test_key_of_several_arrays(tmp_path):
@@ -73,14 +84,19 @@ def test_damaged_numpy_files(tmp_path, name, content):
 
 def test_pickled_objects_are_refused(tmp_path):
     np.save(tmp_path / "a.npy", np.array([{"a": 1}], dtype=object), allow_pickle=True)
-    with pytest.raises(ValueError, match="holds Python objects, which are never unpickled; save trials .*np.stack"):
+    with pytest.raises(
+        ValueError, match="holds Python objects, which are never unpickled; save trials .*np.stack"
+    ):
         read_file({"path": str(tmp_path / "a.npy")})
 
 
 @pytest.mark.parametrize(
     ("position", "expected"),
     [
-        (np.where(np.arange(9)[:, None, None] == 4, np.nan, PLANAR), "npy: 8 positions are not finite.*frame 4"),
+        (
+            np.where(np.arange(9)[:, None, None] == 4, np.nan, PLANAR),
+            "npy: 8 positions are not finite.*frame 4",
+        ),
         (np.zeros((9, 4)), r"npy: positions of shape \(9, 4\); expected"),
         (np.zeros((9, 4, 5)), r"npy: positions of shape \(9, 4, 5\); expected"),
         (np.zeros((0, 4, 2)), r"npy: positions of shape \(0, 4, 2\); expected"),
@@ -100,7 +116,11 @@ def test_declared_bonds_and_frames():
     own = Trajectory(PLANAR, np.zeros(9, int), np.arange(9.0), bonds=np.array([[0, 3]]))
     assert declared.apply(own, "a", {}).bonds.tolist() == [[0, 3]]
     assert declared.apply(own, "a", {"bonds": "none"}).bonds is None
-    assert declared.apply(own, "a", {"bonds": "chain", "frames": 9}).bonds.tolist() == [[0, 1], [1, 2], [2, 3]]
+    assert declared.apply(own, "a", {"bonds": "chain", "frames": 9}).bonds.tolist() == [
+        [0, 1],
+        [1, 2],
+        [2, 3],
+    ]
     with pytest.raises(ValueError, match="a: 9 frames, but the source declares `frames: 10`"):
         declared.apply(own, "a", {"frames": 10})
     with pytest.raises(ValueError, match="Did you mean 'chain'"):
@@ -109,7 +129,12 @@ def test_declared_bonds_and_frames():
 
 def test_our_own_file_keeps_everything(tmp_path):
     written = Trajectory(
-        PLANAR, np.repeat([0, 1], [4, 5]), np.arange(9.0), velocity=PLANAR * 2, species=np.arange(4), mass=np.ones(4)
+        PLANAR,
+        np.repeat([0, 1], [4, 5]),
+        np.arange(9.0),
+        velocity=PLANAR * 2,
+        species=np.arange(4),
+        mass=np.ones(4),
     )
     files.write(tmp_path / "a.h5", written)
     read = read_file({"path": str(tmp_path / "a.h5")})
@@ -120,7 +145,9 @@ def test_our_own_file_keeps_everything(tmp_path):
 def test_mdanalysis_trajectory_with_topology(molecule):
     read = read_file(molecule)
     np.testing.assert_array_equal(read.position, SPACE.astype(np.float32))  # DCD holds float32
-    np.testing.assert_allclose(read.time, np.arange(6) * 2.5, rtol=1e-5)  # DCD holds the step in float32, AKMA units
+    np.testing.assert_allclose(
+        read.time, np.arange(6) * 2.5, rtol=1e-5
+    )  # DCD holds the step in float32, AKMA units
     assert (read.length_unit, read.time_unit) == ("Angstrom", "ps")
     assert read.bonds.tolist() == [[0, 1], [1, 2], [2, 3]] and read.species.tolist() == [0, 0, 0, 1]
 
@@ -179,7 +206,10 @@ def test_damaged_hdf5_file(tmp_path):
 
 def test_uneven_frames_are_refused(tmp_path, molecule):
     time = np.array([0, 1, 2, 3, 4, 7.0])
-    files.write(tmp_path / "a.h5", Trajectory(SPACE, np.zeros(6, int), time, length_unit="nm", time_unit="ps"))
+    files.write(
+        tmp_path / "a.h5",
+        Trajectory(SPACE, np.zeros(6, int), time, length_unit="nm", time_unit="ps"),
+    )
     with h5py.File(tmp_path / "a.h5", "a") as file:
         del file["parameters"]
     with pytest.raises(ValueError, match="expected evenly spaced frames"):
@@ -215,7 +245,9 @@ def test_script_reports_an_error_without_traceback(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["a.npz"]
 
 
-@pytest.mark.skipif(not CHAPTER_DATA.exists(), reason=f"the chapters' data are not at {CHAPTER_DATA}")
+@pytest.mark.skipif(
+    not CHAPTER_DATA.exists(), reason=f"the chapters' data are not at {CHAPTER_DATA}"
+)
 def test_the_chapters_trajectory():
     read = read_file({"path": str(CHAPTER_DATA), "array": "arr"})
     in_space = np.pad(read.position, [(0, 0), (0, 0), (0, 1)])

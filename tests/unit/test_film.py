@@ -28,18 +28,26 @@ def test_a_turn_of_more_than_90_degrees_is_a_jump_and_less_is_none():
     rotation = turning(np.concatenate([[0], np.cumsum(steps)]))
     between = Rotation.from_matrix(rotation[1:] @ rotation[:-1].swapaxes(1, 2)).magnitude()
     found = film.jumps(rotation, np.zeros(7))
-    assert found.tolist() == [False, *(between > np.pi / 2)] == [False, False, False, True, False, True, False]
+    assert (
+        found.tolist()
+        == [False, *(between > np.pi / 2)]
+        == [False, False, False, True, False, True, False]
+    )
 
 
 def test_a_change_of_handedness_is_a_jump_and_a_new_episode_is_none():
-    rotation = np.stack([np.eye(3), np.diag([1.0, 1, -1]), np.diag([1.0, 1, -1]), np.diag([-1.0, -1, 1])])
+    rotation = np.stack(
+        [np.eye(3), np.diag([1.0, 1, -1]), np.diag([1.0, 1, -1]), np.diag([-1.0, -1, 1])]
+    )
     assert film.jumps(rotation, np.zeros(4)).tolist() == [False, True, False, True]
     assert film.jumps(rotation, np.array([0, 0, 0, 1])).tolist() == [False, True, False, False]
 
 
 def test_losing_an_axis_or_turning_the_one_that_is_left_is_a_jump_and_keeping_it_is_none():
     collinear = np.diag([1.0, 0, 0])
-    rotation = np.stack([np.eye(3), collinear, collinear, -collinear, np.zeros((3, 3)), np.zeros((3, 3))])
+    rotation = np.stack(
+        [np.eye(3), collinear, collinear, -collinear, np.zeros((3, 3)), np.zeros((3, 3))]
+    )
     assert film.jumps(rotation, np.zeros(6)).tolist() == [False, True, False, True, True, False]
 
 
@@ -78,7 +86,11 @@ def files(tmp_path_factory) -> dict[str, Path]:
     rotation[:, 0, range(3), range(3)] = np.stack([sign, sign, np.ones(45)], 1)
     inside = replace(world, position=position @ rotation[:, 0].swapaxes(1, 2))
     trajectory.write(
-        folder / "flipping.h5", inside, rotation=rotation, origin=np.zeros((45, 3)), weight=np.ones((45, 1))
+        folder / "flipping.h5",
+        inside,
+        rotation=rotation,
+        origin=np.zeros((45, 3)),
+        weight=np.ones((45, 1)),
     )
     return {"world": folder / "lifted.h5", "flipping": folder / "flipping.h5"}
 
@@ -96,7 +108,9 @@ def red(picture: Image.Image) -> float:
 def test_the_command_writes_a_looping_film_that_flashes_at_each_jump(files, tmp_path):
     output = tmp_path / "film.gif"
     aligned = f"flipping={files['flipping']}"
-    done = command("--trajectory", files["world"], "--aligned", aligned, "--frames", 40, "--output", output)
+    done = command(
+        "--trajectory", files["world"], "--aligned", aligned, "--frames", 40, "--output", output
+    )
     assert done.returncode == 0, done.stderr
     with Image.open(output) as gif:
         assert gif.n_frames == 40 and gif.info["loop"] == 0
@@ -114,7 +128,18 @@ def test_the_command_writes_a_looping_film_that_flashes_at_each_jump(files, tmp_
 
 def test_the_command_says_what_is_wrong(files, tmp_path):
     absent = command("--trajectory", tmp_path / "none.h5", "--output", tmp_path / "x.gif")
-    assert absent.returncode == 1 and "no such file" in absent.stderr and "Traceback" not in absent.stderr
-    plain = command("--trajectory", files["world"], "--aligned", f"a={files['world']}", "--output", tmp_path / "x.gif")
+    assert (
+        absent.returncode == 1
+        and "no such file" in absent.stderr
+        and "Traceback" not in absent.stderr
+    )
+    plain = command(
+        "--trajectory",
+        files["world"],
+        "--aligned",
+        f"a={files['world']}",
+        "--output",
+        tmp_path / "x.gif",
+    )
     assert plain.returncode == 1 and "no observable `rotation`" in plain.stderr
     assert not list(tmp_path.iterdir())

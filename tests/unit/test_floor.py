@@ -1,4 +1,5 @@
-"""The floor of a task, against closed forms of Langevin's equation, against brute force, and where there is none."""
+"""The floor of a task, against closed forms of Langevin's equation, against brute force, and where
+there is none."""
 
 import json
 from dataclasses import asdict, replace
@@ -23,9 +24,16 @@ from equitraj.report.floor import hopeless, unsolvable
 
 SPLIT = {"by": "time", "train": 0.4, "validation": 0.1, "test": 0.5}
 ONE, TWO = ({"source": "s", "history": k, "lag": 1, "split": SPLIT} for k in (1, 2))
-# two beads on a spring that is hardly there, without repulsion, are free: their distance is of no consequence
+# two beads on a spring that is hardly there, without repulsion, are free: their distance is of no
+# consequence
 FREE = bead_chain.Options(
-    beads=2, bond_stiffness=1e-12, repulsion=0.0, friction=2.0, stride=100, equilibration_steps=100, dimensions=3
+    beads=2,
+    bond_stiffness=1e-12,
+    repulsion=0.0,
+    friction=2.0,
+    stride=100,
+    equilibration_steps=100,
+    dimensions=3,
 )
 
 
@@ -37,14 +45,17 @@ def made(module, options, frames: int, how: str = "zeros") -> Trajectory:
 
 
 def free_variance(options, has_velocity: bool, coordinates: int = 3) -> float:
-    """Of the displacement of a free particle over a frame (Uhlenbeck and Ornstein, Phys. Rev. 36, 823 (1930)).
+    """Of the displacement of a free particle over a frame (Uhlenbeck and Ornstein, Phys. Rev. 36,
+    823 (1930)).
 
     The mean over three coordinates, of which so many move.
     """
     kt, rate = GAS_CONSTANT * options.temperature, options.friction
     t = options.stride * options.time_step
     total = 2 * kt / (options.mass * rate**2) * (rate * t - 1 + np.exp(-rate * t))
-    known = kt / options.mass * ((1 - np.exp(-rate * t)) / rate) ** 2  # what the velocity tells of it
+    known = (
+        kt / options.mass * ((1 - np.exp(-rate * t)) / rate) ** 2
+    )  # what the velocity tells of it
     return coordinates / 3 * (total - known if has_velocity else total)
 
 
@@ -70,7 +81,9 @@ def test_without_velocities_the_variance_is_that_of_openmm_with_its_own_velociti
     ours = floor.variances(system, trajectory, newest, 1, False, 400, 5)
     theirs = []
     for frame in newest:
-        integrator = openmm.LangevinMiddleIntegrator(options.temperature, options.friction, options.time_step)
+        integrator = openmm.LangevinMiddleIntegrator(
+            options.temperature, options.friction, options.time_step
+        )
         integrator.setRandomNumberSeed(11)
         platform = openmm.Platform.getPlatformByName("Reference")
         context, ends = openmm.Context(bead_chain._system(options), integrator, platform), []
@@ -88,10 +101,16 @@ def test_several_frames_bound_from_below_what_one_frame_leaves():
     trajectory = made(bead_chain, bead_chain.Options(equilibration_steps=2000), 120)
     one, two = floor.floor(trajectory, ONE), floor.floor(trajectory, TWO)
     shown = floor.floor(trajectory, ONE | {"inputs": ["velocity"]})
-    assert two.floor < 1e-3 * one.floor and (one.kind, two.kind, shown.kind) == ("exact", "lower bound", "exact")
+    assert two.floor < 1e-3 * one.floor and (one.kind, two.kind, shown.kind) == (
+        "exact",
+        "lower bound",
+        "exact",
+    )
     assert shown.floor == pytest.approx(two.floor, rel=0.2)
     step = trajectory.position[61:] - trajectory.position[60:-1]
-    assert one.floor == pytest.approx(np.square(step).mean(), rel=0.3)  # nearly all of the motion is unknown
+    assert one.floor == pytest.approx(
+        np.square(step).mean(), rel=0.3
+    )  # nearly all of the motion is unknown
 
 
 def test_it_is_the_same_in_any_plane():
@@ -99,12 +118,17 @@ def test_it_is_the_same_in_any_plane():
     flat, turned = (made(bead_chain, options, 60, how) for how in ("zeros", "random_plane"))
     assert np.ptp(turned.position[..., 2]) > 0.1
     for task in (ONE, TWO):
-        assert floor.floor(turned, task).floor == pytest.approx(floor.floor(flat, task).floor, rel=1e-6)
+        assert floor.floor(turned, task).floor == pytest.approx(
+            floor.floor(flat, task).floor, rel=1e-6
+        )
 
 
 def test_in_a_field_the_chain_is_simulated_again_in_the_same_field():
-    """Without noise every state of every episode goes on as it went; it would not where the field pointed elsewhere."""
-    options = bead_chain.Options(dimensions=3, field=200.0, friction=0.0, equilibration_steps=2000, episodes=3)
+    """Without noise every state of every episode goes on as it went; it would not where the field
+    pointed elsewhere."""
+    options = bead_chain.Options(
+        dimensions=3, field=200.0, friction=0.0, equilibration_steps=2000, episodes=3
+    )
     trajectory = made(bead_chain, options, 60)
     system, newest = simulated.simulated(trajectory), np.array([5, 25, 45])
     ends = system.again(trajectory.position[newest], trajectory.velocity[newest], 2, 1, {})
@@ -137,7 +161,9 @@ def test_what_cannot_be_told_is_said(chain):
         floor.floor(replace(trajectory, velocity=None), TWO)
     assert floor.floor(replace(trajectory, velocity=None), ONE).floor > 0  # one frame needs none
     copied = replace(trajectory, provenance=trajectory.provenance | {"source": {"kind": "file"}})
-    with pytest.raises(floor.Unknown, match="not simulated"):  # it may be a part of it, with another stride
+    with pytest.raises(
+        floor.Unknown, match="not simulated"
+    ):  # it may be a part of it, with another stride
         floor.floor(copied, ONE)
 
 
@@ -164,7 +190,9 @@ def test_every_system_that_can_be_simulated_again_follows_the_contract(name):
 def test_a_motion_without_chance_has_the_floor_zero_where_the_task_shows_velocities():
     trajectory = made(n_body, n_body.Options(episodes=8, equilibration_steps=100), 32)
     split = {"by": "episode", "train": 4, "validation": 2, "test": 2}
-    found = floor.floor(trajectory, {"history": 1, "lag": 2, "inputs": ["velocity", "charge"], "split": split})
+    found = floor.floor(
+        trajectory, {"history": 1, "lag": 2, "inputs": ["velocity", "charge"], "split": split}
+    )
     assert (found.floor, found.kind) == (0, floor.EXACT)
     with pytest.raises(floor.Unknown, match="velocities are needed"):
         floor.floor(trajectory, {"history": 1, "lag": 2, "split": split})
@@ -184,7 +212,9 @@ def test_the_interval_covers_the_mean_of_blocks_that_are_alike():
         values = np.repeat(rng.normal(1, 0.3, 20), 10) + 0.01 * rng.normal(size=200)
         low, high = floor.interval(values)
         held += low <= 1 <= high
-    assert held >= 200 * 0.95 - 4 * np.sqrt(200 * 0.95 * 0.05) - 4  # percentiles of 20 blocks are a little narrow
+    assert (
+        held >= 200 * 0.95 - 4 * np.sqrt(200 * 0.95 * 0.05) - 4
+    )  # percentiles of 20 blocks are a little narrow
     assert floor.interval(np.ones(2)) == (None, None)
 
 
@@ -193,7 +223,13 @@ def test_the_command_writes_a_row_for_each_task(chain, tmp_path):
     files.write(tmp_path / "other/lifted.h5", chain)
     tasks = {"a": ONE, "b": TWO, "c": ONE | {"source": "other"}}
     (tmp_path / "tasks.json").write_text(json.dumps(tasks))
-    words = ["--tasks", tmp_path / "tasks.json", "--output", tmp_path / "floor.csv", "--trajectories"]
+    words = [
+        "--tasks",
+        tmp_path / "tasks.json",
+        "--output",
+        tmp_path / "floor.csv",
+        "--trajectories",
+    ]
     paths = [tmp_path / "s/lifted.h5", tmp_path / "other/lifted.h5"]
     called("floor.py", *words, *paths).check_returncode()
     table = pd.read_csv(tmp_path / "floor.csv")
@@ -201,16 +237,33 @@ def test_the_command_writes_a_row_for_each_task(chain, tmp_path):
     assert list(table["kind"]) == ["exact", "lower bound", "unknown: not simulated"]
     assert table["floor"].notna().tolist() == [True, True, False]
     done = called("floor.py", *words, paths[0])
-    assert done.returncode == 1 and "error: --trajectories: no other/lifted.h5, which task c is on" in done.stderr
+    assert (
+        done.returncode == 1
+        and "error: --trajectories: no other/lifted.h5, which task c is on" in done.stderr
+    )
 
 
 def rows(**values) -> pd.DataFrame:
-    given = {"task": "t", "floor": 0.9, "low": 0.85, "high": 0.95, "kind": "exact", "states": 9, "repetitions": 8}
+    given = {
+        "task": "t",
+        "floor": 0.9,
+        "low": 0.85,
+        "high": 0.95,
+        "kind": "exact",
+        "states": 9,
+        "repetitions": 8,
+    }
     return pd.DataFrame([given | values])
 
 
 SUMMARY = pd.DataFrame(
-    {"task": "t", "method": ["m", "n"], "train_size": "all", "mse_persistence": 1.0, "mse_mean": [0.97, 0.98]}
+    {
+        "task": "t",
+        "method": ["m", "n"],
+        "train_size": "all",
+        "mse_persistence": 1.0,
+        "mse_mean": [0.97, 0.98],
+    }
 )
 
 

@@ -1,12 +1,23 @@
 """Each claim of each alignment, on random, planar and degenerate points, to the noise floor.
 
-A claim is tested as a user meets it: the equivariance of back(model(into(x))) with a nonlinear model that has no
-symmetry of its own (or only that under permutations, where the alignment must not take it away).
+A claim is tested as a user meets it: the equivariance of back(model(into(x))) with a nonlinear
+model that has no symmetry of its own (or only that under permutations, where the alignment must not
+take it away).
 """
 
 import numpy as np
 import pytest
-from equivariance import BATCH, HISTORY, KINDS, equivariance_error, fitted, haar, history_of, level, predict
+from equivariance import (
+    BATCH,
+    HISTORY,
+    KINDS,
+    equivariance_error,
+    fitted,
+    haar,
+    history_of,
+    level,
+    predict,
+)
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -36,7 +47,8 @@ each_variant = pytest.mark.parametrize(("name", "options"), VARIANTS)
 
 
 def is_tested(name: str, alignment, generator: str, wanted: str, kind: str = "random") -> bool:
-    # the eigensolver's signs break the chapter's claim for rotations, and any claim where rounding chooses them
+    # the eigensolver's signs break the chapter's claim for rotations, and any claim where rounding
+    # chooses them
     if name == "principal_axes" and (generator == "rotation" or kind in ("collinear", "symmetric")):
         return False
     return level(alignment, generator) == wanted
@@ -52,7 +64,9 @@ def test_every_exact_claim_holds_to_the_noise_floor(name, options, kind, seed):
     for generator in GENERATORS:
         if is_tested(name, alignment, generator, "exact", kind):
             error = equivariance_error(alignment, reference, history, generator, seed)
-            assert np.median(error) < MEDIAN * (20 if generator == "translation" else 1), generator  # shifts of 10
+            assert np.median(error) < MEDIAN * (20 if generator == "translation" else 1), (
+                generator
+            )  # shifts of 10
             assert error.max() < WORST, generator
 
 
@@ -75,16 +89,24 @@ def test_into_and_back_is_the_identity_and_keeps_distances(name, options):
     inside = frames.into(history)
     np.testing.assert_allclose(frames.back(inside), history, atol=ROUNDING)
     np.testing.assert_allclose(frames.weight.sum(1), 1, rtol=ROUNDING)
-    distance = np.linalg.norm(history[:, :, 0] - history[:, :, 3], axis=-1).repeat(frames.weight.shape[1], axis=0)
-    np.testing.assert_allclose(np.linalg.norm(inside[:, :, 0] - inside[:, :, 3], axis=-1), distance, rtol=1e-10)
+    distance = np.linalg.norm(history[:, :, 0] - history[:, :, 3], axis=-1).repeat(
+        frames.weight.shape[1], axis=0
+    )
+    np.testing.assert_allclose(
+        np.linalg.norm(inside[:, :, 0] - inside[:, :, 3], axis=-1), distance, rtol=1e-10
+    )
     improper = np.linalg.det(frames.rotation) < 0
-    assert improper.any() == (alignment.reflection != "no")  # no reflection enters where none is claimed
+    assert improper.any() == (
+        alignment.reflection != "no"
+    )  # no reflection enters where none is claimed
 
 
 @each_variant
 @pytest.mark.parametrize("n_points", [1, 2, 3])
 @pytest.mark.parametrize("value", ["distinct", "coincident", "not finite"])
-def test_few_coincident_or_lost_points_raise_nothing_and_make_no_nan(name, options, n_points, value):
+def test_few_coincident_or_lost_points_raise_nothing_and_make_no_nan(
+    name, options, n_points, value
+):
     if name == "vector01" and n_points == 1:
         pytest.skip("it needs two points")
     alignment = load_alignment(name, options if name != "gram_schmidt" else {"points": (0, 1)})
@@ -94,14 +116,22 @@ def test_few_coincident_or_lost_points_raise_nothing_and_make_no_nan(name, optio
         return
     history = np.random.default_rng(0).normal(size=(4, HISTORY, n_points, 3))
     reference = alignment.fit(history[:, -1])
-    history = history if value == "distinct" else np.full_like(history, 3.7 if value == "coincident" else np.inf)
+    history = (
+        history
+        if value == "distinct"
+        else np.full_like(history, 3.7 if value == "coincident" else np.inf)
+    )
     with np.errstate(invalid="ignore"):
         frames = alignment.frames(history, reference)
-    assert value == "not finite" or all(np.isfinite(a).all() for a in (frames.rotation, frames.origin, frames.weight))
+    assert value == "not finite" or all(
+        np.isfinite(a).all() for a in (frames.rotation, frames.origin, frames.weight)
+    )
 
 
 @pytest.mark.parametrize(("name", "options"), ROTATING)
-def test_points_that_determine_no_axis_give_the_average_over_all_that_leave_them_in_place(name, options):
+def test_points_that_determine_no_axis_give_the_average_over_all_that_leave_them_in_place(
+    name, options
+):
     """On a line the prediction stays on it; where all points coincide it is their place."""
     alignment, reference = fitted(name, options)
     line = history_of("collinear", 3)
@@ -109,7 +139,9 @@ def test_points_that_determine_no_axis_give_the_average_over_all_that_leave_them
     direction = axes.unit(newest[:, 1] - newest[:, 0], np.zeros(BATCH))
     moved = predict(alignment, reference, line) - newest.mean(1, keepdims=True)
     across = moved - (moved @ direction[:, :, None]) * direction[:, None]
-    np.testing.assert_allclose(across, 0, atol=1e-9)  # rounding of the direction over the length of the line
+    np.testing.assert_allclose(
+        across, 0, atol=1e-9
+    )  # rounding of the direction over the length of the line
     spot = history_of("coincident", 4)
     np.testing.assert_allclose(predict(alignment, reference, spot), spot[:, -1], atol=ROUNDING)
 
@@ -121,7 +153,8 @@ def test_principal_axes_break_their_claim_for_rotations():
 
 
 class Folded(principal_axes_signed.Alignment):
-    """A reflection folded in: the third axis with the sign that the eigensolver returns, right-handed or not."""
+    """A reflection folded in: the third axis with the sign that the eigensolver returns,
+    right-handed or not."""
 
     def frames(self, position, reference=None, rng=None):
         frames = super().frames(position)
@@ -132,8 +165,14 @@ class Folded(principal_axes_signed.Alignment):
 
 def test_a_reflection_folded_into_an_alignment_is_caught():
     history = history_of("random", 2)
-    error = {c: equivariance_error(c(), None, history, "rotation") for c in (Folded, principal_axes_signed.Alignment)}
-    assert np.mean(error[Folded] > 0.01) > 0.25 and error[principal_axes_signed.Alignment].max() < WORST
+    error = {
+        c: equivariance_error(c(), None, history, "rotation")
+        for c in (Folded, principal_axes_signed.Alignment)
+    }
+    assert (
+        np.mean(error[Folded] > 0.01) > 0.25
+        and error[principal_axes_signed.Alignment].max() < WORST
+    )
     assert (np.linalg.det(Folded().frames(history).rotation) < 0).any()
 
 
@@ -153,13 +192,19 @@ def test_claims_in_expectation_hold_for_the_mean_over_many_draws(name, options, 
     plain = predict(alignment, None, one.repeat(draws, 0), rng=rng) @ turn
     turned = predict(alignment, None, (one @ turn).repeat(draws, 0), rng=rng)
     standard_error = np.sqrt((plain.var(0) + turned.var(0)) / draws)
-    assert np.abs(plain.mean(0) - turned.mean(0)).max() < 4.5 * standard_error.max()  # 18 coordinates: once in 10^4
-    assert standard_error.max() < 0.03 < np.abs(plain[0] - turned[0]).max()  # a single draw is far off
+    assert (
+        np.abs(plain.mean(0) - turned.mean(0)).max() < 4.5 * standard_error.max()
+    )  # 18 coordinates: once in 10^4
+    assert (
+        standard_error.max() < 0.03 < np.abs(plain[0] - turned[0]).max()
+    )  # a single draw is far off
 
 
 @pytest.mark.parametrize("reflections", [False, True])
 def test_the_mean_over_the_draws_of_one_frame_is_frame_averaging(reflections):
     options, history = {"reflections": reflections}, history_of("random", 8)[:1]
-    drawn = predict(load_alignment("stochastic_frame_averaging", options), None, history.repeat(4000, 0))
+    drawn = predict(
+        load_alignment("stochastic_frame_averaging", options), None, history.repeat(4000, 0)
+    )
     exact = predict(load_alignment("frame_averaging", options), None, history)[0]
     assert np.abs(drawn.mean(0) - exact).max() < 4.5 * (drawn.std(0) / np.sqrt(4000)).max()

@@ -1,4 +1,5 @@
-"""The fast network of gated convolutions is e3nn's own, weight by weight; lists of neighbours give what pairs do."""
+"""The fast network of gated convolutions is e3nn's own, weight by weight; lists of neighbours give
+what pairs do."""
 
 from functools import cache
 
@@ -26,7 +27,9 @@ IRREPS = {  # hidden irreps, lmax, layers, past displacements, scalars
     "odd gates": ("2x0o + 4x1e", 1, 2, 2, 0),
 }
 N, B = 6, 3
-called = eqx.filter_jit(lambda network, inputs: network(inputs))  # one program in place of one for each operation
+called = eqx.filter_jit(
+    lambda network, inputs: network(inputs)
+)  # one program in place of one for each operation
 prepared = eqx.filter_jit(lambda network, inputs: network.apply(network.prepare(inputs)))
 
 
@@ -36,7 +39,9 @@ def shape_of(displacements: int, scalars: int, n_points: int = N) -> Shape:
     return Shape(n_points, displacements, scalars, statistics)
 
 
-def inputs_of(displacements: int, scalars: int, n_points: int = N, scale: float = 1.0) -> dict[str, np.ndarray]:
+def inputs_of(
+    displacements: int, scalars: int, n_points: int = N, scale: float = 1.0
+) -> dict[str, np.ndarray]:
     rng = np.random.default_rng(1)
     found = {
         "position": scale * rng.normal(size=(B, n_points, 3)),
@@ -64,7 +69,9 @@ def fast_of(network: Network, options: dict, shape: Shape, dtype: str) -> gate_p
     from equitraj.training.jax import with_arrays
 
     weights = gate_points.adopted({k: v.numpy() for k, v in network.state_dict().items()})
-    return with_arrays(gate_points.build(Hyperparameters(**options), shape, jax.random.key(0)), weights, dtype)
+    return with_arrays(
+        gate_points.build(Hyperparameters(**options), shape, jax.random.key(0)), weights, dtype
+    )
 
 
 def answer(network: Network, inputs: dict[str, np.ndarray]) -> np.ndarray:
@@ -91,7 +98,9 @@ def test_weights_of_e3nn_give_its_outputs(name, dtype, tolerance):
     expected = answer(network, inputs)
     found = np.asarray(called(fast, {k: jnp.asarray(v, dtype) for k, v in inputs.items()}))
     # rounding of sums of hundreds of terms: 1e-16 and 1e-7 each
-    assert found.dtype == dtype and np.abs(found - expected).max() < tolerance * np.abs(expected).max()
+    assert (
+        found.dtype == dtype and np.abs(found - expected).max() < tolerance * np.abs(expected).max()
+    )
 
 
 @pytest.mark.parametrize("name", IRREPS)
@@ -100,14 +109,21 @@ def test_weights_go_back_to_e3nn(name):
 
     hidden, lmax, layers, displacements, scalars = IRREPS[name]
     options = {"irreps_hidden": hidden, "lmax": lmax, "layers": layers, "radial_neurons": 16}
-    fast = gate_points.build(Hyperparameters(**options), shape_of(displacements, scalars), jax.random.key(3))
+    fast = gate_points.build(
+        Hyperparameters(**options), shape_of(displacements, scalars), jax.random.key(3)
+    )
     network = reference(name)
     drawn = {k: v.clone() for k, v in network.state_dict().items()}
-    weights = {k: torch.tensor(v, dtype=torch.float64) for k, v in gate_points.exported(named_arrays(fast)).items()}
+    weights = {
+        k: torch.tensor(v, dtype=torch.float64)
+        for k, v in gate_points.exported(named_arrays(fast)).items()
+    }
     assert set(weights) == {k for k, _ in network.named_parameters()}
     network.load_state_dict(weights, strict=False)
     inputs = inputs_of(displacements, scalars)
-    fast = eqx.tree_at(lambda n: n.weights, fast, {k: v.astype("float64") for k, v in fast.weights.items()})
+    fast = eqx.tree_at(
+        lambda n: n.weights, fast, {k: v.astype("float64") for k, v in fast.weights.items()}
+    )
     found = np.asarray(called(fast, {k: jnp.asarray(v) for k, v in inputs.items()}))
     expected = answer(network, inputs)
     network.load_state_dict(drawn)
@@ -120,14 +136,22 @@ def test_wigner_tensors_harmonics_and_generators_are_those_of_e3nn():
         for l2 in range(5):
             for l3 in range(abs(l1 - l2), min(l1 + l2, 4) + 1):
                 # both are exact up to rounding of numbers below 1
-                np.testing.assert_allclose(_irreps.wigner_3j(l1, l2, l3), o3.wigner_3j(l1, l2, l3).numpy(), atol=1e-14)
+                np.testing.assert_allclose(
+                    _irreps.wigner_3j(l1, l2, l3), o3.wigner_3j(l1, l2, l3).numpy(), atol=1e-14
+                )
     unit = np.random.default_rng(0).normal(size=(20, 3))
     unit /= np.linalg.norm(unit, axis=1, keepdims=True)
     found = np.ones((20, 1))
     for degree in range(5):
-        expected = o3.spherical_harmonics(degree, torch.tensor(unit), True, normalization="component").numpy()
-        np.testing.assert_allclose(found, expected, atol=1e-13)  # rounding of numbers up to 3, through four products
-        np.testing.assert_allclose(_irreps.generators(degree), so3_generators(degree).numpy(), atol=1e-13)
+        expected = o3.spherical_harmonics(
+            degree, torch.tensor(unit), True, normalization="component"
+        ).numpy()
+        np.testing.assert_allclose(
+            found, expected, atol=1e-13
+        )  # rounding of numbers up to 3, through four products
+        np.testing.assert_allclose(
+            _irreps.generators(degree), so3_generators(degree).numpy(), atol=1e-13
+        )
         found = np.einsum("ni,nk,ikm->nm", unit, found, _irreps.harmonics_step(degree))
 
 
@@ -140,7 +164,11 @@ def listed(inputs: dict[str, np.ndarray], cutoff: float) -> dict[str, np.ndarray
     length = max(map(len, pairs)) + 3
     padded = np.stack([np.concatenate([p, np.full((length - len(p), 2), n_points)]) for p in pairs])
     more = {"senders": padded[..., 1].astype("i4"), "receivers": padded[..., 0].astype("i4")}
-    return inputs | more | {"shift": np.zeros((*padded.shape[:2], 3)), "bonded": np.zeros(padded.shape[:2])}
+    return (
+        inputs
+        | more
+        | {"shift": np.zeros((*padded.shape[:2], 3)), "bonded": np.zeros(padded.shape[:2])}
+    )
 
 
 @pytest.mark.parametrize("nodes", [0, 64])
@@ -165,52 +193,75 @@ def interpolation_error(**options: int) -> float:
 
 
 def test_the_default_interpolates_below_the_bound_and_coarse_nodes_do_not():
-    assert interpolation_error() < 1e-5 and interpolation_error(nodes=16) > 1e-3 and interpolation_error(nodes=0) == 0
+    assert (
+        interpolation_error() < 1e-5
+        and interpolation_error(nodes=16) > 1e-3
+        and interpolation_error(nodes=0) == 0
+    )
 
 
 def test_interpolation_is_exact_for_what_it_spans():
     at, matrix = _radial.nodes(8)
     function = lambda r: (_radial.polynomials(jnp.asarray(r), jnp.ones(()), 8).T @ np.arange(8.0)).T  # noqa: E731
     coefficients = np.asarray(function(at)) @ matrix
-    np.testing.assert_allclose(coefficients, np.arange(8.0), atol=1e-12)  # rounding of sums of eight terms
+    np.testing.assert_allclose(
+        coefficients, np.arange(8.0), atol=1e-12
+    )  # rounding of sums of eight terms
 
 
 def test_degrees_that_it_does_not_have_are_refused_with_the_model_that_has_them():
     with pytest.raises(ValueError, match=r"irreps_hidden.*degrees up to 2.*e3nn_network"):
         check_values(
-            "methods.mine.options", {"irreps_hidden": "4x0e + 2x3o"}, model_spec("gate_points").hyperparameters
+            "methods.mine.options",
+            {"irreps_hidden": "4x0e + 2x3o"},
+            model_spec("gate_points").hyperparameters,
         )
 
 
 def test_features_of_degree_2_turn_as_they_should():
-    """Each layer's features at turned points are those at the points, turned by the exponential of the generators."""
+    """Each layer's features at turned points are those at the points, turned by the exponential of
+    the generators."""
     from scipy.linalg import expm
     from scipy.spatial.transform import Rotation
 
     options = {"irreps_hidden": "3x0e + 2x1o + 2x2e", "layers": 1, "radial_neurons": 8}
     network = gate_points.build(Hyperparameters(**options), shape_of(1, 0), jax.random.key(0))
-    network = eqx.tree_at(lambda n: n.weights, network, {k: v.astype("float64") for k, v in network.weights.items()})
+    network = eqx.tree_at(
+        lambda n: n.weights, network, {k: v.astype("float64") for k, v in network.weights.items()}
+    )
     angle = np.array([0.3, -1.1, 0.7])
     turn = Rotation.from_rotvec(angle).as_matrix()
     inputs = {k: jnp.asarray(v) for k, v in inputs_of(1, 0).items()}
-    turned = inputs | {k: jnp.asarray(np.asarray(inputs[k]) @ turn.T) for k in ("position", "displacement")}
-    (_, before), (_, after) = (eqx.filter_jit(gate_points.layers)(network, given) for given in (inputs, turned))
+    turned = inputs | {
+        k: jnp.asarray(np.asarray(inputs[k]) @ turn.T) for k in ("position", "displacement")
+    }
+    (_, before), (_, after) = (
+        eqx.filter_jit(gate_points.layers)(network, given) for given in (inputs, turned)
+    )
     for name, features in before.items():
         for degree, value in features.items():
             matrix = expm(np.einsum("a,amn->mn", angle, _irreps.generators(degree)))
             # rounding, as above
-            np.testing.assert_allclose(after[name][degree], np.asarray(value) @ matrix.T, atol=1e-11)
+            np.testing.assert_allclose(
+                after[name][degree], np.asarray(value) @ matrix.T, atol=1e-11
+            )
 
 
 def test_a_pair_seen_both_ways_has_the_derivatives_of_a_gather():
     """Forward and backward, as indexing by NumPy's table and JAX's own scatter have them."""
     block, rng = _block.Block(5), np.random.default_rng(0)
     value, change = jnp.asarray(rng.normal(size=(2, 3, 11, 4)))
-    value, change = (jnp.concatenate([v[:, :10], jnp.zeros((3, 1, 4))], 1) for v in (value, change))  # none is zero
+    value, change = (
+        jnp.concatenate([v[:, :10], jnp.zeros((3, 1, 4))], 1) for v in (value, change)
+    )  # none is zero
     plain = lambda v: v[:, _block.table(5)]  # noqa: E731
     directed = lambda v: jnp.concatenate(block.directed(v, (1, 2)))  # noqa: E731
-    for found, expected in zip(*(jax.jvp(f, (value,), (change,)) for f in (directed, plain)), strict=True):
+    for found, expected in zip(
+        *(jax.jvp(f, (value,), (change,)) for f in (directed, plain)), strict=True
+    ):
         np.testing.assert_array_equal(found, expected)
     back = jnp.asarray(rng.normal(size=(3, 5, 5, 4)))
     (found,), (expected,) = (jax.vjp(f, value)[1](back) for f in (directed, plain))
-    np.testing.assert_array_equal(found[:, :10], expected[:, :10])  # what belongs to no pair is of no use
+    np.testing.assert_array_equal(
+        found[:, :10], expected[:, :10]
+    )  # what belongs to no pair is of no use

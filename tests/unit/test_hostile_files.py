@@ -1,4 +1,5 @@
-"""Files that mean harm: content in other files, bombs, heads that lie, pickles. Real ones, refused before reading."""
+"""Files that mean harm: content in other files, bombs, heads that lie, pickles. Real ones, refused
+before reading."""
 
 import zipfile
 from io import BytesIO
@@ -67,7 +68,9 @@ def test_soft_links_within_a_file_are_followed(tmp_path):
     with h5py.File(tmp_path / "a.h5", "w") as file:
         file["run/x"] = POSITION
         file["position"] = h5py.SoftLink("/run/x")
-    np.testing.assert_array_equal(read_file({"path": str(tmp_path / "a.h5"), "array": "position"}).position, POSITION)
+    np.testing.assert_array_equal(
+        read_file({"path": str(tmp_path / "a.h5"), "array": "position"}).position, POSITION
+    )
 
 
 @pytest.fixture
@@ -77,10 +80,16 @@ def small(monkeypatch):
 
 
 def bomb(path, frames=40_000):
-    """An archive of 10 kB that unpacks to 9.6 MB: its member is written in pieces, never held whole."""
+    """An archive of 10 kB that unpacks to 9.6 MB: its member is written in pieces, never held
+    whole."""
     head = BytesIO()
-    np.lib.format.write_array_header_1_0(head, {"descr": "<f8", "fortran_order": False, "shape": (frames, 10, 3)})
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive, archive.open("x.npy", "w") as member:
+    np.lib.format.write_array_header_1_0(
+        head, {"descr": "<f8", "fortran_order": False, "shape": (frames, 10, 3)}
+    )
+    with (
+        zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive,
+        archive.open("x.npy", "w") as member,
+    ):
         member.write(head.getvalue())
         for _ in range(frames // 20_000):
             member.write(bytes(20_000 * 240))
@@ -95,19 +104,27 @@ def test_a_zip_bomb_is_refused_before_it_is_unpacked(tmp_path, small, monkeypatc
         return unpacked[-1]
 
     monkeypatch.setattr(zipfile.ZipExtFile, "_read1", counted)
-    with pytest.raises(ValueError, match="a.npz: .* bytes that unpack to 9600128.*decompression bomb.*`max_bytes:`"):
+    with pytest.raises(
+        ValueError, match="a.npz: .* bytes that unpack to 9600128.*decompression bomb.*`max_bytes:`"
+    ):
         read_file(source)
-    with pytest.raises(ValueError, match="9600128 bytes when unpacked, more than `max_bytes: 1000000`"):
+    with pytest.raises(
+        ValueError, match="9600128 bytes when unpacked, more than `max_bytes: 1000000`"
+    ):
         read_file(source | {"max_bytes": 1_000_000})
     assert not unpacked
     np.savez(tmp_path / "b.npz", x=POSITION)
-    assert len(read_file({"path": str(tmp_path / "b.npz")}).position) == 5 and unpacked  # it does count
+    assert (
+        len(read_file({"path": str(tmp_path / "b.npz")}).position) == 5 and unpacked
+    )  # it does count
 
 
 def test_a_bomb_of_hdf5_is_refused(tmp_path):
     with h5py.File(tmp_path / "a.h5", "w") as file:  # chunks that were never written read as zeros
         file.create_dataset("x", (10**12, 4, 3), "f8", chunks=(1000, 4, 3), compression="gzip")
-    with pytest.raises(ValueError, match="a.h5: 96000000000000 bytes when unpacked, more than `max_bytes: 1717"):
+    with pytest.raises(
+        ValueError, match="a.h5: 96000000000000 bytes when unpacked, more than `max_bytes: 1717"
+    ):
         read_file({"path": str(tmp_path / "a.h5"), "array": "x"})
 
 
@@ -121,7 +138,9 @@ def test_a_bomb_of_parquet_is_refused(tmp_path, small):
 @pytest.mark.parametrize("name", ["a.npy", "a.npz"])
 def test_a_head_that_lies_about_its_shape(tmp_path, name):
     head = BytesIO()
-    np.lib.format.write_array_header_1_0(head, {"descr": "<f8", "fortran_order": False, "shape": (10**15, 4, 3)})
+    np.lib.format.write_array_header_1_0(
+        head, {"descr": "<f8", "fortran_order": False, "shape": (10**15, 4, 3)}
+    )
     if name == "a.npy":
         (tmp_path / name).write_bytes(head.getvalue() + bytes(96))
     else:

@@ -1,4 +1,5 @@
-"""What a task shows a method beside positions: velocities, species, masses, features, the time between frames."""
+"""What a task shows a method beside positions: velocities, species, masses, features, the time
+between frames."""
 
 from dataclasses import asdict, replace
 
@@ -16,7 +17,13 @@ from equitraj.training import run as training
 from equitraj.training.method import Method
 
 STEP = 0.25
-TASK = {"name": "k1", "source": "chain", "history": 1, "lag": 2, "inputs": ["velocity", "charge", "mass", "species"]}
+TASK = {
+    "name": "k1",
+    "source": "chain",
+    "history": 1,
+    "lag": 2,
+    "inputs": ["velocity", "charge", "mass", "species"],
+}
 TASK["split"] = {"by": "time", "train": 60, "validation": 20, "test": 30}
 NETWORKS = {
     "mlp": {"width": 8},
@@ -27,7 +34,8 @@ NETWORKS = {
 
 @pytest.fixture(scope="module")
 def rich(chain) -> Trajectory:
-    """The chain with velocities, masses, species and charges that change, 0.25 units of time between frames."""
+    """The chain with velocities, masses, species and charges that change, 0.25 units of time
+    between frames."""
     rng = np.random.default_rng(5)
     velocity = np.gradient(chain.position, STEP, axis=0)
     charge = rng.normal(size=(120, 5, 1))
@@ -46,12 +54,16 @@ def files(rich, tmp_path_factory):
     folder = tmp_path_factory.mktemp("rich")
     write(folder / "lifted.h5", rich)
     for name in ("none", "centre_of_mass", "learned_frame"):
-        align(folder / "lifted.h5", TASK, name, {"frames": name, "options": {}}, folder / f"{name}.h5")
+        align(
+            folder / "lifted.h5", TASK, name, {"frames": name, "options": {}}, folder / f"{name}.h5"
+        )
     return folder
 
 
 def trained(files, folder, method: Method) -> dict:
-    training.run(TASK, method, "all", [0], files / "lifted.h5", files / f"{method.alignment}.h5", folder)
+    training.run(
+        TASK, method, "all", [0], files / "lifted.h5", files / f"{method.alignment}.h5", folder
+    )
     record = read_json(folder / "seed0/run.json")
     assert record["status"] == "ok", record["status"]
     return record
@@ -74,11 +86,15 @@ def test_a_sample_holds_what_the_task_shows_and_nothing_else(rich):
 
 
 def test_an_input_that_the_data_do_not_have_is_named_with_what_they_have(rich, files, tmp_path):
-    with pytest.raises(ValueError, match="inputs: the data have no 'charges'; allowed: .* Did you mean 'charge'"):
+    with pytest.raises(
+        ValueError, match="inputs: the data have no 'charges'; allowed: .* Did you mean 'charge'"
+    ):
         tasks.samples(rich, np.array([3]), 1, 1, ["charges"])
     with pytest.raises(ValueError, match="inputs: the data have no 'velocitie'"):
         task = TASK | {"inputs": ["velocitie"]}
-        align(files / "lifted.h5", task, "none", {"frames": "none", "options": {}}, tmp_path / "a.h5")
+        align(
+            files / "lifted.h5", task, "none", {"frames": "none", "options": {}}, tmp_path / "a.h5"
+        )
 
 
 def test_with_velocities_constant_velocity_is_x_plus_v_t(rich, files, tmp_path):
@@ -86,14 +102,18 @@ def test_with_velocities_constant_velocity_is_x_plus_v_t(rich, files, tmp_path):
     sample = tasks.samples(rich, np.arange(80, 110), 1, 2, TASK["inputs"])
     expected = rich.position[80:110] + 2 * STEP * rich.velocity[80:110]
     found = predictor.load(tmp_path / "seed0", dtype="float64").predict(sample)
-    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-12)  # roundings of numbers of order one
+    np.testing.assert_allclose(
+        found, expected, rtol=0, atol=1e-12
+    )  # roundings of numbers of order one
 
 
 def test_a_velocity_is_fed_back_in_the_datas_own_units():
     time = STEP * np.arange(50.0)
     speed = np.array([0.1, -0.2, 0.05])
     position = np.random.default_rng(0).normal(size=(4, 3)) + time[:, None, None] * speed
-    uniform = Trajectory(position, np.zeros(50, int), time, velocity=np.broadcast_to(speed, position.shape))
+    uniform = Trajectory(
+        position, np.zeros(50, int), time, velocity=np.broadcast_to(speed, position.shape)
+    )
 
     class Moves:
         def predict(self, sample: tasks.Sample) -> np.ndarray:
@@ -120,7 +140,11 @@ def test_networks_take_them_and_keep_what_they_claim(rich, files, tmp_path, mode
     at_rest = load("float64")(sample)
     assert all(np.abs(load("float64")(other) - at_rest).max() > 1e-9 for other in (moved, charged))
     found = lie.rows(*predictor.read_run(tmp_path / "seed0"), sample)
-    exact = [row["verdict"] == "exact" for row in found if row["probe"] == "lie" and row["item"] == "rotation"]
+    exact = [
+        row["verdict"] == "exact"
+        for row in found
+        if row["probe"] == "lie" and row["item"] == "rotation"
+    ]
     assert exact == [model != "mlp"]
     stabilisers = probes.stabilisers(load("float64"), sample, 1e-12)
     assert model == "mlp" or all(row["verdict"] == "exact" for row in stabilisers)
@@ -133,7 +157,9 @@ def test_a_learned_frame_turns_with_velocities(rich, files, tmp_path, model):
     trained(files, tmp_path, method)
     sample = tasks.samples(rich, np.arange(85, 105, 4), 1, 2, TASK["inputs"])
     load = lambda dtype: predictor.load(tmp_path / "seed0", dtype=dtype).predict  # noqa: E731
-    (row,) = symmetry.audit(load, sample, method.claims(), {"float64": 2}, lag=2, generators=("rotation",))
+    (row,) = symmetry.audit(
+        load, sample, method.claims(), {"float64": 2}, lag=2, generators=("rotation",)
+    )
     assert row["verdict"] == "exact", row
 
 

@@ -1,4 +1,5 @@
-"""The equivariant integrator: forces against gradients, what it keeps, its way back, and a law that it finds."""
+"""The equivariant integrator: forces against gradients, what it keeps, its way back, and a law that
+it finds."""
 
 from dataclasses import replace
 
@@ -33,8 +34,12 @@ def built(shape: Shape, seed: int = 0, **options) -> integrator.Network:
     return in_float64(build(jax.random.key(seed)))
 
 
-applied = eqx.filter_jit(lambda forces, position, features: forces(position, forces.embedded(features)))
-accelerated = eqx.filter_jit(lambda network, *given: network.acceleration(*given))  # one program for all operations
+applied = eqx.filter_jit(
+    lambda forces, position, features: forces(position, forces.embedded(features))
+)
+accelerated = eqx.filter_jit(
+    lambda network, *given: network.acceleration(*given)
+)  # one program for all operations
 
 
 def network(shape: Shape = SHAPE, **options) -> integrator.Network:
@@ -48,7 +53,11 @@ def inputs(seed: int = 0, batch: int = 4, shape: Shape = SHAPE) -> dict[str, jax
     for a, b in shape.bonds:
         adjacency[:, a, b] = adjacency[:, b, a] = 1
     past = drawn(seed + 1, batch, shape.n_displacements, shape.n_points, 3)
-    found = {"position": 2 * drawn(seed, batch, shape.n_points, 3), "displacement": past, "adjacency": adjacency}
+    found = {
+        "position": 2 * drawn(seed, batch, shape.n_points, 3),
+        "displacement": past,
+        "adjacency": adjacency,
+    }
     return {k: jnp.asarray(v) for k, v in found.items()}
 
 
@@ -70,7 +79,9 @@ def test_forces_of_angles_are_minus_the_torque_times_the_gradient_of_the_angle()
     found, gradient = applied(forces, position, embedded), jax.jit(jax.grad(angle))(position)
     torque = -(found * gradient).sum() / (gradient**2).sum()
     assert abs(torque) > 1e-3
-    np.testing.assert_allclose(found, -torque * gradient, rtol=1e-4, atol=1e-7)  # lengths are softened by 1e-6
+    np.testing.assert_allclose(
+        found, -torque * gradient, rtol=1e-4, atol=1e-7
+    )  # lengths are softened by 1e-6
 
 
 def test_a_straight_angle_has_a_finite_force():
@@ -94,27 +105,39 @@ def test_momentum_and_angular_momentum_are_kept_by_every_force(options):
 
 def test_without_forces_points_move_straight_on():
     made = network(replace(SHAPE, lag=3))
-    still = eqx.tree_at(lambda n: (n.pairs.force.weight, n.pairs.force.bias), made, replace_fn=jnp.zeros_like)
+    still = eqx.tree_at(
+        lambda n: (n.pairs.force.weight, n.pairs.force.bias), made, replace_fn=jnp.zeros_like
+    )
     given = inputs()
-    np.testing.assert_allclose(apply(still, given), 3 * 0.1 * given["displacement"][:, -1], rtol=1e-12)
+    np.testing.assert_allclose(
+        apply(still, given), 3 * 0.1 * given["displacement"][:, -1], rtol=1e-12
+    )
 
 
 def test_accelerations_are_cut_off_in_the_datas_own_units_of_length_and_time():
-    """A constant acceleration a moves a point at rest by a t^2 (n + 1) / 2 n in n steps, t that of three frames."""
+    """A constant acceleration a moves a point at rest by a t^2 (n + 1) / 2 n in n steps, t that of
+    three frames."""
     shape, limit, steps = replace(SHAPE, lag=3, time_step=0.25), 0.2, 4
     made = built(shape, axis_limit=limit, steps=steps)
-    strong = eqx.tree_at(lambda n: n.pairs.force.bias, made, replace_fn=lambda bias: 0 * bias + 40.0)
+    strong = eqx.tree_at(
+        lambda n: n.pairs.force.bias, made, replace_fn=lambda bias: 0 * bias + 40.0
+    )
     given = inputs()
     at_rest = given | {"displacement": 0 * given["displacement"]}
     moved = limit * (3 * 0.25) ** 2 * (steps + 1) / (2 * steps)
-    np.testing.assert_allclose(jnp.abs(apply(strong, at_rest)), moved, rtol=1e-12)  # roundings of four steps
+    np.testing.assert_allclose(
+        jnp.abs(apply(strong, at_rest)), moved, rtol=1e-12
+    )  # roundings of four steps
 
 
 def test_steps_are_those_of_symplectic_euler():
     """A plain loop over one sample."""
     made, given = network(steps=7, angles=True), inputs(batch=1)
     prepared = {k: jnp.moveaxis(v, 0, -1) for k, v in made.prepare(given).items()}
-    frozen = {"pair": made.pairs.embedded(prepared["pair"]), "angle": made.angles.embedded(prepared["point"])}
+    frozen = {
+        "pair": made.pairs.embedded(prepared["pair"]),
+        "angle": made.angles.embedded(prepared["point"]),
+    }
     x, past = prepared["start"], prepared["past"][0]
     v = past + 0.3 * accelerated(made, x, frozen) + 0.3 * accelerated(made, x - past, frozen)
     for _ in range(7):
@@ -153,14 +176,22 @@ def test_angles_without_bonds_are_refused():
 
 
 def test_it_finds_an_inverse_square_law():
-    """Two bodies that repel each other: the force that it learns, between the distances of the data."""
+    """Two bodies that repel each other: the force that it learns, between the distances of the
+    data."""
     import optax
 
-    rng, shape = np.random.default_rng(0), Shape(2, 1, 0, replace(STATISTICS, extent=1.0, residual_scale=1.0))
+    rng, shape = (
+        np.random.default_rng(0),
+        Shape(2, 1, 0, replace(STATISTICS, extent=1.0, residual_scale=1.0)),
+    )
     radius = rng.uniform(0.7, 2.0, 64)
     position = np.zeros((64, 2, 3))
     position[:, 0, 0] = radius
-    given = {"position": position, "displacement": np.zeros((64, 1, 2, 3)), "adjacency": np.zeros((64, 2, 2))}
+    given = {
+        "position": position,
+        "displacement": np.zeros((64, 1, 2, 3)),
+        "adjacency": np.zeros((64, 2, 2)),
+    }
     given = {k: jnp.asarray(v) for k, v in given.items()}
     x, v = radius.copy(), np.zeros(64)
     for _ in range(2000):  # the distance r of the two: r'' = 2 / r^2, for the time 0.5
@@ -186,6 +217,8 @@ def test_it_finds_an_inverse_square_law():
     assert history[-1] < 1e-3 * history[0]
     for r in (0.8, 1.2, 1.8):
         at = jnp.zeros((2, 3, 1)).at[0, 0, 0].set(r)
-        force = trained.acceleration(at, {"pair": trained.pairs.embedded(jnp.zeros((1, 1, 1)))})[0, 0, 0]
+        force = trained.acceleration(at, {"pair": trained.pairs.embedded(jnp.zeros((1, 1, 1)))})[
+            0, 0, 0
+        ]
         # lengths and times are those of the network: extent 1, and 1 for the time 0.5 of the data
         assert force * 4 == pytest.approx(1 / r**2, rel=0.1)

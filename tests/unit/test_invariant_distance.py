@@ -1,4 +1,5 @@
-"""The potential of distances against loops in NumPy; its output has no curl, and that of other models has."""
+"""The potential of distances against loops in NumPy; its output has no curl, and that of other
+models has."""
 
 import numpy as np
 import pytest
@@ -21,13 +22,17 @@ def network(n_points: int, n_scalars: int = 2, model=invariant_distance, **optio
 def inputs(n_points: int, n_scalars: int = 2, batch: int = 2) -> dict[str, np.ndarray]:
     rng = np.random.default_rng(0)
     bonded = np.eye(n_points, k=1) + np.eye(n_points, k=-1)
-    found = {"position": rng.normal(size=(batch, n_points, 3)), "adjacency": np.tile(bonded, (batch, 1, 1))}
+    found = {
+        "position": rng.normal(size=(batch, n_points, 3)),
+        "adjacency": np.tile(bonded, (batch, 1, 1)),
+    }
     found["displacement"] = np.zeros((batch, 0, n_points, 3))
     return found | {"scalar": rng.normal(size=(batch, n_points, n_scalars))}
 
 
 def energy(network, position: np.ndarray, scalar: np.ndarray, adjacency: np.ndarray) -> float:
-    """The potential of one sample, in the units of the output times those of the positions, with loops over points."""
+    """The potential of one sample, in the units of the output times those of the positions, with
+    loops over points."""
     w, n = named_arrays(network), len(position)
     silu = lambda x: x / (1 + np.exp(-x))  # noqa: E731
     layer = lambda name, x, i=...: w[f"{name}.weight"][i] @ x + w[f"{name}.bias"][i]  # noqa: E731
@@ -41,14 +46,18 @@ def energy(network, position: np.ndarray, scalar: np.ndarray, adjacency: np.ndar
                 r = np.sqrt(((position[i] - position[j]) ** 2).sum() / EXTENT**2 + SOFT**2)
                 gauss = np.exp(-0.5 * ((np.exp(-r) - centres) * (network.basis - 1)) ** 2)
                 basis = np.concatenate([gauss, [adjacency[i, j]]])
-                message += (w["layers.filter.weight"][k] @ basis) * (w["layers.value.weight"][k] @ h[j])
+                message += (w["layers.filter.weight"][k] @ basis) * (
+                    w["layers.value.weight"][k] @ h[j]
+                )
             inner = silu(layer("layers.update.layers[0]", message / max(1, n - 1), k))
             change.append(layer("layers.update.layers[1]", inner, k))
         h = [a + b for a, b in zip(h, change, strict=True)]
     return EXTENT * sum(layer("energy.layers[1]", silu(layer("energy.layers[0]", x)))[0] for x in h)
 
 
-@pytest.mark.parametrize(("n_points", "options"), [(5, {}), (6, {"layers": 3, "basis": 7}), (2, {"layers": 1})])
+@pytest.mark.parametrize(
+    ("n_points", "options"), [(5, {}), (6, {"layers": 3, "basis": 7}), (2, {"layers": 1})]
+)
 def test_the_output_is_minus_the_gradient_of_the_equations(n_points, options):
     """Central differences in float64: their error is some hundred times the step squared."""
     net, given = network(n_points, **options), inputs(n_points, batch=1)
@@ -62,8 +71,12 @@ def test_the_output_is_minus_the_gradient_of_the_equations(n_points, options):
         )
     force = np.asarray(apply(net, given))[0]
     np.testing.assert_allclose(force, -slope / (2 * STEP), rtol=0, atol=1e-6 * np.abs(force).max())
-    np.testing.assert_allclose(force.sum(0), 0, atol=1e-12 * np.abs(force).max())  # momentum is kept
-    np.testing.assert_allclose(np.cross(position, force).sum(0), 0, atol=1e-12 * np.abs(force).max())
+    np.testing.assert_allclose(
+        force.sum(0), 0, atol=1e-12 * np.abs(force).max()
+    )  # momentum is kept
+    np.testing.assert_allclose(
+        np.cross(position, force).sum(0), 0, atol=1e-12 * np.abs(force).max()
+    )
 
 
 def jacobian(net, given: dict[str, np.ndarray]) -> np.ndarray:
@@ -71,7 +84,9 @@ def jacobian(net, given: dict[str, np.ndarray]) -> np.ndarray:
     size, n_points = given["position"].size, given["position"].shape[1]
     position = np.repeat(given["position"], 2 * size, 0).reshape(2, size, size)
     position += STEP * np.stack([np.eye(size), -np.eye(size)])
-    many = {k: np.repeat(v, 2 * size, 0) for k, v in given.items()} | {"position": position.reshape(-1, n_points, 3)}
+    many = {k: np.repeat(v, 2 * size, 0) for k, v in given.items()} | {
+        "position": position.reshape(-1, n_points, 3)
+    }
     plus, minus = np.asarray(apply(net, many)).reshape(2, size, size)
     return (plus - minus).T / (2 * STEP)
 
@@ -104,7 +119,8 @@ def rolled(force, first: np.ndarray, second: np.ndarray, steps: int) -> np.ndarr
 
 
 def test_a_rollout_on_constant_velocity_keeps_energy_and_runs_backwards():
-    """Stoermer and Verlet's scheme under the potential; a force that turns points about their centre heats them up."""
+    """Stoermer and Verlet's scheme under the potential; a force that turns points about their
+    centre heats them up."""
     net, given, small = network(4), inputs(4, batch=1), 1e-3
     start, scalar, adjacency = (given[k][0] for k in ("position", "scalar", "adjacency"))
     force = lambda x: small * np.asarray(apply(net, given | {"position": x[None]}))[0]  # noqa: E731
@@ -143,4 +159,6 @@ def test_half_of_the_pairs_are_all_of_them(n):
     np.testing.assert_allclose(found, whole.sum(pair(whole)), atol=1e-12)
     sender, receiver = HalfPairs.index(n)
     np.testing.assert_array_equal(half.senders(point), point[:, sender])
-    np.testing.assert_array_equal(half.receivers(point) + 0 * half.senders(point), point[:, receiver])
+    np.testing.assert_array_equal(
+        half.receivers(point) + 0 * half.senders(point), point[:, receiver]
+    )

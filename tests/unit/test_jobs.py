@@ -20,15 +20,20 @@ SCRIPTS = REPOSITORY / "workflow/scripts"
 
 
 @pytest.mark.parametrize(
-    ("by_size", "runs"), [(True, ["seed0", "seed2"]), (False, ["nall/seed0", "nall/seed2", "n5/seed0", "n5/seed2"])]
+    ("by_size", "runs"),
+    [(True, ["seed0", "seed2"]), (False, ["nall/seed0", "nall/seed2", "n5/seed0", "n5/seed2"])],
 )
 def test_a_job_makes_all_sizes_or_one(by_size, runs):
     assert jobs.runs(["all", 5], [0, 2], by_size) == runs
-    assert jobs.step_files("a", "audited", runs[:1]) == [f"a/{runs[0]}/{name}" for name in FILES["audited"]]
+    assert jobs.step_files("a", "audited", runs[:1]) == [
+        f"a/{runs[0]}/{name}" for name in FILES["audited"]
+    ]
 
 
 def test_changed_files_are_those_gone_and_those_not_as_written(tmp_path):
-    kept, gone, damaged, touched = (tmp_path / name for name in ("kept", "gone", "damaged", "touched"))
+    kept, gone, damaged, touched = (
+        tmp_path / name for name in ("kept", "gone", "damaged", "touched")
+    )
     for path in (kept, damaged, touched):
         write_text(path, path.name)
     record = tmp_path / "trained.sha256"
@@ -87,8 +92,19 @@ def test_what_is_forced_is_made_again(tmp_path, monkeypatch, forced, found):
 @pytest.mark.parametrize(
     ("words", "found"),
     [
-        (["--cores", "2", "results/figures/rollout.svg", "x/figures/accuracy.json"], ["accuracy", "rollout"]),
-        (["figures", "results/figures/film.gif", "results/tables/figures.csv", "figures/a/b.svg"], []),
+        (
+            ["--cores", "2", "results/figures/rollout.svg", "x/figures/accuracy.json"],
+            ["accuracy", "rollout"],
+        ),
+        (
+            [
+                "figures",
+                "results/figures/film.gif",
+                "results/tables/figures.csv",
+                "figures/a/b.svg",
+            ],
+            [],
+        ),
     ],
 )
 def test_figures_named_on_the_command_line(words, found):
@@ -135,7 +151,9 @@ def test_a_job_says_how_it_ended(code):
     program = f"from equitraj.base import command\ndef main():\n    {code}\ncommand.run(main)"
     variables = os.environ | {"EQUITRAJ_AGAIN": "snakemake", "PYTHONPATH": str(SCRIPTS)}
     call = [sys.executable, "-c", program]
-    process = subprocess.Popen(call, env=variables, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    process = subprocess.Popen(
+        call, env=variables, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
     if "begun" in code:
         process.stdout.readline()
         process.terminate()
@@ -161,7 +179,9 @@ def test_settings_are_small_parts_of_the_configuration():
 
 
 def test_python_of_a_folder_without_one_is_the_interpreter_that_runs_this(tmp_path, monkeypatch):
-    assert jobs.folder_of_python(tmp_path) == Path(sys.executable).parent and not list(tmp_path.iterdir())
+    assert jobs.folder_of_python(tmp_path) == Path(sys.executable).parent and not list(
+        tmp_path.iterdir()
+    )
     alone = tmp_path / "alone" / "python3.x"
     alone.parent.mkdir()
     alone.write_text(f'#!/bin/sh\nexec {sys.executable} "$@"\n')

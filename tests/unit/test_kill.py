@@ -23,7 +23,13 @@ NETWORKS = {
     "mlp": {"width": 8},
     "e3nn_network": {"irreps_hidden": "2x0e + 2x1o", "lmax": 1, "layers": 1, "radial_neurons": 4},
 }
-TRAINING = {"epochs": 5, "batch_size": 16, "learning_rate": 0.005, "ema": 0.5, "checkpoint_seconds": 0.0}
+TRAINING = {
+    "epochs": 5,
+    "batch_size": 16,
+    "learning_rate": 0.005,
+    "ema": 0.5,
+    "checkpoint_seconds": 0.0,
+}
 SEEDS = ("0", "1", "2")
 # What is called when the process kills itself, for the how manieth time since it started.
 MOMENTS = {
@@ -58,26 +64,51 @@ runpy.run_path(script, run_name="__main__")
 def processes(tmp_path_factory):
     """Processes that have imported both frameworks."""
     imports = "import equitraj.models.e3nn_network, equitraj.models.mlp, equitraj.training.jax, equitraj.training.torch"
-    with copies(imports, tmp_path_factory.mktemp("said"), environment(PYTHONPATH=str(SCRIPTS))) as processes:
+    with copies(
+        imports, tmp_path_factory.mktemp("said"), environment(PYTHONPATH=str(SCRIPTS))
+    ) as processes:
         yield processes
 
 
 def words(files: Path, folder: Path, model: str) -> list[object]:
     """What follows `train.py` for all seeds."""
     method = asdict(Method(model, model, "centre_of_mass", "none", NETWORKS[model], TRAINING))
-    given = ["--task", json.dumps(TASK), "--method", json.dumps(method), "--seeds", *SEEDS, "--folder", folder]
+    given = [
+        "--task",
+        json.dumps(TASK),
+        "--method",
+        json.dumps(method),
+        "--seeds",
+        *SEEDS,
+        "--folder",
+        folder,
+    ]
     return [*given, "--trajectory", files / "lifted.h5", "--aligned", files / "aligned.h5"]
 
 
 @pytest.mark.parametrize("model", NETWORKS)
-def test_a_batch_killed_at_five_moments_ends_in_the_same_weights_and_histories(chain, tmp_path, processes, model):
+def test_a_batch_killed_at_five_moments_ends_in_the_same_weights_and_histories(
+    chain, tmp_path, processes, model
+):
     write(tmp_path / "lifted.h5", chain)
-    align(tmp_path / "lifted.h5", TASK, "com", {"frames": "centre_of_mass", "options": {}}, tmp_path / "aligned.h5")
+    align(
+        tmp_path / "lifted.h5",
+        TASK,
+        "com",
+        {"frames": "centre_of_mass", "options": {}},
+        tmp_path / "aligned.h5",
+    )
     train = f"import runpy; runpy.run_path({str(SCRIPTS / 'train.py')!r}, run_name='__main__')"
     done = processes(train, ["train.py", *words(tmp_path, tmp_path / "whole", model)])
     assert done.returncode == 0, done.stderr
     for moment, (place, count) in MOMENTS.items():
-        call = ["-c", SCRIPTS / "train.py", place, count, *words(tmp_path, tmp_path / "killed", model)]
+        call = [
+            "-c",
+            SCRIPTS / "train.py",
+            place,
+            count,
+            *words(tmp_path, tmp_path / "killed", model),
+        ]
         done = processes(KILLED, call)
         assert done.returncode == -signal.SIGKILL, (moment, done.stderr)
     done = processes(train, ["train.py", *words(tmp_path, tmp_path / "killed", model)])
@@ -92,4 +123,8 @@ def test_a_batch_killed_at_five_moments_ends_in_the_same_weights_and_histories(c
             np.testing.assert_array_equal(found[name], value)
         assert (killed / "history.csv").read_bytes() == (whole / "history.csv").read_bytes()
         record = read_json(killed / "run.json")
-        assert record["status"] == "ok" and record["train_seconds"] > 0 and record["frames_per_second"] > 0
+        assert (
+            record["status"] == "ok"
+            and record["train_seconds"] > 0
+            and record["frames_per_second"] > 0
+        )

@@ -1,4 +1,5 @@
-"""The Lie derivative: against closed forms and finite differences of the whole predictor; broken layers are found."""
+"""The Lie derivative: against closed forms and finite differences of the whole predictor; broken
+layers are found."""
 
 import json
 from dataclasses import asdict
@@ -21,7 +22,12 @@ from equitraj.symmetry import lie
 from equitraj.training.method import Method
 
 N_POINTS, HISTORY = 4, 3
-E3NN = {"irreps_hidden": "3x0e + 2x0o + 2x1e + 2x1o + 1x2e", "layers": 2, "radial_neurons": 8, "number_of_basis": 4}
+E3NN = {
+    "irreps_hidden": "3x0e + 2x0o + 2x1e + 2x1o + 1x2e",
+    "layers": 2,
+    "radial_neurons": 8,
+    "number_of_basis": 4,
+}
 
 
 def sample(n_samples: int = 6, seed: int = 0) -> Sample:
@@ -62,13 +68,18 @@ def weights(method: Method, shape: Shape) -> dict[str, np.ndarray]:
     return _weights(json.dumps(asdict(method) | {"alignment": alignment}), shape)
 
 
-def finite_differences(method: Method, shape: Shape, arrays: dict, reference, s: Sample) -> np.ndarray:
-    """(6, B, N, 3) central differences of exp(-tX) f(exp(tX) x), of second order, for the whole predictor."""
+def finite_differences(
+    method: Method, shape: Shape, arrays: dict, reference, s: Sample
+) -> np.ndarray:
+    """(6, B, N, 3) central differences of exp(-tX) f(exp(tX) x), of second order, for the whole
+    predictor."""
     forward = predictor.forward(method, shape, arrays, "float64")
     step, unit = 1e-4, symmetry.extent(s.position[:, -1])
 
     def predict(position: np.ndarray) -> np.ndarray:
-        return predictor.Predictor(method.aligner, forward, reference).predict(Sample(position))  # the same draws
+        return predictor.Predictor(method.aligner, forward, reference).predict(
+            Sample(position)
+        )  # the same draws
 
     def pulled(time: float) -> np.ndarray:
         turns = Rotation.from_rotvec(time * np.eye(3)).as_matrix()
@@ -94,11 +105,17 @@ def test_an_affine_map_has_the_commutator_with_the_generator_as_its_derivative(w
     found = lie.derivatives(Method("m", "linear_least_squares"), shape_of(s), arrays, None, s)
     newest, unit = s.position[:, -1], symmetry.extent(s.position[:, -1])
     for axis, name in enumerate("xyz"):
-        omega = np.cross(np.eye(3)[axis], np.eye(3))  # rows e_axis x e_i: the transpose of the generator
+        omega = np.cross(
+            np.eye(3)[axis], np.eye(3)
+        )  # rows e_axis x e_i: the transpose of the generator
         turned = newest @ omega @ w - (newest @ w + b) @ omega
-        np.testing.assert_allclose(found[f"rotation_{name}"], turned, rtol=0, atol=1e-11)  # stencil: 2e-13 of about 3
+        np.testing.assert_allclose(
+            found[f"rotation_{name}"], turned, rtol=0, atol=1e-11
+        )  # stencil: 2e-13 of about 3
         shifted = unit * (w[axis] - np.eye(3)[axis])
-        np.testing.assert_allclose(found[f"translation_{name}"], np.broadcast_to(shifted, newest.shape), atol=1e-11)
+        np.testing.assert_allclose(
+            found[f"translation_{name}"], np.broadcast_to(shifted, newest.shape), atol=1e-11
+        )
 
 
 @pytest.mark.parametrize("alignment", registry.names(registry.ALIGNMENTS))
@@ -108,7 +125,9 @@ def test_an_mlp_in_any_frame_agrees_with_finite_differences_of_the_whole_predict
     arrays, reference = weights(method, shape), method.aligner.fit(s.position[:, -1])
     found = np.stack(list(lie.derivatives(method, shape, arrays, reference, s).values()))
     expected = finite_differences(method, shape, arrays, reference, s)
-    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-7)  # step^2 = 1e-8 of third derivatives
+    np.testing.assert_allclose(
+        found, expected, rtol=0, atol=1e-7
+    )  # step^2 = 1e-8 of third derivatives
     claim = method.claims()["rotation"]
     if claim == "exact":
         assert np.abs(found[:3]).max() < 1e-10
@@ -117,17 +136,22 @@ def test_an_mlp_in_any_frame_agrees_with_finite_differences_of_the_whole_predict
 
 
 class TwoFrames(Base):
-    """Two frames, neither equivariant, whose axes, origin and weights all depend on the points and their motion."""
+    """Two frames, neither equivariant, whose axes, origin and weights all depend on the points and
+    their motion."""
 
     def frames(self, position, reference=None, rng=None) -> Frames:
         motion = position[:, -1] - position[:, 0]
         first = turn_onto_x(position[:, -1, 1] + 5 * motion[:, 2])
         second = first @ turn_onto_x(position[:, -1, 2])
         odds = 1 / (1 + np.exp(position[:, -1, 0, 1] - position[:, -1, 3, 2]))
-        return Frames(np.stack([first, second], 1), 0.5 * position[:, 0, 0], np.stack([odds, 1 - odds], 1))
+        return Frames(
+            np.stack([first, second], 1), 0.5 * position[:, 0, 0], np.stack([odds, 1 - odds], 1)
+        )
 
 
-def test_averaged_frames_that_move_with_weights_and_origin_agree_with_finite_differences(monkeypatch):
+def test_averaged_frames_that_move_with_weights_and_origin_agree_with_finite_differences(
+    monkeypatch,
+):
     monkeypatch.setattr(Method, "aligner", TwoFrames())  # in place of the property
     s = sample()
     method, shape = Method("m", "mlp", options={"width": 16}), shape_of(s)
@@ -135,7 +159,9 @@ def test_averaged_frames_that_move_with_weights_and_origin_agree_with_finite_dif
     found = np.stack(list(lie.derivatives(method, shape, arrays, None, s).values()))
     expected = finite_differences(method, shape, arrays, None, s)
     assert np.abs(expected).max((1, 2, 3)).min() > 1e-3  # every generator counts
-    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-6)  # step^2 = 1e-8 of third derivatives of the frames
+    np.testing.assert_allclose(
+        found, expected, rtol=0, atol=1e-6
+    )  # step^2 = 1e-8 of third derivatives of the frames
 
 
 @pytest.mark.parametrize("model", ["egnn", "e3nn_network", "gate_points"])
@@ -147,7 +173,9 @@ def test_equivariant_networks_have_no_derivative_beyond_rounding(model, history,
     shape = shape_of(s)
     rows = lie.rows(method, shape, weights(method, shape), None, s)
     assert [r["item"] for r in rows if r["probe"] == "lie"] == ["rotation", "translation"]
-    assert [r["x"] for r in rows if r["probe"] == "lie_layer"] == list(range(1, 3 if model == "egnn" else 4))
+    assert [r["x"] for r in rows if r["probe"] == "lie_layer"] == list(
+        range(1, 3 if model == "egnn" else 4)
+    )
     for row in rows:
         assert row["verdict"] == "exact", row
         assert row["low"] <= row["value"] <= row["high"] and row["floor"] < 1e-10
@@ -215,7 +243,9 @@ def test_layers_end_in_the_output_of_the_network():
     output, found = jax.jit(lambda i: method.module.layers(network, i))(inputs)
     assert list(found) == ["layer 1", "layer 2"]
     np.testing.assert_array_equal(found["layer 2"][1][:, :, 0], output)
-    np.testing.assert_allclose(output, jax.jit(lambda i: network(i))(inputs), rtol=0, atol=1e-14)  # compiled apart
+    np.testing.assert_allclose(
+        output, jax.jit(lambda i: network(i))(inputs), rtol=0, atol=1e-14
+    )  # compiled apart
 
 
 @pytest.mark.parametrize("degree", [0, 1, 2, 3])
@@ -228,7 +258,9 @@ def test_generators_of_each_degree_are_those_of_the_wigner_matrices(degree):
     for axis, x in enumerate(torch_lie.generators(degree)):
         turn = torch.as_tensor(Rotation.from_rotvec(0.7 * np.eye(3)[axis]).as_matrix())
         wigner = o3.Irrep(degree, 1).D_from_matrix(turn).numpy()
-        np.testing.assert_allclose(expm(0.7 * x), wigner, rtol=0, atol=1e-6)  # e3nn's constants are in float32
+        np.testing.assert_allclose(
+            expm(0.7 * x), wigner, rtol=0, atol=1e-6
+        )  # e3nn's constants are in float32
 
 
 def jumping(turn: np.ndarray):
@@ -258,7 +290,9 @@ def test_axes_that_change_sign_or_place_are_followed_along_their_branch():
     for turn in (np.diag([-1.0, -1.0, 1.0]), np.array([[0, 1.0, 0], [-1, 0, 0], [0, 0, 1]])):
         frames = jumping(turn)
         motion = lie.frame_motion(frames, frames(s.position), s.position, 1.0)
-        np.testing.assert_allclose(motion.rotation[:, 0], expected.rotation[:, 0], rtol=0, atol=1e-11)
+        np.testing.assert_allclose(
+            motion.rotation[:, 0], expected.rotation[:, 0], rtol=0, atol=1e-11
+        )
 
 
 def test_averaged_frames_that_come_in_another_order_are_at_rest():
@@ -269,11 +303,15 @@ def test_averaged_frames_that_come_in_another_order_are_at_rest():
         rotation = np.stack([np.eye(3), np.diag([-1.0, -1.0, 1.0])])[order]
         batch = len(position)
         weight = np.array([0.3, 0.7])[order]
-        return Frames(np.tile(rotation, (batch, 1, 1, 1)), np.zeros((batch, 3)), np.tile(weight, (batch, 1)))
+        return Frames(
+            np.tile(rotation, (batch, 1, 1, 1)), np.zeros((batch, 3)), np.tile(weight, (batch, 1))
+        )
 
     motion = lie.frame_motion(frames, frames(s.position), s.position, 1.0)
     assert not motion.weight.any() and np.abs(motion.rotation[3:]).max() == 0
-    quarter = motion.rotation[2, 0] @ np.array([[0, 1, 0], [-1, 0, 0], [0, 0, 1.0]])  # R' = R g turns about z
+    quarter = motion.rotation[2, 0] @ np.array(
+        [[0, 1, 0], [-1, 0, 0], [0, 0, 1.0]]
+    )  # R' = R g turns about z
     np.testing.assert_allclose(quarter, [np.diag([1, 1, 0]), np.diag([-1, -1, 0])], atol=1e-11)
 
 

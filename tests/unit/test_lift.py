@@ -39,7 +39,9 @@ def test_random_plane_is_scipys_rotation_of_the_flat_points():
     rotation = Rotation.from_matrix(lifted.provenance["lift"]["rotation"])
     for before, after in ((flat.position, lifted.position), (flat.velocity, lifted.velocity)):
         in_space = np.concatenate([before, np.zeros((6, 4, 1))], axis=-1).reshape(-1, 3)
-        np.testing.assert_allclose(after.reshape(-1, 3), rotation.apply(in_space), atol=1e-14)  # float64, O(1) values
+        np.testing.assert_allclose(
+            after.reshape(-1, 3), rotation.apply(in_space), atol=1e-14
+        )  # float64, O(1) values
     assert lifted.provenance["lift"]["seed"] == 3 and lifted.provenance["seed"] == 9
 
 
@@ -53,8 +55,12 @@ def test_random_plane_preserves_distances_and_stays_a_plane():
 
 
 def test_seed_decides_the_plane():
-    np.testing.assert_array_equal(plane_orientation("random_plane", 1), plane_orientation("random_plane", 1))
-    assert not np.allclose(plane_orientation("random_plane", 1), plane_orientation("random_plane", 2))
+    np.testing.assert_array_equal(
+        plane_orientation("random_plane", 1), plane_orientation("random_plane", 1)
+    )
+    assert not np.allclose(
+        plane_orientation("random_plane", 1), plane_orientation("random_plane", 2)
+    )
 
 
 def test_planes_are_uniform():

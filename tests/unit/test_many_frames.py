@@ -12,7 +12,15 @@ import pytest
 from equitraj.base import registry
 from equitraj.data import features, parts, tasks
 from equitraj.data.tasks import Histories, SampleParts
-from equitraj.data.trajectory import Trajectory, at_frames, opened, opened_observables, read, read_observables, write
+from equitraj.data.trajectory import (
+    Trajectory,
+    at_frames,
+    opened,
+    opened_observables,
+    read,
+    read_observables,
+    write,
+)
 from equitraj.frames import diagnostics, load_alignment
 from equitraj.frames.run import run as align
 from equitraj.prediction import evaluation
@@ -31,7 +39,9 @@ CLOSED_FORMS = ("persistence", "constant_velocity", "autoregression", "linear_le
 def walk(n_frames: int, n_points: int = 5) -> Trajectory:
     """A random walk in two episodes, with velocities and a charge that changes."""
     rng = np.random.default_rng(1)
-    position = rng.normal(size=(n_frames, n_points, 3)).cumsum(0) + 3 * rng.normal(size=(n_points, 3))
+    position = rng.normal(size=(n_frames, n_points, 3)).cumsum(0) + 3 * rng.normal(
+        size=(n_points, 3)
+    )
     return Trajectory(
         position,
         np.repeat([0, 1], [n_frames // 3, n_frames - n_frames // 3]),
@@ -66,7 +76,10 @@ def test_parts_cover_all_rows_in_whole_calls_of_a_predictor():
         slices = parts.parts(count, numbers)
         rows = [row for part in slices for row in (part.start, part.stop)]
         assert rows[0] == 0 and rows[-1] == count and rows[1:-1:2] == rows[2::2]
-        assert all((part.stop - part.start) * numbers * 8 <= max(parts.PART_BYTES, 8 * numbers) for part in slices)
+        assert all(
+            (part.stop - part.start) * numbers * 8 <= max(parts.PART_BYTES, 8 * numbers)
+            for part in slices
+        )
     assert (parts.parts(10**6, 108)[0].stop) % parts.MULTIPLE == 0
 
 
@@ -114,7 +127,9 @@ def splits_of(lifted: Path, other: Path) -> dict[str, samples.Split]:
 
 
 @pytest.mark.parametrize("name", ["kabsch_mean", "frame_averaging"])
-def test_what_a_network_is_trained_on_does_not_depend_on_the_parts(lifted, tmp_path, few_rows, name):
+def test_what_a_network_is_trained_on_does_not_depend_on_the_parts(
+    lifted, tmp_path, few_rows, name
+):
     splits = splits_of(lifted, aligned(lifted, name, tmp_path / "a.h5"))
     method = Method("m", "mlp", name, training={"residual": "autoregression"})
     shape = samples.shape_of(method, splits["train"], TASK)
@@ -142,17 +157,24 @@ def test_closed_forms_are_fitted_in_parts(lifted, tmp_path, few_rows, model):
     several = fitted(Method("m", model), split, 2)
     assert set(several) == set(one)
     for key, value in one.items():
-        # the normal equations of positions some ten times larger than they vary square a condition number of 100
-        np.testing.assert_allclose(several[key], value, rtol=1e4 * ROUNDING if model.startswith("linear") else 1e-10)
+        # the normal equations of positions some ten times larger than they vary square a condition
+        # number of 100
+        np.testing.assert_allclose(
+            several[key], value, rtol=1e4 * ROUNDING if model.startswith("linear") else 1e-10
+        )
 
 
 def test_least_squares_of_parts_keeps_the_digits_that_normal_equations_lose():
     rng = np.random.default_rng(0)
     matrix = rng.normal(size=(300, 3))
-    matrix[:, 2] = matrix[:, 1] + 1e-7 * matrix[:, 2]  # a condition number of 1e7: squared, it would leave two digits
+    matrix[:, 2] = (
+        matrix[:, 1] + 1e-7 * matrix[:, 2]
+    )  # a condition number of 1e7: squared, it would leave two digits
     wanted = np.array([1.0, -2.0, 3.0])
     systems = [(matrix[i : i + 70], matrix[i : i + 70] @ wanted) for i in range(0, 300, 70)]
-    np.testing.assert_allclose(parts.least_squares(systems), wanted, rtol=1e-7)  # 1e7 times 1e-16, and a margin
+    np.testing.assert_allclose(
+        parts.least_squares(systems), wanted, rtol=1e-7
+    )  # 1e7 times 1e-16, and a margin
 
 
 @pytest.mark.parametrize("name", ["none", "haar_averaging", "frame_averaging"])
@@ -167,7 +189,9 @@ def test_errors_and_predictions_do_not_depend_on_the_parts(lifted, few_rows, nam
         def measured() -> tuple[dict, np.ndarray]:
             kept: list[np.ndarray] = []
             reference = evaluation.baselines(trajectory, newest, 2)
-            found = evaluation.one_step(predictor, SampleParts(trajectory, newest, TASK), reference, kept.append)
+            found = evaluation.one_step(
+                predictor, SampleParts(trajectory, newest, TASK), reference, kept.append
+            )
             return found, np.concatenate(kept)
 
         one, prediction = measured()
@@ -196,9 +220,18 @@ def peak(step: Callable[[], object]) -> int:
 
 
 def steps(path: Path, other: Path, files: ExitStack) -> Iterator[tuple[str, Callable[[], object]]]:
-    """What is done with all frames of the trajectory `path`; the first writes the aligned file `other`."""
-    yield "align", lambda: align(path, TASK, "frame_averaging", {"frames": "frame_averaging", "options": {}}, other)
-    trajectory, observables = files.enter_context(opened(path)), files.enter_context(opened_observables(other))
+    """What is done with all frames of the trajectory `path`; the first writes the aligned file
+    `other`."""
+    yield (
+        "align",
+        lambda: align(
+            path, TASK, "frame_averaging", {"frames": "frame_averaging", "options": {}}, other
+        ),
+    )
+    trajectory, observables = (
+        files.enter_context(opened(path)),
+        files.enter_context(opened_observables(other)),
+    )
     train = samples.load_splits(trajectory, observables, TASK, "all")[0]["train"]
     yield "measure", lambda: features.measure_parts(train, "autoregression", 2)
     yield "fit", lambda: fitted(Method("m", "autoregression"), train, 2)
@@ -219,10 +252,14 @@ def test_no_step_holds_all_frames(lifted, tmp_path, monkeypatch):
     n_bytes = LONG * WIDTH * 24
     assert peak(lambda: read(path)) > n_bytes  # so that the measurement can fail
     with ExitStack() as files:
-        for _, step in steps(lifted, tmp_path / "few.h5", files):  # what is imported now is not counted below
+        for _, step in steps(
+            lifted, tmp_path / "few.h5", files
+        ):  # what is imported now is not counted below
             step()
         monkeypatch.setattr(parts, "PART_BYTES", PART)
-        found = {name: peak(step) / n_bytes for name, step in steps(path, tmp_path / "many.h5", files)}
+        found = {
+            name: peak(step) / n_bytes for name, step in steps(path, tmp_path / "many.h5", files)
+        }
     assert max(found.values()) < HELD, found
 
 
@@ -236,8 +273,14 @@ def test_the_arrays_of_a_network_are_assembled_without_a_second_copy(tmp_path, m
         shape = samples.shape_of(method, splits["train"], TASK)
         found = peak(lambda: made.append(samples.network_data(method, splits, shape)))
     kept = [
-        {k: v.nbytes for k, v in (part.inputs | vars(part)).items() if k not in ("inputs", "adjacency")}
+        {
+            k: v.nbytes
+            for k, v in (part.inputs | vars(part)).items()
+            if k not in ("inputs", "adjacency")
+        }
         for part in (made[0].train, made[0].validation)
     ]
-    largest = max(kept[0].values())  # a name at a time is joined: its parts and the whole are there together
+    largest = max(
+        kept[0].values()
+    )  # a name at a time is joined: its parts and the whole are there together
     assert found < sum(sum(part.values()) for part in kept) + largest + HELD * LONG * WIDTH * 24

@@ -1,4 +1,5 @@
-"""A method that compares more pairs of points than memory holds is refused, at parsing or in its first job."""
+"""A method that compares more pairs of points than memory holds is refused, at parsing or in its
+first job."""
 
 from dataclasses import replace
 
@@ -15,24 +16,36 @@ from equitraj.training.method import Method
 from equitraj.training.run import run as train
 from study import REPOSITORY, TINY, merged
 
-SPEC = replace(registry.model_spec("mlp"), all_pairs="max_radius", hyperparameters={"max_radius": Option(0.0)})
+SPEC = replace(
+    registry.model_spec("mlp"), all_pairs="max_radius", hyperparameters={"max_radius": Option(0.0)}
+)
 
 
 @pytest.fixture
 def study(monkeypatch):
-    """A study of 10,000 simulated beads, whose pairs take 64 x 10^8 x 32 numbers of 4 bytes with EGNN: 819 GB."""
+    """A study of 10,000 simulated beads, whose pairs take 64 x 10^8 x 32 numbers of 4 bytes with
+    EGNN: 819 GB."""
     monkeypatch.chdir(REPOSITORY)
-    whole = merged(*(yaml.safe_load(path.read_text()) for path in (REPOSITORY / "config.yaml", TINY)))
+    whole = merged(
+        *(yaml.safe_load(path.read_text()) for path in (REPOSITORY / "config.yaml", TINY))
+    )
     name = whole["study"]["tasks"][0]
     source = whole["sources"][whole["tasks"][name]["source"]]
     source["options"] = source.get("options", {}) | {"beads": 10_000}
-    whole["methods"]["pairs"] = {"model": "egnn", "options": {"width": 32}, "training": {"batch_size": 64}}
+    whole["methods"]["pairs"] = {
+        "model": "egnn",
+        "options": {"width": 32},
+        "training": {"batch_size": 64},
+    }
     whole["study"] |= {"methods": ["persistence", "pairs"], "tasks": [name]}
     return whole
 
 
 def test_what_exceeds_memory_is_refused_at_parsing_with_its_size(study):
-    with pytest.raises(ValueError, match="methods.pairs: egnn compares all pairs of 10000 points, .* at least 819 GB"):
+    with pytest.raises(
+        ValueError,
+        match="methods.pairs: egnn compares all pairs of 10000 points, .* at least 819 GB",
+    ):
         config.check(study | {"memory_gb": 800})
     config.check(study | {"memory_gb": 820})
 
@@ -58,7 +71,12 @@ def test_a_cutoff_takes_a_method_off_the_list():
 def test_the_first_job_that_knows_the_points_refuses_it(tmp_path, monkeypatch):
     position = np.random.default_rng(0).normal(size=(12, 40, 3))
     write(tmp_path / "a.h5", Trajectory(position, np.zeros(12, int), np.arange(12.0)))
-    task = {"name": "t", "history": 1, "lag": 1, "split": {"by": "time", "train": 4, "validation": 3, "test": 3}}
+    task = {
+        "name": "t",
+        "history": 1,
+        "lag": 1,
+        "split": {"by": "time", "train": 4, "validation": 3, "test": 3},
+    }
     align(tmp_path / "a.h5", task, "none", {"frames": "none", "options": {}}, tmp_path / "b.h5")
     monkeypatch.setattr(memory, "machine", lambda: 1e6)
     with pytest.raises(ValueError, match="methods.m: egnn compares all pairs of 40 points"):

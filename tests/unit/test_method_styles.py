@@ -18,9 +18,14 @@ def written(folder: Path, **options: object) -> tuple[pd.DataFrame, pd.DataFrame
 def test_a_method_looks_the_same_whatever_the_order_of_the_tables(tmp_path):
     summary, audit = written(tmp_path)
     styles = style.method_styles(summary, audit)
-    assert styles == style.method_styles(summary.sample(frac=1, random_state=0), audit.sample(frac=1, random_state=1))
+    assert styles == style.method_styles(
+        summary.sample(frac=1, random_state=0), audit.sample(frac=1, random_state=1)
+    )
     assert len({(s.colour, s.marker) for s in styles.values()}) == len(synthetic_tables.METHODS)
-    assert styles["mlp_haar_mean"].kind == "equivariant" and styles["mlp_rotated"].kind == "not equivariant"
+    assert (
+        styles["mlp_haar_mean"].kind == "equivariant"
+        and styles["mlp_rotated"].kind == "not equivariant"
+    )
     assert styles["egnn"].kind == "equivariant" and styles["mlp"].kind == "not equivariant"
     assert styles["persistence"].kind == "baseline"
 
@@ -37,14 +42,23 @@ def test_a_long_list_is_cut():
 
 @pytest.mark.parametrize(
     ("value", "text"),
-    [(1.6459e-7, "1.65e-07"), (0.012345, "0.0123"), (4.4521, "4.45"), (1637, "1,637"), (0, "0"), (-3.2e-9, "-3.20e-09")]
+    [
+        (1.6459e-7, "1.65e-07"),
+        (0.012345, "0.0123"),
+        (4.4521, "4.45"),
+        (1637, "1,637"),
+        (0, "0"),
+        (-3.2e-9, "-3.20e-09"),
+    ]
     + [(0.99999, "1.00"), (9.996e-8, "1.00e-07"), (float("nan"), "n/a")],
 )
 def test_numbers_have_three_digits(value, text):
     assert style.sig(value) == text
 
 
-@pytest.mark.parametrize(("value", "text"), [(0.99983, "0.99983"), (0.5, "0.500"), (-8449, "-8,449"), (1, "1.00")])
+@pytest.mark.parametrize(
+    ("value", "text"), [(0.99983, "0.99983"), (0.5, "0.500"), (-8449, "-8,449"), (1, "1.00")]
+)
 def test_a_skill_shows_what_is_missing_to_one(value, text):
     assert style.skill(value) == text
 
@@ -52,7 +66,11 @@ def test_a_skill_shows_what_is_missing_to_one(value, text):
 def test_labels_are_spread_within_their_axis():
     values = np.array([0.5, 0.5, 0.5, 0.98, 1.0, 0.1])
     placed = style.spread(values, 0.1)
-    assert (np.diff(np.sort(placed)) >= 0.1 - 1e-12).all() and placed.min() >= 0 and placed.max() <= 1
+    assert (
+        (np.diff(np.sort(placed)) >= 0.1 - 1e-12).all() and placed.min() >= 0 and placed.max() <= 1
+    )
     assert (np.argsort(placed, kind="stable") == np.argsort(values, kind="stable")).all()
     assert placed[5] == 0.1  # a label with room stays where it is
-    assert np.ptp(style.spread(np.zeros(50), 0.1)) == pytest.approx(1)  # too many: closer together, still inside
+    assert np.ptp(style.spread(np.zeros(50), 0.1)) == pytest.approx(
+        1
+    )  # too many: closer together, still inside

@@ -74,9 +74,22 @@ def load(chain, tmp_path_factory):
             "split": {},
             "seed": 0,
         }
-        record |= {"status": "ok", "train_size": "all", "precision": "float32", "device": "cpu", "has_initial": False}
+        record |= {
+            "status": "ok",
+            "train_size": "all",
+            "precision": "float32",
+            "device": "cpu",
+            "has_initial": False,
+        }
         costs = dict.fromkeys(
-            ("n_parameters", "train_seconds", "compile_seconds", "frames_per_second", "peak_memory_mb"), 0
+            (
+                "n_parameters",
+                "train_seconds",
+                "compile_seconds",
+                "frames_per_second",
+                "peak_memory_mb",
+            ),
+            0,
         )
         write_json(folder / "run.json", record | costs)
         return lambda dtype: predictor.load(folder, "trained", dtype).predict
@@ -120,9 +133,9 @@ def test_a_point_that_knows_its_index_gives_up_permutations(load, chain):
 def test_an_egnn_that_sees_the_third_axis_is_equivariant_about_it_only(load, chain, max_radius):
     options = {"vertical": True, "max_radius": max_radius}
     claims = method("egnn", **options).claims()
-    assert claims == {g: "exact" for g in ("rotation_z", "translation", "permutation")} | dict.fromkeys(
-        ("rotation", "reflection"), "no"
-    )
+    assert claims == {
+        g: "exact" for g in ("rotation_z", "translation", "permutation")
+    } | dict.fromkeys(("rotation", "reflection"), "no")
     rows = symmetry.audit(load("egnn", 3, **options), sample(chain, 3), claims, ELEMENTS)
     found = {r["generator"]: r["verdict"] for r in rows if r["dtype"] == "float64"}
     assert {found[g] for g in ("rotation_z", "translation", "permutation")} == {"exact"}
@@ -133,16 +146,22 @@ def test_message_passing_keeps_translations_and_permutations_only(load, chain):
     claims = method("message_passing").claims()
     rows = symmetry.audit(load("message_passing", 3), sample(chain, 3), claims, ELEMENTS)
     found = {r["generator"]: r["verdict"] for r in rows if r["dtype"] == "float64"}
-    assert {g for g, verdict in found.items() if verdict == "exact"} >= {"translation", "permutation"}
-    assert "exact" not in {found[g] for g in ("rotation", "rotation_z", "inversion", "mirror", "euclidean")}
+    assert {g for g, verdict in found.items() if verdict == "exact"} >= {
+        "translation",
+        "permutation",
+    }
+    assert "exact" not in {
+        found[g] for g in ("rotation", "rotation_z", "inversion", "mirror", "euclidean")
+    }
 
 
 @pytest.mark.parametrize("max_radius", [0.0, 0.8])
 def test_pairs_agree_with_the_library_network(chain, monkeypatch, max_radius):
-    """The library's own forward pass searches the neighbours itself; both in float64, so they differ by rounding.
+    """The library's own forward pass searches the neighbours itself; both in float64, so they
+    differ by rounding.
 
-    One sample at a time: among more than 25 points its search takes distances from a matrix product, in which rounding
-    makes a point its own neighbour now and then.
+    One sample at a time: among more than 25 points its search takes distances from a matrix
+    product, in which rounding makes a point its own neighbour now and then.
     """
     import torch
     from e3nn.nn.models.gate_points_2101 import Network
@@ -179,14 +198,17 @@ def neighbours(position: np.ndarray, cutoff: float, box: float, padding: int) ->
         found += [(i, j, image * box) for i, j in np.argwhere((apart < cutoff) & (apart > 0))]
     found = np.random.default_rng(0).permutation(found)
     shift = np.pad(found[:, 2:], ((0, padding), (0, 2)))
-    ends = np.pad(found[:, :2].astype(np.int32), ((0, padding), (0, 0)), constant_values=len(position))
+    ends = np.pad(
+        found[:, :2].astype(np.int32), ((0, padding), (0, 0)), constant_values=len(position)
+    )
     given = {"position": position, "senders": ends[:, 0], "receivers": ends[:, 1], "shift": shift}
     return {name: torch.as_tensor(value)[None] for name, value in given.items()}
 
 
 @pytest.mark.parametrize("padding", [0, 7])
 def test_lists_of_neighbours_agree_with_all_pairs_and_with_a_larger_cell(chain, padding):
-    """In float64, to the rounding of sums in another order: without images, and with points that see their own."""
+    """In float64, to the rounding of sums in another order: without images, and with points that
+    see their own."""
     import torch
 
     s, m, cutoff = sample(chain, 1), method("e3nn_network", max_radius=0.8), 0.8
@@ -212,16 +234,20 @@ def test_autoregression_finds_the_coefficients_of_a_linear_process():
     displacement = rng.normal(size=(50, 2, 4, 3))
     position = np.cumsum(np.concatenate([np.zeros((50, 1, 4, 3)), displacement], axis=1), axis=1)
     target = position[:, -1] - 0.3 * displacement[:, 0] + 1.2 * displacement[:, 1]
-    found = registry.load_model("autoregression").fit(None, features.view(tasks.Sample(position), 1), target)[
-        "coefficient"
-    ]
-    np.testing.assert_allclose(found, [-0.3, 1.2], atol=1e-12)  # an exactly solvable problem of 600 equations
+    found = registry.load_model("autoregression").fit(
+        None, features.view(tasks.Sample(position), 1), target
+    )["coefficient"]
+    np.testing.assert_allclose(
+        found, [-0.3, 1.2], atol=1e-12
+    )  # an exactly solvable problem of 600 equations
 
 
 def test_least_squares_agrees_with_numpy_on_the_stacked_system():
     rng = np.random.default_rng(1)
     x, y = rng.normal(size=(2, 40, 1, 3, 3))
-    fit = registry.load_model("linear_least_squares").fit(None, features.view(tasks.Sample(x), 1), y[:, 0])
+    fit = registry.load_model("linear_least_squares").fit(
+        None, features.view(tasks.Sample(x), 1), y[:, 0]
+    )
     rows, b = x.reshape(-1, 3), np.ones((120, 1))
     system = np.block([[rows if i == j else 0 * rows for j in range(3)] + [b] for i in range(3)])
     solution = np.linalg.lstsq(system, y.reshape(-1, 3).T.reshape(-1), rcond=None)[0]
@@ -230,7 +256,8 @@ def test_least_squares_agrees_with_numpy_on_the_stacked_system():
 
 
 def test_numbers_of_the_paths_trajectory(paths):
-    """The table in the documentation: persistence, constant velocity and autoregression to three digits."""
+    """The table in the documentation: persistence, constant velocity and autoregression to three
+    digits."""
     split = {"by": "time", "train": 1500, "validation": 137, "test": 410}
 
     def mse(model: str, history: int) -> float:

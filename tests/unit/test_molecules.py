@@ -1,4 +1,5 @@
-"""Molecular formats: what the topology holds, frames and atoms chosen, and the periodic box removed."""
+"""Molecular formats: what the topology holds, frames and atoms chosen, and the periodic box
+removed."""
 
 import warnings
 
@@ -31,10 +32,12 @@ PSF = """PSF
 
 
 def true_positions():
-    """Three diatomic molecules that drift through the faces of the box, the first one cut by a face at the start."""
+    """Three diatomic molecules that drift through the faces of the box, the first one cut by a face
+    at the start."""
     random = np.random.default_rng(4)
     centre = (
-        np.cumsum(random.normal(scale=0.8, size=(FRAMES, 3, 3)), axis=0) + [[[9.8, 6, 7]], [[1, 1, 1]], [[5, 11, 3]]][0]
+        np.cumsum(random.normal(scale=0.8, size=(FRAMES, 3, 3)), axis=0)
+        + [[[9.8, 6, 7]], [[1, 1, 1]], [[5, 11, 3]]][0]
     )
     bond = np.array([0.6, 0.5, 0.4])
     return np.stack([centre - bond, centre + bond], axis=2).reshape(FRAMES, 6, 3)
@@ -42,7 +45,8 @@ def true_positions():
 
 @pytest.fixture(scope="module", params=["orthorhombic", "triclinic"])
 def periodic(tmp_path_factory, request):
-    """A topology, a wrapped XTC, the unwrapped positions (to the precision of XTC) and the box vectors."""
+    """A topology, a wrapped XTC, the unwrapped positions (to the precision of XTC) and the box
+    vectors."""
     folder = tmp_path_factory.mktemp("periodic")
     (folder / "top.psf").write_text(PSF)
     angles = [90, 90, 90] if request.param == "orthorhombic" else [75, 80, 65]
@@ -62,7 +66,9 @@ def periodic(tmp_path_factory, request):
 
 
 def test_a_jump_across_the_box_is_refused_with_the_mend(periodic):
-    with pytest.raises(ValueError, match=r"run.xtc: point \d jumps by more than half .* box .*set `unwrap: true`"):
+    with pytest.raises(
+        ValueError, match=r"run.xtc: point \d jumps by more than half .* box .*set `unwrap: true`"
+    ):
         read_file(periodic[0])
 
 
@@ -77,7 +83,9 @@ def test_unwrapping_gives_the_true_motion_and_whole_molecules(periodic):
     )
     shift = (read.position[0] - truth[0]) @ np.linalg.inv(vectors)
     np.testing.assert_allclose(shift, np.round(shift), atol=2e-3)
-    np.testing.assert_allclose(read.box, np.broadcast_to(vectors, (FRAMES, 3, 3)), atol=2e-5)  # of float32
+    np.testing.assert_allclose(
+        read.box, np.broadcast_to(vectors, (FRAMES, 3, 3)), atol=2e-5
+    )  # of float32
 
 
 def test_unwrapping_is_that_of_mdanalysis(periodic):
@@ -88,14 +96,18 @@ def test_unwrapping_is_that_of_mdanalysis(periodic):
         universe.trajectory.add_transformations(NoJump())
         theirs = np.stack([frame.positions.copy() for frame in universe.trajectory])
     ours = read_file(source | {"unwrap": True}).position
-    np.testing.assert_allclose(np.diff(ours, axis=0), np.diff(theirs, axis=0), atol=1e-4)  # NoJump is in float32
+    np.testing.assert_allclose(
+        np.diff(ours, axis=0), np.diff(theirs, axis=0), atol=1e-4
+    )  # NoJump is in float32
 
 
 def test_positions_as_they_are(periodic):
     source, *_ = periodic
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        raw = MDAnalysis.Universe(source["topology"], source["path"]).trajectory.timeseries(order="fac")
+        raw = MDAnalysis.Universe(source["topology"], source["path"]).trajectory.timeseries(
+            order="fac"
+        )
     read = read_file(source | {"unwrap": False})
     np.testing.assert_array_equal(read.position, raw)
     assert read.box is None
@@ -104,7 +116,9 @@ def test_positions_as_they_are(periodic):
 def test_frames_and_atoms_are_chosen_and_followed_through_the_frames_between(periodic):
     source, *_ = periodic
     every = read_file(source | {"unwrap": True})
-    read = read_file(source | {"unwrap": True, "selection": "name C1", "start": 3, "stop": 33, "stride": 6})
+    read = read_file(
+        source | {"unwrap": True, "selection": "name C1", "start": 3, "stop": 33, "stride": 6}
+    )
     moved = every.position[3:33:6, ::2]
     np.testing.assert_allclose(np.diff(read.position, axis=0), np.diff(moved, axis=0), atol=1e-5)
     np.testing.assert_allclose(read.time, every.time[3:33:6])
@@ -130,7 +144,9 @@ def test_nothing_is_guessed(tmp_path):
                 universe.trajectory.ts.velocities = universe.atoms.positions * 0 + [1, 2, 3]
                 writer.write(universe.atoms)
                 universe.trajectory.ts.time += 1
-    read = read_file({"path": str(tmp_path / "a.trr"), "topology": str(tmp_path / "a.gro"), "time_step": 0.5})
+    read = read_file(
+        {"path": str(tmp_path / "a.trr"), "topology": str(tmp_path / "a.gro"), "time_step": 0.5}
+    )
     assert read.mass is read.species is read.bonds is None and read.features == {}
     np.testing.assert_allclose(read.velocity[1], [[1, 2, 3], [1, 2, 3]], rtol=1e-6)
     assert read.time.tolist() == [0, 0.5, 1]

@@ -1,4 +1,5 @@
-"""Charged and gravitating bodies: the published algorithm step by step, the published baseline, conservation laws."""
+"""Charged and gravitating bodies: the published algorithm step by step, the published baseline,
+conservation laws."""
 
 from dataclasses import replace
 
@@ -13,8 +14,9 @@ GRAVITY = replace(CHARGED, interaction="gravity", softening=0.1)
 
 
 def published(position, velocity, charge, steps, limit=100.0, time_step=0.001):
-    """One simulation as it is published: a half step of the velocities at first, then positions and velocities in turn,
-    with all forces from two nested loops; the state before the velocities of the last step change."""
+    """One simulation as it is published: a half step of the velocities at first, then positions and
+    velocities in turn, with all forces from two nested loops; the state before the velocities of
+    the last step change."""
     position, velocity = position.copy(), velocity.copy()
 
     def force():
@@ -35,7 +37,8 @@ def published(position, velocity, charge, steps, limit=100.0, time_step=0.001):
 
 
 def frames(options, count):
-    """Trajectory of `count` frames of each episode, its positions and velocities with an axis for both."""
+    """Trajectory of `count` frames of each episode, its positions and velocities with an axis for
+    both."""
     made = n_body.simulate(options, count * options.episodes)
     shape = options.episodes, count, options.points, 3
     return made, made.position.reshape(shape), made.velocity.reshape(shape)
@@ -62,7 +65,8 @@ def test_first_states_are_those_of_the_protocol():
 
 
 def test_a_linear_prediction_has_the_error_that_is_published():
-    """Papers give 0.0683 to 0.0819 for x + k v on 2,000 simulations, the errors of which have a long tail."""
+    """Papers give 0.0683 to 0.0819 for x + k v on 2,000 simulations, the errors of which have a
+    long tail."""
     _, x, v = frames(Options(episodes=2000), 11)
     moved, speed = x[:, 10] - x[:, 0], v[:, 0]
     slope = (moved * speed).sum() / np.square(speed).sum()
@@ -81,7 +85,9 @@ def test_momentum_is_kept_and_the_energy_where_no_bodies_come_close(options):
     calm = apart.min(axis=(1, 2, 3)) > 0.5
     assert 3 <= calm.sum()
     np.testing.assert_allclose(momentum[calm], momentum[calm, :1] + 0 * momentum[calm], atol=1e-9)
-    energy = n_body.energy(options, made.position, made.velocity, made.features).reshape(options.episodes, 20)
+    energy = n_body.energy(options, made.position, made.velocity, made.features).reshape(
+        options.episodes, 20
+    )
     # the velocity lags by half a step: first order, times forces of at most 4
     np.testing.assert_allclose(energy[calm], energy[calm, :1] + 0 * energy[calm], atol=0.01)
 
@@ -96,7 +102,9 @@ def test_forces_are_the_gradient_of_the_energy():
         for point, axis in ((0, 0), (3, 2)):
             shift = np.zeros_like(x)
             shift[0, point, axis] = 1e-5
-            up, down = (n_body.energy(options, x + sign * shift, still, features)[0] for sign in (1, -1))
+            up, down = (
+                n_body.energy(options, x + sign * shift, still, features)[0] for sign in (1, -1)
+            )
             assert force[0, point, axis] == pytest.approx(-(up - down) / 2e-5, rel=1e-6)
 
 
@@ -111,7 +119,9 @@ def test_a_simulation_depends_on_nothing_but_its_options(monkeypatch):
 def test_going_on_from_a_frame_leads_to_the_next():
     made, x, v = frames(CHARGED, 3)
     features = {"charge": made.features["charge"][::3]}
-    np.testing.assert_allclose(n_body.again(CHARGED, x[:, 0], v[:, 0], 2, 0, features), x[:, 2], atol=1e-9)
+    np.testing.assert_allclose(
+        n_body.again(CHARGED, x[:, 0], v[:, 0], 2, 0, features), x[:, 2], atol=1e-9
+    )
 
 
 def test_wrong_options_are_refused():

@@ -23,10 +23,15 @@ TASK["split"] = {"by": "time", "train": 60, "validation": 20, "test": 30}
 
 
 def call(*words: object, folder: Path) -> str:
-    """What a command prints, with nothing of this environment but how to reach an index of packages."""
-    kept = {k: v for k, v in os.environ.items() if k.startswith("PIP_") or k.lower().endswith("_proxy")}
+    """What a command prints, with nothing of this environment but how to reach an index of
+    packages."""
+    kept = {
+        k: v for k, v in os.environ.items() if k.startswith("PIP_") or k.lower().endswith("_proxy")
+    }
     clean = kept | {"PATH": "/usr/bin:/bin", "HOME": str(folder)}
-    done = subprocess.run([str(w) for w in words], cwd=folder, env=clean, capture_output=True, text=True)
+    done = subprocess.run(
+        [str(w) for w in words], cwd=folder, env=clean, capture_output=True, text=True
+    )
     assert done.returncode == 0, done.stderr[-3000:]
     return done.stdout
 
@@ -44,10 +49,28 @@ def python(tmp_path_factory) -> Path:
     shutil.copytree(REPOSITORY / "workflow/scripts/equitraj", source / "workflow/scripts/equitraj")
     for name in ("pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(REPOSITORY / name, source)
-    call(sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "-w", folder, source, folder=folder)
+    call(
+        sys.executable,
+        "-m",
+        "pip",
+        "wheel",
+        "--quiet",
+        "--no-deps",
+        "-w",
+        folder,
+        source,
+        folder=folder,
+    )
     call(sys.executable, "-m", "venv", "--without-pip", folder / "venv", folder=folder)
     python = folder / "venv/bin/python"
-    call(*pip_of(python), "install", "--quiet", "--no-compile", next(folder.glob("*.whl")), folder=folder)
+    call(
+        *pip_of(python),
+        "install",
+        "--quiet",
+        "--no-compile",
+        next(folder.glob("*.whl")),
+        folder=folder,
+    )
     return python
 
 
@@ -66,7 +89,9 @@ def study(chain, tmp_path_factory) -> Path:
 
 def test_the_lines_of_readme_run_in_a_fresh_environment(python, study):
     text = (REPOSITORY / "README.md").read_text()
-    (lines,) = (code for code in re.findall(r"```python\n(.*?)```", text, re.S) if "import equitraj" in code)
+    (lines,) = (
+        code for code in re.findall(r"```python\n(.*?)```", text, re.S) if "import equitraj" in code
+    )
     assert len(lines.strip().splitlines()) == 4
     printed = call(python, "-c", lines, folder=study)
     rotation = next(line for line in printed.splitlines() if line.split()[:1] == ["rotation"])
@@ -79,7 +104,9 @@ def test_a_missing_framework_is_told_with_the_extra_that_brings_it(python, study
     network = study / "network"
     shutil.copytree(study / RUN, network)
     write_json(network / "run.json", record)
-    code = "import equitraj\ntry: equitraj.load('network')\nexcept ImportError as error: print(error)"
+    code = (
+        "import equitraj\ntry: equitraj.load('network')\nexcept ImportError as error: print(error)"
+    )
     printed = call(python, "-c", code, folder=study)
     assert printed == "network: mine needs equinox; pip install 'equitraj[jax]'\n"
 
@@ -89,4 +116,10 @@ def test_the_installed_package_has_its_version_and_no_framework(python, tmp_path
     assert f'\nversion = "{version.strip()}"\n' in (REPOSITORY / "pyproject.toml").read_text()
     listed = json.loads(call(*pip_of(python), "list", "--format=json", folder=tmp_path))
     installed = {package["name"] for package in listed}
-    assert "equitraj" in installed and not installed & {"jax", "torch", "pandas", "matplotlib", "snakemake"}
+    assert "equitraj" in installed and not installed & {
+        "jax",
+        "torch",
+        "pandas",
+        "matplotlib",
+        "snakemake",
+    }

@@ -1,4 +1,5 @@
-"""A periodic box from file to prediction: carried along, turned with the points, and seen by networks with a cutoff."""
+"""A periodic box from file to prediction: carried along, turned with the points, and seen by
+networks with a cutoff."""
 
 import shutil
 import warnings
@@ -37,7 +38,8 @@ from study import REPOSITORY
 
 N_POINTS, CUTOFF = 7, 1.3
 BOX = np.array([[2.0, 0, 0], [0.6, 1.8, 0], [-0.4, 0.5, 2.2]])  # the cutoff is more than half of it
-# Errors are of a handful of float64 operations on numbers of order 1 to 10, summed over up to 200 neighbours.
+# Errors are of a handful of float64 operations on numbers of order 1 to 10, summed over up to 200
+# neighbours.
 ROUNDING = 200 * 10 * EPSILON["float64"]
 
 
@@ -46,12 +48,16 @@ def near(monkeypatch, tmp_path):
     """A model of one's own that lists neighbours."""
     (tmp_path / "models").mkdir()
     shutil.copy(REPOSITORY / "tests/models/near.py", tmp_path / "models" / "near_model.py")
-    monkeypatch.setattr(equitraj.models, "__path__", [*equitraj.models.__path__, str(tmp_path / "models")])
+    monkeypatch.setattr(
+        equitraj.models, "__path__", [*equitraj.models.__path__, str(tmp_path / "models")]
+    )
     known = registry.names
     monkeypatch.setattr(registry, "names", lambda f: known(f) + ["near_model"] * (f == "models"))
     read = registry.read_model
     near_file = tmp_path / "models/near_model.py"
-    monkeypatch.setattr(registry, "read_model", lambda p: read(near_file if p.stem == "near_model" else p))
+    monkeypatch.setattr(
+        registry, "read_model", lambda p: read(near_file if p.stem == "near_model" else p)
+    )
     yield lambda alignment="none", **options: Method(
         "m", "near_model", alignment, options={"max_radius": CUTOFF} | options
     )
@@ -63,7 +69,9 @@ def sample(n_samples: int = 3, seed: int = 0) -> Sample:
     position = rng.normal(scale=2, size=(n_samples, 1, N_POINTS, 3)) + 0.05 * rng.normal(
         size=(n_samples, 2, N_POINTS, 3)
     )
-    return Sample(position, position[:, -1], box=np.stack([BOX * (1 + 0.1 * i) for i in range(n_samples)]))
+    return Sample(
+        position, position[:, -1], box=np.stack([BOX * (1 + 0.1 * i) for i in range(n_samples)])
+    )
 
 
 def predict(method: Method, s: Sample, seed: int = 0) -> predictor.Predictor:
@@ -74,9 +82,13 @@ def predict(method: Method, s: Sample, seed: int = 0) -> predictor.Predictor:
 
 def trajectory(**given) -> Trajectory:
     rng = np.random.default_rng(2)
-    position = np.cumsum(0.1 * rng.normal(size=(6, N_POINTS, 3)), 0) + rng.uniform(0, 2, (N_POINTS, 3))
+    position = np.cumsum(0.1 * rng.normal(size=(6, N_POINTS, 3)), 0) + rng.uniform(
+        0, 2, (N_POINTS, 3)
+    )
     box = np.stack([BOX * (1 + 0.01 * i) for i in range(6)])
-    return replace(Trajectory(position, np.array([0, 0, 0, 1, 1, 1]), np.arange(6.0), box=box), **given)
+    return replace(
+        Trajectory(position, np.array([0, 0, 0, 1, 1, 1]), np.arange(6.0), box=box), **given
+    )
 
 
 def test_a_file_keeps_the_box_and_mdanalysis_reads_it(tmp_path):
@@ -92,14 +104,20 @@ def test_a_file_keeps_the_box_and_mdanalysis_reads_it(tmp_path):
         universe.load_new(str(tmp_path / "a.h5"), format="H5MD")
         for frame, box in zip(universe.trajectory, written.box, strict=True):
             expected = MDAnalysis.lib.mdamath.triclinic_box(*box)
-            np.testing.assert_allclose(frame.dimensions, expected, rtol=1e-6)  # MDAnalysis keeps float32
+            np.testing.assert_allclose(
+                frame.dimensions, expected, rtol=1e-6
+            )  # MDAnalysis keeps float32
 
 
 def test_a_box_is_cut_and_lifted_with_its_frames():
     flat = trajectory()
-    flat = replace(flat, position=flat.position[..., :2], box=flat.box * [[1, 1, 0], [1, 1, 0], [0, 0, 0]])
+    flat = replace(
+        flat, position=flat.position[..., :2], box=flat.box * [[1, 1, 0], [1, 1, 0], [0, 0, 0]]
+    )
     lifted = lift(flat, "random_plane", 3)
-    np.testing.assert_allclose(lifted.box @ np.swapaxes(lifted.box, 1, 2), flat.box @ np.swapaxes(flat.box, 1, 2))
+    np.testing.assert_allclose(
+        lifted.box @ np.swapaxes(lifted.box, 1, 2), flat.box @ np.swapaxes(flat.box, 1, 2)
+    )
     rotation = np.array(lifted.provenance["lift"]["rotation"])
     np.testing.assert_allclose(lifted.box, flat.box @ rotation.T)
     assert files.at_frames(lifted, np.array([2, 4])).box.tolist() == lifted.box[[2, 4]].tolist()
@@ -109,7 +127,10 @@ def test_a_box_is_cut_and_lifted_with_its_frames():
 
 def test_a_box_without_volume_is_refused(tmp_path):
     box = np.tile([[1.0, 0, 0], [0, 1, 0], [1, 1, 0]], (6, 1, 1))
-    with pytest.raises(ValueError, match="box vectors .*expected rows of which none lies in the plane of the others"):
+    with pytest.raises(
+        ValueError,
+        match="box vectors .*expected rows of which none lies in the plane of the others",
+    ):
         files.write(tmp_path / "a.h5", trajectory(box=box))
 
 
@@ -118,8 +139,14 @@ def test_arrays_get_the_box_that_their_source_names(tmp_path, vectors):
     box = np.diag(vectors) if np.ndim(vectors) == 1 else np.array(vectors)
     truth = trajectory().position
     fractional = truth @ np.linalg.inv(box)
-    source = {"path": str(tmp_path / "a.npz"), "arrays": {"position": "x", "episode": "e"}, "box": vectors}
-    np.savez(tmp_path / "a.npz", x=(fractional - np.floor(fractional)) @ box, e=trajectory().episode)
+    source = {
+        "path": str(tmp_path / "a.npz"),
+        "arrays": {"position": "x", "episode": "e"},
+        "box": vectors,
+    }
+    np.savez(
+        tmp_path / "a.npz", x=(fractional - np.floor(fractional)) @ box, e=trajectory().episode
+    )
     with pytest.raises(ValueError, match="jumps by more than half the periodic box"):
         read_file(source)
     read = read_file(source | {"unwrap": True, "stop": 3})
@@ -136,7 +163,9 @@ def test_arrays_get_the_box_that_their_source_names(tmp_path, vectors):
 def test_frames_and_actions_turn_the_box_with_the_points():
     s, rng = sample(), np.random.default_rng(1)
     rotation = np.stack([[actions.haar(rng) for _ in range(2)] for _ in range(len(s))])
-    inside = Frames(rotation, rng.normal(size=(len(s), 3)), np.full((len(s), 2), 0.5)).into_sample(s)
+    inside = Frames(rotation, rng.normal(size=(len(s), 3)), np.full((len(s), 2), 0.5)).into_sample(
+        s
+    )
     for i, box in enumerate(inside.box):
         np.testing.assert_allclose(box, s.box[i // 2] @ rotation[i // 2, i % 2].T, atol=ROUNDING)
     for name in actions.GENERATORS:
@@ -157,7 +186,9 @@ def test_the_image_in_which_a_point_is_given_does_not_matter(near):
     assert np.abs(free - f.predict(s)).max() > 1e-3  # of distances of order 1: the box is seen
 
 
-@pytest.mark.parametrize("alignment", ["none", "centre_of_mass", "gram_schmidt", "frame_averaging", "learned_frame"])
+@pytest.mark.parametrize(
+    "alignment", ["none", "centre_of_mass", "gram_schmidt", "frame_averaging", "learned_frame"]
+)
 def test_a_network_in_a_box_is_equivariant(near, alignment):
     s, rng = sample(), np.random.default_rng(2)
     f = predict(near(alignment), s)
@@ -168,7 +199,9 @@ def test_a_network_in_a_box_is_equivariant(near, alignment):
             np.testing.assert_allclose(g.undo(f.predict(g.apply(s))), f.predict(s), atol=ROUNDING)
     g = actions.draw("rotation", 1, N_POINTS, 1.0, rng)[0]
     broken = g.undo(f.predict(replace(g.apply(s), box=s.box))) - f.predict(s)
-    assert np.abs(broken).max() > 1e-3  # of distances of order 1: with the box left behind it is another system
+    assert (
+        np.abs(broken).max() > 1e-3
+    )  # of distances of order 1: with the box left behind it is another system
 
 
 TASK = {
@@ -180,17 +213,40 @@ TASK = {
 }
 
 
-@pytest.mark.parametrize(("alignment", "augmentation"), [("centre_of_mass", "rotation"), ("frame_averaging", "none")])
+@pytest.mark.parametrize(
+    ("alignment", "augmentation"), [("centre_of_mass", "rotation"), ("frame_averaging", "none")]
+)
 def test_it_is_trained_evaluated_and_audited_in_its_box(near, tmp_path, alignment, augmentation):
-    made = lennard_jones.simulate(Options(points=8, cutoff=0.35, equilibration_steps=200, stride=20), 30)
+    made = lennard_jones.simulate(
+        Options(points=8, cutoff=0.35, equilibration_steps=200, stride=20), 30
+    )
     files.write(tmp_path / "a.h5", made)
-    align(tmp_path / "a.h5", TASK, alignment, {"frames": alignment, "options": {}}, tmp_path / "b.h5")
-    training = {"epochs": 8, "batch_size": 4, "learning_rate": 0.01, "ema": 0.0, "symmetry_penalty": 0.1}
+    align(
+        tmp_path / "a.h5", TASK, alignment, {"frames": alignment, "options": {}}, tmp_path / "b.h5"
+    )
+    training = {
+        "epochs": 8,
+        "batch_size": 4,
+        "learning_rate": 0.01,
+        "ema": 0.0,
+        "symmetry_penalty": 0.1,
+    }
     method = replace(near(alignment, max_radius=0.5), augmentation=augmentation, training=training)
-    train(TASK, method, "all", [0], tmp_path / "a.h5", tmp_path / "b.h5", tmp_path, code="of a file elsewhere")
+    train(
+        TASK,
+        method,
+        "all",
+        [0],
+        tmp_path / "a.h5",
+        tmp_path / "b.h5",
+        tmp_path,
+        code="of a file elsewhere",
+    )
     record = read_json(tmp_path / "seed0/run.json")
     assert record["status"] == "ok", record["status"]
-    history = np.genfromtxt(tmp_path / "seed0/history.csv", delimiter=",", names=True)["validation_mse"]
+    history = np.genfromtxt(tmp_path / "seed0/history.csv", delimiter=",", names=True)[
+        "validation_mse"
+    ]
     assert history.min() < history[0]
     s = tasks.samples(made, np.arange(20, 28), 2, 1)
     load = lambda dtype: predictor.load(tmp_path / "seed0", "trained", dtype).predict  # noqa: E731
@@ -198,17 +254,30 @@ def test_it_is_trained_evaluated_and_audited_in_its_box(near, tmp_path, alignmen
     assert all(row["agrees"] == "yes" for row in rows)
     run = load_run(tmp_path / "seed0")
     np.testing.assert_array_equal(run.predict(s.position, box=made.box[0]), load("float64")(s))
-    with pytest.raises(ValueError, match=r"box: shape \(3,\); expected finite \(3, 3\) or \(8, 3, 3\)"):
+    with pytest.raises(
+        ValueError, match=r"box: shape \(3,\); expected finite \(3, 3\) or \(8, 3, 3\)"
+    ):
         run.predict(s.position, box=np.ones(3))
     rotated = rotate_each(s, 0)
     error = [load("float64")(x) - x.target for x in (s, rotated)]
-    np.testing.assert_allclose(*[np.linalg.norm(e, axis=(1, 2)) for e in error], rtol=1e3 * ROUNDING)
+    np.testing.assert_allclose(
+        *[np.linalg.norm(e, axis=(1, 2)) for e in error], rtol=1e3 * ROUNDING
+    )
 
 
 def test_fewer_samples_go_into_a_call_where_each_has_many_pairs():
-    assert predictor.samples_in_call(12, dense=True) == predictor.samples_in_call(256, dense=False) == predictor.CHUNK
-    assert predictor.samples_in_call(4096, dense=False) == predictor.CALL_PAIRS // (4096 * predictor.NEIGHBOURS)
-    assert predictor.samples_in_call(4096, dense=True) == 1 and predictor.samples_in_call(12, True, 128) == 128
+    assert (
+        predictor.samples_in_call(12, dense=True)
+        == predictor.samples_in_call(256, dense=False)
+        == predictor.CHUNK
+    )
+    assert predictor.samples_in_call(4096, dense=False) == predictor.CALL_PAIRS // (
+        4096 * predictor.NEIGHBOURS
+    )
+    assert (
+        predictor.samples_in_call(4096, dense=True) == 1
+        and predictor.samples_in_call(12, True, 128) == 128
+    )
 
 
 @pytest.mark.parametrize("alignment", ["none", "principal_axes"])
@@ -220,5 +289,6 @@ def test_the_lie_derivative_follows_the_box(near, alignment):
     prediction = predict(method, s).predict(s)
     norm = symmetry.displacement_norm(prediction, s)
     for value in found.values():
-        # the frame is differenced: its rounding, 1/STEP times that of float64, on positions of order 10 motions
+        # the frame is differenced: its rounding, 1/STEP times that of float64, on positions of
+        # order 10 motions
         assert (np.linalg.norm(value, axis=(1, 2)) / norm).max() < 100 * lie.ROUNDING

@@ -1,4 +1,5 @@
-"""Pickles of strangers: arrays come out as they went in, and nothing that a pickle asks for is ever called."""
+"""Pickles of strangers: arrays come out as they went in, and nothing that a pickle asks for is ever
+called."""
 
 import builtins
 import copyreg
@@ -42,7 +43,11 @@ class Calls:
 @pytest.fixture(scope="module")
 def readers(tmp_path_factory):
     """Processes that read pickles as those of the library do, and need not be started anew."""
-    variables = {"PYTHONPATH": str(SCRIPTS), "PATH": os.environ["PATH"], "OPENBLAS_NUM_THREADS": "1"}
+    variables = {
+        "PYTHONPATH": str(SCRIPTS),
+        "PATH": os.environ["PATH"],
+        "OPENBLAS_NUM_THREADS": "1",
+    }
     folder, prefix = tmp_path_factory.mktemp("said"), sandbox._namespaces()
     with copies("from equitraj.data import pickles", folder, variables, prefix) as readers:
         yield readers
@@ -50,11 +55,16 @@ def readers(tmp_path_factory):
 
 @pytest.fixture
 def copied(readers, monkeypatch):
-    """Pickles are read in copies of a process. The tests of limits, and those of the command, start theirs."""
+    """Pickles are read in copies of a process. The tests of limits, and those of the command, start
+    theirs."""
 
-    def run(module: str, arguments: list[str], source: io.IOBase, output: io.IOBase, limits: Limits) -> None:
+    def run(
+        module: str, arguments: list[str], source: io.IOBase, output: io.IOBase, limits: Limits
+    ) -> None:
         words = [module, *asdict(limits).values(), *arguments]
-        done = readers("from equitraj.data import pickles; pickles.main()", words, source.name, output.name)
+        done = readers(
+            "from equitraj.data import pickles; pickles.main()", words, source.name, output.name
+        )
         if done.returncode:
             done.stderr = done.stderr.encode()
             raise ValueError(sandbox._reason(done, limits))
@@ -77,7 +87,9 @@ def refused(folder: Path, content: bytes, limits: Limits | None = None) -> str:
 def test_a_published_pickle_becomes_a_source(tmp_path, protocol):
     """Of the layout of `motion.pkl`: bonds, and a list of trials that differ in length."""
     (tmp_path / "motion.pkl").write_bytes(pickle.dumps((BONDS, TRIALS), protocol))
-    done = called("convert.py", "motion.pkl", "walk.npz", "--array", "position=1", "bonds=0", folder=tmp_path)
+    done = called(
+        "convert.py", "motion.pkl", "walk.npz", "--array", "position=1", "bonds=0", folder=tmp_path
+    )
     assert done.returncode == 0, done.stderr
     assert "arrays: { position: position, episode: episode, bonds: bonds } }" in done.stdout
     names = {name: name for name in ("position", "episode", "bonds")}
@@ -108,7 +120,11 @@ def test_a_published_pickle_becomes_a_source(tmp_path, protocol):
 def test_arrays_come_out_as_they_went_in(value, protocol):
     tree = pickles.read(io.BytesIO(pickle.dumps({"data": [OrderedDict(x=value)]}, protocol)))
     found, episode = pickles.joined(pickles.at(tree, "data/0/x"))
-    expected = np.array(np.asarray(value).tolist()) if np.asarray(value).dtype == object else np.asarray(value)
+    expected = (
+        np.array(np.asarray(value).tolist())
+        if np.asarray(value).dtype == object
+        else np.asarray(value)
+    )
     np.testing.assert_array_equal(found, expected)
     assert episode is None and (found.dtype == expected.dtype)
 
@@ -199,9 +215,14 @@ def test_memory_that_a_pickle_asks_for_is_limited(tmp_path):
     memo = b"\x80\x02K\x00r\xff\xff\xff\xff."  # a table of four thousand million entries
     assert "more than 1024 MiB of memory" in refused(tmp_path, memo, small)
     grows = (
-        b"\x80\x02K\x00X\x10\x00\x00\x00" + b"x" * 16 + b"".join(b"q\x01h\x01h\x01\x86" for _ in range(64)) + b"\x86."
+        b"\x80\x02K\x00X\x10\x00\x00\x00"
+        + b"x" * 16
+        + b"".join(b"q\x01h\x01h\x01\x86" for _ in range(64))
+        + b"\x86."
     )
-    refused(tmp_path, grows, small)  # a tree of 2^64 leaves that takes no memory: not an array, or too long to be one
+    refused(
+        tmp_path, grows, small
+    )  # a tree of 2^64 leaves that takes no memory: not an array, or too long to be one
 
 
 def test_recursion_without_end_is_refused(copied, tmp_path):
@@ -257,9 +278,13 @@ print(*said, sep="\\n", flush=True)
 def test_the_process_of_a_reader_can_do_nothing_else(tmp_path):
     """Even where the list of names had a hole."""
     variables = {"PYTHONPATH": str(SCRIPTS), "PATH": os.environ["PATH"]}
-    done = subprocess.run([sys.executable, "-c", CLOSED], cwd=tmp_path, env=variables, capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "-c", CLOSED], cwd=tmp_path, env=variables, capture_output=True, text=True
+    )
     said = dict(zip(ATTEMPTS, done.stdout.splitlines(), strict=True))
-    assert not {attempt for attempt, words in said.items() if not words.startswith("refused: ")}, done.stderr
+    assert not {attempt for attempt, words in said.items() if not words.startswith("refused: ")}, (
+        done.stderr
+    )
     assert list(tmp_path.iterdir()) == []
 
 
@@ -275,9 +300,13 @@ def test_the_kernel_keeps_the_process_from_the_network():
 
 def test_what_a_pickle_holds_is_said(copied, tmp_path):
     (tmp_path / "a.pkl").write_bytes(pickle.dumps({"x": TRIALS, "z": [1, 2]}))
-    with pytest.raises(ValueError, match=r"(?s)say with --array.*x: list of 3\n  x/0: array \(4, 5, 3\) of float64"):
+    with pytest.raises(
+        ValueError, match=r"(?s)say with --array.*x: list of 3\n  x/0: array \(4, 5, 3\) of float64"
+    ):
         pickles.convert(tmp_path / "a.pkl", tmp_path / "a.npz", {})
-    with pytest.raises(ValueError, match="(?s)--array position=y: nothing under 'y'; it holds\n  all: dict of 2"):
+    with pytest.raises(
+        ValueError, match="(?s)--array position=y: nothing under 'y'; it holds\n  all: dict of 2"
+    ):
         pickles.convert(tmp_path / "a.pkl", tmp_path / "a.npz", {"position": "y"})
     assert [path.name for path in tmp_path.iterdir()] == ["a.pkl"]
 
@@ -314,9 +343,17 @@ print(ended["read"], ended["refused"])
 
 def test_pickles_changed_at_random_are_read_or_refused(tmp_path):
     """None crashes the reader, and none gets as far as the last lock."""
-    variables = {"PYTHONPATH": str(SCRIPTS), "PATH": os.environ["PATH"], "OPENBLAS_NUM_THREADS": "1"}
+    variables = {
+        "PYTHONPATH": str(SCRIPTS),
+        "PATH": os.environ["PATH"],
+        "OPENBLAS_NUM_THREADS": "1",
+    }
     done = subprocess.run(
-        [sys.executable, "-c", FUZZ], cwd=tmp_path, env=variables, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+        [sys.executable, "-c", FUZZ],
+        cwd=tmp_path,
+        env=variables,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
     )
     assert done.returncode == 0
     read, refused = map(int, done.stdout.split())

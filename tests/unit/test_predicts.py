@@ -1,4 +1,5 @@
-"""What a network's output is (`PREDICTS`), which weights it begins with, and where its packages come from."""
+"""What a network's output is (`PREDICTS`), which weights it begins with, and where its packages
+come from."""
 
 from pathlib import Path
 
@@ -82,7 +83,9 @@ def fall() -> Trajectory:
     rng, time = np.random.default_rng(0), STEP * np.arange(60.0)
     start, speed, t = rng.normal(size=(4, 3)), rng.normal(size=(4, 3)), time[:, None, None]
     velocity = speed + t * GRAVITY
-    return Trajectory(start + t * speed + t**2 / 2 * GRAVITY, np.zeros(60, int), time, velocity=velocity)
+    return Trajectory(
+        start + t * speed + t**2 / 2 * GRAVITY, np.zeros(60, int), time, velocity=velocity
+    )
 
 
 def trained(folder: Path, fall: Trajectory, method: Method) -> dict:
@@ -94,7 +97,9 @@ def trained(folder: Path, fall: Trajectory, method: Method) -> dict:
 
 @pytest.mark.parametrize("framework", ["jax", "torch"])
 @pytest.mark.parametrize("predicts", ["displacement", "velocity", "acceleration"])
-def test_an_output_in_the_datas_own_units_becomes_positions(models, fall, tmp_path, framework, predicts):
+def test_an_output_in_the_datas_own_units_becomes_positions(
+    models, fall, tmp_path, framework, predicts
+):
     value, name = [0.1, -0.3, 0.7], f"{framework}_{predicts}"
     code = HEAD.format(framework=framework, predicts=predicts) + BODY[framework].format(value=value)
     (models / f"{name}.py").write_text(code)
@@ -113,17 +118,31 @@ def test_an_output_in_the_datas_own_units_becomes_positions(models, fall, tmp_pa
 def test_the_true_acceleration_is_learned(models, fall, tmp_path):
     code = HEAD.format(framework="jax", predicts="acceleration") + JAX.format(value=[0.0, 0.0, 0.0])
     (models / "falling.py").write_text(code)
-    options = {"epochs": 300, "batch_size": 10, "learning_rate": 0.01, "ema": 0.0, "precision": "float64"}
+    options = {
+        "epochs": 300,
+        "batch_size": 10,
+        "learning_rate": 0.01,
+        "ema": 0.0,
+        "precision": "float64",
+    }
     trained(tmp_path, fall, Method("falling", "falling", training=options))
     found = load_file(tmp_path / "seed0/model.safetensors")["trained/network.value"]
-    np.testing.assert_allclose(found, GRAVITY, atol=1e-3)  # the last steps of Adam are a thousandth of the first
+    np.testing.assert_allclose(
+        found, GRAVITY, atol=1e-3
+    )  # the last steps of Adam are a thousandth of the first
 
 
 @pytest.mark.parametrize("framework", ["jax", "torch"])
 def test_pretrained_weights_are_taken_as_they_are_or_trained_on(models, fall, tmp_path, framework):
-    code = HEAD.format(framework=framework, predicts="acceleration") + BODY[framework].format(value=[0.0, 0.0, 0.0])
+    code = HEAD.format(framework=framework, predicts="acceleration") + BODY[framework].format(
+        value=[0.0, 0.0, 0.0]
+    )
     (models / f"{framework}_first.py").write_text(code)
-    first = trained(tmp_path / "a", fall, Method("m", f"{framework}_first", training={"epochs": 3, "batch_size": 4}))
+    first = trained(
+        tmp_path / "a",
+        fall,
+        Method("m", f"{framework}_first", training={"epochs": 3, "batch_size": 4}),
+    )
     path = tmp_path / "a/seed0/model.safetensors"
     given = {"path": str(path), "sha256": file_sha256(path)}
     as_is = Method("m", f"{framework}_first", training={"epochs": 0}, pretrained=given)
@@ -132,7 +151,9 @@ def test_pretrained_weights_are_taken_as_they_are_or_trained_on(models, fall, tm
     before, after = load_file(path), load_file(tmp_path / "b/seed0/model.safetensors")
     (name,) = (name for name in before if name.startswith("trained/"))
     np.testing.assert_array_equal(after[name], before[name])
-    more = Method("m", f"{framework}_first", training={"epochs": 3, "batch_size": 4}, pretrained=given)
+    more = Method(
+        "m", f"{framework}_first", training={"epochs": 3, "batch_size": 4}, pretrained=given
+    )
     trained(tmp_path / "c", fall, more)
     started = load_file(tmp_path / "c/seed0/model.safetensors")
     np.testing.assert_array_equal(started[name.replace("trained", "initial")], before[name])
@@ -158,7 +179,9 @@ def test_weights_that_do_not_fit_are_told(tmp_path):
     with pytest.raises(ValueError, match="not a safetensors file"):
         state.pretrained(path, file_sha256(path))
     a, b = np.zeros(3), np.zeros((2, 3))
-    with pytest.raises(ValueError, match="no array 'weight'; allowed: weigth. Did you mean 'weigth'"):
+    with pytest.raises(
+        ValueError, match="no array 'weight'; allowed: weigth. Did you mean 'weigth'"
+    ):
         state.check_names({"weigth": a}, {"weight": a})
     with pytest.raises(ValueError, match=r"'weight' has shape \(2, 3\); expected \(3,\)"):
         state.check_names({"weight": b}, {"weight": a})
@@ -169,7 +192,11 @@ def test_weights_that_do_not_fit_are_told(tmp_path):
 def test_what_a_closed_form_learned_may_be_bytes_and_is_no_pickle():
     given = {"trees": b"\x00\xffsafe", "weight": np.arange(3.0), "children": np.arange(4)}
     back = state.state_of(state.arrays_of(given, "forest"), "float32")
-    assert back["trees"] == given["trees"] and back["weight"].dtype == np.float32 and back["children"].dtype == np.int64
+    assert (
+        back["trees"] == given["trees"]
+        and back["weight"].dtype == np.float32
+        and back["children"].dtype == np.int64
+    )
     for wrong, said in (
         ([1], "list; expected a dict"),
         ({"a": object()}, "'a' of type object"),
@@ -180,21 +207,29 @@ def test_what_a_closed_form_learned_may_be_bytes_and_is_no_pickle():
 
 
 def test_a_package_of_a_models_own_environment_that_is_missing_is_told_with_its_file(models):
-    code = HEAD.format(framework="numpy", predicts="x").replace('PREDICTS = "x"', 'ENVIRONMENT = "forest"')
+    code = HEAD.format(framework="numpy", predicts="x").replace(
+        'PREDICTS = "x"', 'ENVIRONMENT = "forest"'
+    )
     code += "import no_such_package\ndef fit(h, view, target): ...\ndef apply(state, view): ...\n"
     (models / "forest.py").write_text(code)
     assert registry.model_spec("forest").environment == "forest"
-    with pytest.raises(ValueError, match=r"models/forest.py needs no_such_package.*; install .* envs/forest.yaml"):
+    with pytest.raises(
+        ValueError, match=r"models/forest.py needs no_such_package.*; install .* envs/forest.yaml"
+    ):
         registry.load_model("forest")
     with pytest.raises(
-        ValueError, match=r"methods.mine.model: .* ENVIRONMENT 'forest', but there is no envs/forest.yaml"
+        ValueError,
+        match=r"methods.mine.model: .* ENVIRONMENT 'forest', but there is no envs/forest.yaml",
     ):
         config.check_model("mine", {"model": "forest"})
 
 
 @pytest.mark.parametrize(
     ("constant", "said"),
-    [('PREDICTS = "force"', "PREDICTS is 'force'; expected one of 'residual'"), ("PREDICTS = 3", "PREDICTS is 3")],
+    [
+        ('PREDICTS = "force"', "PREDICTS is 'force'; expected one of 'residual'"),
+        ("PREDICTS = 3", "PREDICTS is 3"),
+    ],
 )
 def test_an_unknown_prediction_is_refused_when_the_file_is_read(models, constant, said):
     code = HEAD.format(framework="jax", predicts="x").replace('PREDICTS = "x"', constant)

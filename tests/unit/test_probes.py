@@ -1,4 +1,5 @@
-"""Probes of functions whose answer is known: error against angle, worst rotation, stabilisers, continuity, rollouts."""
+"""Probes of functions whose answer is known: error against angle, worst rotation, stabilisers,
+continuity, rollouts."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -25,7 +26,9 @@ def sample(seed: int = 0, n_samples: int = 8, n_points: int = 6) -> Sample:
 
 def springs(s: Sample) -> np.ndarray:
     x = s.position[:, -1]
-    return x - 0.1 * (x - x.mean(1, keepdims=True)) * np.square(x - x.mean(1, keepdims=True)).sum(-1, keepdims=True)
+    return x - 0.1 * (x - x.mean(1, keepdims=True)) * np.square(x - x.mean(1, keepdims=True)).sum(
+        -1, keepdims=True
+    )
 
 
 def wind(s: Sample) -> np.ndarray:
@@ -39,7 +42,9 @@ def framed(name: str):
     def predict(s: Sample) -> np.ndarray:
         frames = aligner.frames(s.position)
         inside = frames.into(s.position[:, -1])
-        moved = inside + 0.1 * np.tanh(inside.reshape(len(inside), -1) @ matrix).reshape(inside.shape)
+        moved = inside + 0.1 * np.tanh(inside.reshape(len(inside), -1) @ matrix).reshape(
+            inside.shape
+        )
         return frames.back(moved)
 
     return predict
@@ -85,20 +90,28 @@ def test_the_symmetric_inputs_are_what_they_are_called():
 
 
 def test_continuity_tells_a_frame_that_follows_the_principal_axes_from_one_that_does_not():
-    """Near equal moments a principal frame turns by the shift over the gap: ten times the gain for a tenth of the gap.
-    For weighted frames and springs the gain stays. What else the shift moves is a hundredth of that at the last gap."""
+    """Near equal moments a principal frame turns by the shift over the gap: ten times the gain for
+    a tenth of the gap. For weighted frames and springs the gain stays. What else the shift moves is
+    a hundredth of that at the last gap."""
     gain = {
-        name: values(probes.continuity(framed(name), sample())) for name in ("principal_axes_signed", "weighted_frames")
+        name: values(probes.continuity(framed(name), sample()))
+        for name in ("principal_axes_signed", "weighted_frames")
     }
     smooth = values(probes.continuity(springs, sample()))
-    assert gain["principal_axes_signed"][-1] == pytest.approx(10 * gain["principal_axes_signed"][-2], rel=0.01)
-    assert gain["weighted_frames"] == pytest.approx([gain["weighted_frames"][0]] * len(probes.GAPS), rel=0.01)
+    assert gain["principal_axes_signed"][-1] == pytest.approx(
+        10 * gain["principal_axes_signed"][-2], rel=0.01
+    )
+    assert gain["weighted_frames"] == pytest.approx(
+        [gain["weighted_frames"][0]] * len(probes.GAPS), rel=0.01
+    )
     assert smooth[-1] == pytest.approx(smooth[-2], rel=0.01)
 
 
 def test_a_wind_makes_rollouts_drift_apart_at_its_own_rate():
     rows = probes.rollout(wind, sample(), 1, steps=(1, 4))
-    assert values(rows)[0] == pytest.approx(values(rows)[1], rel=1e-9)  # drift and distance both grow linearly
+    assert values(rows)[0] == pytest.approx(
+        values(rows)[1], rel=1e-9
+    )  # drift and distance both grow linearly
     assert values(probes.rollout(springs, sample(), 1, steps=(1, 2))).max() < 1e-12
 
 
@@ -111,7 +124,8 @@ def test_the_error_along_training_is_that_of_the_weights_kept():
 
 
 def carried(s: Sample) -> np.ndarray:
-    """Points go on for `LAG` frames with their velocity times their charge over their mass, and are blown on."""
+    """Points go on for `LAG` frames with their velocity times their charge over their mass, and are
+    blown on."""
     factor = s.scalar / s.mass[..., None]
     return s.position[:, -1] + LAG * s.step * factor * s.velocity + WIND
 
@@ -119,19 +133,24 @@ def carried(s: Sample) -> np.ndarray:
 def moving(n_samples: int = 8, n_points: int = 6, history: int = 1) -> Sample:
     """Samples with velocities, masses and charges, a quarter of a unit of time between frames."""
     rng = np.random.default_rng(3)
-    position, velocity = rng.normal(size=(n_samples, history, n_points, 3)), rng.normal(size=(n_samples, n_points, 3))
+    position, velocity = (
+        rng.normal(size=(n_samples, history, n_points, 3)),
+        rng.normal(size=(n_samples, n_points, 3)),
+    )
     mass = rng.uniform(1, 2, (n_samples, n_points))
     charge = mass * rng.uniform(0.3, 0.9, mass.shape)
     return Sample(position, velocity=velocity, scalar=charge[..., None], mass=mass, step=STEP)
 
 
 def drift(s: Sample) -> np.ndarray:
-    """The part of the motion of `carried` that turns with its sample: LAG frames of a share of the velocity."""
+    """The part of the motion of `carried` that turns with its sample: LAG frames of a share of the
+    velocity."""
     return LAG * STEP * s.velocity * s.scalar / s.mass[..., None]
 
 
 def typical(length: np.ndarray) -> np.ndarray:
-    """Lengths (B,) of predicted motions, those below their root mean square counted as that: there is no target."""
+    """Lengths (B,) of predicted motions, those below their root mean square counted as that: there
+    is no target."""
     return np.maximum(length, np.sqrt(np.mean(length**2)))
 
 
@@ -149,7 +168,9 @@ def across(axis: np.ndarray) -> np.ndarray:
 
 def turned_wind(elements: list[Element]) -> np.ndarray:
     """|R^T wind - wind| over |wind| for each element."""
-    return np.array([np.linalg.norm(WIND @ g.matrix - WIND) for g in elements]) / np.linalg.norm(WIND)
+    return np.array([np.linalg.norm(WIND @ g.matrix - WIND) for g in elements]) / np.linalg.norm(
+        WIND
+    )
 
 
 def test_error_against_angle_beside_a_motion_that_turns_is_that_of_the_wind():
@@ -166,13 +187,16 @@ def test_the_worst_rotation_turns_the_wind_round():
     rows = probes.worst_rotation(carried, s, n_random=8)
     elements = actions.draw("rotation", 8, 6, 1.0, np.random.default_rng(0))
     (random,), (worst,) = values(rows, "random p95"), values(rows, "worst")
-    assert random == pytest.approx(np.quantile(turned_wind(elements), 0.95) * wind_over_motion(s), rel=EXACT)
+    assert random == pytest.approx(
+        np.quantile(turned_wind(elements), 0.95) * wind_over_motion(s), rel=EXACT
+    )
     largest = 2 * wind_over_motion(s)
     assert worst == pytest.approx(largest, rel=1e-3) and worst <= largest * (1 + EXACT)
 
 
 def test_a_planar_input_leaves_its_plane_with_the_wind_alone():
-    """Mirrored in the plane, the wind changes by twice its part along the normal, of which half is told."""
+    """Mirrored in the plane, the wind changes by twice its part along the normal, of which half is
+    told."""
     s, normal = moving(), actions.direction(np.random.default_rng(0))
     flat = replace(s, velocity=s.velocity - (s.velocity @ normal)[..., None] * normal)
     (value,) = values(probes.stabilisers(carried, s, forward=0.0), "planar")
@@ -182,9 +206,11 @@ def test_a_planar_input_leaves_its_plane_with_the_wind_alone():
 
 @pytest.mark.parametrize("n", [2, 3])
 def test_a_symmetric_input_loses_its_symmetry_to_the_wind_alone(n):
-    """Turned by 360 / n degrees, the wind changes by 2 sin(180 / n degrees) of its part across the axis.
+    """Turned by 360 / n degrees, the wind changes by 2 sin(180 / n degrees) of its part across the
+    axis.
 
-    The motion: of n copies of a vector a, turned about the axis, the mean is the part of a along the axis.
+    The motion: of n copies of a vector a, turned about the axis, the mean is the part of a along
+    the axis.
     """
     s, axis = moving(), actions.direction(np.random.default_rng(0))
     own = drift(s)[:, : 6 // n]
@@ -195,8 +221,9 @@ def test_a_symmetric_input_loses_its_symmetry_to_the_wind_alone(n):
 
 
 def test_a_shift_of_all_frames_moves_a_linear_prediction_by_the_sum_of_its_weights():
-    """Near moments that differ by the gap. What the shift moves is a difference of numbers of order one over 1e-7
-    extents, which leaves 2^-52 / 1e-7 = 2e-9 of it to rounding, times the size of the coordinates."""
+    """Near moments that differ by the gap. What the shift moves is a difference of numbers of order
+    one over 1e-7 extents, which leaves 2^-52 / 1e-7 = 2e-9 of it to rounding, times the size of the
+    coordinates."""
     seen = []
 
     def weighted(s: Sample) -> np.ndarray:
@@ -206,7 +233,9 @@ def test_a_shift_of_all_frames_moves_a_linear_prediction_by_the_sum_of_its_weigh
     rows = probes.continuity(weighted, moving(history=2))
     np.testing.assert_allclose(values(rows), 2.5, rtol=1e-7)
     assert tuple(row["x"] for row in rows) == probes.GAPS
-    moments = np.linalg.eigvalsh([newest.swapaxes(1, 2) @ newest for newest in seen[1::2]])  # the others are shifted
+    moments = np.linalg.eigvalsh(
+        [newest.swapaxes(1, 2) @ newest for newest in seen[1::2]]
+    )  # the others are shifted
     gaps = np.broadcast_to(np.array(probes.GAPS)[:, None], moments.shape[:2])
     # roundings of moments, 1e-15, over the smallest gap, 1e-5
     np.testing.assert_allclose(moments[..., 2] / moments[..., 1] - 1, gaps, rtol=1e-9)
@@ -222,13 +251,18 @@ def test_the_error_along_training_is_that_of_the_wind_of_each_epoch():
         blown = share * np.sqrt(6) * np.linalg.norm(WIND) / motion
         expected.append(turned_wind(elements).mean() * blown.mean())
     # of the first there are roundings of numbers of order one
-    np.testing.assert_allclose(values(probes.training(load, [2, 7], s)), expected, rtol=EXACT, atol=1e-14)
+    np.testing.assert_allclose(
+        values(probes.training(load, [2, 7], s)), expected, rtol=EXACT, atol=1e-14
+    )
 
 
 def errors_of_rollouts(s: Sample, steps: tuple[int, ...]) -> list[float]:
     """Those of `carried`: with a share q of the last displacement in each, the wind has blown for
     1 + q + q^2 ... of its step in the k-th, and the first displacement is left to q^k."""
-    share, elements = s.scalar / s.mass[..., None], actions.draw("rotation", 2, 6, 1.0, np.random.default_rng(0))
+    share, elements = (
+        s.scalar / s.mass[..., None],
+        actions.draw("rotation", 2, 6, 1.0, np.random.default_rng(0)),
+    )
     expected = []
     for n in steps:
         powers = [share**k for k in range(n)]
@@ -247,7 +281,8 @@ def test_a_rollout_feeds_back_velocities_of_many_frames_and_keeps_features():
 
 
 def test_a_rollout_feeds_back_a_history_in_order():
-    """A parabola with a wind: third differences are the wind, which after n steps has moved n (n + 1) (n + 2) / 6."""
+    """A parabola with a wind: third differences are the wind, which after n steps has moved n (n +
+    1) (n + 2) / 6."""
     s, steps = Sample(moving(history=3).position), (1, 2, 5, 10)
 
     def parabola(q: Sample) -> np.ndarray:

@@ -1,4 +1,5 @@
-"""Training on short rollouts: what is led on is a rollout, what is aimed at is the truth, nothing else is seen."""
+"""Training on short rollouts: what is led on is a rollout, what is aimed at is the truth, nothing
+else is seen."""
 
 from dataclasses import asdict, replace
 
@@ -27,16 +28,23 @@ TASK = {"history": 3, "lag": 1, "inputs": ()}
 def network(inputs: dict) -> jax.Array:
     """Any function of positions and displacements, of a batch (B, ...)."""
     past = inputs["displacement"]
-    return 0.3 * jnp.sin(inputs["position"]) + 0.2 * jnp.einsum("v,bvnc->bnc", 1.0 + jnp.arange(past.shape[1]), past**2)
+    return 0.3 * jnp.sin(inputs["position"]) + 0.2 * jnp.einsum(
+        "v,bvnc->bnc", 1.0 + jnp.arange(past.shape[1]), past**2
+    )
 
 
-def batch(trajectory: Trajectory, newest: np.ndarray, centred: bool, task: dict = TASK) -> tuple[Samples, Data]:
-    """The samples in float64, one frame of reference each, as the loop has them, and what it knows of them."""
+def batch(
+    trajectory: Trajectory, newest: np.ndarray, centred: bool, task: dict = TASK
+) -> tuple[Samples, Data]:
+    """The samples in float64, one frame of reference each, as the loop has them, and what it knows
+    of them."""
     history, lag = task["history"], task["lag"]
     sample = tasks.samples(trajectory, newest, history, lag, task["inputs"])
     ahead = futures.futures(trajectory.position, newest, lag, STEPS)
     if centred:
-        frames = load_alignment("centre_of_mass", {}).frames(sample.position, None, np.random.default_rng(0))
+        frames = load_alignment("centre_of_mass", {}).frames(
+            sample.position, None, np.random.default_rng(0)
+        )
         sample = frames.into_sample(sample)
     statistics = features.measure(sample, "velocity", lag)
     inputs = features.network_inputs(sample, statistics, "float64") | ahead
@@ -45,7 +53,9 @@ def batch(trajectory: Trajectory, newest: np.ndarray, centred: bool, task: dict 
     weight = jnp.ones((len(newest), 1))
     samples = Samples(one, target, jnp.eye(3) + 0 * weight[..., None, None], weight, weight[:, 0])
     arrays = Arrays(*samples[:4])
-    return samples, Data(arrays, arrays, statistics, "none", lag=lag, centred=centred, history=history)
+    return samples, Data(
+        arrays, arrays, statistics, "none", lag=lag, centred=centred, history=history
+    )
 
 
 def of_batch(samples: Samples) -> jax.Array:
@@ -55,7 +65,9 @@ def of_batch(samples: Samples) -> jax.Array:
 @pytest.fixture(scope="module")
 def moving(chain) -> Trajectory:
     """The chain with velocities, a quarter of a unit of time between frames."""
-    return replace(chain, time=STEP * chain.time, velocity=np.gradient(chain.position, STEP, axis=0))
+    return replace(
+        chain, time=STEP * chain.time, velocity=np.gradient(chain.position, STEP, axis=0)
+    )
 
 
 @pytest.mark.parametrize("centred", [False, True])
@@ -65,7 +77,8 @@ def moving(chain) -> Trajectory:
     ids=["frames", "frames and velocities", "velocities alone"],
 )
 def test_states_are_those_of_a_rollout_and_targets_lead_back_to_the_truth(moving, task, centred):
-    """Whatever number of steps was drawn, predictions of what is led on err as those of a rollout do."""
+    """Whatever number of steps was drawn, predictions of what is led on err as those of a rollout
+    do."""
     newest, history, lag = np.arange(10, 40), task["history"], task["lag"]
     samples, data = batch(moving, newest, centred, task)
     statistics = data.statistics
@@ -89,7 +102,8 @@ def test_states_are_those_of_a_rollout_and_targets_lead_back_to_the_truth(moving
 
 
 def test_frames_between_the_newest_and_the_predicted_one_are_evenly_spaced(chain):
-    """Two steps ahead with three frames in sight, both displacements of what is led on are halves of the predicted."""
+    """Two steps ahead with three frames in sight, both displacements of what is led on are halves
+    of the predicted."""
     samples, data = batch(chain, np.arange(10, 40), False, TASK | {"lag": 2})
     led = pushforward.pushed(of_batch, samples, STEPS, data, jax.random.key(1))
     first, second = np.moveaxis(np.asarray(led.inputs["displacement"])[:, 0], 1, 0)
@@ -126,13 +140,19 @@ def test_gradients_come_from_the_last_step_alone(chain):
 OPTIONS = {"egnn": {"width": 8, "layers": 1}, "mlp": {"width": 8}, "integrator": {"width": 8}}
 
 
-@pytest.mark.parametrize(("model", "augmentation"), [("egnn", "none"), ("mlp", "rotation"), ("integrator", "none")])
+@pytest.mark.parametrize(
+    ("model", "augmentation"), [("egnn", "none"), ("mlp", "rotation"), ("integrator", "none")]
+)
 def test_networks_are_trained_on_short_rollouts(chain, tmp_path, model, augmentation):
     task = {"name": "chain", "source": "chain", "history": 3, "lag": 1}
     task["split"] = {"by": "time", "train": 60, "validation": 20, "test": 30}
     write(tmp_path / "lifted.h5", chain)
     align(
-        tmp_path / "lifted.h5", task, "centre_of_mass", {"frames": "centre_of_mass", "options": {}}, tmp_path / "a.h5"
+        tmp_path / "lifted.h5",
+        task,
+        "centre_of_mass",
+        {"frames": "centre_of_mass", "options": {}},
+        tmp_path / "a.h5",
     )
     found = {}
     for steps in (0, 2):

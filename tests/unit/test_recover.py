@@ -1,4 +1,5 @@
-"""What `recover.py` calls and where it looks for what was left, from the arguments of the run that was killed."""
+"""What `recover.py` calls and where it looks for what was left, from the arguments of the run that
+was killed."""
 
 from pathlib import Path
 
@@ -25,7 +26,11 @@ def test_snakemake_takes_the_option_as_one_and_the_targets_stay(arguments, optio
     _, before = parse_args(arguments)
     _, after = parse_args(recover.snakemake(option, arguments)[3:])
     assert getattr(after, option[2:].replace("-", "_"))
-    assert after.targets == [TARGET] and after.cores == before.cores and after.configfile == before.configfile
+    assert (
+        after.targets == [TARGET]
+        and after.cores == before.cores
+        and after.configfile == before.configfile
+    )
 
 
 @pytest.mark.parametrize(

@@ -20,13 +20,19 @@ def test_a_model_read_as_text_agrees_with_its_module(name):
 
 
 def test_an_unknown_model_is_refused_with_the_nearest_name():
-    with pytest.raises(ValueError, match="unknown model 'egn'; allowed: .*persistence.* Did you mean 'egnn'"):
+    with pytest.raises(
+        ValueError, match="unknown model 'egn'; allowed: .*persistence.* Did you mean 'egnn'"
+    ):
         registry.model_spec("egn")
 
 
 MODEL = (REPOSITORY / "tests/models/dense.py").read_text()
 WRONG_MODELS = {
-    "no framework": ('FRAMEWORK = "torch"', "", "FRAMEWORK is None; expected one of 'numpy', 'jax', 'torch'"),
+    "no framework": (
+        'FRAMEWORK = "torch"',
+        "",
+        "FRAMEWORK is None; expected one of 'numpy', 'jax', 'torch'",
+    ),
     "unknown framework": ('"torch"', '"tensorflow"', "FRAMEWORK is 'tensorflow'; expected one of"),
     "framework by a call": ('"torch"', "chosen()", r"FRAMEWORK = chosen\(\); expected a literal"),
     "default that is no literal": (
@@ -34,18 +40,38 @@ WRONG_MODELS = {
         "width: int = 2 ** 3",
         r"width = 2 \*\* 3; expected",
     ),
-    "no default": ("width: int = 8", "width: int", "Hyperparameters.width has no default; expected a literal"),
-    "no hyperparameters": ("class Hyperparameters", "class Options", "no Hyperparameters; expected a frozen dataclass"),
+    "no default": (
+        "width: int = 8",
+        "width: int",
+        "Hyperparameters.width has no default; expected a literal",
+    ),
+    "no hyperparameters": (
+        "class Hyperparameters",
+        "class Options",
+        "no Hyperparameters; expected a frozen dataclass",
+    ),
     "no claims": ("def claims", "def claim", "no claims; expected claims"),
-    "a claim missing": ('"reflection": True, ', "", "claims returns rotation, translation, permutation; expected"),
-    "neither build nor fit": ("def build", "def make", r"no build; expected build\(.*or fit\(...\) and apply"),
+    "a claim missing": (
+        '"reflection": True, ',
+        "",
+        "claims returns rotation, translation, permutation; expected",
+    ),
+    "neither build nor fit": (
+        "def build",
+        "def make",
+        r"no build; expected build\(.*or fit\(...\) and apply",
+    ),
     "fit without apply": ("def build", "def fit", "no apply; expected apply"),
     "pairs by an unknown option": (
         'FRAMEWORK = "torch"',
         'FRAMEWORK = "torch"\nALL_PAIRS = "radius"',
         "ALL_PAIRS is 'radius'; expected True, or an option: width",
     ),
-    "syntax": ("def claims(hyperparameters):", "def claims(hyperparameters)", "line 17: expected ':'"),
+    "syntax": (
+        "def claims(hyperparameters):",
+        "def claims(hyperparameters)",
+        "line 17: expected ':'",
+    ),
 }
 
 
@@ -61,17 +87,30 @@ def test_a_wrong_model_file_is_told_in_one_line(tmp_path, case):
 
 def test_imports_are_followed_and_stay_within_the_library():
     found = {str(p.relative_to(LIBRARY)) for p in code.imported_files(LIBRARY.parent / "train.py")}
-    assert {"training/run.py", "data/tasks.py", "data/trajectory.py", "base/files.py", "frames/__init__.py"} <= found
-    assert not [name for name in found if name.startswith(("models/mlp", "training/jax", "training/torch", "report"))]
+    assert {
+        "training/run.py",
+        "data/tasks.py",
+        "data/trajectory.py",
+        "base/files.py",
+        "frames/__init__.py",
+    } <= found
+    assert not [
+        name
+        for name in found
+        if name.startswith(("models/mlp", "training/jax", "training/torch", "report"))
+    ]
 
 
 def test_imports_between_rooms_flow_one_way():
-    """A file imports from its own room and from rooms before it, in the order in which README lists them."""
+    """A file imports from its own room and from rooms before it, in the order in which README lists
+    them."""
     rooms = "base data frames models training tuning prediction symmetry chapter routes report study api".split()
     assert {path.parent.name for path in LIBRARY.glob("*/__init__.py")} == set(rooms)
     for path in LIBRARY.glob("*/**/*.py"):
         room = path.relative_to(LIBRARY).parts[0]
-        used = {file.relative_to(LIBRARY).parts[0] for file in code.direct_imports(path)} - {"__init__.py"}
+        used = {file.relative_to(LIBRARY).parts[0] for file in code.direct_imports(path)} - {
+            "__init__.py"
+        }
         later = [name for name in used if rooms.index(name) > rooms.index(room)]
         assert not later, f"{path.relative_to(LIBRARY)} imports from {later}"
 

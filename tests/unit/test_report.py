@@ -31,7 +31,9 @@ class Page(HTMLParser):
 
     def handle_starttag(self, tag: str, attrs: list) -> None:
         attributes = dict(attrs)
-        self.loads += [value for key, value in attrs if key in ("src", "srcset", "poster", "data") and value]
+        self.loads += [
+            value for key, value in attrs if key in ("src", "srcset", "poster", "data") and value
+        ]
         if tag == "link":
             self.loads.append(attributes["href"])
         if tag == "table":
@@ -82,13 +84,17 @@ def folder(tmp_path_factory) -> Path:
     pd.DataFrame(rows, columns=names).to_csv(folder / "chapter.csv", index=False)
     (folder / "benchmarks" / "train").mkdir(parents=True)
     for name, seconds in (("a", 12.5), ("b", 2.5)):
-        (folder / "benchmarks" / "train" / f"{name}.tsv").write_text(f"s\th:m:s\tmax_rss\n{seconds}\t0\t-\n")
+        (folder / "benchmarks" / "train" / f"{name}.tsv").write_text(
+            f"s\th:m:s\tmax_rss\n{seconds}\t0\t-\n"
+        )
     return folder
 
 
 @pytest.fixture(scope="module")
 def page(folder) -> Page:
-    done = make(folder, synthetic_tables.resolved_config(TASKS), "--benchmarks", folder / "benchmarks")
+    done = make(
+        folder, synthetic_tables.resolved_config(TASKS), "--benchmarks", folder / "benchmarks"
+    )
     assert done.returncode == 0, done.stderr
     return Page((folder / "r.html").read_text())
 
@@ -102,9 +108,13 @@ def test_nothing_is_loaded_from_elsewhere(page, folder):
 def test_the_main_table_has_a_row_for_each_line_of_the_summary(page, folder):
     rows = page.rows["main"][1:]
     summary = pd.read_csv(folder / "summary.csv")
-    assert len(rows) == len(summary) == len(TASKS) * len(synthetic_tables.METHODS) - 1  # no autoregression at K = 1
+    assert (
+        len(rows) == len(summary) == len(TASKS) * len(synthetic_tables.METHODS) - 1
+    )  # no autoregression at K = 1
     failed = [row for row in rows if any("1 of 2 failed" in cell for cell in row)]
-    assert {row[1].split()[0].removesuffix("linear") for row in failed} == {"linear_sgd"} and len(failed) == len(TASKS)
+    assert {row[1].split()[0].removesuffix("linear") for row in failed} == {"linear_sgd"} and len(
+        failed
+    ) == len(TASKS)
 
 
 def test_a_failed_run_is_a_row_with_its_reason(page, folder):
@@ -148,10 +158,15 @@ def test_a_claim_that_does_not_hold_is_named(page):
 
 
 def test_claims_are_counted_by_transformation_with_translations_as_one(page, folder):
-    rows = pd.read_csv(folder / "audit.csv").query("weights == 'trained' and claim in ('exact', 'in expectation')")
+    rows = pd.read_csv(folder / "audit.csv").query(
+        "weights == 'trained' and claim in ('exact', 'in expectation')"
+    )
     pairs = {}
     for row in rows.itertuples():
-        key = row.method, "translation" if row.generator.startswith("translation") else row.generator
+        key = (
+            row.method,
+            "translation" if row.generator.startswith("translation") else row.generator,
+        )
         pairs[key] = pairs.get(key, True) and row.agrees == "yes"
     assert sum(pairs.values()) == len(pairs) - 4  # mlp_axes: rotation, inversion, mirror, euclidean
     assert f"{sum(pairs.values())} of {len(pairs)} claims" in page.findings["claims"]
@@ -171,14 +186,18 @@ def test_a_method_with_a_broken_claim_is_marked_in_the_main_table(page):
 
 def test_the_data_are_said_to_be_oriented_where_the_test_says_so(page):
     text = " ".join(page.findings["orientation"].split())
-    assert "training data of chain_k1 have an orientation" in text and "p = 1.00e-03" in text.replace(
-        "0.00100", "1.00e-03"
+    assert (
+        "training data of chain_k1 have an orientation" in text
+        and "p = 1.00e-03" in text.replace("0.00100", "1.00e-03")
     )
     assert "No orientation was found in the training data of chain_k3" in text
 
 
 def test_controls_are_counted_and_one_that_goes_wrong_is_a_warning(page, folder):
-    assert "8 of 8 controls gave what they must give (6 are built to fail, 2 to pass)" in page.findings["controls"]
+    assert (
+        "8 of 8 controls gave what they must give (6 are built to fail, 2 to pass)"
+        in page.findings["controls"]
+    )
     table = pd.read_csv(folder / "controls.csv")
     assert not audited.wrong(table)
     table.loc[0, "verdict"] = "exact"
@@ -187,7 +206,11 @@ def test_controls_are_counted_and_one_that_goes_wrong_is_a_warning(page, folder)
 
 
 def test_stabilisers_have_a_column_for_each_symmetric_input(page):
-    assert [head.strip() for head in page.rows["stabilisers"][0][2:]] == ["planar input", "C2 input", "C3 input"]
+    assert [head.strip() for head in page.rows["stabilisers"][0][2:]] == [
+        "planar input",
+        "C2 input",
+        "C3 input",
+    ]
     verdicts = {row[1]: row[2] for row in page.rows["stabilisers"][1:] if row[0] == "chain_k3"}
     assert verdicts["e3nn"].startswith("exact") and verdicts["mlp"].startswith("broken")
 
@@ -195,13 +218,21 @@ def test_stabilisers_have_a_column_for_each_symmetric_input(page):
 def test_a_film_is_embedded_with_its_words(folder):
     shades = [Image.new("P", (20, 12), shade) for shade in (0, 200)]
     shades[0].save(folder / "f.gif", save_all=True, append_images=shades[1:])
-    (folder / "f.json").write_text(json.dumps({"title": "A film", "caption": "Red <i>.", "finding": "3 jumps"}))
+    (folder / "f.json").write_text(
+        json.dumps({"title": "A film", "caption": "Red <i>.", "finding": "3 jumps"})
+    )
     done = make(folder, synthetic_tables.resolved_config(TASKS), "--film", folder / "f.gif")
     assert done.returncode == 0, done.stderr
     text = (folder / "r.html").read_text()
     whole = base64.b64encode((folder / "f.gif").read_bytes()).decode()
-    assert f'data-moving="data:image/gif;base64,{whole}"' in text  # and not the picture that is seen first
-    assert '<img src="data:image/png;base64,' in text and "Red &lt;i&gt;." in text and "3 jumps" in text
+    assert (
+        f'data-moving="data:image/gif;base64,{whole}"' in text
+    )  # and not the picture that is seen first
+    assert (
+        '<img src="data:image/png;base64,' in text
+        and "Red &lt;i&gt;." in text
+        and "3 jumps" in text
+    )
     assert text.index('id="alignment"') < text.index('id="figure-film"')
     assert "no such film" in make(folder, {}, "--film", folder / "none.gif").stderr
 
@@ -211,7 +242,9 @@ def test_figures_stand_in_their_sections_with_escaped_captions(page, folder):
     text = (folder / "r.html").read_text()
     assert "A caption &lt;b&gt;." in text and "Title of accuracy" in text
     assert (
-        text.index('id="figure-accuracy"') < text.index('id="chapter"') < text.index('id="figure-chapter_first_frame"')
+        text.index('id="figure-accuracy"')
+        < text.index('id="chapter"')
+        < text.index('id="figure-chapter_first_frame"')
     )
 
 
@@ -237,7 +270,9 @@ def test_what_is_missing_is_left_out(tmp_path):
 def test_the_question_and_the_configuration_are_on_the_page(folder):
     make(folder, synthetic_tables.resolved_config(TASKS))
     text = (folder / "r.html").read_text()
-    assert "Which &lt;one&gt;?" in text and "<h1>Predicting where points go next: Trial</h1>" in text
+    assert (
+        "Which &lt;one&gt;?" in text and "<h1>Predicting where points go next: Trial</h1>" in text
+    )
     encoded = text.split("data:text/yaml;base64,")[1].split('"')[0]
     given = json.loads((folder / "config.json").read_text())
     assert yaml.safe_load(base64.b64decode(encoded)) == given

@@ -1,4 +1,5 @@
-"""Physics in rollouts against closed forms: uniform motion, rotation, growth, and energies of OpenMM."""
+"""Physics in rollouts against closed forms: uniform motion, rotation, growth, and energies of
+OpenMM."""
 
 from dataclasses import asdict, replace
 
@@ -25,7 +26,9 @@ class Extrapolation:
         self.factor = factor
 
     def predict(self, sample: Sample, draw: int = 0) -> np.ndarray:
-        return sample.position[:, -1] + self.factor * (sample.position[:, -1] - sample.position[:, -2])
+        return sample.position[:, -1] + self.factor * (
+            sample.position[:, -1] - sample.position[:, -2]
+        )
 
 
 class Growth:
@@ -41,10 +44,14 @@ def uniform() -> Trajectory:
     """Four points in uniform motion over 60 frames, 0.5 apart in time."""
     start = np.cumsum(np.random.default_rng(0).normal(size=(4, 3)), axis=0)
     position = start + np.arange(60.0)[:, None, None] * SPEED
-    return Trajectory(position, np.zeros(60, int), 0.5 * np.arange(60.0), mass=MASS, bonds=chain_bonds(4))
+    return Trajectory(
+        position, np.zeros(60, int), 0.5 * np.arange(60.0), mass=MASS, bonds=chain_bonds(4)
+    )
 
 
-def observed(predictor, trajectory: Trajectory, steps: int, starts: np.ndarray = STARTS) -> dict[str, dict[int, dict]]:
+def observed(
+    predictor, trajectory: Trajectory, steps: int, starts: np.ndarray = STARTS
+) -> dict[str, dict[int, dict]]:
     """Rows of a rollout by quantity and step."""
     watch = physics.Physics(trajectory, starts, 1, steps)
     evaluation.rollout(predictor, trajectory, starts, TASK, steps, watch.add)
@@ -63,12 +70,16 @@ def test_a_dozen_steps_are_spread_in_the_logarithm():
 
 def test_the_truth_itself_is_off_by_nothing(uniform):
     found = observed(Extrapolation(1.0), uniform, 20)
-    assert {"bond_length", "radius_of_gyration", "momentum_drift", "angular_momentum_drift"} < set(found)
+    assert {"bond_length", "radius_of_gyration", "momentum_drift", "angular_momentum_drift"} < set(
+        found
+    )
     for quantity, rows in found.items():
         if quantity != "steps_to_bond_length":
             np.testing.assert_allclose([row["distance"] for row in rows.values()], 0, atol=1e-11)
             np.testing.assert_allclose(
-                [r["predicted"] for r in rows.values()], [r["truth"] for r in rows.values()], atol=1e-12
+                [r["predicted"] for r in rows.values()],
+                [r["truth"] for r in rows.values()],
+                atol=1e-12,
             )
     assert "energy_drift" not in found  # nobody knows the forces
     assert found["steps_to_bond_length"][20]["predicted"] is None
@@ -80,7 +91,9 @@ def test_what_slows_down_loses_momentum_as_a_geometric_series(uniform):
     momentum = MASS.sum() * np.linalg.norm(SPEED) / 0.5
     for step, row in rows.items():
         assert row["predicted"] == pytest.approx(momentum * (1 - 0.75 * 0.5**step))
-        assert row["truth"] == pytest.approx(0, abs=1e-10) and row["distance"] == pytest.approx(row["predicted"])
+        assert row["truth"] == pytest.approx(0, abs=1e-10) and row["distance"] == pytest.approx(
+            row["predicted"]
+        )
     assert max(rows) < 20  # a central difference needs one step more
 
 
@@ -100,7 +113,9 @@ def test_momenta_are_those_of_the_time_that_a_step_of_many_frames_takes(uniform)
     assert len(rows) > 5
     for row in rows:
         assert row["predicted"] == pytest.approx(momentum * (1 - 0.75 * 0.5 ** row["step"]))
-        assert row["truth"] == pytest.approx(0, abs=1e-10)  # roundings of positions over a time of order one
+        assert row["truth"] == pytest.approx(
+            0, abs=1e-10
+        )  # roundings of positions over a time of order one
 
 
 def test_points_that_grow_apart_do_so_in_bonds_and_extent(uniform):
@@ -110,8 +125,13 @@ def test_points_that_grow_apart_do_so_in_bonds_and_extent(uniform):
     extent = np.sqrt(np.average(np.square(first - centre).sum(-1), weights=MASS))
     for quantity, true in (("bond_length", bonds.mean()), ("radius_of_gyration", extent)):
         for step, row in found[quantity].items():
-            assert row["truth"] == pytest.approx(true) and row["predicted"] == pytest.approx(1.1**step * true)
-    ordered, step = np.sort(bonds), 12  # Wasserstein's distance of equally many values is that of their order
+            assert row["truth"] == pytest.approx(true) and row["predicted"] == pytest.approx(
+                1.1**step * true
+            )
+    ordered, step = (
+        np.sort(bonds),
+        12,
+    )  # Wasserstein's distance of equally many values is that of their order
     expected = np.abs(1.1**step * ordered - ordered).mean()
     assert found["bond_length"][step]["distance"] == pytest.approx(expected)
 
@@ -120,11 +140,15 @@ def test_equal_means_of_different_distributions_are_apart():
     """Half of the bonds are longer and half are shorter than the true ones, by as much."""
     position = np.zeros((30, 4, 3))
     position[:, :, 0] = np.arange(4)
-    trajectory = Trajectory(position, np.zeros(30, int), np.arange(30.0), bonds=np.array([[0, 1], [2, 3]]))
+    trajectory = Trajectory(
+        position, np.zeros(30, int), np.arange(30.0), bonds=np.array([[0, 1], [2, 3]])
+    )
 
     class Split:
         def predict(self, sample: Sample, draw: int = 0) -> np.ndarray:
-            return np.repeat(position[:1], len(sample), 0) + np.array([0, 0.25, 0.25, 0])[:, None] * [1, 0, 0]
+            return np.repeat(position[:1], len(sample), 0) + np.array([0, 0.25, 0.25, 0])[
+                :, None
+            ] * [1, 0, 0]
 
     row = observed(Split(), trajectory, 3, np.array([5, 6]))["bond_length"][3]
     assert (row["predicted"], row["truth"], row["distance"]) == pytest.approx((1, 1, 0.25))
@@ -148,22 +172,33 @@ def test_a_rotating_body_keeps_its_angular_momentum_and_one_that_stops_loses_it(
     spin = 2 * 2.0 * np.sin(rate)  # m r v of two points, with the speed of a central difference
     for step, row in rows.items():
         assert row["truth"] == pytest.approx(0, abs=1e-12)
-        assert step == 1 or row["predicted"] == pytest.approx(spin)  # after one step it still had half of its speed
+        assert step == 1 or row["predicted"] == pytest.approx(
+            spin
+        )  # after one step it still had half of its speed
 
 
-def energies_of_openmm(context, mass: float, position: np.ndarray, velocity: np.ndarray) -> list[float]:
+def energies_of_openmm(
+    context, mass: float, position: np.ndarray, velocity: np.ndarray
+) -> list[float]:
     energies = []
     for x, v in zip(position, velocity, strict=True):
         context.setPositions(x)
-        energies.append(context.getState(getEnergy=True).getPotentialEnergy()._value + mass / 2 * np.square(v).sum())
+        energies.append(
+            context.getState(getEnergy=True).getPotentialEnergy()._value
+            + mass / 2 * np.square(v).sum()
+        )
     return energies
 
 
 def test_energies_are_those_of_openmm():
     options = bead_chain.Options(dimensions=3, field=20.0, equilibration_steps=1000)
     made = bead_chain.simulate(options, 5)
-    expected = energies_of_openmm(bead_chain._context(options), options.mass, made.position, made.velocity)
-    np.testing.assert_allclose(bead_chain.energy(options, made.position, made.velocity), expected, rtol=1e-12)
+    expected = energies_of_openmm(
+        bead_chain._context(options), options.mass, made.position, made.velocity
+    )
+    np.testing.assert_allclose(
+        bead_chain.energy(options, made.position, made.velocity), expected, rtol=1e-12
+    )
     options = lennard_jones.Options(equilibration_steps=1000)
     made = lennard_jones.simulate(options, 5)
     context = lennard_jones._context(options, lennard_jones.box_length(options), options.friction)
@@ -220,7 +255,9 @@ def test_a_start_at_the_beginning_of_an_episode_has_no_velocity_and_others_have(
         evaluation.rollout(Growth(), two, starts, one, 5, watch.add)
         return {row["quantity"] for row in watch.rows()}
 
-    assert "momentum_drift" not in quantities(np.array([0, 30])) and "bond_length" in quantities(np.array([0, 30]))
+    assert "momentum_drift" not in quantities(np.array([0, 30])) and "bond_length" in quantities(
+        np.array([0, 30])
+    )
     assert "momentum_drift" in quantities(np.array([0, 31]))
 
 

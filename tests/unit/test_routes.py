@@ -1,4 +1,5 @@
-"""Ratios and data factors with known truth, intervals that cover it, and none where nothing differs."""
+"""Ratios and data factors with known truth, intervals that cover it, and none where nothing
+differs."""
 
 import numpy as np
 import pandas as pd
@@ -11,11 +12,19 @@ SEEDS, BLOCKS = 3, 20
 SAMPLES = np.full(BLOCKS, 20)
 
 
-def errors_of(log_level: np.ndarray, rng: np.random.Generator, blocks: np.ndarray | None = None) -> np.ndarray:
-    """Errors (C, S, B) of cells with true log errors (C,): seeds differ by 10 %, blocks by 30 %, both by 10 %."""
+def errors_of(
+    log_level: np.ndarray, rng: np.random.Generator, blocks: np.ndarray | None = None
+) -> np.ndarray:
+    """Errors (C, S, B) of cells with true log errors (C,): seeds differ by 10 %, blocks by 30 %,
+    both by 10 %."""
     cells = len(log_level)
-    seed, block = 0.1 * rng.normal(size=(cells, SEEDS, 1)), 0.3 * rng.normal(size=BLOCKS) if blocks is None else blocks
-    return np.exp(log_level[:, None, None] + seed + block + 0.1 * rng.normal(size=(cells, SEEDS, BLOCKS)))
+    seed, block = (
+        0.1 * rng.normal(size=(cells, SEEDS, 1)),
+        0.3 * rng.normal(size=BLOCKS) if blocks is None else blocks,
+    )
+    return np.exp(
+        log_level[:, None, None] + seed + block + 0.1 * rng.normal(size=(cells, SEEDS, BLOCKS))
+    )
 
 
 def test_where_nothing_differs_nothing_is_found_in_95_percent_of_200_repetitions():
@@ -39,22 +48,33 @@ def test_a_known_ratio_lies_in_its_interval_as_often_as_the_level_says():
 def test_with_one_block_the_interval_is_students_of_paired_log_ratios():
     rng = np.random.default_rng(2)
     pair = np.exp(rng.normal(size=(2, 6, 1)))
-    found = bootstrap.estimated(pair, np.array([1]), lambda log: log[..., 1] - log[..., 0], draws=200_000)
+    found = bootstrap.estimated(
+        pair, np.array([1]), lambda log: log[..., 1] - log[..., 0], draws=200_000
+    )
     difference = np.log(pair[1, :, 0] / pair[0, :, 0])
     # 200,000 draws give a standard error to 0.3 %
-    assert found.log == pytest.approx(difference.mean()) and found.freedom[0] == 5 and found.by_blocks == 0
+    assert (
+        found.log == pytest.approx(difference.mean())
+        and found.freedom[0] == 5
+        and found.by_blocks == 0
+    )
     assert found.by_seeds == pytest.approx(stats.sem(difference), rel=0.01)
     expected = stats.t.interval(0.95, 5, difference.mean(), stats.sem(difference))
     assert np.log(found.interval()) == pytest.approx(expected, rel=0.05, abs=0.02)
     assert found.p == pytest.approx(stats.ttest_1samp(difference, 0).pvalue, abs=0.01)
 
 
-def least_squares_curve(counts: np.ndarray, seeds: int, rng: np.random.Generator, test: np.ndarray) -> np.ndarray:
+def least_squares_curve(
+    counts: np.ndarray, seeds: int, rng: np.random.Generator, test: np.ndarray
+) -> np.ndarray:
     """Errors (C, S, B) of a linear map of 32 numbers, fitted to so many noisy samples."""
     truth, found = rng.normal(size=32), []
     for _ in range(seeds):
         inputs, noise = rng.normal(size=(counts.max(), 32)), rng.normal(size=counts.max())
-        fitted = [np.linalg.lstsq(inputs[:n], inputs[:n] @ truth + noise[:n], rcond=None)[0] for n in counts]
+        fitted = [
+            np.linalg.lstsq(inputs[:n], inputs[:n] @ truth + noise[:n], rcond=None)[0]
+            for n in counts
+        ]
         found.append([((test @ (one - truth)) ** 2).reshape(BLOCKS, -1).mean(-1) for one in fitted])
     return np.array(found).transpose(1, 0, 2)
 
@@ -106,7 +126,8 @@ def test_a_power_law_has_its_exponent():
 
 
 def test_holms_correction_is_the_published_example():
-    # Holm's steps by hand: 4 x 0.005, 3 x 0.01, 2 x 0.03, 1 x 0.04 with a maximum that does not fall
+    # Holm's steps by hand: 4 x 0.005, 3 x 0.01, 2 x 0.03, 1 x 0.04 with a maximum that does not
+    # fall
     assert bootstrap.holm(np.array([0.01, 0.04, np.nan, 0.03, 0.005])) == pytest.approx(
         [0.03, 0.06, np.nan, 0.06, 0.02], nan_ok=True
     )
@@ -114,13 +135,19 @@ def test_holms_correction_is_the_published_example():
 
 def table_of(seeds: int) -> tuple[tables.Errors, dict]:
     rng, rows = np.random.default_rng(7), []
-    levels = {("built_in", "50"): -2.0, ("built_in", "all"): -3.0, ("plain", "50"): -0.5, ("plain", "all"): -2.2}
+    levels = {
+        ("built_in", "50"): -2.0,
+        ("built_in", "all"): -3.0,
+        ("plain", "50"): -0.5,
+        ("plain", "all"): -2.2,
+    }
     for (method, size), level in levels.items():
         errors = errors_of(np.array([level]), rng)[0]
         for seed in range(seeds):
             key = {"task": "t", "method": method, "train_size": size, "seed": seed}
             rows += [
-                key | {"block": b, "samples": 20, "mse": e, "mse_rotated": 2 * e} for b, e in enumerate(errors[seed])
+                key | {"block": b, "samples": 20, "mse": e, "mse_rotated": 2 * e}
+                for b, e in enumerate(errors[seed])
             ]
     return tables.Errors(pd.DataFrame(rows)), {("t", "50"): 50, ("t", "all"): 100}
 
@@ -141,7 +168,9 @@ def test_two_seeds_are_shown_without_an_interval():
 
 def test_no_interval_is_negative():
     errors, sizes = table_of(3)
-    table = tables.routes_table(errors, {"built_in": {"against": "plain", "route": "built in"}}, sizes)
+    table = tables.routes_table(
+        errors, {"built_in": {"against": "plain", "route": "built in"}}, sizes
+    )
     assert table.filter(regex="_low").gt(0).all().all()
     assert (table.ratio_low < table.ratio).all() and (table.ratio < table.ratio_high).all()
     assert table["mse_rotated"].to_numpy() == pytest.approx(2 * table["mse"].to_numpy())

@@ -1,4 +1,5 @@
-"""What a route is made of: copies, rotations about z, one budget for all sizes, operations, and the words for it."""
+"""What a route is made of: copies, rotations about z, one budget for all sizes, operations, and the
+words for it."""
 
 import json
 from pathlib import Path
@@ -36,22 +37,33 @@ def test_copies_are_the_sample_and_its_rotations_and_mean_the_same_in_the_world(
         rows = slice(5 * s, 5 * s + 5)
         # back in the world, all copies have the target of the sample
         world = found.target[rows] @ found.rotation[s]
-        np.testing.assert_allclose(world, np.repeat((arrays.target[s] @ arrays.rotation[s, 0])[None], 5, 0), atol=1e-12)
+        np.testing.assert_allclose(
+            world, np.repeat((arrays.target[s] @ arrays.rotation[s, 0])[None], 5, 0), atol=1e-12
+        )
         np.testing.assert_array_equal(found.inputs["position"][5 * s], arrays.inputs["position"][s])
         for copy in range(1, 5):  # one rotation turns everything, and another one each time
             turn = found.rotation[s, copy] @ arrays.rotation[s, 0].T
             assert np.linalg.det(turn) == pytest.approx(1) and not np.allclose(turn, np.eye(3))
             turned = arrays.inputs["displacement"][s] @ turn.T
-            np.testing.assert_allclose(found.inputs["displacement"][5 * s + copy], turned, atol=1e-12)
+            np.testing.assert_allclose(
+                found.inputs["displacement"][5 * s + copy], turned, atol=1e-12
+            )
 
 
 @pytest.mark.parametrize("model", ["mlp", "egnn", "e3nn_network"])
-def test_copies_train_what_is_not_equivariant_and_change_nothing_for_what_is(files, tmp_path, model):  # noqa: F811
-    """Both loops: of the first epoch on, copies take the place of samples, in the order that they would have had."""
+def test_copies_train_what_is_not_equivariant_and_change_nothing_for_what_is(
+    files, tmp_path, model
+):  # noqa: F811
+    """Both loops: of the first epoch on, copies take the place of samples, in the order that they
+    would have had."""
     for name, copies in (("plain", 0), ("copies", 3)):
         train(files, tmp_path / name, model, epochs=1, precision="float64", copies=copies)
     plain, copies = (weights(tmp_path / name) for name in ("plain", "copies"))
-    moved = [np.abs(plain[k] - plain[k.replace("trained", "initial")]).max() for k in plain if k.startswith("trained/")]
+    moved = [
+        np.abs(plain[k] - plain[k.replace("trained", "initial")]).max()
+        for k in plain
+        if k.startswith("trained/")
+    ]
     apart = [np.abs(plain[k] - copies[k]).max() for k in plain if k.startswith("trained/")]
     assert (max(apart) < 1e-9) == (model != "mlp") and max(moved) > 1e-3
     assert all(np.array_equal(plain[k], copies[k]) for k in plain if k.startswith("initial/"))
@@ -76,7 +88,9 @@ def steps_after(folder: Path, files: Path, model: str, size: str, monkeypatch) -
         if model == "e3nn_network":
             return json.loads(file.metadata()["state"])["step"]
         counts = {
-            value.item() for key in file.keys() if (value := file.get_tensor(key)).dtype == "int32" and value.size == 1
+            value.item()
+            for key in file.keys()
+            if (value := file.get_tensor(key)).dtype == "int32" and value.size == 1
         }
     (count,) = counts
     return count
@@ -84,14 +98,20 @@ def steps_after(folder: Path, files: Path, model: str, size: str, monkeypatch) -
 
 @pytest.mark.parametrize("model", LOOPS)
 def test_fewer_samples_are_trained_on_for_as_many_steps(files, tmp_path, monkeypatch, model):  # noqa: F811
-    for size in ("all", "12", "40"):  # fewer than a batch, and no multiple of one; 58 samples are all
+    for size in (
+        "all",
+        "12",
+        "40",
+    ):  # fewer than a batch, and no multiple of one; 58 samples are all
         assert steps_after(tmp_path / size, files, model, size, monkeypatch) == 2 * (58 // 16)
 
 
 def test_operations_of_products_and_scans_are_those_counted_by_hand():
     a, b = (jax.ShapeDtypeStruct(shape, "float32") for shape in ((8, 16), (16, 4)))
     assert flops.count(lambda a, b: jnp.tanh(a @ b).sum(), a, b) == 2 * 8 * 16 * 4 + 32 + 32
-    looped = lambda a: jax.lax.scan(lambda c, _: (jnp.tanh(c @ c.T @ c), None), a, None, length=5)[0]  # noqa: E731
+    looped = lambda a: jax.lax.scan(lambda c, _: (jnp.tanh(c @ c.T @ c), None), a, None, length=5)[
+        0
+    ]  # noqa: E731
     assert flops.count(looped, a) == 5 * (2 * 8 * 8 * 16 * 2 + 8 * 16)
     gradient = flops.count(jax.grad(lambda a, b: (a @ b).sum(), argnums=(0, 1)), a, b)
     assert (
@@ -103,7 +123,10 @@ def test_a_training_records_its_operations_and_what_it_fell_last(files, tmp_path
     few, many = (train(files, tmp_path / str(n), "mlp", epochs=n)[0] for n in (2, 20))
     assert many["flops"] == 10 * few["flops"] > 1e5
     errors = history(tmp_path / "20")["validation_mse"]
-    assert many["last_fall"] == pytest.approx(1 - errors.min() / errors[:18].min()) and few["last_fall"] is None
+    assert (
+        many["last_fall"] == pytest.approx(1 - errors.min() / errors[:18].min())
+        and few["last_fall"] is None
+    )
     assert Outcome().last_fall is None
 
 
@@ -166,5 +189,7 @@ def test_what_a_method_is_compared_with_is_another_method(method, said):
 
 def test_copies_of_several_frames_are_refused():
     method = {"model": "mlp", "alignment": "frame_averaging", "training": {"copies": 2}}
-    with pytest.raises(ValueError, match=r"methods.m.training.copies: 2; 'frame_averaging' has several frames"):
+    with pytest.raises(
+        ValueError, match=r"methods.m.training.copies: 2; 'frame_averaging' has several frames"
+    ):
         configuration.check_copies("m", method, {})

@@ -1,4 +1,5 @@
-"""Passwords and tokens of addresses: the server gets them, and nothing that is written or printed has them."""
+"""Passwords and tokens of addresses: the server gets them, and nothing that is written or printed
+has them."""
 
 import base64
 import hashlib
@@ -35,7 +36,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
         is_known = given == f"Basic {SECRETS[2]}" and parse_qs(asked.query).get("token") == [TOKEN]
         is_there = asked.path.endswith("/paths.npz")
         body = CONTENT if is_known and is_there else b""
-        self.send_response((200 if is_there else 404) if is_known else 401, f"asked for {self.path}")
+        self.send_response(
+            (200 if is_there else 404) if is_known else 401, f"asked for {self.path}"
+        )
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
@@ -62,7 +65,12 @@ def fetched(folder, source, mirror="", **variables):
     """`fetch.py`, called as the workflow calls it."""
     source = {"kind": "download", "sha256": SHA256, "array": "arr"} | source
     again = {AGAIN: f"snakemake --config mirror={mirror}", "NO_PROXY": "127.0.0.1"}
-    call = [sys.executable, str(REPOSITORY / "workflow/scripts/fetch.py"), "--source", json.dumps(source)]
+    call = [
+        sys.executable,
+        str(REPOSITORY / "workflow/scripts/fetch.py"),
+        "--source",
+        json.dumps(source),
+    ]
     call += [f"--mirror={mirror}", "--output", str(folder / "raw.h5")]
     return subprocess.run(call, env=os.environ | again | variables, capture_output=True, text=True)
 
@@ -80,7 +88,10 @@ def written(folder):
 
 
 def test_a_download_uses_them_and_neither_files_nor_messages_have_them(host, tmp_path, monkeypatch):
-    config = {"mirror": f"http://{USER}:{PASSWORD}@{host}/none", "sources": {"a": {"url": url(host), "sha256": None}}}
+    config = {
+        "mirror": f"http://{USER}:{PASSWORD}@{host}/none",
+        "sources": {"a": {"url": url(host), "sha256": None}},
+    }
     before = set(os.environ)
     config = addresses.keep(config)
     for name in set(os.environ) - before:
@@ -115,7 +126,10 @@ def test_a_password_may_stand_in_netrc(host, tmp_path):
     ("change", "expected"),
     [
         (lambda address: address.replace("paths", "others"), "HTTP 404"),
-        (lambda address: address.replace("@127.0.0.1", "/@127.0.0.1"), "expected the http(s) address of a file"),
+        (
+            lambda address: address.replace("@127.0.0.1", "/@127.0.0.1"),
+            "expected the http(s) address of a file",
+        ),
         (lambda address: address.replace(PASSWORD, "other-pa55-w0rd"), "HTTP 401"),
     ],
     ids=["missing", "malformed", "wrong password"],
@@ -136,13 +150,19 @@ def test_an_error_shows_the_address_without_them(host, tmp_path, change, expecte
         ("https://us@mail.org:sec/ret@host/file", "https://***@host/file"),
         ("https://user:sec ret@host/file", "https://***@host/file"),
         ("https://host/name@1.0/file?author=me&id=3", "https://host/name@1.0/file?author=me&id=3"),
-        ("https://host/f?X-Amz-Signature=secret&X-Amz-Date=1", "https://host/f?X-Amz-Signature=***&X-Amz-Date=1"),
+        (
+            "https://host/f?X-Amz-Signature=secret&X-Amz-Date=1",
+            "https://host/f?X-Amz-Signature=***&X-Amz-Date=1",
+        ),
         ("https://host/f?a=1;apikey=secret#f.npz", "https://host/f?a=1;apikey=***#f.npz"),
         (
             "no answer of /f?sig=secret&id=3 and s3://k:secret@b/f: why",
             "no answer of /f?sig=***&id=3 and s3://***@b/f: why",
         ),
-        ('a={"url":"https://u:p@h/f?token=t","to":"a@b"}', 'a={"url":"https://***@h/f?token=***","to":"a@b"}'),
+        (
+            'a={"url":"https://u:p@h/f?token=t","to":"a@b"}',
+            'a={"url":"https://***@h/f?token=***","to":"a@b"}',
+        ),
         ("['https://h/f?key=k', 'a@b']", "['https://h/f?key=***', 'a@b']"),
         ("trials?key=1.npz of user@host", "trials?key=*** of user@host"),
     ],
@@ -162,7 +182,9 @@ def test_a_configuration_keeps_all_else_and_addresses_that_differ_stay_apart(mon
         == found["again"]
         == ["https://***@host/a.npz", "https://***2@host/a.npz", "https://***@host/a.npz"]
     )
-    assert {key: found[key] for key in ("path", "n", "none")} == {key: config[key] for key in ("path", "n", "none")}
+    assert {key: found[key] for key in ("path", "n", "none")} == {
+        key: config[key] for key in ("path", "n", "none")
+    }
     assert list(map(addresses.whole, found["url"])) == shared
     assert addresses.whole("https://host/b.npz") == "https://host/b.npz"
 

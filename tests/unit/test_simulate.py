@@ -38,7 +38,8 @@ def test_motion_is_inertial_but_not_of_constant_velocity(chain):
 
 
 def test_pair_forces_predict_far_better_than_constant_velocity(chain):
-    """Position Verlet with the true forces, x(t+1) = 2 x(t) - x(t-1) + F(x(t)) dt^2 / m, written out independently."""
+    """Position Verlet with the true forces, x(t+1) = 2 x(t) - x(t-1) + F(x(t)) dt^2 / m, written
+    out independently."""
     options, x = Options(), chain.position
     difference = x[:, :, None] - x[:, None]
     r = np.linalg.norm(difference, axis=-1) + np.eye(12)
@@ -50,8 +51,11 @@ def test_pair_forces_predict_far_better_than_constant_velocity(chain):
     force = (pull[..., None] * difference / r[..., None]).sum(axis=2)
     dt = options.time_step * options.stride
     constant = 2 * x[1:-1] - x[:-2]
-    errors = [((x[2:] - p) ** 2).mean() for p in (constant, constant + force[1:-1] * dt**2 / options.mass)]
-    # What is left is the next order in the time between frames, and the noise: 0.13 % where this was measured.
+    errors = [
+        ((x[2:] - p) ** 2).mean() for p in (constant, constant + force[1:-1] * dt**2 / options.mass)
+    ]
+    # What is left is the next order in the time between frames, and the noise: 0.13 % where this
+    # was measured.
     assert errors[1] < 0.005 * errors[0]
 
 
@@ -70,41 +74,54 @@ def test_chain_bends_turns_and_drifts_and_does_not_collapse(chain):
 
 
 def test_z_stays_exactly_zero():
-    position, velocity = bead_chain.run_in_space(Options(friction=5.0, equilibration_steps=2000), 50)
+    position, velocity = bead_chain.run_in_space(
+        Options(friction=5.0, equilibration_steps=2000), 50
+    )
     assert not position[..., 2].any() and not velocity[..., 2].any()
     assert position[..., :2].std(axis=0).min() > 0
 
 
 def test_bonds_are_near_their_rest_length(chain):
     bond = np.linalg.norm(np.diff(chain.position, axis=1), axis=-1)
-    # A free spring stretches by kT / (k r0) = 0.003 nm with a spread of sqrt(kT / k) = 0.035 nm; repulsion adds 0.01.
+    # A free spring stretches by kT / (k r0) = 0.003 nm with a spread of sqrt(kT / k) = 0.035 nm;
+    # repulsion adds 0.01.
     assert abs(bond.mean() - 0.36) < 0.03 and 0.02 < bond.std() < 0.05
 
 
 def test_temperature_is_that_of_the_bath():
-    """Strong friction makes frames nearly independent: m v^2 / kT is chi-squared with one degree per coordinate."""
+    """Strong friction makes frames nearly independent: m v^2 / kT is chi-squared with one degree
+    per coordinate."""
     options = Options(friction=5.0, stride=500, equilibration_steps=5000)
     trajectory = bead_chain.simulate(options, 300)
     scaled = trajectory.velocity**2 * options.mass / (GAS_CONSTANT * options.temperature)
-    # exp(-friction * stride * time_step) < 0.01 leaves them independent; variance of chi-squared is 2 per degree.
+    # exp(-friction * stride * time_step) < 0.01 leaves them independent; variance of chi-squared is
+    # 2 per degree.
     assert abs(scaled.mean() - 1) < 5 * np.sqrt(2 / scaled.size)
     assert np.abs(scaled.mean(axis=(0, 1)) - 1).max() < 5 * np.sqrt(2 / (300 * 12))
 
 
 def test_bond_of_a_dimer_has_the_boltzmann_distribution():
     """Two beads in a plane: p(r) ~ r exp(-k (r - r0)^2 / 2 kT)."""
-    options = Options(beads=2, friction=5.0, stride=500, equilibration_steps=5000, bond_stiffness=500.0)
+    options = Options(
+        beads=2, friction=5.0, stride=500, equilibration_steps=5000, bond_stiffness=500.0
+    )
     x = bead_chain.simulate(options, 1000).position
     r = np.linalg.norm(x[:, 1] - x[:, 0], axis=-1)
     beta_k = options.bond_stiffness / (GAS_CONSTANT * options.temperature)
 
     def moment(power):
-        return quad(lambda s: s ** (power + 1) * np.exp(-beta_k * (s - 0.36) ** 2 / 2), 0, 1.5, points=[0.36])[0]
+        return quad(
+            lambda s: s ** (power + 1) * np.exp(-beta_k * (s - 0.36) ** 2 / 2),
+            0,
+            1.5,
+            points=[0.36],
+        )[0]
 
     mean = moment(1) / moment(0)
     variance = moment(2) / moment(0) - mean**2
-    # 1000 nearly independent frames (friction / 2 * 1 ps leaves exp(-2.5) of a correlation): standard errors of a mean
-    # and of a variance, times 4. In three dimensions p(r) ~ r^2, whose mean is 6 standard errors away.
+    # 1000 nearly independent frames (friction / 2 * 1 ps leaves exp(-2.5) of a correlation):
+    # standard errors of a mean and of a variance, times 4. In three dimensions p(r) ~ r^2, whose
+    # mean is 6 standard errors away.
     assert abs(r.mean() - mean) < 4 * np.sqrt(variance / 1000)
     assert abs(r.var() / variance - 1) < 4 * np.sqrt(2 / 1000)
 
@@ -152,11 +169,15 @@ def test_script_is_deterministic_and_records_its_settings(tmp_path):
     source = {"kind": "simulate", "system": "bead_chain", "frames": 8, "bonds": "chain"}
     source["options"] = {"equilibration_steps": 100, "seed": 7}
     for name in ("a.h5", "b.h5"):
-        called("simulate.py", "--source", json.dumps(source), "--output", tmp_path / name).check_returncode()
+        called(
+            "simulate.py", "--source", json.dumps(source), "--output", tmp_path / name
+        ).check_returncode()
     assert (tmp_path / "a.h5").read_bytes() == (tmp_path / "b.h5").read_bytes()
     provenance = files.read(tmp_path / "a.h5").provenance
     assert provenance["source"] == source and provenance["options"]["seed"] == 7
-    assert provenance["options"]["stride"] == Options().stride and provenance["engine"].startswith("OpenMM ")
+    assert provenance["options"]["stride"] == Options().stride and provenance["engine"].startswith(
+        "OpenMM "
+    )
 
 
 def test_script_reports_an_error_without_traceback(tmp_path):
@@ -172,26 +193,42 @@ def test_script_reports_an_error_without_traceback(tmp_path):
 
 def test_in_space_the_bond_of_a_dimer_has_the_boltzmann_distribution_of_three_dimensions():
     """p(r) ~ r^2 exp(-k (r - r0)^2 / 2 kT), and the chain leaves every plane."""
-    options = Options(beads=2, dimensions=3, friction=5.0, stride=500, equilibration_steps=5000, bond_stiffness=500.0)
+    options = Options(
+        beads=2,
+        dimensions=3,
+        friction=5.0,
+        stride=500,
+        equilibration_steps=5000,
+        bond_stiffness=500.0,
+    )
     x = bead_chain.simulate(options, 1000).position
     r = np.linalg.norm(x[:, 1] - x[:, 0], axis=-1)
     beta_k = options.bond_stiffness / (GAS_CONSTANT * options.temperature)
-    moment = [quad(lambda s, n=n: s ** (n + 2) * np.exp(-beta_k * (s - 0.36) ** 2 / 2), 0, 1.5)[0] for n in range(3)]
+    moment = [
+        quad(lambda s, n=n: s ** (n + 2) * np.exp(-beta_k * (s - 0.36) ** 2 / 2), 0, 1.5)[0]
+        for n in range(3)
+    ]
     mean = moment[1] / moment[0]
-    assert abs(r.mean() - mean) < 4 * np.sqrt((moment[2] / moment[0] - mean**2) / 1000)  # as in the plane
+    assert abs(r.mean() - mean) < 4 * np.sqrt(
+        (moment[2] / moment[0] - mean**2) / 1000
+    )  # as in the plane
     assert x.std(axis=0).min() > 0
 
 
 def test_a_field_turns_a_dipole_as_langevin_says():
-    """Two opposite charges on a stiff bond: <cos> = coth a - 1/a with a = field x length / kT (Langevin, 1905)."""
-    options = Options(beads=2, dimensions=3, field=10.0, friction=5.0, stride=500, equilibration_steps=5000)
+    """Two opposite charges on a stiff bond: <cos> = coth a - 1/a with a = field x length / kT
+    (Langevin, 1905)."""
+    options = Options(
+        beads=2, dimensions=3, field=10.0, friction=5.0, stride=500, equilibration_steps=5000
+    )
     options = replace(options, repulsion=0.0, bond_stiffness=20_000.0)
     trajectory = bead_chain.simulate(options, 1500)
     bond = trajectory.position[:, 0] - trajectory.position[:, 1]
     cosine = bond[:, 2] / np.linalg.norm(bond, axis=-1)
     a = options.field * options.bond_length / (GAS_CONSTANT * options.temperature)
     assert trajectory.features["charge"].tolist() == [[1.0], [-1.0]]
-    # 1500 frames, 1 ps apart, whose directions forget each other in about one: a third of them count
+    # 1500 frames, 1 ps apart, whose directions forget each other in about one: a third of them
+    # count
     assert abs(cosine.mean() - (1 / np.tanh(a) - 1 / a)) < 4 * cosine.std() / np.sqrt(500)
 
 
@@ -212,7 +249,10 @@ def test_episodes_are_chains_of_their_own_turned_at_random():
 
 @pytest.mark.parametrize(
     ("options", "frames", "expected"),
-    [({"field": 1.0}, 2, "use dimensions: 3"), ({"episodes": 3}, 10, "expected a multiple of the 3 episodes")],
+    [
+        ({"field": 1.0}, 2, "use dimensions: 3"),
+        ({"episodes": 3}, 10, "expected a multiple of the 3 episodes"),
+    ],
 )
 def test_options_that_do_not_go_together(options, frames, expected):
     with pytest.raises(ValueError, match=expected):

@@ -40,7 +40,11 @@ def test_what_reads_a_source(source, expected):
 
 
 def test_every_format_says_what_it_reads():
-    suffixes = [suffix for name in names(entry.FORMATS) for suffix in entry.format_constant(name, "SUFFIXES")]
+    suffixes = [
+        suffix
+        for name in names(entry.FORMATS)
+        for suffix in entry.format_constant(name, "SUFFIXES")
+    ]
     assert len(suffixes) == len(set(suffixes)) and all(
         entry.format_constant(name, "KEYS") for name in names(entry.FORMATS)
     )
@@ -49,9 +53,21 @@ def test_every_format_says_what_it_reads():
 @pytest.mark.parametrize(
     "source",
     [
-        {"kind": "file", "path": "a.npz", "arrays": {"position": "x", "heat": "h"}, "bonds": "none", "lift": "zeros"},
+        {
+            "kind": "file",
+            "path": "a.npz",
+            "arrays": {"position": "x", "heat": "h"},
+            "bonds": "none",
+            "lift": "zeros",
+        },
         {"kind": "file", "path": "*.npz", "array": "x", "stride": 2},
-        {"kind": "file", "path": "a.csv", "gaps": "interpolate", "gap_frames": 2, "columns": {"x": "X"}},
+        {
+            "kind": "file",
+            "path": "a.csv",
+            "gaps": "interpolate",
+            "gap_frames": 2,
+            "columns": {"x": "X"},
+        },
         {
             "kind": "file",
             "path": "a.xtc",
@@ -65,8 +81,19 @@ def test_every_format_says_what_it_reads():
         WEB | {"array": "x"},
         WEB | {"sha256": None, "episodes": [1, 0], "omit_species": [1]},
         WEB | {"url": ["https://h/1/a.npz", "https://h/2#a.npz"], "sha256": [SHA256, None]},
-        WEB | {"url": ["https://h/1/a.npz", "https://h/2/a.npz"], "sha256": [SHA256] * 2, "max_bytes": 10},
-        WEB | {"url": "https://h/a.xtc", "topology_url": "https://h/a.gro", "topology_sha256": SHA256, "unwrap": True},
+        WEB
+        | {
+            "url": ["https://h/1/a.npz", "https://h/2/a.npz"],
+            "sha256": [SHA256] * 2,
+            "max_bytes": 10,
+        },
+        WEB
+        | {
+            "url": "https://h/a.xtc",
+            "topology_url": "https://h/a.gro",
+            "topology_sha256": SHA256,
+            "unwrap": True,
+        },
         {"kind": "simulate", "system": "bead_chain", "frames": 20, "bonds": "chain"},
     ],
 )
@@ -78,31 +105,61 @@ def test_good_entries(here, source):
     ("source", "expected"),
     [
         ({"kind": "file"}, "path: no value; kind file needs it"),
-        ({"kind": "download", "url": "https://host/a.npz"}, "sha256: no value; kind download needs it, or null"),
-        ({"kind": "file", "path": "a.amc"}, "topology: no value; kind file, format mocap .* needs it"),
+        (
+            {"kind": "download", "url": "https://host/a.npz"},
+            "sha256: no value; kind download needs it, or null",
+        ),
+        (
+            {"kind": "file", "path": "a.amc"},
+            "topology: no value; kind file, format mocap .* needs it",
+        ),
         (WEB | {"sha256": []}, "sha256: no value"),
         ({"kind": "file", "path": "c.npz"}, "path: no file 'c.npz'"),
         ({"kind": "file", "path": "c*.npz"}, "path: no file matches 'c.*npz'"),
         ({"kind": "file", "path": []}, "path: no value"),
         ({"kind": "file", "path": "a.xtc", "topology": "b.gro"}, "topology: no file 'b.gro'"),
-        ({"kind": "file", "path": "a.npz", "unwrap": True}, r"unwrap: has no effect without a `box:`"),
+        (
+            {"kind": "file", "path": "a.npz", "unwrap": True},
+            r"unwrap: has no effect without a `box:`",
+        ),
         ({"kind": "file", "path": "a.npz", "gaps": "drop"}, "gaps: has no effect"),
-        ({"kind": "file", "path": "a.csv", "arrays": {"x": "y"}}, "arrays: has no effect on kind file, format tracks"),
+        (
+            {"kind": "file", "path": "a.csv", "arrays": {"x": "y"}},
+            "arrays: has no effect on kind file, format tracks",
+        ),
         ({"kind": "file", "path": "a.npz", "sha256": SHA256}, "sha256: has no effect"),
-        ({"kind": "file", "path": "a.npz", "format": "array"}, "format: unknown 'array'; .*Did you mean 'arrays'"),
+        (
+            {"kind": "file", "path": "a.npz", "format": "array"},
+            "format: unknown 'array'; .*Did you mean 'arrays'",
+        ),
         ({"kind": "file", "path": "a.npz", "arrays": {"velocity": "v"}}, "arrays: no position"),
         ({"kind": "file", "path": "a.csv", "gap_frames": 3}, "gap_frames: the longest gap"),
         ({"kind": "file", "path": "a.csv", "gaps": "interpolate"}, "gap_frames: the longest gap"),
-        ({"kind": "file", "path": "a.npz", "start": 5, "stop": 6}, "stop: 6 leaves 1 frames after start: 5"),
-        ({"kind": "file", "path": "a.xtc", "topology_url": "https://h/a.gro"}, "topology_url: has no effect"),
-        (WEB | {"url": "ftp://host/a.npz"}, "url: 'ftp://host/a.npz'; expected the http.s. address of a file"),
+        (
+            {"kind": "file", "path": "a.npz", "start": 5, "stop": 6},
+            "stop: 6 leaves 1 frames after start: 5",
+        ),
+        (
+            {"kind": "file", "path": "a.xtc", "topology_url": "https://h/a.gro"},
+            "topology_url: has no effect",
+        ),
+        (
+            WEB | {"url": "ftp://host/a.npz"},
+            "url: 'ftp://host/a.npz'; expected the http.s. address of a file",
+        ),
         (WEB | {"url": "https:///a.npz"}, "url: 'https:///a.npz'; expected"),
-        (WEB | {"url": ["https://h/a.npz"] * 2}, "url: 2 addresses, sha256: 1 checksums; give one for each"),
+        (
+            WEB | {"url": ["https://h/a.npz"] * 2},
+            "url: 2 addresses, sha256: 1 checksums; give one for each",
+        ),
         (
             WEB | {"url": "https://h/a.xtc", "topology_url": "https://h/a.gro"},
             "topology_url: 1 addresses, .* 0 checksums",
         ),
-        ({"kind": "simulate", "system": "bead_chain", "array": "x"}, "array: has no effect on kind simulate"),
+        (
+            {"kind": "simulate", "system": "bead_chain", "array": "x"},
+            "array: has no effect on kind simulate",
+        ),
         ({"kind": "files"}, "kind: unknown value 'files'; .*Did you mean 'file'"),
     ],
 )
@@ -115,4 +172,8 @@ def test_numbers_in_names_do_not_sort_by_value(tmp_path):
     """As a shell sorts: pad numbers with zeros, or list the files."""
     for i in (1, 2, 10):
         np.save(tmp_path / f"t{i}.npy", np.zeros(1))
-    assert [path[-6:] for path in entry.paths({"path": str(tmp_path / "*.npy")})] == ["t1.npy", "10.npy", "t2.npy"]
+    assert [path[-6:] for path in entry.paths({"path": str(tmp_path / "*.npy")})] == [
+        "t1.npy",
+        "10.npy",
+        "t2.npy",
+    ]

@@ -1,4 +1,5 @@
-"""The audit: group actions against closed forms, verdicts on functions of known symmetry, controls that must fail."""
+"""The audit: group actions against closed forms, verdicts on functions of known symmetry, controls
+that must fail."""
 
 import numpy as np
 import pytest
@@ -32,7 +33,9 @@ def equivariant(s: Sample) -> np.ndarray:
 
 
 def at_float32(predict):
-    return lambda s, **draw: s.position[:, -1] + (predict(s, **draw) - s.position[:, -1]).astype(np.float32)
+    return lambda s, **draw: s.position[:, -1] + (predict(s, **draw) - s.position[:, -1]).astype(
+        np.float32
+    )
 
 
 def audit(predict, claims=CLAIMS, s=None, n_elements=6) -> dict[str, dict]:
@@ -55,8 +58,14 @@ ROTATIONS = {"rotation", "mirror", "euclidean"}
 @pytest.mark.parametrize(
     ("broken", "caught"),
     [
-        (lambda s: equivariant(s) * [1, 1, 0.9], ROTATIONS | TRANSLATIONS),  # and not rotations about that axis
-        (lambda s: equivariant(s) + np.array([0.05, 0, 0]), ROTATIONS | {"rotation_z", "inversion"}),
+        (
+            lambda s: equivariant(s) * [1, 1, 0.9],
+            ROTATIONS | TRANSLATIONS,
+        ),  # and not rotations about that axis
+        (
+            lambda s: equivariant(s) + np.array([0.05, 0, 0]),
+            ROTATIONS | {"rotation_z", "inversion"},
+        ),
         (
             lambda s: equivariant(s) + 0.05 * np.arange(6)[:, None],
             ROTATIONS | {"rotation_z", "inversion", "permutation"},
@@ -92,7 +101,8 @@ def noisy(noise):
 
 
 def test_a_claim_in_expectation_is_tested_over_the_draws():
-    """Isotropic noise is equivariant in expectation; noise about a fixed direction is not. Neither is exact."""
+    """Isotropic noise is equivariant in expectation; noise about a fixed direction is not. Neither
+    is exact."""
     claims = CLAIMS | {"rotation": "in expectation"}
     isotropic = noisy(lambda rng, s: rng.normal(size=s.position[:, -1].shape))
     windy = noisy(lambda rng, s: rng.normal(size=s.position[:, -1].shape) + [1.0, 0, 0])
@@ -106,7 +116,9 @@ def test_a_claim_in_expectation_is_tested_over_the_draws():
 def test_undo_inverts_apply(generator):
     s = sample()
     for g in actions.draw(generator, 3, 6, 1.0, np.random.default_rng(1)):
-        np.testing.assert_allclose(g.undo(g.apply(s).target), s.target, atol=1e-13)  # roundings of numbers up to 10
+        np.testing.assert_allclose(
+            g.undo(g.apply(s).target), s.target, atol=1e-13
+        )  # roundings of numbers up to 10
         np.testing.assert_allclose(g.matrix @ g.matrix.T, np.eye(3), atol=1e-15)
 
 
@@ -116,21 +128,27 @@ def test_velocities_turn_and_scale_but_do_not_shift():
     for generator in actions.GENERATORS:
         (g,) = actions.draw(generator, 1, 6, 1.0, np.random.default_rng(1))
         moved = g.apply(moving)
-        np.testing.assert_allclose(moved.velocity, moved.position[:, 1] - moved.position[:, 0], atol=1e-14)
+        np.testing.assert_allclose(
+            moved.velocity, moved.position[:, 1] - moved.position[:, 0], atol=1e-14
+        )
 
 
 def test_permutation_renames_bonds_with_points():
     s = sample()
     (g,) = actions.draw("permutation", 1, 6, 1.0, np.random.default_rng(2))
     moved = g.apply(s)
-    length = lambda q: np.sort(np.linalg.norm(q.position[0, -1, q.edges[0]] - q.position[0, -1, q.edges[1]], axis=-1))  # noqa: E731
+    length = lambda q: np.sort(
+        np.linalg.norm(q.position[0, -1, q.edges[0]] - q.position[0, -1, q.edges[1]], axis=-1)
+    )  # noqa: E731
     np.testing.assert_allclose(length(moved), length(s))
 
 
 def test_time_reversal_is_exact_for_leapfrog_and_broken_by_friction():
     """Stoermer's rule x'' = F(x) is its own inverse; a step without memory goes on instead of back."""
     assert audit(equivariant)["time_reversal"]["verdict"] == "exact"
-    forgetful = lambda s: s.position[:, -1] - 0.1 * (s.position[:, -1] - s.position[:, -1].mean(1, keepdims=True))  # noqa: E731
+    forgetful = lambda s: s.position[:, -1] - 0.1 * (
+        s.position[:, -1] - s.position[:, -1].mean(1, keepdims=True)
+    )  # noqa: E731
     row = audit(forgetful)["time_reversal"]
     assert row["verdict"] == "broken" and row["loss_percent"] is None
 
@@ -139,9 +157,15 @@ def test_time_reversal_turns_velocities_around():
     """A method that goes by the given velocity returns when that is reversed with the frames."""
     s = sample()
     moving = Sample(s.position, s.target, velocity=s.position[:, 1] - s.position[:, 0])
-    assert audit(lambda q: q.position[:, -1] + q.velocity, s=moving)["time_reversal"]["verdict"] == "exact"
+    assert (
+        audit(lambda q: q.position[:, -1] + q.velocity, s=moving)["time_reversal"]["verdict"]
+        == "exact"
+    )
     alone = Sample(s.position[:, 1:], s.target, velocity=moving.velocity)
-    assert audit(lambda q: q.position[:, -1] + q.velocity, s=alone)["time_reversal"]["verdict"] == "exact"
+    assert (
+        audit(lambda q: q.position[:, -1] + q.velocity, s=alone)["time_reversal"]["verdict"]
+        == "exact"
+    )
 
 
 def test_time_reversal_turns_velocities_of_many_frames_around_in_the_datas_own_units():
@@ -152,12 +176,17 @@ def test_time_reversal_turns_velocities_of_many_frames_around_in_the_datas_own_u
     found = time_reversal(predict, s, predict(s), lag)
     way = np.linalg.norm(share * lag * 0.25 * s.velocity, axis=(1, 2))
     expected = (1 - share) * way / np.maximum(way, np.sqrt(np.mean(way**2)))
-    np.testing.assert_allclose(found.relative[0], expected, rtol=1e-12)  # roundings of numbers of order one
+    np.testing.assert_allclose(
+        found.relative[0], expected, rtol=1e-12
+    )  # roundings of numbers of order one
 
 
 def test_scaling_is_exact_for_a_linear_function_only():
     assert audit(equivariant)["scaling"]["verdict"] == "exact"
-    assert audit(lambda s: s.position[:, -1] + 0.1 * np.sin(s.position[:, -1]))["scaling"]["verdict"] == "broken"
+    assert (
+        audit(lambda s: s.position[:, -1] + 0.1 * np.sin(s.position[:, -1]))["scaling"]["verdict"]
+        == "broken"
+    )
 
 
 def test_the_loss_splits_into_that_of_the_mean_and_the_variance_over_the_group():
@@ -168,14 +197,19 @@ def test_the_loss_splits_into_that_of_the_mean_and_the_variance_over_the_group()
     loss = measure(predict, s, predict(s), elements).loss()
     turned = np.stack([g.undo(predict(g.apply(s))) for g in elements])
     assert loss["loss_total"] == pytest.approx(np.mean((turned - s.target) ** 2), rel=1e-12)
-    assert loss["loss_twirled"] == pytest.approx(np.mean((turned.mean(0) - s.target) ** 2), rel=1e-12)
+    assert loss["loss_twirled"] == pytest.approx(
+        np.mean((turned.mean(0) - s.target) ** 2), rel=1e-12
+    )
     assert loss["loss_variance"] == pytest.approx(turned.var(0).mean(), rel=1e-12)
-    assert loss["loss_percent"] == pytest.approx(100 * turned.var(0).mean() / loss["loss_total"], rel=1e-12)
+    assert loss["loss_percent"] == pytest.approx(
+        100 * turned.var(0).mean() / loss["loss_total"], rel=1e-12
+    )
     assert loss["identity_error"] < 1e-12
 
 
 def test_the_interval_of_the_mean_covers_it_as_often_as_it_says():
-    """Of independent numbers about 1, in 95 % of 200 tables to within four standard errors of that share."""
+    """Of independent numbers about 1, in 95 % of 200 tables to within four standard errors of that
+    share."""
     rng, covered = np.random.default_rng(0), 0
     for i in range(200):
         low, high = interval(1 + rng.normal(size=(1, 64)), seed=i)
@@ -186,13 +220,20 @@ def test_the_interval_of_the_mean_covers_it_as_often_as_it_says():
 def test_the_controls_pass_on_ordinary_samples_and_say_so():
     rows = controls.run(sample())
     assert {r["expected"] for r in rows} == {"exact", "broken", "not exact"}
-    assert {r["generator"] for r in rows if r["expected"] == "exact"} >= {"rotation", "inversion", "permutation"}
+    assert {r["generator"] for r in rows if r["expected"] == "exact"} >= {
+        "rotation",
+        "inversion",
+        "permutation",
+    }
 
 
 def test_a_control_that_goes_wrong_is_an_error(monkeypatch):
     """Here the audit itself is broken: it forgets to transform the input."""
     monkeypatch.setattr(actions.Element, "apply", lambda self, s: s)
-    with pytest.raises(ValueError, match="the audit's controls went wrong: springs under rotation: broken, not exact"):
+    with pytest.raises(
+        ValueError,
+        match="the audit's controls went wrong: springs under rotation: broken, not exact",
+    ):
         controls.run(sample())
 
 

@@ -15,19 +15,43 @@ from equitraj.routes.tables import Errors
 
 
 def test_failed_seeds_are_counted_and_left_out_of_the_mean():
-    row = {"task": "t", "method": "m", "train_size": "all", "model": "x", "alignment": "none", "augmentation": "none"}
+    row = {
+        "task": "t",
+        "method": "m",
+        "train_size": "all",
+        "model": "x",
+        "alignment": "none",
+        "augmentation": "none",
+    }
     row |= {"history": 1, "n_parameters": 3, "mse_persistence": 1.0, "mse_velocity": np.nan}
     numbers = dict.fromkeys(
-        ("skill", "skill_velocity", "mse_rotated", "rmse", "r2", "train_seconds", "mse_median", "worst_share"), 1.0
+        (
+            "skill",
+            "skill_velocity",
+            "mse_rotated",
+            "rmse",
+            "r2",
+            "train_seconds",
+            "mse_median",
+            "worst_share",
+        ),
+        1.0,
     )
-    runs = [{"status": "ok", "mse": 2.0}, {"status": "ok", "mse": 4.0}, {"status": "failed: x", "mse": np.nan}]
+    runs = [
+        {"status": "ok", "mse": 2.0},
+        {"status": "ok", "mse": 4.0},
+        {"status": "failed: x", "mse": np.nan},
+    ]
     keys = {key: row[key] for key in ("task", "method", "train_size")}
     blocks = [
         keys | {"seed": seed, "block": b, "samples": 9, "mse": mse, "mse_rotated": 1.0}
         for seed, mse in enumerate((2.0, 4.0))
         for b in range(3)
     ]
-    metrics, errors = pd.DataFrame([row | numbers | run for run in runs]), Errors(pd.DataFrame(blocks))
+    metrics, errors = (
+        pd.DataFrame([row | numbers | run for run in runs]),
+        Errors(pd.DataFrame(blocks)),
+    )
     (summary,) = tables.summary_table(metrics, errors).to_dict("records")
     assert (summary["n_seeds"], summary["n_failed"], summary["mse_mean"]) == (3, 1, 3.0)
     assert np.isnan(summary["mse_low"])  # two seeds that ended well
@@ -35,8 +59,21 @@ def test_failed_seeds_are_counted_and_left_out_of_the_mean():
 
 def test_intervals_of_errors_are_positive_and_those_of_skills_follow_from_them():
     rng = np.random.default_rng(0)
-    row = {"task": "t", "method": "m", "train_size": "all", "model": "x", "alignment": "none", "augmentation": "none"}
-    row |= {"history": 1, "n_parameters": 3, "mse_persistence": 2.0, "mse_velocity": np.nan, "status": "ok"}
+    row = {
+        "task": "t",
+        "method": "m",
+        "train_size": "all",
+        "model": "x",
+        "alignment": "none",
+        "augmentation": "none",
+    }
+    row |= {
+        "history": 1,
+        "n_parameters": 3,
+        "mse_persistence": 2.0,
+        "mse_velocity": np.nan,
+        "status": "ok",
+    }
     errors = np.exp(rng.normal(size=(3, 20)))  # seeds and blocks that differ by a factor of three
     blocks = [
         {
@@ -51,23 +88,45 @@ def test_intervals_of_errors_are_positive_and_those_of_skills_follow_from_them()
         }
         for (s, b), e in np.ndenumerate(errors)
     ]
-    numbers = dict.fromkeys(("skill_velocity", "rmse", "r2", "train_seconds", "mse_median", "worst_share"), 1.0)
-    runs = [row | numbers | {"mse": m, "mse_rotated": m, "skill": 1 - m / 2} for m in errors.mean(1)]
-    (found,) = tables.summary_table(pd.DataFrame(runs), Errors(pd.DataFrame(blocks))).to_dict("records")
+    numbers = dict.fromkeys(
+        ("skill_velocity", "rmse", "r2", "train_seconds", "mse_median", "worst_share"), 1.0
+    )
+    runs = [
+        row | numbers | {"mse": m, "mse_rotated": m, "skill": 1 - m / 2} for m in errors.mean(1)
+    ]
+    (found,) = tables.summary_table(pd.DataFrame(runs), Errors(pd.DataFrame(blocks))).to_dict(
+        "records"
+    )
     assert 0 < found["mse_low"] < found["mse_mean"] < found["mse_high"]
-    assert found["skill_low"] == pytest.approx(1 - found["mse_high"] / 2) and np.isnan(found["skill_velocity_low"])
+    assert found["skill_low"] == pytest.approx(1 - found["mse_high"] / 2) and np.isnan(
+        found["skill_velocity_low"]
+    )
 
 
 def test_tables_of_runs_are_their_files_one_below_the_other_under_their_names(tmp_path):
     runs = {}
     for seed in (0, 1):
         folder = tmp_path / f"t/m/nall/seed{seed}"
-        write_table(folder / "audit.csv", ["generator", "rel_mean"], [{"generator": "rotation", "rel_mean": seed / 3}])
-        runs[folder] = {"task": {"name": "t"}, "method": {"name": "m"}, "train_size": "all", "seed": seed}
+        write_table(
+            folder / "audit.csv",
+            ["generator", "rel_mean"],
+            [{"generator": "rotation", "rel_mean": seed / 3}],
+        )
+        runs[folder] = {
+            "task": {"name": "t"},
+            "method": {"name": "m"},
+            "train_size": "all",
+            "seed": seed,
+        }
     expected = f"task,method,train_size,seed,generator,rel_mean\nt,m,all,0,rotation,0.0\nt,m,all,1,rotation,{1 / 3}\n"
     assert "".join(tables.stacked(runs, "audit.csv")) == expected
-    write_table(folder / "audit.csv", ["generator", "rel_max"], [{"generator": "rotation", "rel_max": 1.0}])
-    with pytest.raises(ValueError, match=r"seed1/audit.csv: columns rel_max, rel_mean are not those of .*seed0/audit"):
+    write_table(
+        folder / "audit.csv", ["generator", "rel_max"], [{"generator": "rotation", "rel_max": 1.0}]
+    )
+    with pytest.raises(
+        ValueError,
+        match=r"seed1/audit.csv: columns rel_max, rel_mean are not those of .*seed0/audit",
+    ):
         list(tables.stacked(runs, "audit.csv"))
 
 
@@ -90,11 +149,18 @@ def test_a_published_error_stands_beside_the_method_of_its_kind():
         }
     )
     columns = ["task", "name", "mse", "source", "url", "method"]
-    rows = [["t", "EGNN", 0.01, "A, 2021", np.nan, "near"], ["v", "GNN", 1.0, "B", "https://b", np.nan]]
+    rows = [
+        ["t", "EGNN", 0.01, "A, 2021", np.nan, "near"],
+        ["v", "GNN", 1.0, "B", "https://b", np.nan],
+    ]
     published = pd.DataFrame(rows, columns=columns)
     first, second = report.published_table(published, summary).rows
-    assert [cell.text for cell in first[1:5]] == ["EGNN", "0.0100", "near", "0.0200"] and first[1].small == "published"
-    assert second[3].text == "–" and second[5].small == "https://b"  # a task without a run that ended well
+    assert [cell.text for cell in first[1:5]] == ["EGNN", "0.0100", "near", "0.0200"] and first[
+        1
+    ].small == "published"
+    assert (
+        second[3].text == "–" and second[5].small == "https://b"
+    )  # a task without a run that ended well
     assert report.published_table(published.iloc[:0], summary) is None
 
 
@@ -102,5 +168,14 @@ def test_published_errors_are_written_with_their_sources(tmp_path):
     rows = {"t": [{"name": "A", "mse": 0.01, "source": "B, Table 1"}]}
     for published, lines in ((rows, ['t,A,0.01,"B, Table 1",,']), ({}, [])):
         (tmp_path / "published.json").write_text(json.dumps(published))
-        called("published.py", "--published", tmp_path / "published.json", "--output", tmp_path / "published.csv")
-        assert (tmp_path / "published.csv").read_text().splitlines() == ["task,name,mse,source,url,method", *lines]
+        called(
+            "published.py",
+            "--published",
+            tmp_path / "published.json",
+            "--output",
+            tmp_path / "published.csv",
+        )
+        assert (tmp_path / "published.csv").read_text().splitlines() == [
+            "task,name,mse,source,url,method",
+            *lines,
+        ]

@@ -12,7 +12,9 @@ from equitraj.data.trajectory import Trajectory
 def trajectory(lengths: list[int], n_points: int = 3) -> Trajectory:
     episode = np.repeat(np.arange(len(lengths)), lengths)
     position = np.arange(len(episode) * n_points * 3, dtype=float).reshape(-1, n_points, 3)
-    return Trajectory(position, episode, np.arange(len(episode), dtype=float), bonds=np.array([[0, 1], [1, 2]]))
+    return Trajectory(
+        position, episode, np.arange(len(episode), dtype=float), bonds=np.array([[0, 1], [1, 2]])
+    )
 
 
 def frames_touched(newest: np.ndarray, history: int, lag: int) -> set[int]:
@@ -20,7 +22,9 @@ def frames_touched(newest: np.ndarray, history: int, lag: int) -> set[int]:
 
 
 @given(
-    lengths=st.lists(st.integers(40, 60), min_size=1, max_size=3),  # long enough that no split is empty
+    lengths=st.lists(
+        st.integers(40, 60), min_size=1, max_size=3
+    ),  # long enough that no split is empty
     history=st.integers(1, 4),
     lag=st.integers(1, 3),
     by=st.sampled_from(["time", "episode"]),
@@ -65,16 +69,23 @@ def test_samples_hold_history_target_and_bonds():
 
 
 def whole(history: int) -> tasks.Sample:
-    """Two samples of three points with all that a sample can hold, a quarter of a unit of time between frames."""
+    """Two samples of three points with all that a sample can hold, a quarter of a unit of time
+    between frames."""
     rng = np.random.default_rng(0)
     position, velocity = rng.normal(size=(2, history, 3, 3)), rng.normal(size=(2, 3, 3))
-    shown = {"scalar": rng.normal(size=(2, 3, 2)), "mass": rng.uniform(1, 2, (2, 3)), "box": rng.normal(size=(2, 3, 3))}
+    shown = {
+        "scalar": rng.normal(size=(2, 3, 2)),
+        "mass": rng.uniform(1, 2, (2, 3)),
+        "box": rng.normal(size=(2, 3, 3)),
+    }
     edges = np.array([[0, 1], [1, 0]])
     return tasks.Sample(position, position[:, -1] + 1, velocity, edges=edges, step=0.25, **shown)
 
 
 @pytest.mark.parametrize(("history", "lag"), [(1, 1), (1, 10), (4, 1)])
-def test_a_prediction_fed_back_is_the_newest_frame_and_moves_at_its_displacement_over_its_time(history, lag):
+def test_a_prediction_fed_back_is_the_newest_frame_and_moves_at_its_displacement_over_its_time(
+    history, lag
+):
     sample = whole(history)
     prediction = np.random.default_rng(1).normal(size=(2, 3, 3))
     found = sample.followed_by(prediction, lag)
@@ -82,7 +93,9 @@ def test_a_prediction_fed_back_is_the_newest_frame_and_moves_at_its_displacement
     np.testing.assert_array_equal(found.position, np.stack(frames, axis=1))
     assert found.target is None and found.step == 0.25
     # quotients of numbers of order one, whose divisor may be multiplied together first
-    np.testing.assert_allclose(found.velocity * (0.25 * lag), prediction - sample.position[:, -1], rtol=1e-15)
+    np.testing.assert_allclose(
+        found.velocity * (0.25 * lag), prediction - sample.position[:, -1], rtol=1e-15
+    )
     kept = ("scalar", "mass", "edges", "box")
     assert all(getattr(found, name) is getattr(sample, name) for name in kept)
 

@@ -1,4 +1,5 @@
-"""Text is text: what users write is stored, read, drawn and shown as it stands, whatever signs it has."""
+"""Text is text: what users write is stored, read, drawn and shown as it stands, whatever signs it
+has."""
 
 import json
 import pickle
@@ -38,16 +39,26 @@ def row(text: str, method: str) -> dict:
 
 def test_a_table_keeps_words(tmp_path):
     write_json(tmp_path / "published.json", {"007": [row(word, "nan") for word in WORDS]})
-    done = called("published.py", "--published", tmp_path / "published.json", "--output", tmp_path / "a.csv")
+    done = called(
+        "published.py", "--published", tmp_path / "published.json", "--output", tmp_path / "a.csv"
+    )
     assert done.returncode == 0, done.stderr
     table = style.read_table(tmp_path / "a.csv")
     for column in ("name", "source", "url"):
         assert list(table[column]) == WORDS
-    assert set(table["task"]) == {"007"} and set(table["method"]) == {"nan"} and set(table["mse"]) == {0.5}
+    assert (
+        set(table["task"]) == {"007"}
+        and set(table["method"]) == {"nan"}
+        and set(table["mse"]) == {0.5}
+    )
 
 
 def test_missing_numbers_are_missing_and_empty_words_too(tmp_path):
-    write_table(tmp_path / "a.csv", ["method", "url", "mse"], [{"method": "nan", "url": "", "mse": float("nan")}])
+    write_table(
+        tmp_path / "a.csv",
+        ["method", "url", "mse"],
+        [{"method": "nan", "url": "", "mse": float("nan")}],
+    )
     table = style.read_table(tmp_path / "a.csv")
     assert table["method"][0] == "nan" and pd.isna(table["url"][0]) and np.isnan(table["mse"][0])
     assert style.read_table(tmp_path / "a.csv", ["mse"]).columns.tolist() == ["mse"]
@@ -56,7 +67,14 @@ def test_missing_numbers_are_missing_and_empty_words_too(tmp_path):
 def test_joined_tables_have_the_words_of_their_parts(tmp_path):
     for name, words in (("a", {"search": "007", "x": "NA"}), ("b", {"search": "None"})):
         write_table(tmp_path / f"{name}.csv", words, [words])
-    done = called("join.py", "--tables", tmp_path / "a.csv", tmp_path / "b.csv", "--output", tmp_path / "c.csv")
+    done = called(
+        "join.py",
+        "--tables",
+        tmp_path / "a.csv",
+        tmp_path / "b.csv",
+        "--output",
+        tmp_path / "c.csv",
+    )
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "c.csv").read_text() == "search,x\n007,NA\nNone,\n"
 
@@ -76,7 +94,9 @@ def inputs(tmp_path_factory) -> dict[str, Path]:
 
 def test_a_figure_shows_units_as_they_stand(inputs, tmp_path):
     style.apply()
-    figure, _ = figures.load("accuracy").draw({key: inputs[key] for key in figures.inputs("accuracy")})
+    figure, _ = figures.load("accuracy").draw(
+        {key: inputs[key] for key in figures.inputs("accuracy")}
+    )
     style.with_unit(figure, squared(style.read_table(inputs["sources"])))
     style.save(figure, tmp_path / "a.svg")
     assert UNIT.split()[0] in (tmp_path / "a.svg").read_text()
@@ -108,7 +128,12 @@ def test_provenance_and_paths_keep_signs(tmp_path):
     folder.mkdir()
     for name in ("t[1].npy", "t1.npy"):
         np.save(folder / name, np.random.default_rng(0).normal(size=(9, 2, 3)))
-    source = {"kind": "file", "path": str(folder / "t[1].npy"), "length_unit": UNIT, "time_unit": NASTY}
+    source = {
+        "kind": "file",
+        "path": str(folder / "t[1].npy"),
+        "length_unit": UNIT,
+        "time_unit": NASTY,
+    }
     assert entry.paths(source) == [source["path"]]
     output = folder / "raw.h5"
     done = called("fetch.py", "--source", json.dumps(source), "--output", output)

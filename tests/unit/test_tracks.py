@@ -37,10 +37,26 @@ def test_tracks_are_read_by_id_and_frame(tmp_path, kind):
 
 
 def test_columns_of_any_name_velocities_and_features(tmp_path):
-    rows = table().rename(columns={"frame": "t", "id": "particle", "x": "X", "y": "Y"}).drop(columns="z")
+    rows = (
+        table()
+        .rename(columns={"frame": "t", "id": "particle", "x": "X", "y": "Y"})
+        .drop(columns="z")
+    )
     rows["size"], rows["charge"] = rows["particle"] * 0.5, rows["t"] + 0.5
-    rows["u"], rows["v"], rows["kind"] = rows["X"] * 2, rows["Y"] * 2, np.where(rows["particle"] == 4, "red", "blue")
-    columns = {"frame": "t", "id": "particle", "x": "X", "y": "Y", "vx": "u", "vy": "v", "species": "kind"}
+    rows["u"], rows["v"], rows["kind"] = (
+        rows["X"] * 2,
+        rows["Y"] * 2,
+        np.where(rows["particle"] == 4, "red", "blue"),
+    )
+    columns = {
+        "frame": "t",
+        "id": "particle",
+        "x": "X",
+        "y": "Y",
+        "vx": "u",
+        "vy": "v",
+        "species": "kind",
+    }
     columns |= {"mass": "size", "charge": "charge", "both": ["size", "charge"]}
     found = read(rows, tmp_path, columns=columns)
     np.testing.assert_array_equal(found.position, BY_ID[..., :2])
@@ -70,7 +86,9 @@ def gap(*missing):
 
 
 def test_a_gap_is_refused_with_the_choices(tmp_path):
-    with pytest.raises(ValueError, match="1 points are missing, the first one 17 in frame 2; choose `gaps:` drop"):
+    with pytest.raises(
+        ValueError, match="1 points are missing, the first one 17 in frame 2; choose `gaps:` drop"
+    ):
         read(gap((2, 17)), tmp_path)
 
 
@@ -104,9 +122,13 @@ def test_split_makes_episodes_of_the_stretches_between_gaps(tmp_path):
 def test_interpolate_draws_straight_lines_over_short_gaps(tmp_path):
     found = read(gap((2, 17), (3, 17)), tmp_path, gaps="interpolate", gap_frames=2)
     expected = BY_ID.copy()
-    expected[2, 1], expected[3, 1] = (np.average(BY_ID[[1, 4], 1], axis=0, weights=w) for w in ([2, 1], [1, 2]))
+    expected[2, 1], expected[3, 1] = (
+        np.average(BY_ID[[1, 4], 1], axis=0, weights=w) for w in ([2, 1], [1, 2])
+    )
     np.testing.assert_allclose(found.position, expected, rtol=1e-14)
-    with pytest.raises(ValueError, match="point 17 is missing in frames 2 to 3, more than `gap_frames: 1`"):
+    with pytest.raises(
+        ValueError, match="point 17 is missing in frames 2 to 3, more than `gap_frames: 1`"
+    ):
         read(gap((2, 17), (3, 17)), tmp_path, gaps="interpolate", gap_frames=1)
     with pytest.raises(ValueError, match="point 4 is missing in frames 5 to 5, at an end"):
         read(gap((5, 4)), tmp_path, gaps="interpolate", gap_frames=2)
@@ -125,7 +147,11 @@ def test_interpolate_draws_straight_lines_over_short_gaps(tmp_path):
         (table(first_frame=0.5), {}, "column frame: .*; expected a whole number"),
         (pd.concat([table(), table().head(1)]), {}, "is twice in frame"),
         (gap(*((f, 4) for f in range(FRAMES))).assign(episode=lambda t: t["frame"] // 3), {}, None),
-        (table().assign(frame=lambda t: t["frame"] * 10**9 + (t["frame"] == 1)), {}, "correct the frame numbers"),
+        (
+            table().assign(frame=lambda t: t["frame"] * 10**9 + (t["frame"] == 1)),
+            {},
+            "correct the frame numbers",
+        ),
     ],
 )
 def test_wrong_tables(tmp_path, rows, source, expected):
@@ -139,6 +165,7 @@ def test_wrong_tables(tmp_path, rows, source, expected):
 def test_episodes_with_other_numbers_of_points_are_refused(tmp_path):
     rows = pd.concat([table(episode=0), table(episode=1)[lambda t: t["id"] != 4]])
     with pytest.raises(
-        ValueError, match=r"another number of points in each episode \(3 in episode 0, 2 in episode 1\)"
+        ValueError,
+        match=r"another number of points in each episode \(3 in episode 0, 2 in episode 1\)",
     ):
         read(rows, tmp_path)

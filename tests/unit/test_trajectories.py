@@ -1,4 +1,5 @@
-"""Rollouts that are kept, collected and put into a page: what can be read back from it is what was measured."""
+"""Rollouts that are kept, collected and put into a page: what can be read back from it is what was
+measured."""
 
 import base64
 import gzip
@@ -33,7 +34,9 @@ def test_a_run_keeps_the_rollouts_that_its_table_is_the_mean_of(study):
         np.testing.assert_allclose(np.square(distance).mean((1, 2)) / 3, mse, rtol=1e-5)
 
 
-def test_no_more_is_kept_than_the_first_steps_of_the_first_starts_and_nothing_after_the_last_number(chain, tmp_path):
+def test_no_more_is_kept_than_the_first_steps_of_the_first_starts_and_nothing_after_the_last_number(
+    chain, tmp_path
+):
     kept, truth = Kept(chain, np.arange(5)), np.ones((5, 5, 3))
     for _ in range(STEPS + 10):
         kept.add(truth + 1, truth)
@@ -62,22 +65,37 @@ def test_a_step_takes_the_time_of_all_its_frames(chain, tmp_path):
     kept, truth = Kept(chain, [4]), chain.position[[7]]
     kept.add(truth, truth)
     kept.write(folder / "rollout.h5")
-    record = {"task": {"name": "t", "source": "s", "lag": 3}, "method": {"name": "mine", "model": "mlp"}}
-    runs, measured = {folder: record | {"train_size": "all", "seed": 0}}, {folder: {"status": "ok", "mse": 1.0}}
-    rollouts.write_rollouts(tmp_path / "all.h5", runs, measured, {"s": replace(chain, time=0.25 * chain.time)})
+    record = {
+        "task": {"name": "t", "source": "s", "lag": 3},
+        "method": {"name": "mine", "model": "mlp"},
+    }
+    runs, measured = (
+        {folder: record | {"train_size": "all", "seed": 0}},
+        {folder: {"status": "ok", "mse": 1.0}},
+    )
+    rollouts.write_rollouts(
+        tmp_path / "all.h5", runs, measured, {"s": replace(chain, time=0.25 * chain.time)}
+    )
     with h5py.File(tmp_path / "all.h5") as file:
         assert file["t"].attrs["interval"] == 0.75
 
 
 def runs_of(*errors: float, model: str = "mlp", size: str = "all") -> tuple[dict, dict]:
     """Records and metrics of as many methods, and one of constant velocity that is the worst."""
-    named = [(f"m{i}", model, error) for i, error in enumerate(errors)] + [("cv", "constant_velocity", 99.0)]
+    named = [(f"m{i}", model, error) for i, error in enumerate(errors)] + [
+        ("cv", "constant_velocity", 99.0)
+    ]
     runs, measured = {}, {}
     for name, made_of, error in named:
         for seed in (0, 1):
             folder = rolled.Path(f"runs/t/{name}/n{size}/seed{seed}")
             method = {"name": name, "model": made_of}
-            runs[folder] = {"task": {"name": "t"}, "method": method, "train_size": size, "seed": seed}
+            runs[folder] = {
+                "task": {"name": "t"},
+                "method": method,
+                "train_size": size,
+                "seed": seed,
+            }
             measured[folder] = {"status": "ok", "mse": error}
     return runs, measured
 
@@ -98,9 +116,17 @@ def test_the_first_seed_that_ended_well_with_the_most_training_samples_is_shown(
 
 @pytest.mark.parametrize(
     "n_steps, room, frames, starts",
-    [(10, 10**6, 11, 2), (100, 2 * 100 * 50, 34, 2), (100, 100 * 21, 21, 1), (100, 100 * 2, 2, 1), (100, 100, 0, 0)],
+    [
+        (10, 10**6, 11, 2),
+        (100, 2 * 100 * 50, 34, 2),
+        (100, 100 * 21, 21, 1),
+        (100, 100 * 2, 2, 1),
+        (100, 100, 0, 0),
+    ],
 )
-def test_of_long_rollouts_as_many_steps_are_shown_as_there_is_room_for(n_steps, room, frames, starts):
+def test_of_long_rollouts_as_many_steps_are_shown_as_there_is_room_for(
+    n_steps, room, frames, starts
+):
     shown, count = trajectories.frames_shown(n_steps, 100, room)
     assert (len(shown), count) == (frames, starts) and 100 * frames * starts <= room
     assert not shown or shown[0] == 0 and len(set(np.diff(shown))) == 1 and shown[-1] <= n_steps
@@ -114,25 +140,38 @@ def test_the_page_holds_what_was_measured(study):
     folder, rows = study
     page = trajectories.trajectories(folder)
     (task,), blob = unpacked(page)
-    assert (task["name"], task["unit"], task["frames"]) == ("wave", "nm", list(range(rolled.STEPS + 1)))
-    assert [method["name"] for method in task["methods"]] == ["autoregression", "constant_velocity", "persistence"]
+    assert (task["name"], task["unit"], task["frames"]) == (
+        "wave",
+        "nm",
+        list(range(rolled.STEPS + 1)),
+    )
+    assert [method["name"] for method in task["methods"]] == [
+        "autoregression",
+        "constant_velocity",
+        "persistence",
+    ]
     frames, points = len(task["frames"]), task["points"]
     with h5py.File(folder / "rollouts.h5") as file:
         truth = np.concatenate([file["wave/before"][()][None], file["wave/truth"][()]])
         centre = truth.mean(2, keepdims=True)
         extent = np.abs(truth - centre).max()
         for method in task["methods"]:
-            group, mine = file["wave/methods"][method["name"]], rows[rows["method"] == method["name"]]
+            group, mine = (
+                file["wave/methods"][method["name"]],
+                rows[rows["method"] == method["name"]],
+            )
             np.testing.assert_allclose(method["mean"], [0, *np.sqrt(mine["mse"])], rtol=1e-3)
             both = np.square(np.array(method["rmse"])).mean(0)  # two starts are all that there are
             np.testing.assert_allclose(np.sqrt(both), method["mean"], rtol=2e-3)
             for i, start in enumerate(task["starts"]):
-                drawn = np.frombuffer(blob, "<i2", frames * points * 3, method["positions"][i]).reshape(
-                    frames, points, 3
-                )
+                drawn = np.frombuffer(
+                    blob, "<i2", frames * points * 3, method["positions"][i]
+                ).reshape(frames, points, 3)
                 wanted = (group["prediction"][:, i] - centre[1:, i]) / extent
                 np.testing.assert_allclose(drawn[1:] * task["grain"], wanted, atol=task["grain"])
-                shades = np.frombuffer(blob, "u1", frames * points, method["shades"][i]).reshape(frames, points)
+                shades = np.frombuffer(blob, "u1", frames * points, method["shades"][i]).reshape(
+                    frames, points
+                )
                 wanted = np.minimum(group["distance"][:, i] / start["top"], 1) * 255
                 assert np.abs(shades[1:] - wanted).max() <= 0.51 and not shades[0].any()
 
@@ -155,17 +194,29 @@ def test_a_page_of_many_large_rollouts_stays_small_and_says_what_it_left_out(tmp
             group["bonds"] = np.empty((0, 2), int)
             for i in range(count):
                 method = group.create_group(f"methods/m{i}")
-                method["prediction"], method["distance"] = truth, rng.random((100, 2, points)).astype("f4")
+                method["prediction"], method["distance"] = (
+                    truth,
+                    rng.random((100, 2, points)).astype("f4"),
+                )
                 method.attrs.update({"train_size": "all", "seed": 0})
     (tmp_path / "rollout.csv").write_text(",".join(trajectories.COLUMNS) + "\n")
     page = trajectories.trajectories(tmp_path)
-    assert page["left_out"] == ["crowd"] and len(page["positions"]) + len(page["data"]) + len(page["library"]) < 1.5e6
+    assert (
+        page["left_out"] == ["crowd"]
+        and len(page["positions"]) + len(page["data"]) + len(page["library"]) < 1.5e6
+    )
     few, many = json.loads(page["data"])
-    assert len(few["starts"]) == 2 and len(many["starts"]) == 1 and len(many["frames"]) < len(few["frames"])
+    assert (
+        len(few["starts"]) == 2
+        and len(many["starts"]) == 1
+        and len(many["frames"]) < len(few["frames"])
+    )
     assert page["finding"] == "On `few` no rollout has numbers to its end."
 
 
-def test_a_rollout_that_ends_early_has_fewer_errors_than_the_truth_has_steps(study, tmp_path, chain):
+def test_a_rollout_that_ends_early_has_fewer_errors_than_the_truth_has_steps(
+    study, tmp_path, chain
+):
     folder, _ = study
     for name in ("rollouts.h5", "rollout.csv"):
         shutil.copy(folder / name, tmp_path)
@@ -176,7 +227,9 @@ def test_a_rollout_that_ends_early_has_fewer_errors_than_the_truth_has_steps(stu
             del group[name]
             group[name] = short
     page = trajectories.trajectories(tmp_path)
-    persistence = next(m for m in json.loads(page["data"])[0]["methods"] if m["name"] == "persistence")
+    persistence = next(
+        m for m in json.loads(page["data"])[0]["methods"] if m["name"] == "persistence"
+    )
     assert [len(errors) for errors in persistence["rmse"]] == [5, 5]
 
 

@@ -1,4 +1,5 @@
-"""Searches: the same with a seed, resumed after a kill, failures as rows, a method that a study can use."""
+"""Searches: the same with a seed, resumed after a kill, failures as rows, a method that a study can
+use."""
 
 import json
 import signal
@@ -25,7 +26,13 @@ from study import REPOSITORY, environment, merged
 TASK = {"name": "chain_k3", "source": "chain", "history": 3, "lag": 1}
 TASK["split"] = {"by": "time", "train": 60, "validation": 20, "test": 30}
 TRAINING = {"epochs": 2, "batch_size": 16}
-METHOD = {"name": "mlp", "model": "mlp", "frames": "none", "frame_options": {}, "training": TRAINING}
+METHOD = {
+    "name": "mlp",
+    "model": "mlp",
+    "frames": "none",
+    "frame_options": {},
+    "training": TRAINING,
+}
 SPACE = {
     "training.learning_rate": {"low": 1e-4, "high": 1e-2, "log": True},
     "options.width": {"choices": [4, 8]},
@@ -37,13 +44,17 @@ SPACE = {
 def files(chain, tmp_path_factory):
     folder = tmp_path_factory.mktemp("data")
     write(folder / "lifted.h5", chain)
-    align(folder / "lifted.h5", TASK, "none", {"frames": "none", "options": {}}, folder / "aligned.h5")
+    align(
+        folder / "lifted.h5", TASK, "none", {"frames": "none", "options": {}}, folder / "aligned.h5"
+    )
     return folder
 
 
 def surface(values: dict) -> tuple[float, str]:
     """A smooth function of what is drawn, in place of a training."""
-    return (np.log10(values["training.learning_rate"]) + 3) ** 2 + values["options.width"] / 100, "ok"
+    return (np.log10(values["training.learning_rate"]) + 3) ** 2 + values[
+        "options.width"
+    ] / 100, "ok"
 
 
 def drawn(study) -> list[dict]:
@@ -87,9 +98,18 @@ def test_a_search_that_was_killed_makes_the_trial_again_and_none_twice(tmp_path)
 
 def words(files, folder, trials: int, method: dict = METHOD, drawn: dict = SPACE) -> list:
     asked = {"trials": trials, "seed": 0, "train_size": "all", "space": drawn}
-    given = {"search": json.dumps(asked), "task": json.dumps(TASK), "method": json.dumps(method), "name": "mine"}
+    given = {
+        "search": json.dumps(asked),
+        "task": json.dumps(TASK),
+        "method": json.dumps(method),
+        "name": "mine",
+    }
     given |= {"trajectory": files / "lifted.h5", "aligned": files / "aligned.h5", "device": "cpu"}
-    given |= {"journal": folder / "journal.log", "trials": folder / "trials.csv", "best": folder / "best.yaml"}
+    given |= {
+        "journal": folder / "journal.log",
+        "trials": folder / "trials.csv",
+        "best": folder / "best.yaml",
+    }
     return [word for key, value in given.items() for word in (f"--{key}", value)]
 
 
@@ -103,26 +123,50 @@ def test_a_search_trains_and_writes_its_trials_and_the_best_of_them_as_a_method(
     assert run_command(files, tmp_path, 3).returncode == 0  # goes on
     table = pd.read_csv(tmp_path / "trials.csv")
     pd.testing.assert_frame_equal(table.iloc[:2], first)
-    assert list(table.columns) == [*tune.COLUMNS, *sorted(SPACE)] and table["trial"].tolist() == [0, 1, 2]
+    assert list(table.columns) == [*tune.COLUMNS, *sorted(SPACE)] and table["trial"].tolist() == [
+        0,
+        1,
+        2,
+    ]
     assert (table["status"] == "ok").all() and (table["validation_mse"] > 0).all()
     text = (tmp_path / "best.yaml").read_text()
-    (name, method), best = *yaml.safe_load(text)["methods"].items(), table.loc[table["validation_mse"].idxmin()]
+    (name, method), best = (
+        *yaml.safe_load(text)["methods"].items(),
+        table.loc[table["validation_mse"].idxmin()],
+    )
     assert name == "mlp_tuned" and method["model"] == "mlp"
     assert method["options"] == {"width": best["options.width"], "depth": best["options.depth"]}
     rate = pytest.approx(best["training.learning_rate"], rel=1e-12)
     assert method["training"] == {**TRAINING, "learning_rate": rate}
     assert "3 trials" in text and "TPE, seed 0, Optuna 4" in text
     study = yaml.safe_load((REPOSITORY / "config.yaml").read_text())
-    config.check(merged(study, yaml.safe_load(text), {"study": study["study"] | {"methods": ["persistence", name]}}))
+    config.check(
+        merged(
+            study,
+            yaml.safe_load(text),
+            {"study": study["study"] | {"methods": ["persistence", name]}},
+        )
+    )
 
 
 def test_a_search_that_is_killed_goes_on_where_it_was(files, tmp_path):
     """By SIGKILL, in the second epoch of the third training."""
     count = 2 * TRAINING["epochs"] + 2
-    killed = ["-c", KILLED, SCRIPTS / "tune.py", "equitraj.training.outcome.Monitor.record", str(count)]
-    call, variables = [sys.executable, *killed, *words(files, tmp_path, 4)], environment(PYTHONPATH=str(SCRIPTS))
+    killed = [
+        "-c",
+        KILLED,
+        SCRIPTS / "tune.py",
+        "equitraj.training.outcome.Monitor.record",
+        str(count),
+    ]
+    call, variables = (
+        [sys.executable, *killed, *words(files, tmp_path, 4)],
+        environment(PYTHONPATH=str(SCRIPTS)),
+    )
     done = subprocess.run(call, env=variables, capture_output=True, text=True)
-    assert done.returncode == -signal.SIGKILL and not (tmp_path / "trials.csv").exists(), done.stderr
+    assert done.returncode == -signal.SIGKILL and not (tmp_path / "trials.csv").exists(), (
+        done.stderr
+    )
     journal = tmp_path / "journal.log"
     before = journal.read_text()
     assert before.count('"status"') == 2
@@ -145,7 +189,9 @@ def test_other_data_are_another_search(files, chain, tmp_path):
     align(far / "lifted.h5", TASK, "none", {"frames": "none", "options": {}}, far / "aligned.h5")
     assert run_command(far, tmp_path, 1).returncode == 0  # the same journal
     (second,) = pd.read_csv(tmp_path / "trials.csv")["validation_mse"]
-    assert second == pytest.approx(9 * first, rel=0.05)  # networks see their data in units of their scales
+    assert second == pytest.approx(
+        9 * first, rel=0.05
+    )  # networks see their data in units of their scales
 
 
 def test_a_trial_that_raises_is_a_row_and_does_not_stop_the_search(tmp_path):
@@ -157,7 +203,9 @@ def test_a_trial_that_raises_is_a_row_and_does_not_stop_the_search(tmp_path):
     found = search.search(search.opened(tmp_path / "journal", {}), 8, 0, SPACE, raising)
     said = {trial.params["options.width"]: trial.user_attrs["status"] for trial in found}
     assert said == {4: "ok", 8: "failed: ValueError: too wide"} and len(found) == 8
-    assert len(search.search(search.opened(tmp_path / "journal", {}), 3, 0, SPACE, raising)) == 3  # fewer than before
+    assert (
+        len(search.search(search.opened(tmp_path / "journal", {}), 3, 0, SPACE, raising)) == 3
+    )  # fewer than before
 
 
 def test_trials_that_fail_are_rows_and_a_search_without_any_other_says_so(files, tmp_path):
@@ -188,12 +236,18 @@ def test_the_best_method_keeps_what_was_not_drawn(tmp_path):
             "s: unknown name 'options.witdh'; allowed: .*Did you mean 'options.width'",
         ),
         ({"options.width": {"choices": [8, 0]}}, "s.options.width: 0; expected int, 1 to"),
-        ({"training.learning_rate": {"low": 0.1, "high": 0.01}}, "s.training.learning_rate: low 0.1 and high 0.01"),
+        (
+            {"training.learning_rate": {"low": 0.1, "high": 0.01}},
+            "s.training.learning_rate: low 0.1 and high 0.01",
+        ),
         (
             {"training.weight_decay": {"low": 0.0, "high": 0.1, "log": True}},
             "low 0.0 with log; expected a number above",
         ),
-        ({"training.ema": {"low": 0.5, "high": 1.5}}, "s.training.ema: 1.5; expected float, at least 0 and below 1"),
+        (
+            {"training.ema": {"low": 0.5, "high": 1.5}},
+            "s.training.ema: 1.5; expected float, at least 0 and below 1",
+        ),
     ],
 )
 def test_wrong_spaces_are_refused(drawn, said):

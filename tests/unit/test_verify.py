@@ -46,7 +46,11 @@ def checked() -> tuple[int, str]:
 
 def test_every_kind_of_problem_is_listed_with_the_commands_that_mend_them(run):
     assert checked() == (0, "5 files are as they were written.\n")
-    history, weights, lifted = run / "history.csv", run / "model.safetensors", Path("results/data/s/lifted.h5")
+    history, weights, lifted = (
+        run / "history.csv",
+        run / "model.safetensors",
+        Path("results/data/s/lifted.h5"),
+    )
     history.write_bytes(history.read_bytes() + b"1,2,3\n")  # an edit by hand
     weights.unlink()
     files.record_path(lifted).unlink()
@@ -77,7 +81,11 @@ def ended() -> int:
 def test_what_a_killed_writer_left_is_removed_by_the_next_writer_of_the_same_file_only(tmp_path):
     here, gone = socket.gethostname(), ended()
     dead = tmp_path / f".a.csv.{here}.{gone}.part"
-    keep = [f".a.csv.{here}.{os.getppid()}.part", f".a.csv.elsewhere.{gone}.part", f".b.csv.{here}.{gone}.part"]
+    keep = [
+        f".a.csv.{here}.{os.getppid()}.part",
+        f".a.csv.elsewhere.{gone}.part",
+        f".b.csv.{here}.{gone}.part",
+    ]
     keep.append("a.csv.part")  # of a download, which goes on with it
     for path in (dead, *(tmp_path / name for name in keep)):
         path.write_text("half")
@@ -110,10 +118,19 @@ TAMPERED = {
     "flops": ("many", "flops: 'many'; expected int or NoneType"),
     "train_size": ("100", "train_size: '100'; expected 'all', as its folder says"),
     "task.name": ("other", "task.name: 'other'; expected 't', as its folder says"),
-    "task.source": ("../../etc", "task.source: '../../etc'; expected a name of letters, digits and underscores"),
+    "task.source": (
+        "../../etc",
+        "task.source: '../../etc'; expected a name of letters, digits and underscores",
+    ),
     "task.history": (3.5, "task.history: 3.5; expected int"),
-    "method.model": ("/tmp/evil", "method.model: '/tmp/evil'; expected a name of letters, digits and underscores"),
-    "method.name": ("m\n", "method.name: 'm\\n'; expected a name of letters, digits and underscores"),
+    "method.model": (
+        "/tmp/evil",
+        "method.model: '/tmp/evil'; expected a name of letters, digits and underscores",
+    ),
+    "method.name": (
+        "m\n",
+        "method.name: 'm\\n'; expected a name of letters, digits and underscores",
+    ),
     "task": ("t", "task.name: missing; expected str"),
 }
 
@@ -127,7 +144,10 @@ def test_a_tampered_record_is_one_line_that_names_file_and_key(run, key):
     content_at[last] = value
     files.write_json(path, content)  # with a record of its own
     done = called("evaluate.py", "--trajectory", "results/data/s/lifted.h5", "--runs", run)
-    assert done.returncode == 1 and done.stderr.splitlines()[1:] == ["# ended: error", f"error: {path}: {message}"]
+    assert done.returncode == 1 and done.stderr.splitlines()[1:] == [
+        "# ended: error",
+        f"error: {path}: {message}",
+    ]
     assert verify.verify([Path("results")])[1][0].detail == message
 
 
@@ -140,7 +160,9 @@ def test_a_run_that_no_workflow_put_there_is_of_no_folder(run, tmp_path):
 def test_a_record_that_is_no_json_says_how_to_make_it_again(run):
     (run / "run.json").write_text('{"task": ')
     files.record_path(run / "run.json").unlink()
-    with pytest.raises(files.DamagedFile, match=r"run.json: no JSON .* Make it again, .*snakemake .*--force"):
+    with pytest.raises(
+        files.DamagedFile, match=r"run.json: no JSON .* Make it again, .*snakemake .*--force"
+    ):
         record.read_record(run)
     (run / "run.json").write_text(json.dumps([1]))
     with pytest.raises(files.DamagedFile, match="a JSON list, expected an object"):
@@ -163,7 +185,9 @@ def test_a_full_disk_keeps_what_was_there_and_is_no_result_of_a_training(tmp_pat
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (1000, hard))
     try:
-        with pytest.raises(files.NotWritten, match=r"a.csv: not written, File too large; make room"):
+        with pytest.raises(
+            files.NotWritten, match=r"a.csv: not written, File too large; make room"
+        ):
             files.write_text(path, "x" * 5000)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))

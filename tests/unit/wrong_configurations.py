@@ -1,7 +1,7 @@
 """Configurations that are wrong in one place: key, value, and what the message says after the key.
 
-Those of AT_PARSING are refused when the workflow is parsed; alignments and methods stand in wrong_methods.py. What
-needs the data is in IN_THE_FIRST_JOB, with what the job says.
+Those of AT_PARSING are refused when the workflow is parsed; alignments and methods stand in
+wrong_methods.py. What needs the data is in IN_THE_FIRST_JOB, with what the job says.
 """
 
 from wrong_methods import INFINITY, NAN, WRONG_METHODS
@@ -32,16 +32,32 @@ BASE = {
 
 AT_PARSING = WRONG_METHODS | {
     # the whole
-    "studdy": [({}, "the configuration", "unknown key 'studdy'; allowed: pathvars, mirror, device")],
+    "studdy": [
+        ({}, "the configuration", "unknown key 'studdy'; allowed: pathvars, mirror, device")
+    ],
     "study": [(None, "None; expected object"), ([], "[]; expected object")],
     "tune": [
         (
-            {"s": {"task": "chain_k3", "method": "mlpp", "trials": 1, "space": {"options.width": {"choices": [1]}}}},
+            {
+                "s": {
+                    "task": "chain_k3",
+                    "method": "mlpp",
+                    "trials": 1,
+                    "space": {"options.width": {"choices": [1]}},
+                }
+            },
             "tune.s.method",
             "unknown name 'mlpp'",
         ),
         (
-            {"s": {"task": "chain", "method": "mlp", "trials": 1, "space": {"options.width": {"choices": [1]}}}},
+            {
+                "s": {
+                    "task": "chain",
+                    "method": "mlp",
+                    "trials": 1,
+                    "space": {"options.width": {"choices": [1]}},
+                }
+            },
             "tune.s.task",
             "unknown name 'chain'",
         ),
@@ -58,24 +74,49 @@ AT_PARSING = WRONG_METHODS | {
             "'persistence' is no network in JAX; expected one, which a search trains",
         ),
         (
-            {"s": {"task": "chain_k3", "method": "mlp", "trials": 0, "space": {"options.width": {"choices": [1]}}}},
+            {
+                "s": {
+                    "task": "chain_k3",
+                    "method": "mlp",
+                    "trials": 0,
+                    "space": {"options.width": {"choices": [1]}},
+                }
+            },
             "tune.s.trials",
             "0",
         ),
         (
-            {"s": {"task": "chain_k3", "method": "mlp", "trials": 1, "space": {"options.width": {"low": 1}}}},
+            {
+                "s": {
+                    "task": "chain_k3",
+                    "method": "mlp",
+                    "trials": 1,
+                    "space": {"options.width": {"low": 1}},
+                }
+            },
             "tune.s.space.options.width",
             "expected low and high, or choices",
         ),
         (
-            {"s": {"task": "chain_k3", "method": "mlp", "trials": 1, "space": {"options.size": {"choices": [1]}}}},
+            {
+                "s": {
+                    "task": "chain_k3",
+                    "method": "mlp",
+                    "trials": 1,
+                    "space": {"options.size": {"choices": [1]}},
+                }
+            },
             "tune.s.space",
             "unknown name 'options.size'",
         ),
     ],
     "published": [
         ({"elsewhere": [{"name": "A", "mse": 1.0, "source": "B"}]}, "unknown name 'elsewhere'"),
-        ({"chain_k3": [{"name": "A", "mse": 1.0, "source": "B"}] * 2}, "published.chain_k3.1.name", "stands twice"),
+        (
+            {"chain_k3": [{"name": "A", "mse": 1.0, "source": "B"}] * 2},
+            "published.chain_k3.1.name",
+            "stands twice",
+        ),
         (
             {"chain_k3": [{"name": "A", "mse": 0, "source": "B"}]},
             "published.chain_k3.0.mse",
@@ -102,7 +143,10 @@ AT_PARSING = WRONG_METHODS | {
     "mirror": [
         (3, "3; expected string or null"),
         ("", "''; expected some text"),
-        ("ftp://host/data", "'ftp://host/data'; expected a folder, or an address such as https://host/folder"),
+        (
+            "ftp://host/data",
+            "'ftp://host/data'; expected a folder, or an address such as https://host/folder",
+        ),
         ("file:///data", "'file:///data'; expected a folder, or an address"),
         ("http://", "'http://'; expected a folder, or an address"),
         (["a", "b"], "['a', 'b']; expected string or null"),
@@ -113,30 +157,62 @@ AT_PARSING = WRONG_METHODS | {
         (".", "'.'; expected a folder below the working directory"),
         ("/tmp/results", "'/tmp/results'; expected a folder below the working directory"),
         ("../results", "'../results'; expected a folder below the working directory"),
-        ("runs/../../results", "'runs/../../results'; expected a folder below the working directory"),
+        (
+            "runs/../../results",
+            "'runs/../../results'; expected a folder below the working directory",
+        ),
         ("{task}", "'{task}'; expected a name without line breaks and {}<>*?"),
         ("results\n", r"'results\n'; expected"),
         (None, "None; expected string"),
     ],
-    "pathvars.reports": [("./results/", "'./results/' is pathvars.results too; expected a folder of its own")],
-    "pathvars.logz": [("logs", "pathvars", "unknown key 'logz'; allowed: results, reports, logs, benchmarks. Did you")],
+    "pathvars.reports": [
+        ("./results/", "'./results/' is pathvars.results too; expected a folder of its own")
+    ],
+    "pathvars.logz": [
+        (
+            "logs",
+            "pathvars",
+            "unknown key 'logz'; allowed: results, reports, logs, benchmarks. Did you",
+        )
+    ],
     # names and keys
-    "methods.a/b": [({"model": "mlp"}, "methods", "the name 'a/b' is not allowed; expected letters, digits and under")],
-    "methods.mine\n": [({"model": "mlp"}, "methods", r"the name 'mine\n' is not allowed; expected letters")],
-    ("methods", ""): [({"model": "mlp"}, "methods", "the name '' is not allowed; expected letters")],
+    "methods.a/b": [
+        (
+            {"model": "mlp"},
+            "methods",
+            "the name 'a/b' is not allowed; expected letters, digits and under",
+        )
+    ],
+    "methods.mine\n": [
+        ({"model": "mlp"}, "methods", r"the name 'mine\n' is not allowed; expected letters")
+    ],
+    ("methods", ""): [
+        ({"model": "mlp"}, "methods", "the name '' is not allowed; expected letters")
+    ],
     "methods." + "a" * 65: [
-        ({"model": "mlp"}, "methods", "is not allowed; expected letters, digits and underscores, at")
+        (
+            {"model": "mlp"},
+            "methods",
+            "is not allowed; expected letters, digits and underscores, at",
+        )
     ],
     "tasks.tâche": [({}, "tasks", "the name 'tâche' is not allowed; expected letters")],
     "sources.two words": [({"kind": "simulate"}, "sources", "the name 'two words' is not allowed")],
     ("alignments", ".."): [({"frames": "none"}, "alignments", "the name '..' is not allowed")],
     ("methods", 0): [({"model": "mlp"}, "methods", "the key 0 is not text; write it in quotes")],
-    ("methods", None): [({"model": "mlp"}, "methods", "the key None is not text; write it in quotes")],
-    ("methods", True): [({"model": "mlp"}, "methods", "the key True is not text; write it in quotes")],
+    ("methods", None): [
+        ({"model": "mlp"}, "methods", "the key None is not text; write it in quotes")
+    ],
+    ("methods", True): [
+        ({"model": "mlp"}, "methods", "the key True is not text; write it in quotes")
+    ],
     ("tasks", 2.5): [({}, "tasks", "the key 2.5 is not text; write it in quotes")],
     # sources
     "sources.tiny.kind": [
-        ("simulation", "unknown value 'simulation'; allowed: download, simulate, file. Did you mean")
+        (
+            "simulation",
+            "unknown value 'simulation'; allowed: download, simulate, file. Did you mean",
+        )
     ],
     "sources.tiny.system": [
         ("bead_chan", "Did you mean 'bead_chain'?"),
@@ -150,8 +226,13 @@ AT_PARSING = WRONG_METHODS | {
         (True, "True; expected integer"),
     ],
     "sources.tiny.bonds": [("ring", "unknown value 'ring'; allowed: chain, none")],
-    "sources.tiny.lift": [("zero", "unknown value 'zero'; allowed: zeros, random_plane. Did you mean 'zeros'?")],
-    "sources.tiny.lift_seed": [(-1, "-1; expected at least 0"), (2**32, "4294967296; expected at most 4294967295")],
+    "sources.tiny.lift": [
+        ("zero", "unknown value 'zero'; allowed: zeros, random_plane. Did you mean 'zeros'?")
+    ],
+    "sources.tiny.lift_seed": [
+        (-1, "-1; expected at least 0"),
+        (2**32, "4294967296; expected at most 4294967295"),
+    ],
     "sources.tiny.options": [
         ({"bead": 4}, "unknown name 'bead'; allowed: seed, beads"),
         (None, "None; expected object"),
@@ -161,8 +242,14 @@ AT_PARSING = WRONG_METHODS | {
         (2**31, "2147483648; expected int, 1 to 2147483647"),
         (1.0, "1.0; expected int, as in 1"),
     ],
-    "sources.tiny.options.beads": [(1, "1; expected int, 2 to 10000"), (-3, "-3; expected int, 2 to 10000")],
-    "sources.tiny.options.mass": [(0, "0; expected float, above 0"), (NAN, "nan; expected a finite number")],
+    "sources.tiny.options.beads": [
+        (1, "1; expected int, 2 to 10000"),
+        (-3, "-3; expected int, 2 to 10000"),
+    ],
+    "sources.tiny.options.mass": [
+        (0, "0; expected float, above 0"),
+        (NAN, "nan; expected a finite number"),
+    ],
     "sources.tiny.options.time_step": [
         (-0.002, "-0.002; expected float, above 0"),
         (INFINITY, "inf; expected a finite"),
@@ -173,12 +260,21 @@ AT_PARSING = WRONG_METHODS | {
         ("host/walk.npz", "'host/walk.npz'; expected the http(s) address of a file"),
         ("https:///walk.npz", "'https:///walk.npz'; expected the http(s) address of a file"),
         ("http://:80/walk.npz", "'http://:80/walk.npz'; expected the http(s) address of a file"),
-        ("http://host:99999/walk.npz", "'http://host:99999/walk.npz'; expected the http(s) address of a file"),
-        ("http://ho st/walk.npz", "'http://ho st/walk.npz'; expected the http(s) address of a file"),
+        (
+            "http://host:99999/walk.npz",
+            "'http://host:99999/walk.npz'; expected the http(s) address of a file",
+        ),
+        (
+            "http://ho st/walk.npz",
+            "'http://ho st/walk.npz'; expected the http(s) address of a file",
+        ),
         ("file:///walk.npz", "'file:///walk.npz'; expected the http(s) address of a file"),
         ("ftp://host/walk.npz", "'ftp://host/walk.npz'; expected the http(s) address of a file"),
         ("https://host/", "'https://host/'; expected the http(s) address of a file"),
-        ("https://host/walk.npz\n", r"'https://host/walk.npz\n'; expected the http(s) address of a file"),
+        (
+            "https://host/walk.npz\n",
+            r"'https://host/walk.npz\n'; expected the http(s) address of a file",
+        ),
     ],
     "sources.web.sha256": [
         ("0" * 63, "'" + "0" * 63 + "'; expected"),
@@ -186,15 +282,24 @@ AT_PARSING = WRONG_METHODS | {
         ("g" * 64, "'" + "g" * 64 + "'; expected"),
         (0, "0; expected"),
     ],
-    "sources.web.episodes": [([], "expected at least 1"), ([1, 1], "[1, 1]; expected"), ([-1], "-1; expected")],
+    "sources.web.episodes": [
+        ([], "expected at least 1"),
+        ([1, 1], "[1, 1]; expected"),
+        ([-1], "-1; expected"),
+    ],
     "sources.own.path": [
         ("nowhere.npz", "no file 'nowhere.npz'; paths are relative to the working directory"),
         ("", "''; expected"),
         (7, "7; expected string or array"),
     ],
-    "sources.new": [({"url": "https://host/walk.npz"}, "the key 'kind' is missing; How the data are obtained")],
+    "sources.new": [
+        ({"url": "https://host/walk.npz"}, "the key 'kind' is missing; How the data are obtained")
+    ],
     # tasks
-    "tasks.tiny_k1.source": [("tinny", "unknown name 'tinny'; allowed: "), (None, "None; expected string")],
+    "tasks.tiny_k1.source": [
+        ("tinny", "unknown name 'tinny'; allowed: "),
+        (None, "None; expected string"),
+    ],
     "tasks.tiny_k1.histroy": [
         (2, "tasks.tiny_k1", "unknown key 'histroy'; allowed: source, history, lag, inputs, split")
     ],
@@ -204,17 +309,28 @@ AT_PARSING = WRONG_METHODS | {
         (1.0, "1.0; expected integer"),
         (True, "True; expected integer"),
         ("three", "'three'; expected integer"),
-        (150, "tasks.tiny_k1.split.train", "100 leaves no sample with history 150 and lag 1 in 200 frames"),
+        (
+            150,
+            "tasks.tiny_k1.split.train",
+            "100 leaves no sample with history 150 and lag 1 in 200 frames",
+        ),
         (10**9, "1000000000; expected at most 10000"),
     ],
     "tasks.tiny_k1.lag": [
         (0, "0; expected at least 1"),
         (0.5, "0.5; expected integer"),
-        (190, "tasks.tiny_k1.split", "train 100 + validation 30 + test 60 = 190 samples, but the data have 10"),
+        (
+            190,
+            "tasks.tiny_k1.split",
+            "train 100 + validation 30 + test 60 = 190 samples, but the data have 10",
+        ),
     ],
     "tasks.tiny_k1.split": [
         ({"train": 100, "test": 60}, "the key 'validation' is missing"),
-        ({"train": 1.5, "validation": 0.2, "test": 0.3}, "train 1.5, validation 0.2, test 0.3; expected whole numbers"),
+        (
+            {"train": 1.5, "validation": 0.2, "test": 0.3},
+            "train 1.5, validation 0.2, test 0.3; expected whole numbers",
+        ),
         (
             {"train": 0.8, "validation": 20, "test": 20},
             "train 0.8, validation 20, test 20; expected whole numbers only",
@@ -224,7 +340,10 @@ AT_PARSING = WRONG_METHODS | {
             {"by": "random", "train": 100, "validation": 50, "test": 50},
             "train 100 + validation 50 + test 50 = 200 samples, but the data have 199",
         ),
-        ({"train": 1.0, "validation": 0.1, "test": 0.1}, "train 1.0, validation 0.1, test 0.1; expected whole numbers"),
+        (
+            {"train": 1.0, "validation": 0.1, "test": 0.1},
+            "train 1.0, validation 0.1, test 0.1; expected whole numbers",
+        ),
     ],
     "tasks.tiny_k1.split.by": [("frame", "unknown value 'frame'; allowed: time, episode, random")],
     "tasks.tiny_k1.split.seed": [(1, "has no effect without `by: random`; leave it out")],
@@ -234,12 +353,26 @@ AT_PARSING = WRONG_METHODS | {
         (0, "0; expected a number above 0"),
         (-0.5, "-0.5; expected a number above 0"),
         (True, "True; expected number"),
-        (100.5, "tasks.tiny_k1.split", "train 100.5, validation 30, test 60; expected whole numbers only"),
-        (150, "tasks.tiny_k1.split", "train 150 + validation 30 + test 60 = 240 samples, but the data have 199"),
+        (
+            100.5,
+            "tasks.tiny_k1.split",
+            "train 100.5, validation 30, test 60; expected whole numbers only",
+        ),
+        (
+            150,
+            "tasks.tiny_k1.split",
+            "train 150 + validation 30 + test 60 = 240 samples, but the data have 199",
+        ),
     ],
-    "tasks.tiny_k3.split.validation": [(1, "1 leaves no sample with history 3 and lag 1 in 200 frames; enlarge it")],
+    "tasks.tiny_k3.split.validation": [
+        (1, "1 leaves no sample with history 3 and lag 1 in 200 frames; enlarge it")
+    ],
     # the study
-    "study.title": [(2026, "2026; expected string"), (None, "None; expected string"), ("", "''; expected some text")],
+    "study.title": [
+        (2026, "2026; expected string"),
+        (None, "None; expected string"),
+        ("", "''; expected some text"),
+    ],
     "study.question": [(["a", "b"], "['a', 'b']; expected string")],
     "study.tasks": [
         ([], "[]; expected at least 1 of them: Names of tasks"),
@@ -296,8 +429,14 @@ AT_PARSING = WRONG_METHODS | {
         (None, "None; expected integer"),
     ],
     "rollout.starts": [(0, "0; expected at least 1"), (2.5, "2.5; expected integer")],
-    "audit.samples": [(0, "0; expected at least 1"), (10**9, "1000000000; expected at most 100000")],
-    "audit.elements": [(-2, "-2; expected at least 1"), (10**9, "1000000000; expected at most 100000")],
+    "audit.samples": [
+        (0, "0; expected at least 1"),
+        (10**9, "1000000000; expected at most 100000"),
+    ],
+    "audit.elements": [
+        (-2, "-2; expected at least 1"),
+        (10**9, "1000000000; expected at most 100000"),
+    ],
     "audit.sizes": [
         ("large", "unknown value 'large'; allowed: all, largest. Did you mean 'largest'?"),
         (50, "unknown value 50; allowed: all, largest"),
@@ -305,8 +444,8 @@ AT_PARSING = WRONG_METHODS | {
     "audit.strict": [("yes", "'yes'; expected boolean"), (None, "None; expected boolean")],
 }
 
-# What only the data tell: the alignment (a job on four points, 60 frames of them in the training split), the task's
-# changes, and what the job says.
+# What only the data tell: the alignment (a job on four points, 60 frames of them in the training
+# split), the task's changes, and what the job says.
 IN_THE_FIRST_JOB = {
     "a point beyond the points": (
         {"frames": "gram_schmidt", "options": {"points": [0, 1, 4]}},

@@ -1,14 +1,26 @@
-"""Wrong alignments and methods, for wrong_configurations.py: key, value, and what the message says after the key."""
+"""Wrong alignments and methods, for wrong_configurations.py: key, value, and what the message says
+after the key."""
 
 NAN, INFINITY = float("nan"), float("inf")
 
 WRONG_METHODS = {
     # alignments
-    "alignments.some.frames": [("gram_schmid", "unknown name 'gram_schmid'; allowed: "), (3, "3; expected string")],
-    "alignments.point0": [({"frames": "none"}, "this is the name of a file in alignments/; choose another name")],
-    "alignments.some.options": [({"point": [0, 1]}, "unknown name 'point'; allowed: points. Did you mean 'points'?")],
+    "alignments.some.frames": [
+        ("gram_schmid", "unknown name 'gram_schmid'; allowed: "),
+        (3, "3; expected string"),
+    ],
+    "alignments.point0": [
+        ({"frames": "none"}, "this is the name of a file in alignments/; choose another name")
+    ],
+    "alignments.some.options": [
+        ({"point": [0, 1]}, "unknown name 'point'; allowed: points. Did you mean 'points'?")
+    ],
     "alignments.some.options.points": [
-        ([0, 6, 12], "alignments.some", "points [0, 6, 12], but source 'tiny' of tasks.tiny_k1 has 12 points"),
+        (
+            [0, 6, 12],
+            "alignments.some",
+            "points [0, 6, 12], but source 'tiny' of tasks.tiny_k1 has 12 points",
+        ),
         ([0, -1], "[0, -1]; expected list, 2 to 3 different indices of points, counted from 0"),
         ([0, 0, 1], "[0, 0, 1]; expected list, 2 to 3 different indices"),
         ([0], "[0]; expected list, 2 to 3 different indices"),
@@ -30,19 +42,32 @@ WRONG_METHODS = {
     ],
     "alignments.learned.options.width": [(0, "0; expected int, 1 to 16384")],
     # methods
-    "methods.mlp.model": [("egn", "unknown name 'egn'; allowed: "), ("../mlp", "unknown name '../mlp'; allowed: ")],
-    "methods.mlp.alignment": [("point_0", "unknown name 'point_0'; allowed: "), (None, "None; expected string")],
+    "methods.mlp.model": [
+        ("egn", "unknown name 'egn'; allowed: "),
+        ("../mlp", "unknown name '../mlp'; allowed: "),
+    ],
+    "methods.mlp.alignment": [
+        ("point_0", "unknown name 'point_0'; allowed: "),
+        (None, "None; expected string"),
+    ],
     "methods.sgd.alignment": [
         ("learned", "'learned' is trained by gradients together with the model, but 'linear_sgd'")
     ],
-    "methods.sgd.training": [({"epochs": 3}, "{'epochs': 3} has no effect on 'linear_sgd', which is fitted in")],
+    "methods.sgd.training": [
+        ({"epochs": 3}, "{'epochs': 3} has no effect on 'linear_sgd', which is fitted in")
+    ],
     "methods.sgd.augmentation": [
         ("rotation", "'rotation' has no effect on 'linear_sgd', which is fitted in closed form")
     ],
     "methods.mlp.augmentation": [
-        ("rotations", "unknown value 'rotations'; allowed: none, rotation, rotation_z. Did you mean 'rot")
+        (
+            "rotations",
+            "unknown value 'rotations'; allowed: none, rotation, rotation_z. Did you mean 'rot",
+        )
     ],
-    "methods.mlp.options": [({"widht": 3}, "unknown name 'widht'; allowed: width, depth. Did you mean 'width'?")],
+    "methods.mlp.options": [
+        ({"widht": 3}, "unknown name 'widht'; allowed: width, depth. Did you mean 'width'?")
+    ],
     "methods.mlp.options.width": [
         (0, "0; expected int, 1 to 16384"),
         (-4, "-4; expected int, 1 to 16384"),
@@ -51,11 +76,20 @@ WRONG_METHODS = {
         (12.0, "12.0; expected int, as in 128"),
         (None, "None; expected int, as in 128"),
     ],
-    "methods.mlp.options.depth": [(-1, "-1; expected int, 0 to 64"), (INFINITY, "inf; expected a finite number")],
+    "methods.mlp.options.depth": [
+        (-1, "-1; expected int, 0 to 64"),
+        (INFINITY, "inf; expected a finite number"),
+    ],
     "methods.egnn.options.layers": [(0, "0; expected int, 1 to 64")],
     "methods.egnn.options.max_radius": [(-1.0, "-1.0; expected float, at least 0")],
-    "methods.egnn.options.identity": [(1, "1; expected bool, as in False"), ("no", "'no'; expected bool, as in False")],
-    "methods.e3nn.options.lmax": [(40, "40; expected int, 1 to 11"), (-1, "-1; expected int, 1 to 11")],
+    "methods.egnn.options.identity": [
+        (1, "1; expected bool, as in False"),
+        ("no", "'no'; expected bool, as in False"),
+    ],
+    "methods.e3nn.options.lmax": [
+        (40, "40; expected int, 1 to 11"),
+        (-1, "-1; expected int, 1 to 11"),
+    ],
     "methods.e3nn.options.layers": [(0, "0; expected int, 1 to 64")],
     "methods.e3nn.options.irreps_hidden": [
         ("nonsense", "'nonsense'; expected str, irreps of degrees up to 11, as in '5x0e"),
@@ -70,19 +104,28 @@ WRONG_METHODS = {
     "methods.e3nn.options.max_radius": [(-1.0, "-1.0; expected float, at least 0")],
     "methods.e3nn.options.number_of_basis": [(0, "0; expected int, 1 to 1024")],
     "methods.sgd.options.learning_rate": [(0.0, "0.0; expected float, above 0")],
-    "methods.mlp.training": [({"epoch": 3}, "unknown name 'epoch'; allowed: epochs"), (None, "None; expected object")],
+    "methods.mlp.training": [
+        ({"epoch": 3}, "unknown name 'epoch'; allowed: epochs"),
+        (None, "None; expected object"),
+    ],
     "methods.mlp.training.epochs": [
         (-1, "-1; expected int, 0 to 1000000"),
         (10**12, "1000000000000; expected int, 0 to 1000000"),
         (True, "True; expected int, as in 100"),
     ],
-    "methods.mlp.training.batch_size": [(0, "0; expected int, 1 to 1000000"), (-64, "-64; expected int, 1 to 1000000")],
+    "methods.mlp.training.batch_size": [
+        (0, "0; expected int, 1 to 1000000"),
+        (-64, "-64; expected int, 1 to 1000000"),
+    ],
     "methods.mlp.training.learning_rate": [
         (NAN, "nan; expected a finite number"),
         (INFINITY, "inf; expected a finite number"),
         (0, "0; expected float, above 0"),
         (-1e-3, "-0.001; expected float, above 0"),
-        ("1e-3", "'1e-3'; expected float, as in 0.001; write 1.0e-3 for 1e-3, which YAML reads as text"),
+        (
+            "1e-3",
+            "'1e-3'; expected float, as in 0.001; write 1.0e-3 for 1e-3, which YAML reads as text",
+        ),
         (10**400, "expected a finite number"),
         (True, "True; expected float, as in 0.001"),
     ],
@@ -103,7 +146,10 @@ WRONG_METHODS = {
         (2000, "2000; expected int, 0 to 1024"),
         (True, "True; expected int, as in 0"),
     ],
-    "methods.mlp.training.pushforward": [(-1, "-1; expected int, 0 to 1024"), (0.5, "0.5; expected int, as in 0")],
+    "methods.mlp.training.pushforward": [
+        (-1, "-1; expected int, 0 to 1024"),
+        (0.5, "0.5; expected int, as in 0"),
+    ],
     "methods.mlp": [
         (
             {"model": "mlp", "alignment": "random", "training": {"copies": 2}},
@@ -142,7 +188,9 @@ WRONG_METHODS = {
         (1, "1; expected float, at least 0 and below 1"),
     ],
     "methods.mlp.training.patience": [(-1, "-1; expected int, 0 to 1000000")],
-    "methods.mlp.training.residual": [("velocty", "unknown value 'velocty'; allowed: auto, none, last, velocity")],
+    "methods.mlp.training.residual": [
+        ("velocty", "unknown value 'velocty'; allowed: auto, none, last, velocity")
+    ],
     "methods.mlp.training.precision": [
         ("float16", "unknown value 'float16'; allowed: float32, float64"),
         (32, "unknown"),

@@ -1,4 +1,5 @@
-"""The studies of published benchmarks: all plan, and two run to their tables on small files of the same layouts."""
+"""The studies of published benchmarks: all plan, and two run to their tables on small files of the
+same layouts."""
 
 from pathlib import Path
 
@@ -17,12 +18,17 @@ BASELINES = ["persistence", "constant_velocity", "autoregression"]
 def test_a_study_plans_its_runs_without_its_data(fresh, name):
     plan = snakemake(fresh, "--dry-run", configfile=REPOSITORY / f"studies/{name}.yaml")
     assert plan.returncode == 0, plan.stdout
-    jobs = dict(line.split() for line in plan.stdout.splitlines() if line.startswith(("fetch ", "train_numpy ")))
+    jobs = dict(
+        line.split()
+        for line in plan.stdout.splitlines()
+        if line.startswith(("fetch ", "train_numpy "))
+    )
     assert jobs["fetch"] == {"motion": "2", "md17": "2", "adk": "1"}[name], jobs
 
 
 def ran(folder: Path, study: str, task: str, **changes: dict):
-    """The errors of the baselines on a task of a study, by method; its files are in the folder `mirror`."""
+    """The errors of the baselines on a task of a study, by method; its files are in the folder
+    `mirror`."""
     overlay = {"mirror": "mirror", "study": {"tasks": [task], "methods": BASELINES}} | changes
     (folder / "small.yaml").write_text(yaml.safe_dump(overlay))
     target = "results/tables/metrics.csv"
@@ -35,7 +41,8 @@ def ran(folder: Path, study: str, task: str, **changes: dict):
 
 
 def test_motion_capture_from_a_mirror_to_its_table(fresh):
-    """The protocol's error of constant velocity, as its code has it: x(t) + 30 (x(t+1) - x(t)) at t + 30."""
+    """The protocol's error of constant velocity, as its code has it: x(t) + 30 (x(t+1) - x(t)) at t
+    + 30."""
     (fresh / "mirror").mkdir()
     (fresh / "mirror/09.asf").write_text(SKELETON)
     for trial in range(11):
@@ -43,7 +50,10 @@ def test_motion_capture_from_a_mirror_to_its_table(fresh):
     mse = ran(fresh, "motion", "run_30")
     squares = {"persistence": [], "constant_velocity": []}
     for trial in (3, 7, 8):  # the published test trials
-        here = {"path": str(fresh / f"mirror/09_{trial + 1:02}.amc"), "topology": str(fresh / "mirror/09.asf")}
+        here = {
+            "path": str(fresh / f"mirror/09_{trial + 1:02}.amc"),
+            "topology": str(fresh / "mirror/09.asf"),
+        }
         x = read_file(here).position
         start = np.arange(90)
         velocity = x[start + 1] - x[start]
@@ -59,7 +69,9 @@ def test_md17_from_a_mirror_to_its_table(fresh):
     random = np.random.default_rng(0)
     position = random.normal(size=(600, 9, 3)).cumsum(axis=0).cumsum(axis=0)  # goes on as it went
     species = np.array([6, 6, 8, 1, 1, 1, 1, 1, 1], np.uint8)
-    np.savez(fresh / "mirror/md17_ethanol.npz", R=position, z=species, E=np.zeros((600, 1)), F=position)
+    np.savez(
+        fresh / "mirror/md17_ethanol.npz", R=position, z=species, E=np.zeros((600, 1)), F=position
+    )
     split = {"by": "random", "seed": 100, "train": 200, "validation": 100, "test": 100}
     changes = {
         "sources": {"ethanol": {"start": 10, "stop": 590, "frames": 580}},
@@ -68,4 +80,8 @@ def test_md17_from_a_mirror_to_its_table(fresh):
     mse = ran(fresh, "md17", "ethanol", **changes)
     assert mse["autoregression"] <= 1.05 * mse["constant_velocity"] < 0.5 * mse["persistence"]
     splits = table(fresh, "splits")
-    assert splits.set_index("split")["samples"].to_dict() == {"train": 200, "validation": 100, "test": 100}
+    assert splits.set_index("split")["samples"].to_dict() == {
+        "train": 200,
+        "validation": 100,
+        "test": 100,
+    }

@@ -56,7 +56,8 @@ class Alignment(principal_axes_signed.Alignment):
         return Frames(rotation, frames.origin, frames.weight)
 '''
 
-# The networks predict the whole displacement: beside constant velocity their part of it, and so their error, is small.
+# The networks predict the whole displacement: beside constant velocity their part of it, and so
+# their error, is small.
 STUDY = """
 methods:
   broken_e3nn:
@@ -96,7 +97,9 @@ def test_a_wrong_parity_and_a_folded_reflection_are_broken_and_fail_a_strict_stu
     assert not (fresh / "results/tables/claims.txt").exists()
 
 
-@pytest.mark.parametrize("kept", [["tiny_egnn", "tiny_e3nn", "tiny_mlp"], ["tiny_mlp_principal_axes"]])
+@pytest.mark.parametrize(
+    "kept", [["tiny_egnn", "tiny_e3nn", "tiny_mlp"], ["tiny_mlp_principal_axes"]]
+)
 def test_the_check_passes_where_all_claims_hold_and_only_there(tiny, tmp_path, kept):
     with (tiny / "results/tables/audit.csv").open() as file:
         rows = [row for row in csv.DictReader(file) if row["method"] in kept]
@@ -124,7 +127,9 @@ def test_the_controls_of_every_audit_are_written_down_and_went_right(tiny):
     audited = set(table(tiny, "metrics").query("status == 'ok'")["method"])
     assert set(controls["method"]) == audited
     some = controls["expected"].eq("not exact")
-    right = (controls["verdict"] == controls["expected"]).where(~some, controls["verdict"] != "exact")
+    right = (controls["verdict"] == controls["expected"]).where(
+        ~some, controls["verdict"] != "exact"
+    )
     assert right.all() and set(controls["expected"]) == {"exact", "broken", "not exact"}
 
 

@@ -1,4 +1,5 @@
-"""Bad input is refused when the workflow is parsed, in one line without Snakemake's frames around it."""
+"""Bad input is refused when the workflow is parsed, in one line without Snakemake's frames around
+it."""
 
 import hashlib
 import http.server
@@ -12,7 +13,8 @@ import yaml
 
 from study import SMALL, snakemake
 
-# One of each way that a configuration is found wrong; tests/unit/wrong_configurations.py lists them all.
+# One of each way that a configuration is found wrong; tests/unit/wrong_configurations.py lists them
+# all.
 CASES = {
     "{studdy: {}}": "configuration: the configuration: unknown key 'studdy'; allowed: ",
     "{methods: {mine: {model: mlp, training: {ema: 1.5}}}}": "configuration: methods.mine.training.ema: 1.5; expected ",
@@ -32,7 +34,9 @@ def test_a_wrong_configuration_is_refused_in_one_line(fresh, tmp_path, text):
     for arguments in (["-n"], []) if "ema" in text else (["-n"],):
         done = snakemake(fresh, *arguments, also=path)
         said = [line for line in done.stdout.splitlines() if not line.startswith(SNAKEMAKE_S_OWN)]
-        assert done.returncode == 1 and len(said) == 1 and said[0].startswith(CASES[text]), done.stdout
+        assert done.returncode == 1 and len(said) == 1 and said[0].startswith(CASES[text]), (
+            done.stdout
+        )
     assert not (fresh / "results").exists()
 
 
@@ -40,7 +44,9 @@ def test_a_damaged_config_yaml_is_refused_by_its_line(fresh):
     (fresh / "config.yaml").write_text("device: auto\nsources:\n\tchain: {}\n")
     result = snakemake(fresh, "-n")
     assert result.returncode == 1
-    assert "configuration: config.yaml, line 3, column 1: " in result.stdout.splitlines()[-1], result.stdout
+    assert "configuration: config.yaml, line 3, column 1: " in result.stdout.splitlines()[-1], (
+        result.stdout
+    )
 
 
 @pytest.fixture()
@@ -77,7 +83,9 @@ def test_a_download_with_a_wrong_checksum_fails_and_leaves_nothing(fresh, tmp_pa
     study = download_study(tmp_path / "study.yaml", url, "0" * 64)
     result = snakemake(fresh, "results/data/walk/lifted.h5", configfile=study)
     assert result.returncode != 0
-    assert not [text for text in (url, "0" * 64, found, "mirror") if text not in result.stdout], result.stdout[-3000:]
+    assert not [text for text in (url, "0" * 64, found, "mirror") if text not in result.stdout], (
+        result.stdout[-3000:]
+    )
     assert not list((fresh / "results" / "data").rglob("*.*"))
 
 
@@ -90,7 +98,11 @@ def test_a_password_in_an_address_is_in_no_file_and_no_output(fresh, tmp_path, s
     targets = ("results/data/walk/lifted.h5", "results/config.json")
     result = snakemake(fresh, *targets, "-p", "--config", mirror, configfile=study)
     assert result.returncode == 0, result.stdout[-3000:]
-    assert secret not in result.stdout and "somebody" not in result.stdout and "***@127.0.0.1" in result.stdout
+    assert (
+        secret not in result.stdout
+        and "somebody" not in result.stdout
+        and "***@127.0.0.1" in result.stdout
+    )
     files = [path for path in fresh.rglob("*") if path.is_file() and path != study]
     assert len(files) > 100 and not [path for path in files if secret.encode() in path.read_bytes()]
 
@@ -100,7 +112,9 @@ def test_ten_thousand_methods_are_no_command_line(fresh, tmp_path):
     methods = {f"method_{number}": options for number in range(10_000)}
     study = {"tasks": ["tiny_k3"], "methods": [*methods, "persistence"]}
     (tmp_path / "many.json").write_text(json.dumps({"methods": methods, "study": study}))
-    result = snakemake(fresh, "results/config.json", "results/plan.json", also=tmp_path / "many.json")
+    result = snakemake(
+        fresh, "results/config.json", "results/plan.json", also=tmp_path / "many.json"
+    )
     assert result.returncode == 0, result.stdout[-3000:]
     plan = json.loads((fresh / "results/plan.json").read_text())
     assert plan["methods"] == {"tiny_k3": [*methods, "persistence"]}

@@ -1,4 +1,5 @@
-"""Trainings on a machine with two pretended devices: each job borrows one for itself; without any, all use the CPU."""
+"""Trainings on a machine with two pretended devices: each job borrows one for itself; without any,
+all use the CPU."""
 
 import json
 import os
@@ -8,14 +9,15 @@ import pytest
 
 from study import snakemake
 
-JOBS = [(task, method) for task in ("tiny_k1", "tiny_k3") for method in ("tiny_egnn", "tiny_e3nn")] + [
-    ("tiny_k1", "tiny_mlp")
-]
+JOBS = [
+    (task, method) for task in ("tiny_k1", "tiny_k3") for method in ("tiny_egnn", "tiny_e3nn")
+] + [("tiny_k1", "tiny_mlp")]
 
 
 @pytest.fixture()
 def two_devices(tmp_path, monkeypatch):
-    """A driver that lists two devices. No framework finds CUDA behind them, so that the trainings run on the CPU."""
+    """A driver that lists two devices. No framework finds CUDA behind them, so that the trainings
+    run on the CPU."""
     program = tmp_path / "bin" / "nvidia-smi"
     program.parent.mkdir()
     program.write_text("#!/bin/sh\necho '0, Pretended A'\necho '1, Pretended B'\n")
@@ -35,7 +37,11 @@ def test_four_gpu_jobs_never_see_the_same_device_at_the_same_time(fresh, tmp_pat
     assert result.returncode == 0, result.stdout[-4000:]
     of_gpu = [r for r in records(fresh) if r["method"]["model"] != "mlp"]
     assert len(of_gpu) == 4 and {r["visible_device"] for r in of_gpu} == {"0", "1"}
-    pairs = [(a, b) for a, b in combinations(of_gpu, 2) if a["started"] < b["ended"] and b["started"] < a["ended"]]
+    pairs = [
+        (a, b)
+        for a, b in combinations(of_gpu, 2)
+        if a["started"] < b["ended"] and b["started"] < a["ended"]
+    ]
     assert pairs, "no two trainings overlapped: nothing was shown"
     assert all(a["visible_device"] != b["visible_device"] for a, b in pairs)
     assert all(r["visible_device"] is None for r in records(fresh) if r["method"]["model"] == "mlp")
@@ -45,11 +51,15 @@ def test_asking_for_cuda_where_there_is_none_fails_at_the_start(fresh, monkeypat
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
     result = snakemake(fresh, "-n", "--config", "device=cuda")
     assert result.returncode != 0
-    assert "device: cuda is asked for, but there is none (CUDA_VISIBLE_DEVICES is ''" in result.stdout
+    assert (
+        "device: cuda is asked for, but there is none (CUDA_VISIBLE_DEVICES is ''" in result.stdout
+    )
     assert not (fresh / "results").exists()
 
 
-def test_where_torch_finds_no_cuda_the_run_that_asked_for_it_is_a_row_that_says_so(fresh, two_devices):
+def test_where_torch_finds_no_cuda_the_run_that_asked_for_it_is_a_row_that_says_so(
+    fresh, two_devices
+):
     target = "results/runs/tiny_k1/tiny_e3nn/nall/seed0/run.json"
     result = snakemake(fresh, target, "--config", "device=cuda")
     assert result.returncode == 0, result.stdout[-4000:]

@@ -1,4 +1,5 @@
-"""Models of a user's own reach the report by files and configuration alone, as docs/add-a-model.md says."""
+"""Models of a user's own reach the report by files and configuration alone, as docs/add-a-model.md
+says."""
 
 import hashlib
 import re
@@ -43,7 +44,8 @@ audit: { samples: 4, elements: 1 }
 
 
 def springs() -> dict[str, np.ndarray]:
-    """Two trials of four points, each pair on a spring of strength m_i m_j / M: x'' = -(x - centre of mass)."""
+    """Two trials of four points, each pair on a spring of strength m_i m_j / M: x'' = -(x - centre
+    of mass)."""
     rng, time = np.random.default_rng(0), 0.2 * np.arange(70.0)
     mass, charge = np.array([1.0, 2.0, 1.0, 4.0]), np.array([1.0, -1.0, 1.0, 1.0])
     amplitude, phase = rng.normal(size=(2, 1, 4, 3)), rng.uniform(0, 6, (2, 1, 4, 1))
@@ -59,9 +61,17 @@ def springs() -> dict[str, np.ndarray]:
 
 def digests(folder: Path) -> dict[str, str]:
     """The files of a checkout, and what is in them."""
-    files = [path for part in PARTS for path in [folder / part, *(folder / part).rglob("*")] if path.is_file()]
+    files = [
+        path
+        for part in PARTS
+        for path in [folder / part, *(folder / part).rglob("*")]
+        if path.is_file()
+    ]
     kept = [path for path in files if "__pycache__" not in path.parts]
-    return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in kept}
+    return {
+        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in kept
+    }
 
 
 def example() -> tuple[str, str]:
@@ -72,7 +82,8 @@ def example() -> tuple[str, str]:
 
 @pytest.fixture(scope="module")
 def own(tmp_path_factory) -> tuple[Path, dict[str, str]]:
-    """A checkout with the models, the environment and the study of a user, run to its report; its files before that."""
+    """A checkout with the models, the environment and the study of a user, run to its report; its
+    files before that."""
     folder = checkout(tmp_path_factory.mktemp("own"))
     before = digests(folder)
     path, code = example()
@@ -96,7 +107,9 @@ def test_every_model_has_its_row_and_its_audit(own):
     assert error["mine"] < error["constant_velocity"] < error["persistence"]
     trained = audit[audit.weights == "trained"]
     assert set(trained.method) == set(metrics.method)
-    assert not trained[(trained.agrees == "no")][["method", "generator", "dtype"]].to_numpy().tolist()
+    assert (
+        not trained[(trained.agrees == "no")][["method", "generator", "dtype"]].to_numpy().tolist()
+    )
     exact = trained[(trained.method == "mine") & (trained.claim == "exact")]
     assert {"rotation", "mirror", "permutation", "euclidean"} <= set(exact.generator)
     page = (own[0] / "reports/report.html").read_text()
@@ -109,7 +122,8 @@ def test_no_file_of_the_project_was_touched(own):
     assert {name: after[name] for name in before} == before
     added = {name for name in after if name not in before}
     names = {
-        f"workflow/scripts/equitraj/models/{m}.py" for m in ("leapfrog", *(path.stem for path in MODELS.glob("*.py")))
+        f"workflow/scripts/equitraj/models/{m}.py"
+        for m in ("leapfrog", *(path.stem for path in MODELS.glob("*.py")))
     }
     assert added == names | {"envs/scikit.yaml", "studies/own.yaml"}
 
@@ -121,5 +135,9 @@ def test_the_tests_that_the_page_names_pass(own):
         shutil.copy(REPOSITORY / name, folder / name)
     page = (REPOSITORY / "docs/add-a-model.md").read_text()
     words = re.search(r"`python (-m pytest \S+ -k leapfrog)`", page)[1].split()
-    done = subprocess.run([sys.executable, *words], cwd=folder, env=environment(), capture_output=True, text=True)
-    assert done.returncode == 0 and re.search(r"\b[1-9]\d* passed", done.stdout + done.stderr), done.stdout[-3000:]
+    done = subprocess.run(
+        [sys.executable, *words], cwd=folder, env=environment(), capture_output=True, text=True
+    )
+    assert done.returncode == 0 and re.search(r"\b[1-9]\d* passed", done.stdout + done.stderr), (
+        done.stdout[-3000:]
+    )

@@ -1,4 +1,5 @@
-"""Snakemake killed on one machine: `recover.py` ends what it left running and goes on to the same numbers."""
+"""Snakemake killed on one machine: `recover.py` ends what it left running and goes on to the same
+numbers."""
 
 import os
 import signal
@@ -19,7 +20,9 @@ def trainings(folder: Path) -> list[str]:
     found = []
     for process in Path("/proc").glob("[0-9]*"):
         try:
-            if (process / "cwd").readlink() == folder and "scripts/train.py" in (process / "cmdline").read_text():
+            if (process / "cwd").readlink() == folder and "scripts/train.py" in (
+                process / "cmdline"
+            ).read_text():
                 found.append(process.name)
         except OSError:
             continue
@@ -41,7 +44,9 @@ def test_after_a_kill_what_was_left_running_is_ended_and_the_same_weights_come_o
     half.write_text("half")
     left = trainings(folder)
     assert left, "a killed Snakemake leaves its jobs running"
-    queue = tmp_path / "bin/squeue"  # an empty queue, whatever clusters other tests have running at the time
+    queue = (
+        tmp_path / "bin/squeue"
+    )  # an empty queue, whatever clusters other tests have running at the time
     queue.parent.mkdir()
     queue.write_text("#!/bin/sh\n")
     queue.chmod(0o755)

@@ -1,4 +1,5 @@
-"""Damaged files, two runs at a time, a full disk, a folder that cannot be written to: said in a line, and mended."""
+"""Damaged files, two runs at a time, a full disk, a folder that cannot be written to: said in a
+line, and mended."""
 
 import os
 import re
@@ -39,12 +40,16 @@ def damage(folder: Path, files: dict) -> None:
 
 def mends(text: str) -> dict[str, str]:
     """File to the command that an error prints for it."""
-    found = re.findall(r"error: (\S+): [^\n]+ Make it again, then run the study again: (snakemake [^\n]+)", text)
+    found = re.findall(
+        r"error: (\S+): [^\n]+ Make it again, then run the study again: (snakemake [^\n]+)", text
+    )
     return dict(found)
 
 
 def shell(folder: Path, line: str) -> subprocess.CompletedProcess:
-    return subprocess.run(line, shell=True, cwd=folder, env=environment(), capture_output=True, text=True)
+    return subprocess.run(
+        line, shell=True, cwd=folder, env=environment(), capture_output=True, text=True
+    )
 
 
 def verify(folder: Path) -> subprocess.CompletedProcess:
@@ -56,7 +61,9 @@ def study(tiny, tmp_path) -> Path:
     """A copy of the tiny study after its run."""
     folder = checkout(tmp_path / "study")
     for part in ("results", "reports", ".snakemake"):
-        shutil.copytree(tiny / part, folder / part, ignore=shutil.ignore_patterns("locks", "incomplete", "log"))
+        shutil.copytree(
+            tiny / part, folder / part, ignore=shutil.ignore_patterns("locks", "incomplete", "log")
+        )
     return folder
 
 
@@ -93,14 +100,18 @@ def assert_second_run_is_refused_while_the_first_goes_on(folder: Path, *targets:
     second = snakemake(folder, *targets)
     # it sees the lock, or a file that the first takes away while it looks
     refusals = ("Directory cannot be locked", "a concurrent process has deleted it")
-    assert second.returncode == 1 and any(words in " ".join(second.stdout.split()) for words in refusals)
+    assert second.returncode == 1 and any(
+        words in " ".join(second.stdout.split()) for words in refusals
+    )
     assert first.wait() == 0, (folder / "first.log").read_text()[-3000:]
 
 
 def test_damage_that_the_next_step_reads_is_named_there(study):
     damage(study, LATER)
     failed = snakemake(study, TABLE)
-    assert failed.returncode == 1 and mends(failed.stdout).keys() == LATER.keys(), failed.stdout[-3000:]
+    assert failed.returncode == 1 and mends(failed.stdout).keys() == LATER.keys(), failed.stdout[
+        -3000:
+    ]
     assert not (study / TABLE).exists()
 
 
@@ -109,7 +120,9 @@ def small_disk(fresh):
     """A checkout whose results/data is a file system of 16 KB."""
     folder = fresh / "results/data"
     folder.mkdir(parents=True)
-    done = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=16k", "tmpfs", folder], capture_output=True, text=True)
+    done = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=16k", "tmpfs", folder], capture_output=True, text=True
+    )
     if done.returncode:
         pytest.skip(f"no file system can be mounted here: {done.stderr.strip()}")
     yield folder
@@ -125,13 +138,18 @@ def test_a_full_disk_and_a_read_only_folder_are_one_line_and_the_rerun_goes_on(f
     full = snakemake(fresh, lifted)
     log = (fresh / "results/logs/simulate/tiny.log").read_text().splitlines()
     message = f"error: {raw}: not written, {os.strerror(28)}; make room, then run the study again"
-    assert full.returncode == 1 and log[1:] == ["# ended: error", message] and message in full.stdout
+    assert (
+        full.returncode == 1 and log[1:] == ["# ended: error", message] and message in full.stdout
+    )
     assert not [path for path in small_disk.rglob("*") if path.is_file()]
     remount(small_disk, "size=10m")
     assert snakemake(fresh, raw).returncode == 0
     remount(small_disk, "ro")
     closed = snakemake(fresh, lifted)
-    assert closed.returncode == 1 and "results/data: cannot be written to; make it writable" in closed.stdout
+    assert (
+        closed.returncode == 1
+        and "results/data: cannot be written to; make it writable" in closed.stdout
+    )
     assert "Traceback" not in closed.stdout
     remount(small_disk, "rw")
     assert snakemake(fresh, lifted).returncode == 0

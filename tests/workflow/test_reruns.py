@@ -12,7 +12,12 @@ from study import checkout, snakemake
 
 LIBRARY = "workflow/scripts/equitraj"
 NOTHING: set[str] = set()
-AFTER = {"collect", "routes", "figures", "report"}  # what follows where the tables of all runs are collected anew
+AFTER = {
+    "collect",
+    "routes",
+    "figures",
+    "report",
+}  # what follows where the tables of all runs are collected anew
 OF_A_RUN = {"train", "evaluate", "audit"}
 STUDY = """
 methods:
@@ -36,7 +41,9 @@ def finished(tiny, tmp_path_factory) -> Path:
     """A copy of the tiny study, in which a part of it, with one method more, has run to its report."""
     folder = checkout(tmp_path_factory.mktemp("reruns") / "study")
     for part in ("results", "reports", ".snakemake"):
-        shutil.copytree(tiny / part, folder / part, ignore=shutil.ignore_patterns("locks", "incomplete", "log"))
+        shutil.copytree(
+            tiny / part, folder / part, ignore=shutil.ignore_patterns("locks", "incomplete", "log")
+        )
     (folder / "own.yaml").write_text(STUDY)
     result = snakemake(folder, also=folder / "own.yaml")
     assert result.returncode == 0, result.stdout[-5000:]
@@ -44,7 +51,8 @@ def finished(tiny, tmp_path_factory) -> Path:
 
 
 def planned(folder: Path, *arguments: str, **changes: object) -> dict[str, set[str]]:
-    """Rule to the methods of its jobs, `""` for a job of no method, of a dry run after changes to the study."""
+    """Rule to the methods of its jobs, `""` for a job of no method, of a dry run after changes to
+    the study."""
     (folder / "changed.yaml").write_text(yaml.safe_dump(merged_with(changes)))
     result = snakemake(folder, "-n", *arguments, also=folder / "changed.yaml")
     assert result.returncode == 0, result.stdout[-3000:]
@@ -54,7 +62,9 @@ def planned(folder: Path, *arguments: str, **changes: object) -> dict[str, set[s
     counts = dict(line.rsplit(maxsplit=1) for line in table.strip().splitlines()[2:])
     found = {rule.split("_")[0]: set() for rule in counts if rule != "all"}
     for words, rule in MESSAGES.items():
-        found.setdefault(rule, set()).update(re.findall(rf"Job \d+: {words} (\w+) on", result.stdout))
+        found.setdefault(rule, set()).update(
+            re.findall(rf"Job \d+: {words} (\w+) on", result.stdout)
+        )
     return {rule: methods for rule, methods in found.items() if methods or rule not in OF_A_RUN}
 
 
@@ -86,7 +96,10 @@ CHANGES = {
     "a seed removed": ({"study__seeds": [0]}, FOLLOWS | SETTING),
     "a size added": ({"study__train_sizes": ["all", 50]}, RUNS_OF(*EVERY) | FOLLOWS | SETTING),
     "a learning rate": (
-        {"methods__tiny_egnn__training__learning_rate": 0.01, "methods__tiny_egnn__training__epochs": 2},
+        {
+            "methods__tiny_egnn__training__learning_rate": 0.01,
+            "methods__tiny_egnn__training__epochs": 2,
+        },
         RUNS_OF("tiny_egnn") | FOLLOWS | SETTING,
     ),
     "a title": ({"study__title": "Another"}, SETTING | {"report": NOTHING}),
@@ -94,8 +107,14 @@ CHANGES = {
         {"methods__tiny_integrator__against": "tiny_mlp"},
         SETTING | {"routes": NOTHING, "report": NOTHING},
     ),
-    "steps of rollouts": ({"rollout__steps": 5, "rollout__starts": 4}, {"evaluate": EVERY} | FOLLOWS | SETTING),
-    "elements of the audit": ({"audit__elements": 3, "audit__samples": 8}, {"audit": EVERY} | FOLLOWS | SETTING),
+    "steps of rollouts": (
+        {"rollout__steps": 5, "rollout__starts": 4},
+        {"evaluate": EVERY} | FOLLOWS | SETTING,
+    ),
+    "elements of the audit": (
+        {"audit__elements": 3, "audit__samples": 8},
+        {"audit": EVERY} | FOLLOWS | SETTING,
+    ),
     "a method added": (
         {"study__methods": [*sorted(EVERY), "constant_velocity"]},
         # that has run in the tiny study
@@ -107,10 +126,18 @@ CHANGES = {
 COMMENT, STATEMENT = added("\n# A comment.\n"), added("\nADDED = True\n")
 EDITS = {
     "a comment in a model": ("models/mlp.py", COMMENT, {}),
-    "another docstring of a model": ("models/mlp.py", lambda text: text.replace('"""', '"""Now: ', 1), {}),
+    "another docstring of a model": (
+        "models/mlp.py",
+        lambda text: text.replace('"""', '"""Now: ', 1),
+        {},
+    ),
     "a comment in what all import": ("base/files.py", COMMENT, {}),
     "a model": ("models/mlp.py", STATEMENT, RUNS_OF("tiny_mlp") | FOLLOWS),
-    "the unit of an output": ("training/units/jax.py", STATEMENT, RUNS_OF("tiny_integrator") | FOLLOWS),
+    "the unit of an output": (
+        "training/units/jax.py",
+        STATEMENT,
+        RUNS_OF("tiny_integrator") | FOLLOWS,
+    ),
     "a training loop": (
         "training/jax_epoch.py",
         STATEMENT,
@@ -153,7 +180,8 @@ def test_all_figures_are_drawn_anew_by_name_and_nothing_else(finished):
 
 
 def written(folder: Path, pattern: str) -> dict[str, int]:
-    """The files below a folder by what another file in their place would not have: Snakemake touches all."""
+    """The files below a folder by what another file in their place would not have: Snakemake
+    touches all."""
     return {str(path.relative_to(folder)): path.stat().st_ino for path in folder.glob(pattern)}
 
 
@@ -171,7 +199,10 @@ def test_one_figure_is_drawn_alone_and_all_where_that_is_asked(finished):
     assert {name for name in alone if alone[name] != lost[name]} == {"audit_matrix.svg"}
     assert snakemake(finished, "figures", "--forcerun", "figures", also=own).returncode == 0
     anew = written(figures, "*.svg")
-    assert {name for name in anew if anew[name] != alone[name]} == {"accuracy.svg", "audit_matrix.svg"}
+    assert {name for name in anew if anew[name] != alone[name]} == {
+        "accuracy.svg",
+        "audit_matrix.svg",
+    }
 
 
 def test_an_added_seed_is_trained_alone_and_the_others_stay_as_they_are(finished):

@@ -1,4 +1,5 @@
-"""The workflow as a part of something larger: imported by another workflow, its results in a remote storage."""
+"""The workflow as a part of something larger: imported by another workflow, its results in a remote
+storage."""
 
 import shutil
 import subprocess
@@ -11,7 +12,17 @@ import pandas as pd
 import pytest
 import yaml
 
-from study import REPOSITORY, SMALL, TABLES, TINY, assert_same_results, command, environment, merged, snakemake
+from study import (
+    REPOSITORY,
+    SMALL,
+    TABLES,
+    TINY,
+    assert_same_results,
+    command,
+    environment,
+    merged,
+    snakemake,
+)
 
 IMPORTING = """
 import yaml
@@ -33,7 +44,9 @@ rule best:
 def test_another_workflow_imports_it_as_a_module(tmp_path):
     files = [REPOSITORY / "config.yaml", TINY, SMALL]
     own = {"study": {"methods": ["persistence", "autoregression"], "seeds": [0]}}
-    own["pathvars"] = {name: f"ours/{name}" for name in ("results", "logs", "benchmarks", "reports")}
+    own["pathvars"] = {
+        name: f"ours/{name}" for name in ("results", "logs", "benchmarks", "reports")
+    }
     study = merged(*(yaml.safe_load(path.read_text()) for path in files), own)
     (tmp_path / "study.yaml").write_text(yaml.safe_dump(study))
     (tmp_path / "Snakefile").write_text(IMPORTING.format(snakefile=str(REPOSITORY / "Snakefile")))
@@ -65,13 +78,17 @@ def test_an_address_in_place_of_a_folder_is_refused_in_one_line(tmp_path):
     )
 
 
-@pytest.mark.skipif(shutil.which("rsync") is None, reason="the file system's storage plugin needs rsync")
+@pytest.mark.skipif(
+    shutil.which("rsync") is None, reason="the file system's storage plugin needs rsync"
+)
 def test_results_live_in_a_remote_storage(fresh, tmp_path, tiny):
     remote = tmp_path / "remote"
     remote.mkdir()
     study = tmp_path / "two.yaml"
     study.write_text(
-        SMALL.read_text().replace("[persistence, tiny_mlp, tiny_egnn, tiny_e3nn]", "[persistence, tiny_mlp]")
+        SMALL.read_text().replace(
+            "[persistence, tiny_mlp, tiny_egnn, tiny_e3nn]", "[persistence, tiny_mlp]"
+        )
     )
     storage = ["--default-storage-provider", "fs", "--default-storage-prefix", str(remote)]
     wanted = [f"results/tables/{name}.csv" for name in TABLES] + ["results/figures/accuracy.svg"]

@@ -1,4 +1,5 @@
-"""Five sources from their files to one report; the errors of both baselines are those of a few lines of NumPy."""
+"""Five sources from their files to one report; the errors of both baselines are those of a few
+lines of NumPy."""
 
 import re
 
@@ -25,7 +26,10 @@ TOPOLOGY = """4 atoms in two molecules
 
 def walk(seed: int, frames: int, points: int, dimension: int, scale: float = 0.5) -> np.ndarray:
     """Points (frames, points, dimension) with slowly changing velocities."""
-    step = np.cumsum(np.random.default_rng(seed).normal(scale=0.2 * scale, size=(frames, points, dimension)), axis=0)
+    step = np.cumsum(
+        np.random.default_rng(seed).normal(scale=0.2 * scale, size=(frames, points, dimension)),
+        axis=0,
+    )
     return np.cumsum(step + scale, axis=0)
 
 
@@ -49,7 +53,8 @@ def globbed(folder):
 
 
 def molecules(folder):
-    """A wrapped XTC with a topology, of which two atoms are selected; followed by `np.unwrap`, from what XTC kept."""
+    """A wrapped XTC with a topology, of which two atoms are selected; followed by `np.unwrap`, from
+    what XTC kept."""
     (folder / "top.gro").write_text(TOPOLOGY)
     box = np.array([10.0, 12.0, 14.0])
     universe = MDAnalysis.Universe(str(folder / "top.gro"))
@@ -57,7 +62,9 @@ def molecules(folder):
         for i, x in enumerate(walk(20, 40, 4, 3, scale=1.0)):
             universe.atoms.positions, universe.trajectory.ts.time = x % box, 2.0 * i
             writer.write(universe.atoms)
-    kept = MDAnalysis.Universe(str(folder / "top.gro"), str(folder / "run.xtc")).trajectory.timeseries(order="fac")
+    kept = MDAnalysis.Universe(
+        str(folder / "top.gro"), str(folder / "run.xtc")
+    ).trajectory.timeseries(order="fac")
     assert np.abs(np.diff(kept, axis=0)).max() > 9  # it does jump
     source = {"path": "run.xtc", "topology": "top.gro", "selection": "name CA", "unwrap": True}
     return source, [np.unwrap(kept[:, ::2].astype(float), period=box, axis=0)]
@@ -73,7 +80,9 @@ def tracks(folder):
             for n, (px, py) in enumerate(frame)
         ]
     )
-    rows.sample(frac=1, random_state=0).to_csv(folder / "tracks.csv", index=False, float_format="%.17g")
+    rows.sample(frac=1, random_state=0).to_csv(
+        folder / "tracks.csv", index=False, float_format="%.17g"
+    )
     columns = {"frame": "t", "id": "particle", "x": "px", "y": "py"}
     return {"path": "tracks.csv", "columns": columns}, [np.pad(x, [(0, 0), (0, 0), (0, 1)])]
 
@@ -96,13 +105,22 @@ SPLITS = {
 def study(tmp_path_factory):
     """A checkout in which the study of all five has run, and the positions of each by episode."""
     folder, positions = checkout(tmp_path_factory.mktemp("sources")), {}
-    config = {"sources": {}, "tasks": {}, "audit": {"samples": 2, "elements": 1}, "rollout": {"steps": 2, "starts": 1}}
+    config = {
+        "sources": {},
+        "tasks": {},
+        "audit": {"samples": 2, "elements": 1},
+        "rollout": {"steps": 2, "starts": 1},
+    }
     for name, make in SOURCES.items():
         source, positions[name] = make(folder)
         config["sources"][name] = {"kind": "file"} | source
         split = SPLITS[len(positions[name]) > 1]
         config["tasks"][name] = {"source": name, "history": 2, "lag": 1, "split": split}
-    config["study"] = {"tasks": list(SOURCES), "methods": ["persistence", "constant_velocity"], "train_sizes": ["all"]}
+    config["study"] = {
+        "tasks": list(SOURCES),
+        "methods": ["persistence", "constant_velocity"],
+        "train_sizes": ["all"],
+    }
     config["study"] |= {"seeds": [0], "figures": ["accuracy"], "title": "Sources"}
     (folder / "study.yaml").write_text(yaml.safe_dump(config))
     result = snakemake(folder, configfile=folder / "study.yaml")
@@ -113,7 +131,9 @@ def study(tmp_path_factory):
 @pytest.mark.parametrize("name", SOURCES)
 def test_errors_of_the_baselines_are_those_of_numpy(study, name):
     folder, positions = study
-    tests = positions[name][-2:] if len(positions[name]) > 1 else [positions[name][0][-14:]]  # 12 targets and 2 before
+    tests = (
+        positions[name][-2:] if len(positions[name]) > 1 else [positions[name][0][-14:]]
+    )  # 12 targets and 2 before
     errors = {"persistence": [], "constant_velocity": []}
     for x in tests:
         before, now, after = x[:-2], x[1:-1], x[2:]
@@ -122,7 +142,9 @@ def test_errors_of_the_baselines_are_those_of_numpy(study, name):
     metrics = table(folder, "metrics").set_index(["task", "method"])["mse"]
     for method, error in errors.items():
         expected = np.mean(np.concatenate(error) ** 2)
-        assert metrics[name, method] == pytest.approx(expected, rel=1e-9)  # float64, differences of numbers near 100
+        assert metrics[name, method] == pytest.approx(
+            expected, rel=1e-9
+        )  # float64, differences of numbers near 100
 
 
 def test_all_of_them_are_in_the_report(study):

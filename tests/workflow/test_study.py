@@ -80,7 +80,9 @@ def test_methods_that_need_more_history_are_left_out_of_the_task_that_lacks_it(t
 def test_equivariant_methods_err_alike_on_rotated_data_and_the_audit_says_why(tiny):
     metrics, audit = table(tiny, "metrics"), table(tiny, "audit")
     equivariant = metrics[metrics.method.isin(EQUIVARIANT)]
-    np.testing.assert_allclose(equivariant.mse_rotated, equivariant.mse, rtol=1e-4)  # float32 predictions
+    np.testing.assert_allclose(
+        equivariant.mse_rotated, equivariant.mse, rtol=1e-4
+    )  # float32 predictions
     rows = audit[audit.method.isin(EQUIVARIANT) & audit.generator.isin(EUCLIDEAN)]
     assert (rows[rows.dtype == "float32"].rel_mean < 1e-5).all()
     assert (rows[rows.dtype == "float64"].rel_mean < 1e-12).all()
@@ -109,10 +111,15 @@ def test_errors_in_blocks_are_those_of_the_metrics_and_failed_runs_have_none(tin
 def test_routes_are_ratios_of_typical_errors(tiny):
     """Geometric means over the seeds that both have."""
     routes, metrics = table(tiny, "routes"), table(tiny, "metrics")
-    assert set(routes.method) == {"tiny_mlp_principal_axes", "tiny_egnn"} and (routes.against == "tiny_mlp").all()
+    assert (
+        set(routes.method) == {"tiny_mlp_principal_axes", "tiny_egnn"}
+        and (routes.against == "tiny_mlp").all()
+    )
     assert set(routes[routes.method == "tiny_egnn"].route) == {"built in"}
     typical = np.exp(
-        np.log(metrics[metrics.status == "ok"].set_index(["task", "method"])["mse"]).groupby(level=[0, 1]).mean()
+        np.log(metrics[metrics.status == "ok"].set_index(["task", "method"])["mse"])
+        .groupby(level=[0, 1])
+        .mean()
     )
     for row in routes.itertuples():
         assert row.mse == pytest.approx(typical[row.task, row.method], rel=1e-9)
@@ -123,7 +130,9 @@ def test_naming_what_a_method_is_compared_with_trains_nothing(tiny, tmp_path):
     more = tmp_path / "more.yaml"
     more.write_text("methods: { tiny_e3nn: { against: tiny_mlp } }")
     out = snakemake(tiny, "-n", also=more).stdout
-    assert "Comparing routes" in out and not re.findall(r"(?:Training|Fitting|Evaluating|Auditing) (\w+) on", out)
+    assert "Comparing routes" in out and not re.findall(
+        r"(?:Training|Fitting|Evaluating|Auditing) (\w+) on", out
+    )
 
 
 def test_only_the_largest_training_size_is_audited_where_that_is_asked(fresh, tmp_path):
@@ -132,9 +141,13 @@ def test_only_the_largest_training_size_is_audited_where_that_is_asked(fresh, tm
     more.write_text(f"{sizes}audit: {{ sizes: largest }}")
     result = snakemake(fresh, "results/tables/audit.csv", also=more)
     assert result.returncode == 0, result.stdout[-3000:]
-    assert set(table(fresh, "audit").train_size) == set(table(fresh, "probes").train_size) == {"all"}
+    assert (
+        set(table(fresh, "audit").train_size) == set(table(fresh, "probes").train_size) == {"all"}
+    )
     metrics = table(fresh, "metrics").set_index(["method", "train_size"])
-    assert set(metrics.index) == {(m, size) for m in ("persistence", "tiny_mlp") for size in ("all", "50")}
+    assert set(metrics.index) == {
+        (m, size) for m in ("persistence", "tiny_mlp") for size in ("all", "50")
+    }
     assert metrics.flops["tiny_mlp", "50"] == metrics.flops["tiny_mlp", "all"] > 0  # one budget
     assert metrics.mse["tiny_mlp", "50"] != metrics.mse["tiny_mlp", "all"]
     assert not list((fresh / "results/runs/tiny_k3/tiny_mlp/n50").rglob("audit.csv"))
@@ -151,14 +164,26 @@ def test_figures_and_report_are_there(tiny):
 
 def test_every_probe_of_the_audit_has_rows(tiny):
     probes = table(tiny, "probes")
-    every = {"angle", "worst_rotation", "training", "rollout", "stabiliser", "continuity", "lie", "lie_layer"}
+    every = {
+        "angle",
+        "worst_rotation",
+        "training",
+        "rollout",
+        "stabiliser",
+        "continuity",
+        "lie",
+        "lie_layer",
+    }
     assert set(probes[probes.method == "tiny_e3nn"].probe) == every
     assert np.isfinite(probes[probes.method == "tiny_e3nn"].value).all()
 
 
 def test_the_film_shows_the_alignments_that_the_study_has_and_without_any_there_is_none(fresh):
     jobs = snakemake(fresh, "-n", "-p", "results/figures/film.gif").stdout
-    assert "principal_axes=results/aligned/tiny_k1/principal_axes.h5" in jobs and "vector01" not in jobs
+    assert (
+        "principal_axes=results/aligned/tiny_k1/principal_axes.h5" in jobs
+        and "vector01" not in jobs
+    )
     without = snakemake(fresh, "-n", "-p", also=SMALL).stdout
     assert "report.py" in without and "film.py" not in without and "--film" not in without
 
@@ -213,7 +238,9 @@ def test_a_part_of_the_study_run_again_from_scratch_gives_identical_tables(tiny,
 
 def test_snakemakes_own_report_works(tiny):
     result = snakemake(tiny, "--report", "snakemake-report.zip")
-    assert result.returncode == 0 and (tiny / "snakemake-report.zip").stat().st_size > 10_000, result.stdout[-3000:]
+    assert result.returncode == 0 and (tiny / "snakemake-report.zip").stat().st_size > 10_000, (
+        result.stdout[-3000:]
+    )
 
 
 def test_a_run_file_that_is_gone_is_made_again(tiny, tmp_path):

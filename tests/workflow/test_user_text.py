@@ -1,4 +1,5 @@
-"""Nothing that a user writes is a pattern, a command or markup: braces, quotes, newlines, all alphabets are text."""
+"""Nothing that a user writes is a pattern, a command or markup: braces, quotes, newlines, all
+alphabets are text."""
 
 import html
 import json
@@ -15,8 +16,19 @@ FILE = "wälk {a} [0] 'q' \"d\" $HOME <results> %s.npz"
 ARRAY = "x{0} <y> 'z'"
 STUDY = {
     "sources": {"mine": {"kind": "file", "path": FILE, "array": ARRAY, "bonds": "none"}},
-    "tasks": {"mine": {"source": "mine", "history": 2, "lag": 1, "split": {"train": 20, "validation": 5, "test": 10}}},
-    "published": {"mine": [{"name": NASTY, "mse": 0.5, "source": NASTY + "\nsecond line", "method": "persistence"}]},
+    "tasks": {
+        "mine": {
+            "source": "mine",
+            "history": 2,
+            "lag": 1,
+            "split": {"train": 20, "validation": 5, "test": 10},
+        }
+    },
+    "published": {
+        "mine": [
+            {"name": NASTY, "mse": 0.5, "source": NASTY + "\nsecond line", "method": "persistence"}
+        ]
+    },
     "study": {
         "title": NASTY,
         "question": NASTY + "\n\nAnd {this}?",
@@ -34,7 +46,8 @@ STUDY = {
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """A checkout, in a folder with spaces and quotes in its name, in which a study of such texts has run."""
+    """A checkout, in a folder with spaces and quotes in its name, in which a study of such texts
+    has run."""
     folder = checkout(tmp_path_factory.mktemp("text") / "a $study of 'mine'")
     walk = np.cumsum(np.random.default_rng(0).normal(size=(40, 4, 3)), axis=0)
     np.savez(folder / FILE, **{ARRAY: walk, "other": walk[:1]})
@@ -58,7 +71,9 @@ def test_texts_reach_tables_and_report_as_they_were_written(folder):
 def test_the_study_again_has_nothing_to_do_and_another_title_makes_the_report_alone(folder):
     assert "Nothing to be done" in snakemake(folder, configfile=folder / "study.yaml").stdout
     (folder / "titled.yaml").write_text(yaml.safe_dump({"study": {"title": "{other}"}}))
-    planned = snakemake(folder, "-n", configfile=folder / "study.yaml", also=folder / "titled.yaml").stdout
+    planned = snakemake(
+        folder, "-n", configfile=folder / "study.yaml", also=folder / "titled.yaml"
+    ).stdout
     assert "Writing the report" in planned and "Evaluating" not in planned
 
 

@@ -1,12 +1,16 @@
 """Audit the symmetry of trained methods, or of any Python function.
 
-In the workflow, the runs of a method on a task: audit.csv, probes.csv and controls.csv in each run folder.
+In the workflow, the runs of a method on a task: audit.csv, probes.csv and controls.csv in each run
+folder.
 
-  audit.py --trajectory results/data/chain_in_space/lifted.h5 --runs results/runs/space_k2/egnn/nall/seed*
+  audit.py --trajectory results/data/chain_in_space/lifted.h5 --runs
+  results/runs/space_k2/egnn/nall/seed*
 
-Alone, any function that maps positions (B, K, N, 3), newest frame last, to predicted positions (B, N, 3):
+Alone, any function that maps positions (B, K, N, 3), newest frame last, to predicted positions (B,
+N, 3):
 
-  audit.py --predictor mypackage.model:predict --data trajectory.npz --history 3 --claims rotation translation
+  audit.py --predictor mypackage.model:predict --data trajectory.npz --history 3 --claims rotation
+  translation
 """
 
 import argparse
@@ -23,30 +27,62 @@ from equitraj.base.registry import nearest
 
 def arguments() -> argparse.Namespace:
     """The command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--samples", type=int, default=64, help="test samples, spread over the split or the file")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--samples", type=int, default=64, help="test samples, spread over the split or the file"
+    )
     parser.add_argument("--elements", type=int, default=64, help="group elements per generator")
     runs = parser.add_argument_group("in the workflow")
     runs.add_argument("--trajectory", type=Path, help="the lifted trajectory")
     runs.add_argument("--runs", type=Path, nargs="+", help="run folders of a method on a task")
     runs.add_argument("--processes", type=int, default=1, help="processes that share the work")
-    runs.add_argument("--code", default="", help="digest of the code that audits; what it made of these runs is kept")
-    runs.add_argument("--forced", nargs="*", default=[], help="runs that are audited all the same: by rule or file")
+    runs.add_argument(
+        "--code",
+        default="",
+        help="digest of the code that audits; what it made of these runs is kept",
+    )
+    runs.add_argument(
+        "--forced",
+        nargs="*",
+        default=[],
+        help="runs that are audited all the same: by rule or file",
+    )
     runs.add_argument("--record", type=Path, help="audited.sha256, the digests of what was written")
     alone = parser.add_argument_group("alone")
     alone.add_argument(
-        "--predictor", metavar="MODULE:FUNCTION", help="the function; its module is looked for here first"
+        "--predictor",
+        metavar="MODULE:FUNCTION",
+        help="the function; its module is looked for here first",
     )
     alone.add_argument("--data", help="a trajectory: .npz, .npy, H5MD, or what MDAnalysis reads")
     alone.add_argument("--array", help="name of the array in an .npz file")
     alone.add_argument("--topology", help="topology of the trajectory, for formats that need one")
-    alone.add_argument("--history", type=int, default=1, help="frames K that the function sees (default: 1)")
-    alone.add_argument("--lag", type=int, default=1, help="how many frames ahead it predicts (default: 1)")
-    alone.add_argument("--precision", choices=["float32", "float64"], default="float64", help="in which it computes")
     alone.add_argument(
-        "--claims", nargs="*", default=[], choices=(*GENERATORS, *IMPLIED_BY), help="symmetries it should have exactly"
+        "--history", type=int, default=1, help="frames K that the function sees (default: 1)"
     )
-    alone.add_argument("--time-limit", type=float, help="seconds beyond which a slow function is refused beforehand")
+    alone.add_argument(
+        "--lag", type=int, default=1, help="how many frames ahead it predicts (default: 1)"
+    )
+    alone.add_argument(
+        "--precision",
+        choices=["float32", "float64"],
+        default="float64",
+        help="in which it computes",
+    )
+    alone.add_argument(
+        "--claims",
+        nargs="*",
+        default=[],
+        choices=(*GENERATORS, *IMPLIED_BY),
+        help="symmetries it should have exactly",
+    )
+    alone.add_argument(
+        "--time-limit",
+        type=float,
+        help="seconds beyond which a slow function is refused beforehand",
+    )
     alone.add_argument("--output", type=Path, help="write the rows as CSV")
     args = parser.parse_args()
     if bool(args.runs and args.trajectory) == bool(args.predictor and args.data):
@@ -61,7 +97,9 @@ def main() -> None:
         audit_runs(args)
     else:
         # by name: its environment is the user's own, and no rule needs what reads foreign formats
-        audit_function(args, import_module("equitraj.symmetry.function"), import_module("equitraj.api.reading"))
+        audit_function(
+            args, import_module("equitraj.symmetry.function"), import_module("equitraj.api.reading")
+        )
 
 
 def audit_runs(args: argparse.Namespace) -> None:
@@ -73,7 +111,9 @@ def audit_runs(args: argparse.Namespace) -> None:
 
     first = audit_run.first_trained(args.runs)
     options = args.code, args.samples, args.elements, marks.digest(args.trajectory)
-    made_from = {run: marks.mark_of(*options, run in first, *steps.trained_digests(run)) for run in args.runs}
+    made_from = {
+        run: marks.mark_of(*options, run in first, *steps.trained_digests(run)) for run in args.runs
+    }
     wanted = steps.missing("audited", made_from, args.forced) if args.code else args.runs
     steps.begin("audited", wanted)
     with opened(args.trajectory) as trajectory:
@@ -93,7 +133,9 @@ def audit_function(args: argparse.Namespace, audits: ModuleType, reading: Module
     trajectory = reading.read(args.data, **{key: value for key, value in keys.items() if value})
     found = audits.audit(
         load_function(args.predictor),
-        audits.samples(trajectory.position, trajectory.episode, args.history, args.lag, args.samples, args.data),
+        audits.samples(
+            trajectory.position, trajectory.episode, args.history, args.lag, args.samples, args.data
+        ),
         args.claims,
         lag=args.lag,
         elements=args.elements,
@@ -119,7 +161,9 @@ def load_function(name: str) -> Callable:
     try:
         loaded = import_module(module)
     except ModuleNotFoundError as error:
-        raise ValueError(f"--predictor {name}: {error}; expected MODULE:FUNCTION, importable from here") from error
+        raise ValueError(
+            f"--predictor {name}: {error}; expected MODULE:FUNCTION, importable from here"
+        ) from error
     if not callable(getattr(loaded, function, None)):
         known = [n for n in vars(loaded) if callable(getattr(loaded, n)) and not n.startswith("_")]
         raise ValueError(

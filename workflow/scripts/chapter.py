@@ -1,9 +1,11 @@
-"""Reproduce the two textbook chapters number by number, and set the correct measurement beside each number.
+"""Reproduce the two textbook chapters number by number, and set the correct measurement beside each
+number.
 
 chapter.py baseline --input lifted.h5 --output baseline.npz
 chapter.py network --input lifted.h5 --output network.npz [--epochs 16] [--seed 0]
 chapter.py ladder --output invariance_ladder.csv
-chapter.py table --input lifted.h5 --baseline baseline.npz --network network.npz --output chapter.csv
+chapter.py table --input lifted.h5 --baseline baseline.npz --network network.npz --output
+chapter.csv
 """
 
 import argparse
@@ -25,7 +27,9 @@ def network(arguments: argparse.Namespace) -> None:
     from equitraj.chapter.network import run
 
     position = data.load_positions(arguments.input, arguments.train)
-    data.write_arrays(arguments.output, **run(position, arguments.train, arguments.epochs, arguments.seed))
+    data.write_arrays(
+        arguments.output, **run(position, arguments.train, arguments.epochs, arguments.seed)
+    )
 
 
 def ladder(arguments: argparse.Namespace) -> None:
@@ -46,7 +50,9 @@ def table(arguments: argparse.Namespace) -> None:
 
 def parser() -> argparse.ArgumentParser:
     """The command line."""
-    top = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    top = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     verbs = top.add_subparsers(dest="verb", required=True)
     for verb, epochs in ((baseline, 12), (network, 16), (ladder, None), (table, None)):
         command = verbs.add_parser(verb.__name__, help=verb.__doc__)
@@ -55,7 +61,9 @@ def parser() -> argparse.ArgumentParser:
         if verb is not ladder:
             command.add_argument("--input", required=True, help="lifted trajectory file")
         if epochs:
-            command.add_argument("--train", type=int, default=data.N_TRAIN, help="training pairs, in time order")
+            command.add_argument(
+                "--train", type=int, default=data.N_TRAIN, help="training pairs, in time order"
+            )
             command.add_argument("--epochs", type=int, default=epochs)
         if verb in (network, ladder):
             command.add_argument("--seed", type=int, default=0)

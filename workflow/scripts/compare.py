@@ -13,10 +13,22 @@ from equitraj.report.comparison import read_study
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("a", metavar="A", type=Path, help="the results of a study, or the folder that holds results/")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "a",
+        metavar="A",
+        type=Path,
+        help="the results of a study, or the folder that holds results/",
+    )
     parser.add_argument("b", metavar="B", type=Path, help="those of the other one")
-    parser.add_argument("--output", type=Path, default=Path("compare.html"), help="the HTML file (default %(default)s)")
+    parser.add_argument(
+        "--output",
+        type=Path,
+        default=Path("compare.html"),
+        help="the HTML file (default %(default)s)",
+    )
     args = parser.parse_args()
     a, b = (read_study(path) for path in (args.a, args.b))
     if a.folder.resolve() == b.folder.resolve():

@@ -1,10 +1,12 @@
-"""Make a NumPy archive, which the workflow reads, of a pickle of arrays, which it never reads by itself.
+"""Make a NumPy archive, which the workflow reads, of a pickle of arrays, which it never reads by
+itself.
 
 python workflow/scripts/convert.py motion.pkl                # says what the pickle holds
 python workflow/scripts/convert.py motion.pkl walk.npz --array position=1 bonds=0
 
-Only arrays of numbers, numbers, words, lists, tuples, dictionaries and sets are read. A pickle that names anything else
-is refused with the name, and nothing of it is called. Parts are named by keys and positions, separated by slashes.
+Only arrays of numbers, numbers, words, lists, tuples, dictionaries and sets are read. A pickle that
+names anything else is refused with the name, and nothing of it is called. Parts are named by keys
+and positions, separated by slashes.
 """
 
 import argparse
@@ -27,12 +29,20 @@ def pair(text: str) -> tuple[str, str]:
 
 def main() -> None:
     """Convert, and print the entry of a source."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("pickle", type=Path, help="the pickle to read")
     parser.add_argument(
-        "output", type=Path, nargs="?", default=Path("converted.npz"), help="the archive to write (.npz)"
+        "output",
+        type=Path,
+        nargs="?",
+        default=Path("converted.npz"),
+        help="the archive to write (.npz)",
     )
-    parser.add_argument("--array", type=pair, nargs="+", default=[], metavar="NAME=PART", help="which part is what")
+    parser.add_argument(
+        "--array", type=pair, nargs="+", default=[], metavar="NAME=PART", help="which part is what"
+    )
     arguments = parser.parse_args()
     arrays = dict(arguments.array)
     if arguments.output.suffix != ".npz":

@@ -1,4 +1,5 @@
-"""Measure what each alignment does to the data of each task, and whether these data are rotation-invariant.
+"""Measure what each alignment does to the data of each task, and whether these data are
+rotation-invariant.
 
 Writes alignment.csv, perturbation.csv, eigengap.csv and isotropy.csv into one folder.
 """
@@ -28,16 +29,26 @@ COLUMNS = {
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--tasks", type=Path, required=True, help="tasks.json: task to source, history, lag, split")
-    parser.add_argument("--alignments", type=Path, required=True, help="alignments.json: frames and options of each")
-    parser.add_argument("--aligned", type=Path, required=True, help="the folder of TASK/ALIGNMENT.h5")
-    parser.add_argument("--trajectories", type=Path, nargs="+", required=True, help="SOURCE/lifted.h5 files")
+    parser.add_argument(
+        "--tasks", type=Path, required=True, help="tasks.json: task to source, history, lag, split"
+    )
+    parser.add_argument(
+        "--alignments", type=Path, required=True, help="alignments.json: frames and options of each"
+    )
+    parser.add_argument(
+        "--aligned", type=Path, required=True, help="the folder of TASK/ALIGNMENT.h5"
+    )
+    parser.add_argument(
+        "--trajectories", type=Path, nargs="+", required=True, help="SOURCE/lifted.h5 files"
+    )
     parser.add_argument("--output", type=Path, required=True, help="the folder of the four tables")
     args = parser.parse_args()
     alignments = read_json(args.alignments)
     rows: dict[str, list[dict]] = {name: [] for name in COLUMNS}
     with ExitStack() as files:
-        trajectories = {path.parent.name: files.enter_context(opened(path)) for path in args.trajectories}
+        trajectories = {
+            path.parent.name: files.enter_context(opened(path)) for path in args.trajectories
+        }
         for name, task in read_json(args.tasks).items():
             trajectory = trajectories[task["source"]]
             data_rows(rows, name, task, trajectory)
@@ -48,22 +59,32 @@ def main() -> None:
 
 
 def data_rows(rows: dict[str, list[dict]], name: str, task: dict, trajectory: Trajectory) -> None:
-    """Add what is a matter of the data: the gaps of all frames, and the test of the training frames."""
+    """Add what is a matter of the data: the gaps of all frames, and the test of the training
+    frames."""
     histories = Histories(trajectory.position, trajectory.episode, 1)
     gaps = np.quantile(diagnostics.eigengaps(histories), diagnostics.QUANTILES)
     pairs = zip(diagnostics.QUANTILES.tolist(), gaps.tolist(), strict=True)
-    rows["eigengap"] += [{"task": name, "quantile": quantile, "gap": gap} for quantile, gap in pairs]
+    rows["eigengap"] += [
+        {"task": name, "quantile": quantile, "gap": gap} for quantile, gap in pairs
+    ]
     newest = tasks.split_frames(trajectory.episode, task["history"], task["lag"], task["split"])
     few = newest["train"][spread(len(newest["train"]), isotropy.N_FRAMES)]
     rows["isotropy"].append(
-        {"task": name} | isotropy.isotropy_test(trajectory.position[few], episode=trajectory.episode[few])
+        {"task": name}
+        | isotropy.isotropy_test(trajectory.position[few], episode=trajectory.episode[few])
     )
 
 
 def alignment_rows(
-    rows: dict[str, list[dict]], name: str, history: int, trajectory: Trajectory, alignments: dict, aligned: list[Path]
+    rows: dict[str, list[dict]],
+    name: str,
+    history: int,
+    trajectory: Trajectory,
+    alignments: dict,
+    aligned: list[Path],
 ) -> None:
-    """Add what each alignment does to the histories of all frames; a learned one belongs to a trained method."""
+    """Add what each alignment does to the histories of all frames; a learned one belongs to a
+    trained method."""
     histories = Histories(trajectory.position, trajectory.episode, history)
     for path in aligned:
         chosen = alignments[path.stem]

@@ -12,7 +12,14 @@ from collections.abc import Iterator
 import yaml
 
 from equitraj.base.allowed import Option
-from equitraj.base.registry import ALIGNMENTS, LIBRARY, alignment_options, dataclass_fields, model_spec, names
+from equitraj.base.registry import (
+    ALIGNMENTS,
+    LIBRARY,
+    alignment_options,
+    dataclass_fields,
+    model_spec,
+    names,
+)
 from equitraj.frames import load_alignment
 from equitraj.study.schema import SCHEMA
 
@@ -58,8 +65,12 @@ def literal(value: object) -> str:
 
 def listed(options: dict[str, Option]) -> str:
     """Options with their defaults and what is allowed, for one cell of a table."""
-    allowed = {name: f" ({option.allowed})" if option.allowed else "" for name, option in options.items()}
-    return ", ".join(f"`{name}: {literal(option.default)}`{allowed[name]}" for name, option in options.items())
+    allowed = {
+        name: f" ({option.allowed})" if option.allowed else "" for name, option in options.items()
+    }
+    return ", ".join(
+        f"`{name}: {literal(option.default)}`{allowed[name]}" for name, option in options.items()
+    )
 
 
 def docstring(path, name: str) -> str:
@@ -116,7 +127,9 @@ def configuration() -> None:
     print("| option | default | allowed |\n|---|---|---|")
     for key, option in dataclass_fields(path, "TrainingOptions").items():
         print(f"| `{key}` | `{option.default}` | {option.allowed} |")
-    print("\n## Models\n\n| model | framework | options and defaults | meaning |\n|---|---|---|---|")
+    print(
+        "\n## Models\n\n| model | framework | options and defaults | meaning |\n|---|---|---|---|"
+    )
     for name in names("models"):
         spec = model_spec(name)
         meaning = docstring(LIBRARY / "models" / f"{name}.py", "Hyperparameters")
@@ -124,14 +137,20 @@ def configuration() -> None:
     print(
         "\n## Alignments\n\nWhat each adds to a model's symmetry; permutations: whether it treats all points alike.\n"
     )
-    print("| alignment | options and defaults | rotation | reflection | translation | permutation | what it is |")
+    print(
+        "| alignment | options and defaults | rotation | reflection | translation | permutation | what it is |"
+    )
     print("|---|---|---|---|---|---|---|")
     print("\n".join(alignment_row(name) for name in names(ALIGNMENTS)))
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("page", nargs="?", choices=["configuration", "api"], default="configuration")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "page", nargs="?", choices=["configuration", "api"], default="configuration"
+    )
     {"configuration": configuration, "api": api}[parser.parse_args().page]()
 
 

@@ -1,4 +1,5 @@
-"""Evaluate the runs of a method on a task: metrics, predictions, rollouts and their physics in each run folder."""
+"""Evaluate the runs of a method on a task: metrics, predictions, rollouts and their physics in each
+run folder."""
 
 import argparse
 from functools import partial
@@ -24,17 +25,25 @@ COPIED = (
 
 
 def evaluate(folder: Path, trajectory: Trajectory, n_steps: int, count: int) -> None:
-    """Write the results of one run folder; a failed run gets its status, the baselines and no numbers of its own."""
+    """Write the results of one run folder; a failed run gets its status, the baselines and no
+    numbers of its own."""
     record = read_record(folder)
     task = record["task"]
     history, lag = task["history"], task["lag"]
     newest = tasks.split_frames(trajectory.episode, history, lag, task["split"])["test"]
     metrics = evaluation.baselines(trajectory, newest, lag, task.get("inputs", ()))
-    samples, rows, observed, status = SampleParts(trajectory, newest, task), [], [], record["status"]
+    samples, rows, observed, status = (
+        SampleParts(trajectory, newest, task),
+        [],
+        [],
+        record["status"],
+    )
     shown = Kept(trajectory)
     with atomic(folder / "predictions.h5") as path, h5py.File(path, "w") as file:
         file["newest"] = newest
-        target, prediction = (growing(file, name, trajectory.position.shape[1:]) for name in ("target", "prediction"))
+        target, prediction = (
+            growing(file, name, trajectory.position.shape[1:]) for name in ("target", "prediction")
+        )
         for sample in samples:
             append(target, sample.target)
         if status == "ok":
@@ -44,7 +53,9 @@ def evaluate(folder: Path, trajectory: Trajectory, n_steps: int, count: int) -> 
                 starts = evaluation.rollout_starts(newest, trajectory.episode, lag, n_steps, count)
                 watch = physics.Physics(trajectory, starts, lag, n_steps)
                 kept = Kept(trajectory, starts)
-                rows = evaluation.rollout(model, trajectory, starts, task, n_steps, kept.beside(watch.add))
+                rows = evaluation.rollout(
+                    model, trajectory, starts, task, n_steps, kept.beside(watch.add)
+                )
                 observed, shown = watch.rows(), kept
             except ValueError as error:
                 status = f"failed: {error}"
@@ -53,12 +64,17 @@ def evaluate(folder: Path, trajectory: Trajectory, n_steps: int, count: int) -> 
     shown.write(folder / "rollout.h5")
     write_table(folder / "rollout.csv", ["step", "mse", "skill"], rows)
     write_table(folder / "physics.csv", physics.COLUMNS, observed)
-    write_json(folder / "metrics.json", metrics | {key: record.get(key) for key in COPIED} | {"status": status})
+    write_json(
+        folder / "metrics.json",
+        metrics | {key: record.get(key) for key in COPIED} | {"status": status},
+    )
 
 
 def growing(file: h5py.File, name: str, shape: tuple[int, ...]) -> h5py.Dataset:
     """A data set without rows yet, of `shape` each."""
-    return file.create_dataset(name, (0, *shape), "f8", maxshape=(None, *shape), chunks=(CHUNK_FRAMES, *shape))
+    return file.create_dataset(
+        name, (0, *shape), "f8", maxshape=(None, *shape), chunks=(CHUNK_FRAMES, *shape)
+    )
 
 
 def append(dataset: h5py.Dataset, rows: np.ndarray) -> None:
@@ -74,13 +90,26 @@ def main() -> None:
     parser.add_argument("--runs", type=Path, nargs="+", required=True, help="run folders")
     parser.add_argument("--rollout-steps", type=int, default=100)
     parser.add_argument("--rollout-starts", type=int, default=32)
-    parser.add_argument("--code", default="", help="digest of the code that evaluates; what it made of these is kept")
-    parser.add_argument("--forced", nargs="*", default=[], help="runs that are evaluated all the same: by rule or file")
-    parser.add_argument("--record", type=Path, help="evaluated.sha256, the digests of what was written")
+    parser.add_argument(
+        "--code",
+        default="",
+        help="digest of the code that evaluates; what it made of these is kept",
+    )
+    parser.add_argument(
+        "--forced",
+        nargs="*",
+        default=[],
+        help="runs that are evaluated all the same: by rule or file",
+    )
+    parser.add_argument(
+        "--record", type=Path, help="evaluated.sha256, the digests of what was written"
+    )
     args = parser.parse_args()
     devices.hide()  # every framework predicts on the CPU, so that every method gets the identical test
     options = args.code, args.rollout_steps, args.rollout_starts, marks.digest(args.trajectory)
-    made_from = {folder: marks.mark_of(*options, *steps.trained_digests(folder)) for folder in args.runs}
+    made_from = {
+        folder: marks.mark_of(*options, *steps.trained_digests(folder)) for folder in args.runs
+    }
     wanted = steps.missing("evaluated", made_from, args.forced) if args.code else args.runs
     with opened(args.trajectory) as trajectory:
         for folder in wanted:

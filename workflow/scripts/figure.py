@@ -1,4 +1,5 @@
-"""Draw figures from tables: NAME.svg, NAME.png and NAME.json (title, caption, finding, and the data that it shows).
+"""Draw figures from tables: NAME.svg, NAME.png and NAME.json (title, caption, finding, and the data
+that it shows).
 
 python workflow/scripts/figure.py accuracy --folder results/figures \
     --input summary=results/tables/summary.csv audit=results/tables/audit.csv
@@ -21,16 +22,32 @@ SUFFIXES = (".svg", ".png", ".json")
 
 def arguments() -> argparse.Namespace:
     """The command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("names", nargs="*", help="the figures: " + ", ".join(figures.names()))
     parser.add_argument(
-        "--input", nargs="+", action="extend", default=[], metavar="KEY=PATH", help="tables and data files"
+        "--input",
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="KEY=PATH",
+        help="tables and data files",
     )
     parser.add_argument("--folder", required=True, type=Path, help="where the files go")
     parser.add_argument(
-        "--codes", nargs="+", default=[], metavar="NAME=DIGEST", help="figures that are kept if this code drew them"
+        "--codes",
+        nargs="+",
+        default=[],
+        metavar="NAME=DIGEST",
+        help="figures that are kept if this code drew them",
     )
-    parser.add_argument("--forced", nargs="*", default=[], help="figures that are drawn all the same: by rule or file")
+    parser.add_argument(
+        "--forced",
+        nargs="*",
+        default=[],
+        help="figures that are drawn all the same: by rule or file",
+    )
     return parser.parse_args()
 
 
@@ -39,11 +56,15 @@ def input_paths(name: str, pairs: list[str], needed: tuple[str, ...]) -> dict[st
     paths = {key: Path(path) for key, _, path in (pair.partition("=") for pair in pairs)}
     missing = [key for key in needed if key not in paths]
     if missing:
-        raise ValueError(f"figure {name}: no input {', '.join(missing)}; give --input {missing[0]}=PATH")
+        raise ValueError(
+            f"figure {name}: no input {', '.join(missing)}; give --input {missing[0]}=PATH"
+        )
     read = {key: paths[key] for key in figures.read_by(name) if key in paths}
     absent = [f"{key}={path}" for key, path in read.items() if not path.is_file()]
     if absent:
-        raise ValueError(f"figure {name}: no such file: {', '.join(absent)}; make it first, or correct the path")
+        raise ValueError(
+            f"figure {name}: no such file: {', '.join(absent)}; make it first, or correct the path"
+        )
     return read
 
 
@@ -51,7 +72,9 @@ def method_colours(paths: dict[str, Path]) -> dict[str, str]:
     """The colour of each method that a figure can show, where its tables tell them."""
     if not {"summary", "audit"} <= set(paths):
         return {}
-    styles = style.method_styles(style.read_table(paths["summary"]), style.read_claims(paths["audit"]))
+    styles = style.method_styles(
+        style.read_table(paths["summary"]), style.read_claims(paths["audit"])
+    )
     return {method: look.colour for method, look in styles.items()}
 
 
@@ -72,7 +95,9 @@ def draw(name: str, paths: dict[str, Path], folder: Path) -> None:
     write_json(output.with_suffix(".json"), words | {"methods": colours, **data(figure, colours)})
 
 
-def draw_where_missing(name: str, paths: dict[str, Path], folder: Path, code: str, forced: list[str]) -> None:
+def draw_where_missing(
+    name: str, paths: dict[str, Path], folder: Path, code: str, forced: list[str]
+) -> None:
     """Draw a figure, unless this code has drawn it from the same tables, or it is `forced`."""
     read = {key: marks.digest(checked(path)) for key, path in paths.items()}
     mark = marks.mark_of(code, figures.caption(name), read)

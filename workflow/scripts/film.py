@@ -1,7 +1,9 @@
-"""A film of one trajectory in several frames side by side, jumps marked: a GIF, and a JSON file with its words.
+"""A film of one trajectory in several frames side by side, jumps marked: a GIF, and a JSON file
+with its words.
 
-python workflow/scripts/film.py --trajectory results/data/chain/lifted.h5 --output results/film.gif \
-    --aligned vector01=results/aligned/chain_k3/vector01.h5 principal_axes=results/aligned/chain_k3/principal_axes.h5
+python workflow/scripts/film.py --trajectory results/data/chain/lifted.h5 --output results/film.gif
+    \ --aligned vector01=results/aligned/chain_k3/vector01.h5
+    principal_axes=results/aligned/chain_k3/principal_axes.h5
 """
 
 import argparse
@@ -14,13 +16,25 @@ from equitraj.report import film
 
 def arguments() -> argparse.Namespace:
     """The command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--trajectory", type=Path, required=True, help="the lifted trajectory, as recorded")
-    parser.add_argument(
-        "--aligned", nargs="+", default=[], metavar="NAME=PATH", help="the same in a frame, by align.py"
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--output", type=Path, required=True, help="the GIF; its words stand beside it as JSON")
-    parser.add_argument("--frames", type=int, default=film.LENGTH, help="length of the film (default %(default)s)")
+    parser.add_argument(
+        "--trajectory", type=Path, required=True, help="the lifted trajectory, as recorded"
+    )
+    parser.add_argument(
+        "--aligned",
+        nargs="+",
+        default=[],
+        metavar="NAME=PATH",
+        help="the same in a frame, by align.py",
+    )
+    parser.add_argument(
+        "--output", type=Path, required=True, help="the GIF; its words stand beside it as JSON"
+    )
+    parser.add_argument(
+        "--frames", type=int, default=film.LENGTH, help="length of the film (default %(default)s)"
+    )
     return parser.parse_args()
 
 
@@ -30,7 +44,9 @@ def main() -> None:
     aligned = {name: Path(path) for name, _, path in (pair.partition("=") for pair in args.aligned)}
     absent = [str(path) for path in (args.trajectory, *aligned.values()) if not path.is_file()]
     if absent:
-        raise ValueError(f"film: no such file: {', '.join(absent)}; give --trajectory PATH and --aligned NAME=PATH")
+        raise ValueError(
+            f"film: no such file: {', '.join(absent)}; give --trajectory PATH and --aligned NAME=PATH"
+        )
     if args.frames < 2:
         raise ValueError(f"film: --frames {args.frames}; expected at least 2")
     pictures, words = film.film(args.trajectory, aligned, args.frames)

@@ -14,7 +14,10 @@ def main() -> None:
     parser.add_argument("--tables", type=Path, nargs="+", required=True)
     parser.add_argument("--output", type=Path, required=True)
     args = parser.parse_args()
-    whole = pd.concat([pd.read_csv(path, dtype=str, keep_default_na=False) for path in args.tables], ignore_index=True)
+    whole = pd.concat(
+        [pd.read_csv(path, dtype=str, keep_default_na=False) for path in args.tables],
+        ignore_index=True,
+    )
     with atomic(args.output) as path:
         whole.to_csv(path, index=False)
 

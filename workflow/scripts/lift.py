@@ -12,7 +12,9 @@ from equitraj.data import trajectory as files
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--input", type=Path, required=True, help="the trajectory file to read")
-    parser.add_argument("--source", type=json.loads, required=True, help="the source of the config, as JSON")
+    parser.add_argument(
+        "--source", type=json.loads, required=True, help="the source of the config, as JSON"
+    )
     parser.add_argument("--output", type=Path, required=True, help="the trajectory file to write")
     arguments = parser.parse_args()
     how, seed = arguments.source.get("lift", "zeros"), arguments.source.get("lift_seed", 0)

@@ -1,10 +1,11 @@
-"""Write envs/NAME.lock.txt beside each envs/NAME.yaml: every package that pip would install, with version and sha256.
+"""Write envs/NAME.lock.txt beside each envs/NAME.yaml: every package that pip would install, with
+version and sha256.
 
 python workflow/scripts/lock.py      (needs `pip install uv`, and a network that reaches PyPI)
 
-`pip install --require-hashes -r envs/torch.lock.txt` then installs exactly these files, or fails. For conda, the
-command `snakedeploy pin-conda-envs envs/*.yaml` writes the same of conda's packages; Snakemake takes such a file where
-it stands.
+`pip install --require-hashes -r envs/torch.lock.txt` then installs exactly these files, or fails.
+For conda, the command `snakedeploy pin-conda-envs envs/*.yaml` writes the same of conda's packages;
+Snakemake takes such a file where it stands.
 """
 
 import re
@@ -18,7 +19,11 @@ from equitraj.base import command
 from equitraj.base.files import atomic
 
 ENVS = Path(__file__).parents[2] / "envs"
-PYPI_NAME = {"matplotlib-base": "matplotlib", "pytorch": "torch", "pytorch_geometric": "torch-geometric"}
+PYPI_NAME = {
+    "matplotlib-base": "matplotlib",
+    "pytorch": "torch",
+    "pytorch_geometric": "torch-geometric",
+}
 PYPI_NAME |= {"python-vesin": "vesin"}
 
 
@@ -26,7 +31,9 @@ def requirements(environment: Path) -> tuple[str, list[str]]:
     """The Python of an environment, and its other pins as pip writes them."""
     lines = yaml.safe_load(environment.read_text(encoding="utf-8"))["dependencies"]
     pins = dict(re.fullmatch(r"([\w.-]+) =([\w.]+)", line).groups() for line in lines)
-    return pins.pop("python"), [f"{PYPI_NAME.get(name, name)}=={version}" for name, version in pins.items()]
+    return pins.pop("python"), [
+        f"{PYPI_NAME.get(name, name)}=={version}" for name, version in pins.items()
+    ]
 
 
 def main() -> None:

@@ -2,7 +2,8 @@
 
 python workflow/scripts/progress.py --watch 10
 
-It reads what Snakemake writes and touches nothing: call it in another terminal, on any machine that sees the folder.
+It reads what Snakemake writes and touches nothing: call it in another terminal, on any machine that
+sees the folder.
 """
 
 import argparse
@@ -15,11 +16,22 @@ from equitraj.study import progress
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folder", type=Path, nargs="?", default=Path(), help="where snakemake runs (default: here)")
-    parser.add_argument("--benchmarks", type=Path, help="those of an earlier run (default: FOLDER/results/benchmarks)")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument(
-        "--watch", type=float, metavar="SECONDS", help="say it again and again, until the run has ended"
+        "folder", type=Path, nargs="?", default=Path(), help="where snakemake runs (default: here)"
+    )
+    parser.add_argument(
+        "--benchmarks",
+        type=Path,
+        help="those of an earlier run (default: FOLDER/results/benchmarks)",
+    )
+    parser.add_argument(
+        "--watch",
+        type=float,
+        metavar="SECONDS",
+        help="say it again and again, until the run has ended",
     )
     args = parser.parse_args()
     while True:

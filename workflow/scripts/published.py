@@ -12,12 +12,19 @@ COLUMNS = ["task", "name", "mse", "source", "url", "method"]
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
-        "--published", type=Path, required=True, help="JSON: by task a list of name, mse, source, url, method"
+        "--published",
+        type=Path,
+        required=True,
+        help="JSON: by task a list of name, mse, source, url, method",
     )
     parser.add_argument("--output", type=Path, required=True)
     args = parser.parse_args()
     published = read_json(args.published)
-    rows = [{"url": "", "method": ""} | row | {"task": task} for task, found in published.items() for row in found]
+    rows = [
+        {"url": "", "method": ""} | row | {"task": task}
+        for task, found in published.items()
+        for row in found
+    ]
     write_table(args.output, COLUMNS, rows)
 
 

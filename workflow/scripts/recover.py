@@ -1,10 +1,13 @@
-"""Go on after the main Snakemake process was killed: cancel the jobs it left behind, wait for them, unlock, run again.
+"""Go on after the main Snakemake process was killed: cancel the jobs it left behind, wait for them,
+unlock, run again.
 
-python workflow/scripts/recover.py --workflow-profile profiles/slurm --configfile studies/chapter.yaml
+python workflow/scripts/recover.py --workflow-profile profiles/slurm --configfile
+studies/chapter.yaml
 
-Takes the arguments of the run that was killed, in the folder in which it ran. Jobs left in a cluster's queue go on
-writing; a run started beside them would see half of their files, so that they are cancelled first, and waited for.
-To be called on the machine where Snakemake ran: it refuses while one runs here, and cannot see other machines.
+Takes the arguments of the run that was killed, in the folder in which it ran. Jobs left in a
+cluster's queue go on writing; a run started beside them would see half of their files, so that they
+are cancelled first, and waited for. To be called on the machine where Snakemake ran: it refuses
+while one runs here, and cannot see other machines.
 """
 
 import os
@@ -38,17 +41,21 @@ def main() -> None:
     for folder in folders:
         remove_leftovers(folder)
     if subprocess.run(snakemake("--unlock", arguments)).returncode:
-        raise SystemExit("error: could not unlock; were these the arguments of the run that was killed?")
+        raise SystemExit(
+            "error: could not unlock; were these the arguments of the run that was killed?"
+        )
     os.execv(sys.executable, snakemake("--rerun-incomplete", arguments))
 
 
 def snakemake(option: str, arguments: list[str]) -> list[str]:
-    """The call of Snakemake with one more option: the first, because behind a `--` it would be a target."""
+    """The call of Snakemake with one more option: the first, because behind a `--` it would be a
+    target."""
     return [sys.executable, "-m", "snakemake", option, *arguments]
 
 
 def written_folders(here: Path, arguments: list[str]) -> list[Path]:
-    """Where the run wrote results and reports: the `pathvars` of config.yaml and of the configuration it was given."""
+    """Where the run wrote results and reports: the `pathvars` of config.yaml and of the
+    configuration it was given."""
     _, given = parse_args(arguments)
     files = [here / path for path in ("config.yaml", *(given.configfile or []))]
     configs = [yaml.safe_load(path.read_text(encoding="utf-8")) for path in files if path.is_file()]
@@ -63,29 +70,43 @@ def written_folders(here: Path, arguments: list[str]) -> list[Path]:
 def processes(folder: Path) -> dict[int, list[str]]:
     """Process number to command line of what runs in a folder on this machine."""
     if not Path("/proc/self").exists():
-        raise SystemExit("error: no /proc here to see what runs; end what Snakemake left running, then use --unlock")
+        raise SystemExit(
+            "error: no /proc here to see what runs; end what Snakemake left running, then use --unlock"
+        )
     found = {}
     for process in Path("/proc").glob("[0-9]*"):
         try:
             if (process / "cwd").readlink() == folder:
-                found[int(process.name)] = (process / "cmdline").read_text(errors="replace").split("\0")
+                found[int(process.name)] = (
+                    (process / "cmdline").read_text(errors="replace").split("\0")
+                )
         except OSError:  # it ended, or is another user's
             continue
     return found
 
 
 def main_processes(folder: Path) -> list[int]:
-    """Processes that run Snakemake in a folder, those that run a single job for another one left out."""
-    calls = {n: words for n, words in processes(folder).items() if "snakemake" in (Path(w).name for w in words[:4])}
+    """Processes that run Snakemake in a folder, those that run a single job for another one left
+    out."""
+    calls = {
+        n: words
+        for n, words in processes(folder).items()
+        if "snakemake" in (Path(w).name for w in words[:4])
+    }
     return [number for number, words in calls.items() if "--target-jobs" not in words]
 
 
 def end_local_jobs(folder: Path) -> None:
-    """End the commands of the workflow that a killed Snakemake left running on this machine, and wait for their end."""
+    """End the commands of the workflow that a killed Snakemake left running on this machine, and
+    wait for their end."""
     scripts = set(Path(__file__).resolve().parent.glob("*.py")) - {Path(__file__).resolve()}
 
     def left() -> list[int]:
-        calls = [(n, w) for n, w in processes(folder).items() if Path(w[0]).name.startswith("python") and len(w) > 1]
+        calls = [
+            (n, w)
+            for n, w in processes(folder).items()
+            if Path(w[0]).name.startswith("python") and len(w) > 1
+        ]
         return [number for number, words in calls if (folder / words[1]).resolve() in scripts]
 
     for number in left():
@@ -105,10 +126,15 @@ def remove_leftovers(folder: Path) -> None:
 
 
 def left_behind(folder: Path) -> list[str]:
-    """Numbers of this user's jobs in the Slurm queue that work in `folder`, the one that asks left out."""
-    done = subprocess.run(["squeue", "--noheader", "--me", "--format=%A %Z"], capture_output=True, text=True)
+    """Numbers of this user's jobs in the Slurm queue that work in `folder`, the one that asks left
+    out."""
+    done = subprocess.run(
+        ["squeue", "--noheader", "--me", "--format=%A %Z"], capture_output=True, text=True
+    )
     if done.returncode:
-        raise SystemExit(f"error: squeue: {done.stderr.strip()}; jobs may still be running, so the folder stays locked")
+        raise SystemExit(
+            f"error: squeue: {done.stderr.strip()}; jobs may still be running, so the folder stays locked"
+        )
     lines = (line.split(maxsplit=1) for line in done.stdout.splitlines())
     here = {number for number, where in lines if Path(where.strip()).resolve() == folder}
     return sorted(here - {os.environ.get("SLURM_JOB_ID")})
@@ -119,7 +145,10 @@ def has_cluster() -> bool:
     if shutil.which("squeue") is None:
         return False
     configured = "SLURM_CONF" in os.environ or Path("/etc/slurm/slurm.conf").exists()
-    return configured or subprocess.run(["squeue", "--noheader", "--me"], capture_output=True).returncode == 0
+    return (
+        configured
+        or subprocess.run(["squeue", "--noheader", "--me"], capture_output=True).returncode == 0
+    )
 
 
 def cancel_jobs(folder: Path) -> None:
@@ -129,7 +158,11 @@ def cancel_jobs(folder: Path) -> None:
         return
     jobs = left_behind(folder)
     if jobs:
-        print(f"cancelling {len(jobs)} jobs of {folder}: {' '.join(jobs)}", file=sys.stderr, flush=True)
+        print(
+            f"cancelling {len(jobs)} jobs of {folder}: {' '.join(jobs)}",
+            file=sys.stderr,
+            flush=True,
+        )
         subprocess.run(["scancel", *jobs])  # one may have ended meanwhile; the queue is what counts
     while left := left_behind(folder):
         print(f"waiting for the end of {' '.join(left)}", file=sys.stderr, flush=True)

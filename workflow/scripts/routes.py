@@ -13,7 +13,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--blocks", type=Path, required=True, help="blocks.csv")
     parser.add_argument("--splits", type=Path, required=True, help="splits.csv")
-    parser.add_argument("--routes", type=Path, required=True, help="routes.json: method to its against and route")
+    parser.add_argument(
+        "--routes", type=Path, required=True, help="routes.json: method to its against and route"
+    )
     parser.add_argument("--output", type=Path, required=True, help="folder for the tables")
     args = parser.parse_args()
     routes = read_json(args.routes)

@@ -9,7 +9,9 @@ from equitraj.base.files import read_json, write_json
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--settings", type=Path, required=True, help="all parts, as the workflow wrote them")
+    parser.add_argument(
+        "--settings", type=Path, required=True, help="all parts, as the workflow wrote them"
+    )
     parser.add_argument("--part", required=True, help="the name of the part")
     parser.add_argument("--output", type=Path, required=True)
     args = parser.parse_args()

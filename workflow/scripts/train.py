@@ -17,17 +17,39 @@ from equitraj.training.run import Training
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--task", type=json.loads, required=True, help="the task as JSON, with its name")
-    parser.add_argument("--method", type=json.loads, required=True, help="the method as JSON, with its name")
-    parser.add_argument("--sizes", nargs="+", default=["all"], help="numbers of training samples, or all")
+    parser.add_argument(
+        "--task", type=json.loads, required=True, help="the task as JSON, with its name"
+    )
+    parser.add_argument(
+        "--method", type=json.loads, required=True, help="the method as JSON, with its name"
+    )
+    parser.add_argument(
+        "--sizes", nargs="+", default=["all"], help="numbers of training samples, or all"
+    )
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
     parser.add_argument("--trajectory", type=Path, required=True, help="lifted trajectory")
-    parser.add_argument("--aligned", type=Path, required=True, help="aligned trajectory: frames of each frame")
-    parser.add_argument("--device", choices=devices.CHOICES, default="auto", help="for models that profit from a GPU")
-    parser.add_argument("--folder", type=Path, required=True, help="where nSIZE/seed0/, nSIZE/seed1/ ... go")
+    parser.add_argument(
+        "--aligned", type=Path, required=True, help="aligned trajectory: frames of each frame"
+    )
+    parser.add_argument(
+        "--device",
+        choices=devices.CHOICES,
+        default="auto",
+        help="for models that profit from a GPU",
+    )
+    parser.add_argument(
+        "--folder", type=Path, required=True, help="where nSIZE/seed0/, nSIZE/seed1/ ... go"
+    )
     parser.add_argument("--code", default="", help="digest of the code that trains")
-    parser.add_argument("--forced", nargs="*", default=[], help="runs that are trained all the same: by rule or file")
-    parser.add_argument("--record", type=Path, help="trained.sha256, the digests of what was written")
+    parser.add_argument(
+        "--forced",
+        nargs="*",
+        default=[],
+        help="runs that are trained all the same: by rule or file",
+    )
+    parser.add_argument(
+        "--record", type=Path, help="trained.sha256, the digests of what was written"
+    )
     args = parser.parse_args()
     method = Method(**args.method)
     made_from = {folder: mark_of(args, size) for size, folder in folders(args)}
@@ -40,7 +62,11 @@ def main() -> None:
 
 def folders(args: argparse.Namespace) -> list[tuple[str, Path]]:
     """The training size and the folder of each run."""
-    return [(size, args.folder / f"n{size}" / f"seed{seed}") for size in args.sizes for seed in args.seeds]
+    return [
+        (size, args.folder / f"n{size}" / f"seed{seed}")
+        for size in args.sizes
+        for seed in args.seeds
+    ]
 
 
 def mark_of(args: argparse.Namespace, size: str) -> str:
@@ -49,7 +75,9 @@ def mark_of(args: argparse.Namespace, size: str) -> str:
     return marks.mark_of(args.code, args.task, args.method, size, *data)
 
 
-def train(args: argparse.Namespace, method: Method, made_from: dict[Path, str], wanted: list[Path]) -> None:
+def train(
+    args: argparse.Namespace, method: Method, made_from: dict[Path, str], wanted: list[Path]
+) -> None:
     """Train the wanted runs, one training size after another."""
     device = args.device if model_spec(method.model).gpu else "cpu"
     with (
@@ -62,7 +90,9 @@ def train(args: argparse.Namespace, method: Method, made_from: dict[Path, str], 
             here = [folder for folder in wanted if folder.parent.name == f"n{size}"]
             if here:
                 steps.begin("trained", here)
-                training.train(size, [int(folder.name.removeprefix("seed")) for folder in here], here[0].parent)
+                training.train(
+                    size, [int(folder.name.removeprefix("seed")) for folder in here], here[0].parent
+                )
                 steps.finish("trained", made_from, here)
         training.forget()
 

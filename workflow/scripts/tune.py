@@ -1,4 +1,5 @@
-"""Search hyperparameters of a method: a table of all trials, and the best of them as a method that a study can use."""
+"""Search hyperparameters of a method: a table of all trials, and the best of them as a method that
+a study can use."""
 
 import argparse
 import hashlib
@@ -23,25 +24,45 @@ RESOLVED = ("name", "frames", "frame_options")  # of a method, which a configura
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--name", required=True, help="of the search")
-    parser.add_argument("--search", type=json.loads, required=True, help="trials, seed, train_size and space as JSON")
-    parser.add_argument("--task", type=json.loads, required=True, help="the task as JSON, with its name")
-    parser.add_argument("--method", type=json.loads, required=True, help="the method as JSON, with its name")
+    parser.add_argument(
+        "--search",
+        type=json.loads,
+        required=True,
+        help="trials, seed, train_size and space as JSON",
+    )
+    parser.add_argument(
+        "--task", type=json.loads, required=True, help="the task as JSON, with its name"
+    )
+    parser.add_argument(
+        "--method", type=json.loads, required=True, help="the method as JSON, with its name"
+    )
     parser.add_argument("--trajectory", type=Path, required=True, help="lifted trajectory")
     parser.add_argument("--aligned", type=Path, required=True, help="aligned trajectory")
-    parser.add_argument("--device", choices=devices.CHOICES, default="auto", help="for models that profit from a GPU")
-    parser.add_argument("--journal", type=Path, required=True, help="where trials are kept while the search goes on")
+    parser.add_argument(
+        "--device",
+        choices=devices.CHOICES,
+        default="auto",
+        help="for models that profit from a GPU",
+    )
+    parser.add_argument(
+        "--journal", type=Path, required=True, help="where trials are kept while the search goes on"
+    )
     parser.add_argument("--trials", type=Path, required=True, help="the table to write")
     parser.add_argument("--best", type=Path, required=True, help="the configuration to write")
     args = parser.parse_args()
     given = args.search
-    definition = {"task": args.task, "method": args.method} | {k: v for k, v in given.items() if k != "trials"}
+    definition = {"task": args.task, "method": args.method} | {
+        k: v for k, v in given.items() if k != "trials"
+    }
     # trials on other data, or by other code, are those of another search
     definition["code"] = command_digest("tune.py", args.method["model"], args.method["frames"])
     definition["data"] = [digest(path) for path in (args.trajectory, args.aligned)]
     study = searches.opened(args.journal, definition)
     with devices.borrowed(args.device if model_spec(args.method["model"]).gpu else "cpu") as place:
         size, seed = str(given["train_size"]), given["seed"]
-        train = searches.trainer(args.task, args.method, size, seed, args.trajectory, args.aligned, place)
+        train = searches.trainer(
+            args.task, args.method, size, seed, args.trajectory, args.aligned, place
+        )
         found = searches.search(study, given["trials"], seed, given["space"], train)
     rows = [row_of(args.name, number, trial) for number, trial in enumerate(found)]
     write_table(args.trials, [*COLUMNS, *sorted(given["space"])], rows)
@@ -68,7 +89,9 @@ def write_best(path: Path, args: argparse.Namespace, found: list) -> None:
     """
     good = [trial for trial in found if trial.value is not None]
     if not good:
-        raise ValueError(f"tune.{args.name}: none of {len(found)} trials ended well; see {args.trials} for the reasons")
+        raise ValueError(
+            f"tune.{args.name}: none of {len(found)} trials ended well; see {args.trials} for the reasons"
+        )
     best = min(good, key=lambda trial: trial.value)
     chosen = with_values(args.method, best.params)
     method = {key: value for key, value in chosen.items() if key not in RESOLVED and value}

@@ -1,4 +1,5 @@
-"""Equivariance in models that predict trajectories: read, align, load a trained method, audit any function.
+"""Equivariance in models that predict trajectories: read, align, load a trained method, audit any
+function.
 
 Nothing is imported before it is asked for: `import equitraj` costs no framework.
 """
@@ -16,7 +17,9 @@ def __getattr__(name: str) -> object:
         from importlib.metadata import version
 
         return version("equitraj")
-    raise AttributeError(f"module 'equitraj' has no attribute {name!r}; it has {', '.join(__all__)}")
+    raise AttributeError(
+        f"module 'equitraj' has no attribute {name!r}; it has {', '.join(__all__)}"
+    )
 
 
 def __dir__() -> list[str]:

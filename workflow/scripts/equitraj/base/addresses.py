@@ -1,7 +1,8 @@
-"""Addresses whose passwords only their server sees: whatever is written or shown has `***` in their place.
+"""Addresses whose passwords only their server sees: whatever is written or shown has `***` in their
+place.
 
-The workflow calls `keep` once. Its configuration goes on without secrets, into parameters, commands and files; a
-download asks `whole` for the address behind the one that it was given.
+The workflow calls `keep` once. Its configuration goes on without secrets, into parameters, commands
+and files; a download asks `whole` for the address behind the one that it was given.
 """
 
 import hashlib
@@ -12,7 +13,9 @@ from collections.abc import Callable
 HIDDEN = "***"
 PREFIX = "EQUITRAJ_ADDRESS_"  # begins the names of the variables that hold whole addresses
 ADDRESS = re.compile(r"[\w+.-]+://")
-REST = re.compile(r"(?<=://).+")  # behind the scheme of an address, in which a password may have any sign
+REST = re.compile(
+    r"(?<=://).+"
+)  # behind the scheme of an address, in which a password may have any sign
 REST_IN_TEXT = re.compile(r"(?<=://)[^\s\"<>{}`]+")  # where an address ends in a text
 SECRET = "token|secret|passw|pwd|signature|credential|auth(?!or)|session|access[_-]?key|key$|^sig$|^pass$"
 PARAMETER = re.compile(r"(?<=[?&;#])([^=&;#?/\s]+)=(?!\*\*\*)([^&;#\s]+)")
@@ -20,7 +23,8 @@ PARAMETER_IN_TEXT = re.compile(r"(?<=[?&;#])([^=&;#?/\s]+)=(?!\*\*\*)([^&;#\s\"'
 
 
 def without_secrets(text: str) -> str:
-    """A text whose addresses have `***` for user and password, and for values of parameters that look secret."""
+    """A text whose addresses have `***` for user and password, and for values of parameters that
+    look secret."""
     if ADDRESS.match(text):
         text = PARAMETER.sub(_without_value, REST.sub(_without_user, text))
     return PARAMETER_IN_TEXT.sub(_without_value, REST_IN_TEXT.sub(_without_user, text))
@@ -46,7 +50,8 @@ def hidden(value: object) -> object:
 
 
 def keep(config: dict) -> dict:
-    """The configuration without secrets; the environment keeps the addresses that had some, for `whole`.
+    """The configuration without secrets; the environment keeps the addresses that had some, for
+    `whole`.
 
     Of addresses that differ in their secrets only, the second has `***2`, the third `***3`.
     """
@@ -73,10 +78,13 @@ def _variable(shown: str) -> str:
     return PREFIX + hashlib.sha256(shown.encode()).hexdigest()[:32]
 
 
-def _mapped(value: object, function: Callable[[str], str], done: dict[int, object] | None = None) -> object:
+def _mapped(
+    value: object, function: Callable[[str], str], done: dict[int, object] | None = None
+) -> object:
     """A value whose texts with an address in them are replaced by what `function` makes of them.
 
-    `done` has what was made of parts, by their ids: an anchor of YAML may stand in many places, or in itself.
+    `done` has what was made of parts, by their ids: an anchor of YAML may stand in many places, or
+    in itself.
     """
     done = {} if done is None else done
     if isinstance(value, str):

@@ -1,10 +1,12 @@
-"""What a value may be: the constraint that stands beside an option's default, and the sentence that names it.
+"""What a value may be: the constraint that stands beside an option's default, and the sentence that
+names it.
 
     width: Annotated[int, Range(1, 4096)] = 128
     schedule: Literal["cosine", "constant"] = "cosine"
 
-The workflow reads it from the text (`registry.dataclass_fields`) and refuses a wrong value before anything runs; a
-class derived from `Checked` refuses it when it is built in Python; docs/configuration.md prints it.
+The workflow reads it from the text (`registry.dataclass_fields`) and refuses a wrong value before
+anything runs; a class derived from `Checked` refuses it when it is built in Python;
+docs/configuration.md prints it.
 """
 
 import dataclasses
@@ -26,7 +28,8 @@ def nearest(word: str, allowed: list[str]) -> str:
 
 @dataclass(frozen=True)
 class Range:
-    """Numbers from `least` to `most`; `above` and `below` are bounds that are not allowed themselves."""
+    """Numbers from `least` to `most`; `above` and `below` are bounds that are not allowed
+    themselves."""
 
     least: float | None = None
     most: float | None = None
@@ -35,13 +38,24 @@ class Range:
 
     def allows(self, value: float) -> bool:
         """Whether a number lies in the range."""
-        low = (self.least is None or value >= self.least) and (self.above is None or value > self.above)
-        return low and (self.most is None or value <= self.most) and (self.below is None or value < self.below)
+        low = (self.least is None or value >= self.least) and (
+            self.above is None or value > self.above
+        )
+        return (
+            low
+            and (self.most is None or value <= self.most)
+            and (self.below is None or value < self.below)
+        )
 
     def __str__(self) -> str:
         if self.least is not None and self.most is not None:
             return f"{self.least} to {self.most}"
-        words = {"at least": self.least, "at most": self.most, "above": self.above, "below": self.below}
+        words = {
+            "at least": self.least,
+            "at most": self.most,
+            "above": self.above,
+            "below": self.below,
+        }
         return " and ".join(f"{word} {bound}" for word, bound in words.items() if bound is not None)
 
 
@@ -69,7 +83,10 @@ class Indices:
 
     def allows(self, value: list | tuple) -> bool:
         """Whether these are so many different indices."""
-        whole = all(isinstance(index, Integral) and not isinstance(index, bool) and index >= 0 for index in value)
+        whole = all(
+            isinstance(index, Integral) and not isinstance(index, bool) and index >= 0
+            for index in value
+        )
         return whole and self.least <= len(value) <= self.most and len(set(value)) == len(value)
 
     def __str__(self) -> str:
@@ -88,12 +105,21 @@ class Choice:
 
 Constraint = Range | Pattern | Indices | Choice
 CONSTRAINTS = {constraint.__name__: constraint for constraint in (Range, Pattern, Indices)}
-KINDS = {bool: bool, int: Integral, float: Real, str: str, tuple: (list, tuple), list: (list, tuple), dict: dict}
+KINDS = {
+    bool: bool,
+    int: Integral,
+    float: Real,
+    str: str,
+    tuple: (list, tuple),
+    list: (list, tuple),
+    dict: dict,
+}
 
 
 @dataclass(frozen=True)
 class Option:
-    """Attributes: default, whose type is that of every value; allowed, what else a value must be, or None."""
+    """Attributes: default, whose type is that of every value; allowed, what else a value must be,
+    or None."""
 
     default: object
     allowed: Constraint | None = None
@@ -102,11 +128,15 @@ class Option:
         """Raise ValueError that names key, value and what is expected unless the value is allowed."""
         if isinstance(self.allowed, Choice):
             if value not in self.allowed.values or type(value) is not type(self.default):
-                raise ValueError(f"{key}: unknown value {value!r}; {nearest(value, list(self.allowed.values))}")
+                raise ValueError(
+                    f"{key}: unknown value {value!r}; {nearest(value, list(self.allowed.values))}"
+                )
             return
         kind = type(self.default)
         expected = f"expected {'list' if kind is tuple else kind.__name__}"
-        if not isinstance(value, KINDS.get(kind, object)) or (isinstance(value, bool) and kind is not bool):
+        if not isinstance(value, KINDS.get(kind, object)) or (
+            isinstance(value, bool) and kind is not bool
+        ):
             hint = "; write 1.0e-3 for 1e-3, which YAML reads as text" if kind is float else ""
             raise ValueError(f"{key}: {value!r}; {expected}, as in {self.default!r}{hint}")
         if kind is float and not abs(value) <= sys.float_info.max:
@@ -120,7 +150,10 @@ class Option:
 def options(cls: type) -> dict[str, Option]:
     """The options of a dataclass: its fields with their defaults and constraints."""
     hints = get_type_hints(cls, include_extras=True)
-    return {field.name: Option(field.default, _constraint(hints[field.name])) for field in dataclasses.fields(cls)}
+    return {
+        field.name: Option(field.default, _constraint(hints[field.name]))
+        for field in dataclasses.fields(cls)
+    }
 
 
 def _constraint(hint: object) -> Constraint | None:
@@ -135,7 +168,8 @@ class Checked:
     """A dataclass whose values are checked when it is built.
 
     Raises:
-        ValueError: a value that is not allowed; the message begins with the module's name and the option's.
+        ValueError: a value that is not allowed; the message begins with the module's name and the
+        option's.
     """
 
     def __post_init__(self) -> None:

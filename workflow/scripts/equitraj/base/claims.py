@@ -1,10 +1,11 @@
-"""The words of the audit: what a method can claim, how strongly, and when a measurement bears a claim out."""
+"""The words of the audit: what a method can claim, how strongly, and when a measurement bears a
+claim out."""
 
 GENERATORS = ("rotation", "reflection", "translation", "permutation")
 # What follows from one of these, and may be claimed without it: rotations about the third axis.
 IMPLIED_BY = {"rotation_z": "rotation"}
-# How a method comes by a symmetry, the weakest first: not at all; taught by rotated copies or by a penalty in the loss;
-# exact for the mean over its own random draws; exact.
+# How a method comes by a symmetry, the weakest first: not at all; taught by rotated copies or by a
+# penalty in the loss; exact for the mean over its own random draws; exact.
 LEVELS = ("no", "learned", "in expectation", "exact")
 CLAIMED = ("exact", "in expectation")  # the levels of a claim that an audit can refute
 EXACT_FACTOR = 10.0  # an error within this many noise floors is rounding

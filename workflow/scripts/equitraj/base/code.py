@@ -1,6 +1,8 @@
-"""The code behind a result: the files of the library that a command runs, and the digest of what they do.
+"""The code behind a result: the files of the library that a command runs, and the digest of what
+they do.
 
-A change of the digest makes results again. Comments, docstrings and the layout of a text do nothing, and are left out.
+A change of the digest makes results again. Comments, docstrings and the layout of a text do
+nothing, and are left out.
 """
 
 import ast
@@ -20,7 +22,8 @@ from equitraj.base.registry import ALIGNMENTS, is_learned, model_spec
 
 @cache
 def imported_files(path: Path) -> frozenset[Path]:
-    """The files of the library that a Python file imports, directly or through others; itself not among them."""
+    """The files of the library that a Python file imports, directly or through others; itself not
+    among them."""
     found: set[Path] = set()
     waiting = [path]
     while waiting:
@@ -40,8 +43,8 @@ def direct_imports(path: Path) -> frozenset[Path]:
 def method_files(model: str, frames: str) -> list[Path]:
     """The files that decide what a method is, and that no other file imports by name.
 
-    They are those of its model and alignment, of the training loop of its framework, and of what is put around its
-    network: the unit of its output, and the frame that it learns.
+    They are those of its model and alignment, of the training loop of its framework, and of what is
+    put around its network: the unit of its output, and the frame that it learns.
     """
     spec = model_spec(model)
     names = [f"models/{model}.py", f"{ALIGNMENTS}/{frames}.py"]
@@ -55,8 +58,12 @@ def method_files(model: str, frames: str) -> list[Path]:
 
 
 def command_files(command: str, model: str, frames: str) -> list[Path]:
-    """A command, such as `train.py`, and the files that it runs for a method and does not import by name."""
-    files, spec = [registry.LIBRARY.parent / command, *method_files(model, frames)], model_spec(model)
+    """A command, such as `train.py`, and the files that it runs for a method and does not import by
+    name."""
+    files, spec = (
+        [registry.LIBRARY.parent / command, *method_files(model, frames)],
+        model_spec(model),
+    )
     if command == "audit.py" and not spec.closed_form:
         files.append(registry.LIBRARY / f"symmetry/lie/{spec.framework}.py")
     return files
@@ -102,9 +109,11 @@ _kept: dict[str, dict] = {}  # what is known of files, by path
 
 
 def keep(place: Path) -> None:
-    """Read from a file what an earlier process found out of the library, and write there what this one does.
+    """Read from a file what an earlier process found out of the library, and write there what this
+    one does.
 
-    To parse all files of the library takes longer than all else before a workflow that has nothing to do.
+    To parse all files of the library takes longer than all else before a workflow that has nothing
+    to do.
     """
     try:
         _kept.update(json.loads(place.read_text(encoding="utf-8")))
@@ -113,7 +122,10 @@ def keep(place: Path) -> None:
     before = len(_kept), [known["state"] for known in _kept.values()]
 
     def write() -> None:
-        if (len(_kept), [known["state"] for known in _kept.values()]) != before and place.parent.is_dir():
+        if (
+            len(_kept),
+            [known["state"] for known in _kept.values()],
+        ) != before and place.parent.is_dir():
             write_json(place, _kept)
 
     atexit.register(write)
@@ -121,7 +133,8 @@ def keep(place: Path) -> None:
 
 @cache
 def facts(path: Path) -> dict:
-    """What a Python file imports of the library, its docstring and constants, and the digest of what it does.
+    """What a Python file imports of the library, its docstring and constants, and the digest of
+    what it does.
 
     A file of the same size and time of change is not parsed again.
     """
@@ -129,21 +142,30 @@ def facts(path: Path) -> dict:
     state = [found.st_size, found.st_mtime_ns, sys.version, KIND]
     known = _kept.get(str(path))
     if known is None or known["state"] != state:
-        tree = ast.parse(path.read_text(encoding="utf-8"))  # not kept: those of all files take much memory
-        known = {"state": state, "imports": sorted(_imports(tree)), "docstring": ast.get_docstring(tree) or ""}
+        tree = ast.parse(
+            path.read_text(encoding="utf-8")
+        )  # not kept: those of all files take much memory
+        known = {
+            "state": state,
+            "imports": sorted(_imports(tree)),
+            "docstring": ast.get_docstring(tree) or "",
+        }
         known |= {"constants": _constants(tree), "digest": _digest(tree)}
         _kept[str(path)] = known
     return known
 
 
 def _imports(tree: ast.Module) -> set[str]:
-    """The modules of the library that a file imports, and what it takes from them, which may be modules."""
+    """The modules of the library that a file imports, and what it takes from them, which may be
+    modules."""
     modules = set()
     for node in _statements(tree):
         if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "equitraj":
             modules |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
         elif isinstance(node, ast.Import):
-            modules |= {alias.name for alias in node.names if alias.name.split(".")[0] == "equitraj"}
+            modules |= {
+                alias.name for alias in node.names if alias.name.split(".")[0] == "equitraj"
+            }
     return modules
 
 
@@ -154,7 +176,11 @@ def _constants(tree: ast.Module) -> dict[str, list]:
         match node:
             case ast.Assign([ast.Name(name)], ast.Tuple(items) | ast.List(items)):
                 texts = [item.value for item in items if isinstance(item, ast.Constant)]
-                found |= {name: texts} if len(texts) == len(items) and all(isinstance(t, str) for t in texts) else {}
+                found |= (
+                    {name: texts}
+                    if len(texts) == len(items) and all(isinstance(t, str) for t in texts)
+                    else {}
+                )
     return found
 
 
@@ -167,13 +193,16 @@ def _digest(tree: ast.Module) -> str:
 
 
 def _has_docstring(node: ast.AST) -> bool:
-    can_have_one = isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)
+    can_have_one = isinstance(
+        node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
+    )
     return can_have_one and ast.get_docstring(node, clean=False) is not None
 
 
 @cache
 def files_of_module(module: str) -> frozenset[Path]:
-    """The file of a module of the library, if it is one, and what is run before it: `__init__.py` of its packages."""
+    """The file of a module of the library, if it is one, and what is run before it: `__init__.py`
+    of its packages."""
     path = registry.LIBRARY.joinpath(*module.split(".")[1:])
     packages = [path, *path.parents]
     above = packages[: packages.index(registry.LIBRARY) + 1]
@@ -182,7 +211,8 @@ def files_of_module(module: str) -> frozenset[Path]:
 
 
 def _statements(node: ast.AST) -> Iterator[ast.AST]:
-    """The statements in a block and in the blocks within: `ast.walk` without the expressions, three times as fast."""
+    """The statements in a block and in the blocks within: `ast.walk` without the expressions, three
+    times as fast."""
     for name in ("body", "orelse", "finalbody", "handlers", "cases"):
         for child in getattr(node, name, None) or []:
             yield child

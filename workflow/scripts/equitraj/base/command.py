@@ -1,4 +1,5 @@
-"""What surrounds every command: which Python runs it, how it ended, and one line for a user's mistake."""
+"""What surrounds every command: which Python runs it, how it ended, and one line for a user's
+mistake."""
 
 import os
 import signal
@@ -17,10 +18,11 @@ MEMORY = "out of memory"
 
 
 def run(main: Callable[[], None]) -> None:
-    """Call `main` after a first line for the log, the Python that runs; in a workflow, a last line says how it ended.
+    """Call `main` after a first line for the log, the Python that runs; in a workflow, a last line
+    says how it ended.
 
-    A file that cannot be used and a ValueError of this project's own end the command with one line. A ValueError that
-    another library raises is a defect, and keeps its traceback.
+    A file that cannot be used and a ValueError of this project's own end the command with one line.
+    A ValueError that another library raises is a defect, and keeps its traceback.
     """
     say(f"# {sys.prefix} python {sys.version.split()[0]}")
     signal.signal(signal.SIGTERM, _terminated)
@@ -52,7 +54,8 @@ def _terminated(number: int, frame: FrameType | None) -> None:
 
 
 def was_killed(log: Path) -> bool:
-    """Whether the command that wrote a log was killed without a word, as for want of memory, or says that it lacked it.
+    """Whether the command that wrote a log was killed without a word, as for want of memory, or
+    says that it lacked it.
 
     True where there is no log: what should have started the command was killed before.
     """

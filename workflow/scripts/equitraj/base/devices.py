@@ -1,9 +1,10 @@
 """CUDA devices: which there are, and one of them for one job.
 
-A job that trains a model which profits from a GPU borrows a device for itself alone: it locks a file named after the
-device, and the kernel drops the lock when the job ends, however it ends. The locks live in the machine's temporary
-folder, so that two studies of one user share the devices of a machine as well. Under Slurm the scheduler has chosen
-the devices, and the lock keeps apart the jobs of one allocation only.
+A job that trains a model which profits from a GPU borrows a device for itself alone: it locks a
+file named after the device, and the kernel drops the lock when the job ends, however it ends. The
+locks live in the machine's temporary folder, so that two studies of one user share the devices of a
+machine as well. Under Slurm the scheduler has chosen the devices, and the lock keeps apart the jobs
+of one allocation only.
 """
 
 import fcntl
@@ -21,12 +22,16 @@ from urllib.parse import quote
 
 CHOICES = ("auto", "cpu", "cuda")
 QUERY = ("nvidia-smi", "--query-gpu=index,name", "--format=csv,noheader")
-NONE = ("-1", "NoDevFiles")  # what CUDA_VISIBLE_DEVICES holds, if anything, where no device is to be used
+NONE = (
+    "-1",
+    "NoDevFiles",
+)  # what CUDA_VISIBLE_DEVICES holds, if anything, where no device is to be used
 
 
 @dataclass(frozen=True)
 class Place:
-    """Where a job computes. Attributes: wanted, "auto", "cpu" or "cuda"; visible, the one device it sees, if any."""
+    """Where a job computes. Attributes: wanted, "auto", "cpu" or "cuda"; visible, the one device it
+    sees, if any."""
 
     wanted: str = "cpu"
     visible: str | None = None
@@ -45,15 +50,21 @@ def _nvidia_smi() -> tuple[dict[str, str], str]:
     if done.returncode:
         return {}, f"nvidia-smi: {' '.join((done.stdout + done.stderr).split())[:200]}"
     listed = dict(re.findall(r"^(\d+), (.+)$", done.stdout, re.MULTILINE))
-    return listed, f"nvidia-smi says {' / '.join(done.stdout.split(chr(10))).strip(' /')[:200] or 'nothing'}"
+    return (
+        listed,
+        f"nvidia-smi says {' / '.join(done.stdout.split(chr(10))).strip(' /')[:200] or 'nothing'}",
+    )
 
 
 def found() -> list[str]:
-    """The devices that this process may use: those of CUDA_VISIBLE_DEVICES where it is set, else the driver's."""
+    """The devices that this process may use: those of CUDA_VISIBLE_DEVICES where it is set, else
+    the driver's."""
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
     if visible is None:
         return list(_nvidia_smi()[0])
-    return [name.strip() for name in visible.split(",") if name.strip() and name.strip() not in NONE]
+    return [
+        name.strip() for name in visible.split(",") if name.strip() and name.strip() not in NONE
+    ]
 
 
 def described() -> str:
@@ -69,7 +80,9 @@ def check(wanted: str) -> None:
         ValueError: "cuda" is wanted and there is none; the message says what was found.
     """
     if wanted == "cuda" and not found():
-        raise ValueError(f"device: cuda is asked for, but there is none ({described()}); use device: auto or cpu")
+        raise ValueError(
+            f"device: cuda is asked for, but there is none ({described()}); use device: auto or cpu"
+        )
 
 
 def hide() -> None:
@@ -81,8 +94,8 @@ def hide() -> None:
 def borrowed(wanted: str) -> Iterator[Place]:
     """One device for this process alone, made the only one that it sees, or the CPU.
 
-    `wanted` is "auto" (a device where there is one), "cpu" or "cuda". Waits while all devices are taken. Must come
-    before a framework is imported, because frameworks read their environment then.
+    `wanted` is "auto" (a device where there is one), "cpu" or "cuda". Waits while all devices are
+    taken. Must come before a framework is imported, because frameworks read their environment then.
 
     Raises:
         ValueError: "cuda" is wanted and there is none.
@@ -93,7 +106,10 @@ def borrowed(wanted: str) -> Iterator[Place]:
         yield Place(wanted)
         return
     device, lock = _lock_one(found())
-    os.environ |= {"CUDA_VISIBLE_DEVICES": device, "CUDA_DEVICE_ORDER": "PCI_BUS_ID"}  # numbered as nvidia-smi does
+    os.environ |= {
+        "CUDA_VISIBLE_DEVICES": device,
+        "CUDA_DEVICE_ORDER": "PCI_BUS_ID",
+    }  # numbered as nvidia-smi does
     try:
         yield Place(wanted, device)
     finally:
@@ -107,7 +123,9 @@ def _lock_one(devices: list[str]) -> tuple[str, int]:
     allocation = os.environ.get("SLURM_JOB_ID", "machine")
     while True:
         for device in devices:
-            lock = os.open(folder / quote(f"{allocation}-{device}", safe=""), os.O_CREAT | os.O_RDWR, 0o600)
+            lock = os.open(
+                folder / quote(f"{allocation}-{device}", safe=""), os.O_CREAT | os.O_RDWR, 0o600
+            )
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 return device, lock

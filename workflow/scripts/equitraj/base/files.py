@@ -1,8 +1,8 @@
 """Files that are written in one step, and known again when they are read.
 
-Beside each file NAME stands its record `.NAME.sha256`, which `sha256sum --check` reads too: digest, size, and the
-command that makes the file again. A file without a record (one of another's making, or one that came back from a remote
-storage, where only outputs travel) is read as it is.
+Beside each file NAME stands its record `.NAME.sha256`, which `sha256sum --check` reads too: digest,
+size, and the command that makes the file again. A file without a record (one of another's making,
+or one that came back from a remote storage, where only outputs travel) is read as it is.
 """
 
 import csv
@@ -26,9 +26,10 @@ from equitraj.base.addresses import without_secrets
 
 AGAIN = "EQUITRAJ_AGAIN"  # the workflow puts here how it was called, for the records of what its jobs write
 FORCE = " --force "  # Snakemake's option to make a file that exists
-MENDS = {errno.EROFS: "make its folder writable", errno.EACCES: "make its folder writable"} | dict.fromkeys(
-    (errno.ENOSPC, errno.EDQUOT, errno.EFBIG), "make room"
-)
+MENDS = {
+    errno.EROFS: "make its folder writable",
+    errno.EACCES: "make its folder writable",
+} | dict.fromkeys((errno.ENOSPC, errno.EDQUOT, errno.EFBIG), "make room")
 
 
 class DamagedFile(OSError):
@@ -41,7 +42,8 @@ class NotWritten(OSError):
 
 @dataclass(frozen=True)
 class Record:
-    """What is known of a file since it was written. Attributes: sha256, bytes, and a command ("" for unknown)."""
+    """What is known of a file since it was written. Attributes: sha256, bytes, and a command (""
+    for unknown)."""
 
     sha256: str
     size: int
@@ -51,7 +53,11 @@ class Record:
         """What of `path` is not as recorded, "" where nothing is."""
         found = path.stat()
         if found.st_size != self.size:
-            return f"{found.st_size} bytes, {self.size} when it was written" if found.st_size else "empty"
+            return (
+                f"{found.st_size} bytes, {self.size} when it was written"
+                if found.st_size
+                else "empty"
+            )
         same = _sha256_once(path, found.st_size, found.st_ctime_ns, found.st_ino) == self.sha256
         return "" if same else "other content than was written"
 
@@ -64,7 +70,8 @@ def file_sha256(path: str | Path) -> str:
 
 @cache
 def _sha256_once(path: Path, *_: int) -> str:
-    """The digest of a file that is read again and again, as long as size, time of change and inode stay the same."""
+    """The digest of a file that is read again and again, as long as size, time of change and inode
+    stay the same."""
     return file_sha256(path)
 
 
@@ -98,18 +105,24 @@ def checked(path: str | Path) -> Path:
 def damaged(path: Path, what: str, record: Record | None = None) -> DamagedFile:
     """The error that says what is wrong with a file and how to make it again."""
     command = (record or read_record(path) or Record("", 0)).command
-    command = command or f"snakemake --cores all{FORCE}{shlex.quote(str(path))} (with the --configfile of its study)"
+    command = (
+        command
+        or f"snakemake --cores all{FORCE}{shlex.quote(str(path))} (with the --configfile of its study)"
+    )
     return DamagedFile(f"{path}: {what}. Make it again, then run the study again: {command}")
 
 
 @contextmanager
 def atomic(path: str | Path, recorded: bool = True) -> Iterator[Path]:
-    """Yield a temporary path in the same folder; rename it to `path` on success, remove it on any error.
+    """Yield a temporary path in the same folder; rename it to `path` on success, remove it on any
+    error.
 
-    Beside a `recorded` file its record is written. What killed writers of `path` left on this machine is removed.
+    Beside a `recorded` file its record is written. What killed writers of `path` left on this
+    machine is removed.
 
     Raises:
-        NotWritten: the disk is full, or the folder cannot be written to; `path` is as it was before.
+        NotWritten: the disk is full, or the folder cannot be written to; `path` is as it was
+        before.
     """
     path = Path(path)
     temporary = path.with_name(f".{path.name}.{socket.gethostname()}.{os.getpid()}.part")
@@ -119,8 +132,12 @@ def atomic(path: str | Path, recorded: bool = True) -> Iterator[Path]:
         path.parent.mkdir(parents=True, exist_ok=True)
         _remove_leftovers(path)
         yield temporary
-        record = _record_of(temporary, path) if recorded and ".snakemake" not in path.parts else None
-        record_path(path).unlink(missing_ok=True)  # a kill between here and the end leaves a file without a record
+        record = (
+            _record_of(temporary, path) if recorded and ".snakemake" not in path.parts else None
+        )
+        record_path(path).unlink(
+            missing_ok=True
+        )  # a kill between here and the end leaves a file without a record
         temporary.replace(path)
         if record:
             with atomic(record_path(path), recorded=False) as beside:
@@ -128,7 +145,9 @@ def atomic(path: str | Path, recorded: bool = True) -> Iterator[Path]:
     except Exception as error:
         if isinstance(error, NotWritten) or not (number := _reason(error, path)):
             raise
-        message = f"{path}: not written, {os.strerror(number)}; {MENDS[number]}, then run the study again"
+        message = (
+            f"{path}: not written, {os.strerror(number)}; {MENDS[number]}, then run the study again"
+        )
         traceback.clear_frames(error.__traceback__)  # HDF5's objects go while nobody listens
         raise NotWritten(message) from None
     finally:
@@ -143,7 +162,8 @@ def _record_of(temporary: Path, path: Path) -> str:
 
 
 def _unraisablehook(arguments: "sys.UnraisableHookArgs") -> None:
-    """Print what could not be raised, unless it is the full disk, of which HDF5 tells once for each of its objects."""
+    """Print what could not be raised, unless it is the full disk, of which HDF5 tells once for each
+    of its objects."""
     if not _reason(arguments.exc_value):
         sys.__unraisablehook__(arguments)
 
@@ -154,19 +174,26 @@ def _excepthook(kind: type, error: BaseException, trace: TracebackType | None) -
 
 
 def _reason(error: BaseException | None, path: Path | None = None) -> int | None:
-    """The number of a full disk or a read-only folder; libraries give it in words, whatever class their error has."""
+    """The number of a full disk or a read-only folder; libraries give it in words, whatever class
+    their error has."""
     named = getattr(error, "filename", None)
     if path and named and Path(named).parent != path.parent and Path(named) not in path.parents:
         return None  # of another file, one that was read
-    return next((n for n in MENDS if getattr(error, "errno", None) == n or os.strerror(n) in str(error)), None)
+    return next(
+        (n for n in MENDS if getattr(error, "errno", None) == n or os.strerror(n) in str(error)),
+        None,
+    )
 
 
 def check_writable(folders: Iterable[Path]) -> None:
-    """Raise NotWritten that names the first folder, or the nearest above it that exists, which cannot be written to."""
+    """Raise NotWritten that names the first folder, or the nearest above it that exists, which
+    cannot be written to."""
     for folder in folders:
         there = next(place for place in (folder, *folder.absolute().parents) if place.exists())
         if not os.access(there, os.W_OK):
-            raise NotWritten(f"{there}: cannot be written to; make it writable, or run the study in another folder")
+            raise NotWritten(
+                f"{there}: cannot be written to; make it writable, or run the study in another folder"
+            )
 
 
 def _discard(temporary: Path) -> None:
@@ -177,12 +204,16 @@ def _discard(temporary: Path) -> None:
 
 
 def leftovers(folder: Path, name: str = "*") -> list[Path]:
-    """What killed writers of files called `name` left in `folder`, those of other machines and living ones included."""
-    return [path for path in sorted(folder.glob(f".{name}.*.part")) if path.suffixes[-2][1:].isdigit()]
+    """What killed writers of files called `name` left in `folder`, those of other machines and
+    living ones included."""
+    return [
+        path for path in sorted(folder.glob(f".{name}.*.part")) if path.suffixes[-2][1:].isdigit()
+    ]
 
 
 def is_abandoned(temporary: Path) -> bool | None:
-    """Whether a temporary file was left by a process of this machine that has ended; None for another machine."""
+    """Whether a temporary file was left by a process of this machine that has ended; None for
+    another machine."""
     *rest, number, _ = temporary.name.split(".")
     if not ".".join(rest).endswith(f".{socket.gethostname()}"):
         return None
@@ -198,12 +229,15 @@ def is_abandoned(temporary: Path) -> bool | None:
 def _remove_leftovers(path: Path) -> None:
     name = f"{path.name}.{socket.gethostname()}"
     for left in path.parent.glob(f".{glob.escape(name)}.*.part"):
-        if left.name.removeprefix(f".{name}.").removesuffix(".part").isdigit() and is_abandoned(left):
+        if left.name.removeprefix(f".{name}.").removesuffix(".part").isdigit() and is_abandoned(
+            left
+        ):
             _discard(left)
 
 
 def write_digests(path: Path, files: Iterable[Path]) -> None:
-    """Write the digests of files below the folder of `path`, as `sha256sum --check` reads them there."""
+    """Write the digests of files below the folder of `path`, as `sha256sum --check` reads them
+    there."""
     lines = []
     for file in files:
         record = read_record(file)

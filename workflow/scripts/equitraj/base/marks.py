@@ -1,8 +1,9 @@
 """Marks, by which a command knows what it has made already, and what it made it from.
 
-A job of the workflow makes many things that take one start of a program: all runs of a method, all figures. Where one
-of them changes or is lost, the others are there. So each gets a mark, last of all: the fingerprint of all that it was
-made from. What has the right mark, and files that are as they were written, is not made again.
+A job of the workflow makes many things that take one start of a program: all runs of a method, all
+figures. Where one of them changes or is lost, the others are there. So each gets a mark, last of
+all: the fingerprint of all that it was made from. What has the right mark, and files that are as
+they were written, is not made again.
 """
 
 import hashlib
@@ -39,8 +40,10 @@ def is_made(path: Path, mark: str, files: Iterable[Path]) -> bool:
 
 
 def is_forced(forced: Iterable[str], rule: str, files: Iterable[Path]) -> bool:
-    """Whether `forced` (names of rules, files, `EVERYTHING`) has a rule, one of its variants, or one of the files."""
+    """Whether `forced` (names of rules, files, `EVERYTHING`) has a rule, one of its variants, or
+    one of the files."""
     paths = {path.absolute() for path in files}
     return any(
-        name in (EVERYTHING, rule) or name.startswith(f"{rule}_") or Path(name).absolute() in paths for name in forced
+        name in (EVERYTHING, rule) or name.startswith(f"{rule}_") or Path(name).absolute() in paths
+        for name in forced
     )

@@ -1,7 +1,8 @@
 """The memory that a network needs which compares all pairs of points, against that of the machine.
 
-A lower bound, told before anything runs: a batch of B samples of N points holds B N^2 pairs, each with as many numbers
-as the network is wide. What else a training keeps, such as every layer for the gradient, comes on top.
+A lower bound, told before anything runs: a batch of B samples of N points holds B N^2 pairs, each
+with as many numbers as the network is wide. What else a training keeps, such as every layer for the
+gradient, comes on top.
 """
 
 import os
@@ -18,7 +19,8 @@ def machine() -> float:
 
 
 def takes_all_pairs(spec: ModelSpec, options: dict) -> bool:
-    """Whether a model with these options compares all pairs: its `ALL_PAIRS` is True, or names an option that is 0."""
+    """Whether a model with these options compares all pairs: its `ALL_PAIRS` is True, or names an
+    option that is 0."""
     if isinstance(spec.all_pairs, bool):
         return spec.all_pairs
     return not options.get(spec.all_pairs, spec.hyperparameters[spec.all_pairs].default)
@@ -26,7 +28,9 @@ def takes_all_pairs(spec: ModelSpec, options: dict) -> bool:
 
 def batch_size(training: dict) -> int:
     """Samples of a batch under these options of a training loop."""
-    default = dataclass_fields(LIBRARY / "training/options.py", "TrainingOptions")["batch_size"].default
+    default = dataclass_fields(LIBRARY / "training/options.py", "TrainingOptions")[
+        "batch_size"
+    ].default
     return training.get("batch_size", default)
 
 
@@ -38,10 +42,13 @@ def needed(spec: ModelSpec, options: dict, training: dict, n_points: int) -> flo
     return float(batch_size(training)) * n_points**2 * numbers * size
 
 
-def check(name: str, model: str, spec: ModelSpec, method: dict, n_points: int, limit: float | None = None) -> None:
+def check(
+    name: str, model: str, spec: ModelSpec, method: dict, n_points: int, limit: float | None = None
+) -> None:
     """Check that a method which compares all pairs of its points has the memory for it.
 
-    `method` has the `options` and the `training` of the method `name`, `limit` are bytes, those of the machine without.
+    `method` has the `options` and the `training` of the method `name`, `limit` are bytes, those of
+    the machine without.
 
     Raises:
         ValueError: it needs more: the model, the number of points, the memory and what to do.

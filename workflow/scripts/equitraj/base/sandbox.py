@@ -1,8 +1,10 @@
-"""A child process that reads its standard input, writes its standard output, and can do nothing else.
+"""A child process that reads its standard input, writes its standard output, and can do nothing
+else.
 
-The kernel keeps it from the network (a namespace of its own, where users may make one) and limits its memory, time,
-files and processes; an audit hook of Python (PEP 578) refuses what the kernel does not: to open a file, to start a
-process, to load code. None of this is what makes data of strangers safe to read: it is for the mistake in what does.
+The kernel keeps it from the network (a namespace of its own, where users may make one) and limits
+its memory, time, files and processes; an audit hook of Python (PEP 578) refuses what the kernel
+does not: to open a file, to start a process, to load code. None of this is what makes data of
+strangers safe to read: it is for the mistake in what does.
 """
 
 import os
@@ -45,7 +47,9 @@ class Limits:
     seconds: int = 60
 
 
-def run(module: str, arguments: list[str], source: BinaryIO, output: BinaryIO, limits: Limits) -> None:
+def run(
+    module: str, arguments: list[str], source: BinaryIO, output: BinaryIO, limits: Limits
+) -> None:
     """Run a module of this package with `source` as its input and `output` as its output.
 
     It must call `close` with its limits, which come first of its arguments, before it reads.
@@ -56,7 +60,11 @@ def run(module: str, arguments: list[str], source: BinaryIO, output: BinaryIO, l
     given = [str(value) for value in asdict(limits).values()]
     command = [*_namespaces(), sys.executable, "-P", "-s", "-m", module, *given, *arguments]
     variables = {key: value for key, value in os.environ.items() if key in ALLOWED}
-    variables |= {"PYTHONPATH": str(SCRIPTS), "PYTHONDONTWRITEBYTECODE": "1", "OPENBLAS_NUM_THREADS": "1"}
+    variables |= {
+        "PYTHONPATH": str(SCRIPTS),
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "OPENBLAS_NUM_THREADS": "1",
+    }
     try:
         done = subprocess.run(
             command,
@@ -74,7 +82,8 @@ def run(module: str, arguments: list[str], source: BinaryIO, output: BinaryIO, l
 
 
 def close(limits: Limits) -> None:
-    """Set the limits of this process, and refuse for good all that is not reading its input and writing its output."""
+    """Set the limits of this process, and refuse for good all that is not reading its input and
+    writing its output."""
     for what, value in (
         (resource.RLIMIT_AS, limits.memory_mib * MIB),
         (resource.RLIMIT_FSIZE, limits.output_mib * MIB),
@@ -95,11 +104,18 @@ def _refuse(event: str, arguments: tuple) -> None:
 
 @cache
 def _namespaces() -> list[str]:
-    """The words before a command that give it namespaces of its own; none, with a line that says so, where none are."""
+    """The words before a command that give it namespaces of its own; none, with a line that says
+    so, where none are."""
     unshare = shutil.which("unshare")
-    if unshare and not subprocess.run([unshare, *NAMESPACES, "true"], capture_output=True).returncode:
+    if (
+        unshare
+        and not subprocess.run([unshare, *NAMESPACES, "true"], capture_output=True).returncode
+    ):
         return [unshare, *NAMESPACES, "--"]
-    print("no network namespace to be had here: the reader is kept from the network by Python alone", file=sys.stderr)
+    print(
+        "no network namespace to be had here: the reader is kept from the network by Python alone",
+        file=sys.stderr,
+    )
     return []
 
 

@@ -1,7 +1,8 @@
 """The input-data chapter's alignments of a planar chain, as printed, for all frames at once.
 
-Frames are rows of points, so a rotation acts from the right. Section 5.6 of the chapter; principal axes after Foote
-and Raman, PNAS 97, 978 (2000). The 3-D alignments that methods use are in `equitraj/alignments`.
+Frames are rows of points, so a rotation acts from the right. Section 5.6 of the chapter; principal
+axes after Foote and Raman, PNAS 97, 978 (2000). The 3-D alignments that methods use are in
+`equitraj/alignments`.
 """
 
 import numpy as np
@@ -28,16 +29,19 @@ def _turn_to_x(frames: np.ndarray, vector: np.ndarray) -> np.ndarray:
 
 
 def vector01(frames: np.ndarray) -> np.ndarray:
-    """Frames (T, N, 2) with point 0 at the origin and the vector from point 1 to point 0 along positive x."""
+    """Frames (T, N, 2) with point 0 at the origin and the vector from point 1 to point 0 along
+    positive x."""
     centred = point0(frames)
     return _turn_to_x(centred, centred[..., 0, :] - centred[..., 1, :])
 
 
 def principal_axis(centred: np.ndarray) -> np.ndarray:
-    """First principal axes (T, 2) of centred frames (T, N, 2), with the sign rule that the chapter prints.
+    """First principal axes (T, 2) of centred frames (T, N, 2), with the sign rule that the chapter
+    prints.
 
-    The chapter adds a half turn where the second eigenvector lies clockwise of the first. Eigenvectors have no sign of
-    their own, so the direction is whatever the solver returns and jumps between frames; `numpy.linalg.eig` as printed.
+    The chapter adds a half turn where the second eigenvector lies clockwise of the first.
+    Eigenvectors have no sign of their own, so the direction is whatever the solver returns and
+    jumps between frames; `numpy.linalg.eig` as printed.
     """
     values, vectors = np.linalg.eig(centred.swapaxes(-1, -2) @ centred)
     order = np.argsort(values, axis=-1)[..., ::-1]
@@ -61,9 +65,11 @@ ALIGNED = {
 
 
 def to_reference(frames: np.ndarray, reference: np.ndarray) -> np.ndarray:
-    """Frames (T, N, 2) moved onto `reference` (N, 2): their mean at the origin, turned for the least squared distance.
+    """Frames (T, N, 2) moved onto `reference` (N, 2): their mean at the origin, turned for the
+    least squared distance.
 
-    The planar form of Kabsch, Acta Cryst. A32, 922 (1976): the angle is the argument of the sum of products.
+    The planar form of Kabsch, Acta Cryst. A32, 922 (1976): the angle is the argument of the sum of
+    products.
     """
     centred, fixed = centre_of_mass(frames), centre_of_mass(reference)
     dot = np.sum(centred * fixed, axis=(-2, -1))
@@ -72,6 +78,7 @@ def to_reference(frames: np.ndarray, reference: np.ndarray) -> np.ndarray:
 
 
 def fitted_axes(training: np.ndarray) -> np.ndarray:
-    """Principal components (2, 2), as columns, of all points of the centred training frames (T, N, 2) together."""
+    """Principal components (2, 2), as columns, of all points of the centred training frames (T, N,
+    2) together."""
     points = centre_of_mass(training).reshape(-1, 2)
     return np.linalg.eigh(points.T @ points)[1][:, ::-1]

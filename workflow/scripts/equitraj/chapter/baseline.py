@@ -1,7 +1,9 @@
-"""The linear baseline of the trajectory chapter: run as printed, fitted by least squares, its symmetry measured.
+"""The linear baseline of the trajectory chapter: run as printed, fitted by least squares, its
+symmetry measured.
 
-Model: `y = x W + b` for each point, W (3, 3) and one scalar b, started at zero. Training: stochastic gradient descent
-on the mean squared error of one frame at a time, in time order, rate 1e-6, 12 epochs, float32 (JAX's default).
+Model: `y = x W + b` for each point, W (3, 3) and one scalar b, started at zero. Training:
+stochastic gradient descent on the mean squared error of one frame at a time, in time order, rate
+1e-6, 12 epochs, float32 (JAX's default).
 """
 
 import sys
@@ -12,7 +14,13 @@ import jax.numpy as jnp
 import numpy as np
 from scipy.spatial.transform import Rotation
 
-from equitraj.chapter.data import equivariance_errors, flat_errors, mean_squared_error, pairs, reference_predictions
+from equitraj.chapter.data import (
+    equivariance_errors,
+    flat_errors,
+    mean_squared_error,
+    pairs,
+    reference_predictions,
+)
 
 EPOCHS = 12
 RATE = 1e-6
@@ -35,8 +43,11 @@ def _step(parameters: tuple, sample: tuple) -> tuple[tuple, jax.Array]:
 
 
 @jax.jit
-def _epoch(parameters: tuple, train: tuple, validation: tuple) -> tuple[tuple, jax.Array, jax.Array, jax.Array]:
-    """One pass in time order: parameters, predictions made just before each step, validation predictions and RMSE."""
+def _epoch(
+    parameters: tuple, train: tuple, validation: tuple
+) -> tuple[tuple, jax.Array, jax.Array, jax.Array]:
+    """One pass in time order: parameters, predictions made just before each step, validation
+    predictions and RMSE."""
     parameters, online = jax.lax.scan(_step, parameters, train)
     prediction = linear(validation[0], *parameters)
     losses = jnp.mean((prediction - validation[1]) ** 2, axis=(1, 2))
@@ -46,8 +57,9 @@ def _epoch(parameters: tuple, train: tuple, validation: tuple) -> tuple[tuple, j
 def train(position: np.ndarray, n_train: int, epochs: int = EPOCHS) -> dict[str, np.ndarray]:
     """Train as printed on the first `n_train` pairs of `position` (T, N, 3).
 
-    Returns `w` (3, 3), `b`, `validation_rmse` (epochs,), and the predictions of the last epoch as the chapter collects
-    them: `train_prediction` with the weights of the moment, `validation_prediction` with the final ones.
+    Returns `w` (3, 3), `b`, `validation_rmse` (epochs,), and the predictions of the last epoch as
+    the chapter collects them: `train_prediction` with the weights of the moment,
+    `validation_prediction` with the final ones.
     """
     frames, labels = (jnp.asarray(array, jnp.float32) for array in pairs(position))
     parts = (frames[:n_train], labels[:n_train]), (frames[n_train:], labels[n_train:])
@@ -55,16 +67,23 @@ def train(position: np.ndarray, n_train: int, epochs: int = EPOCHS) -> dict[str,
     for epoch in range(1, epochs + 1):
         parameters, online, prediction, rmse = _epoch(parameters, *parts)
         curve.append(float(rmse))
-        print(f"epoch {epoch}/{epochs}: validation RMSE {curve[-1]:.7g}", file=sys.stderr, flush=True)
+        print(
+            f"epoch {epoch}/{epochs}: validation RMSE {curve[-1]:.7g}", file=sys.stderr, flush=True
+        )
     w, b = (np.asarray(p) for p in parameters)
-    results = {"train_prediction": np.asarray(online), "validation_prediction": np.asarray(prediction)}
+    results = {
+        "train_prediction": np.asarray(online),
+        "validation_prediction": np.asarray(prediction),
+    }
     return results | {"w": w, "b": b, "validation_rmse": np.array(curve)}
 
 
 def least_squares(frames: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, float]:
-    """W (3, 3) and the scalar b that minimise the squared error of the same map over frames (B, N, 3) in float64.
+    """W (3, 3) and the scalar b that minimise the squared error of the same map over frames (B, N,
+    3) in float64.
 
-    Where a coordinate never varies (z = 0) its row of W is not determined; the solution of least norm has it zero.
+    Where a coordinate never varies (z = 0) its row of W is not determined; the solution of least
+    norm has it zero.
     """
     x, y = frames.reshape(-1, 3), labels.reshape(-1, 3)
     design = np.zeros((3, len(x), 10))
@@ -88,13 +107,19 @@ def _older_random(key: int, shape: tuple) -> jax.Array:
 def chapter_equivariance_tests(b: float) -> dict[str, np.ndarray | float]:
     """The chapter's two tests: random points, random weights, and only the bias `b` from training.
 
-    Rotation: by 80 degrees about x before or after the map. "Translation": a different random vector for each point,
-    which is no translation. Mean squared differences in float32.
+    Rotation: by 80 degrees about x before or after the map. "Translation": a different random
+    vector for each point, which is no translation. Mean squared differences in float32.
     """
     points, w = _older_random(KEY_POINTS, (12, 3)), _older_random(KEY_POINTS, (3, 3))
-    vectors, turn = _older_random(KEY_TRANSLATION, (12, 3)), Rotation.from_euler("x", 80, degrees=True)
+    vectors, turn = (
+        _older_random(KEY_TRANSLATION, (12, 3)),
+        Rotation.from_euler("x", 80, degrees=True),
+    )
     output = linear(points, w, b)
-    first, last = linear(turn.apply(np.asarray(points)), w, b), jnp.asarray(turn.apply(np.asarray(output)))
+    first, last = (
+        linear(turn.apply(np.asarray(points)), w, b),
+        jnp.asarray(turn.apply(np.asarray(output))),
+    )
     moved_first, moved_last = linear(points + vectors, w, b), vectors + output
     return {
         "rotated_first": np.asarray(first),
@@ -110,10 +135,11 @@ def predictor(w: np.ndarray, b: float) -> Callable[[np.ndarray], np.ndarray]:
 
 
 def run(position: np.ndarray, n_train: int, epochs: int = EPOCHS) -> dict[str, np.ndarray | float]:
-    """Everything that the chapter shows of its baseline and what it leaves out, as named arrays and scalars.
+    """Everything that the chapter shows of its baseline and what it leaves out, as named arrays and
+    scalars.
 
-    The symmetry is measured on every validation frame with the trained weights (`..._trained`) and with those of least
-    squares (`..._least_squares`).
+    The symmetry is measured on every validation frame with the trained weights (`..._trained`) and
+    with those of least squares (`..._least_squares`).
     """
     frames, labels = pairs(position)
     result = train(position, n_train, epochs)
@@ -123,9 +149,14 @@ def run(position: np.ndarray, n_train: int, epochs: int = EPOCHS) -> dict[str, n
     result |= {"least_squares_w": w, "least_squares_b": b, "least_squares_prediction": best}
     for name, weights in (("trained", (result["w"], result["b"])), ("least_squares", (w, b))):
         predict = predictor(*weights)
-        result |= flat_errors(equivariance_errors(lambda x, f=predict: f(x) - x, frames[n_train:]), name)
+        result |= flat_errors(
+            equivariance_errors(lambda x, f=predict: f(x) - x, frames[n_train:]), name
+        )
     predictions = {"least_squares": best, "validation": result["validation_prediction"]}
     predictions |= reference_predictions(position, n_train)
-    result |= {f"{name}_mse": mean_squared_error(labels[n_train:], value) for name, value in predictions.items()}
+    result |= {
+        f"{name}_mse": mean_squared_error(labels[n_train:], value)
+        for name, value in predictions.items()
+    }
     result["extrapolated"] = predictor(result["w"], result["b"])(position[-1])
     return result | {"n_train": n_train, "epochs": epochs}

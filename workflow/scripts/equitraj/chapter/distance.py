@@ -1,7 +1,8 @@
-"""Ways to turn one distance into several features, section 5.7 of the input-data chapter, and what each can express.
+"""Ways to turn one distance into several features, section 5.7 of the input-data chapter, and what
+each can express.
 
-To compare them, a linear readout of each is fitted to a Morse pair energy (Morse, Phys. Rev. 34, 57 (1929)), a typical
-function of a distance: steep when close, a well, flat when far.
+To compare them, a linear readout of each is fitted to a Morse pair energy (Morse, Phys. Rev. 34, 57
+(1929)), a typical function of a distance: steep when close, a well, flat when far.
 """
 
 import numpy as np
@@ -28,26 +29,35 @@ def repeat(r: np.ndarray, near: float, far: float) -> np.ndarray:
 
 
 def bins(r: np.ndarray, near: float, far: float) -> np.ndarray:
-    """One-hot (M, WIDTH): which of `WIDTH` equal intervals between `near` and `far` holds the distance."""
+    """One-hot (M, WIDTH): which of `WIDTH` equal intervals between `near` and `far` holds the
+    distance."""
     interval = np.clip((r - near) / (far - near) * WIDTH, 0, WIDTH - 1).astype(int)
     return np.eye(WIDTH)[interval]
 
 
 def radial_basis(r: np.ndarray, near: float, far: float) -> np.ndarray:
-    """Gaussians `exp(-(r - d_i)^2 / w)` (M, WIDTH) at evenly spaced d_i, with w the square of their spacing."""
+    """Gaussians `exp(-(r - d_i)^2 / w)` (M, WIDTH) at evenly spaced d_i, with w the square of their
+    spacing."""
     centre = np.linspace(near, far, WIDTH)
     return np.exp(-((r[:, None] - centre) ** 2) / (centre[1] - centre[0]) ** 2)
 
 
 def learned(r: np.ndarray, near: float, far: float, seed: int = 0) -> np.ndarray:
-    """Hidden values `tanh(a_i r + c_i)` (M, WIDTH) of a network with one hidden layer trained on the Morse energy."""
+    """Hidden values `tanh(a_i r + c_i)` (M, WIDTH) of a network with one hidden layer trained on
+    the Morse energy."""
     train, rng = np.linspace(0, 1, 200), np.random.default_rng(seed)
     energy = morse(train, 0, 1)
     slope = rng.uniform(2, 10, WIDTH)
-    start = np.concatenate([slope, -slope * np.linspace(0, 1, WIDTH), rng.normal(size=WIDTH), [0.0]])
+    start = np.concatenate(
+        [slope, -slope * np.linspace(0, 1, WIDTH), rng.normal(size=WIDTH), [0.0]]
+    )
 
     def residual(p: np.ndarray) -> np.ndarray:
-        return np.tanh(np.outer(train, p[:WIDTH]) + p[WIDTH : 2 * WIDTH]) @ p[2 * WIDTH : -1] + p[-1] - energy
+        return (
+            np.tanh(np.outer(train, p[:WIDTH]) + p[WIDTH : 2 * WIDTH]) @ p[2 * WIDTH : -1]
+            + p[-1]
+            - energy
+        )
 
     best = least_squares(residual, start, max_nfev=60).x
     return np.tanh(np.outer((r - near) / (far - near), best[:WIDTH]) + best[WIDTH : 2 * WIDTH])

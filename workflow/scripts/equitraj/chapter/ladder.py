@@ -1,9 +1,11 @@
-"""The untrained butane models of the input-data chapter, and what each kind of change does to their energy.
+"""The untrained butane models of the input-data chapter, and what each kind of change does to their
+energy.
 
-Five models, each with less freedom than the one before: the linear model of the chapter's equation 5.1; a dense layer
-on all coordinates (5.5.1); the same weights for each atom and a sum over atoms (5.5.2); on the vectors between all
-pairs of atoms (5.5.3); on their squared distances (5.5.4). The chapter draws weights once, without a seed; here each
-model is drawn many times at once, and the median relative change of the energy decides.
+Five models, each with less freedom than the one before: the linear model of the chapter's equation
+5.1; a dense layer on all coordinates (5.5.1); the same weights for each atom and a sum over atoms
+(5.5.2); on the vectors between all pairs of atoms (5.5.3); on their squared distances (5.5.4). The
+chapter draws weights once, without a seed; here each model is drawn many times at once, and the
+median relative change of the energy decides.
 """
 
 from collections.abc import Callable
@@ -16,8 +18,9 @@ from equitraj.base.files import write_text
 
 HIDDEN = 16
 INITIALISATIONS = 1000
-# Rounding: an energy sums at most 14 x 14 x 16 terms, each rounded to 2.2e-16 of itself, and the sum may cancel to a
-# hundredth of its terms. The smallest real change is ten orders of magnitude above.
+# Rounding: an energy sums at most 14 x 14 x 16 terms, each rounded to 2.2e-16 of itself, and the
+# sum may cancel to a hundredth of its terms. The smallest real change is ten orders of magnitude
+# above.
 INVARIANT_BELOW = 1e4 * np.finfo(float).eps
 
 BUTANE = np.array(
@@ -48,7 +51,9 @@ Energy = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 def _weights(features: int, count: int, rng: np.random.Generator) -> tuple[np.ndarray, ...]:
     """Standard normal w1 (S, features, hidden), b1 (S, hidden), w2 (S, hidden), b2 (S,)."""
-    return tuple(rng.normal(size=(count, *shape)) for shape in ((features, HIDDEN), (HIDDEN,), (HIDDEN,), ()))
+    return tuple(
+        rng.normal(size=(count, *shape)) for shape in ((features, HIDDEN), (HIDDEN,), (HIDDEN,), ())
+    )
 
 
 def _network(inputs: np.ndarray, weights: tuple[np.ndarray, ...]) -> np.ndarray:
@@ -73,7 +78,9 @@ def linear_model(count: int, rng: np.random.Generator, atoms: int) -> Energy:
 def dense_model(count: int, rng: np.random.Generator, atoms: int) -> Energy:
     """A hidden layer on all coordinates and features at once."""
     weights = _weights(atoms * 5, count, rng)
-    return lambda position, features: _network(np.concatenate([position, features], 1).reshape(1, -1), weights)
+    return lambda position, features: _network(
+        np.concatenate([position, features], 1).reshape(1, -1), weights
+    )
 
 
 def summed_model(count: int, rng: np.random.Generator, atoms: int) -> Energy:
@@ -85,7 +92,9 @@ def summed_model(count: int, rng: np.random.Generator, atoms: int) -> Energy:
 def vector_model(count: int, rng: np.random.Generator, atoms: int) -> Energy:
     """The same hidden layer for each vector between two atoms, summed over pairs."""
     weights = _weights(5, count, rng)
-    return lambda position, features: _network(_pair_rows(position - position[:, None], features), weights)
+    return lambda position, features: _network(
+        _pair_rows(position - position[:, None], features), weights
+    )
 
 
 def distance_model(count: int, rng: np.random.Generator, atoms: int) -> Energy:
@@ -115,12 +124,13 @@ def _swap(first: int, second: int) -> np.ndarray:
 
 
 def changes() -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """Changed positions and features, by the name of the change: the chapter's, and two that it leaves out.
+    """Changed positions and features, by the name of the change: the chapter's, and two that it
+    leaves out.
 
-    Translation by (-2, 3, 4); rotation by 45 degrees about x; reflection in the plane x = y (the plane of the carbon
-    atoms, z = 0, would map this conformation onto itself); atoms 0 and 1, both carbon; atoms 0 and 4, carbon and
-    hydrogen, which take their features with them; atom 0 at (2, 2, 2). The chapter has no reflection and no swap of
-    unlike atoms.
+    Translation by (-2, 3, 4); rotation by 45 degrees about x; reflection in the plane x = y (the
+    plane of the carbon atoms, z = 0, would map this conformation onto itself); atoms 0 and 1, both
+    carbon; atoms 0 and 4, carbon and hydrogen, which take their features with them; atom 0 at (2,
+    2, 2). The chapter has no reflection and no swap of unlike atoms.
     """
     turn = Rotation.from_euler("x", 45, degrees=True)
     like, unlike, moved = _swap(0, 1), _swap(0, 4), BUTANE.copy()
@@ -135,7 +145,9 @@ def changes() -> dict[str, tuple[np.ndarray, np.ndarray]]:
     }
 
 
-def relative_changes(seed: int = 0, count: int = INITIALISATIONS) -> dict[tuple[str, str], np.ndarray]:
+def relative_changes(
+    seed: int = 0, count: int = INITIALISATIONS
+) -> dict[tuple[str, str], np.ndarray]:
     """Relative change of the energy `|E' - E| / |E|` (count,) of each model under each change."""
     rng = np.random.default_rng(seed)
     result = {}
@@ -153,7 +165,8 @@ def verdict(relative_change: float) -> str:
 
 
 def write_ladder(path: str | Path, seed: int) -> None:
-    """Write the table: a row per model and change, with the median relative change over the initialisations."""
+    """Write the table: a row per model and change, with the median relative change over the
+    initialisations."""
     rows = ["model,generator,relative_change,verdict"]
     for (model, change), values in relative_changes(seed).items():
         median = float(np.median(values))

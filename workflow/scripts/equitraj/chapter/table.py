@@ -1,4 +1,5 @@
-"""The table of the chapters' numbers: printed, reproduced, and beside each what the correct measurement says."""
+"""The table of the chapters' numbers: printed, reproduced, and beside each what the correct
+measurement says."""
 
 import csv
 from collections.abc import Iterator
@@ -20,15 +21,22 @@ PRINTED = {
     "network_mse": 0.0001,
     "network_rotation": 1.3626e-16,
 }
-# The energies that the input-data chapter prints before and after a change, by model and change of `ladder.py`.
+# The energies that the input-data chapter prints before and after a change, by model and change of
+# `ladder.py`.
 PRINTED_ENERGIES = {
     ("dense", "rotation"): (-8.25600129780722, -8.551914894325305),
     ("dense", "permutation_same_element"): (-8.25600129780722, -5.554268946535305),
     ("permutation", "permutation_same_element"): (30.669697848057446, 30.669697848057446),
-    ("permutation+translation", "permutation_same_element"): (355.8549377572814, 355.85493775728145),
+    ("permutation+translation", "permutation_same_element"): (
+        355.8549377572814,
+        355.85493775728145,
+    ),
     ("permutation+translation", "translation"): (355.8549377572814, 355.85493775728145),
     ("permutation+translation", "rotation"): (355.8549377572814, 345.7658165778177),
-    ("permutation+translation+rotation", "permutation_same_element"): (-226.96608366775686, -226.96608366775683),
+    ("permutation+translation+rotation", "permutation_same_element"): (
+        -226.96608366775686,
+        -226.96608366775683,
+    ),
     ("permutation+translation+rotation", "translation"): (-226.96608366775686, -226.96608366775686),
     ("permutation+translation+rotation", "rotation"): (-226.96608366775686, -226.96608366775686),
     ("permutation+translation+rotation", "conformation"): (-226.96608366775686, -244.723501248453),
@@ -41,7 +49,8 @@ Arrays = dict[str, np.ndarray]
 class Row:
     """One quantity.
 
-    `chapter` is NaN where the chapter prints no number; `comparable` is False where only magnitudes can agree.
+    `chapter` is NaN where the chapter prints no number; `comparable` is False where only magnitudes
+    can agree.
     """
 
     quantity: str
@@ -55,28 +64,47 @@ class Row:
         known = np.isfinite(self.chapter)
         compare = known and self.comparable and self.chapter != 0
         difference = f"{(self.ours - self.chapter) / self.chapter:.2g}" if compare else ""
-        return [self.quantity, f"{self.chapter:.8g}" if known else "", f"{self.ours:.8g}", difference, self.note]
+        return [
+            self.quantity,
+            f"{self.chapter:.8g}" if known else "",
+            f"{self.ours:.8g}",
+            difference,
+            self.note,
+        ]
 
 
 def autoregression_mse(position: np.ndarray, n_train: int, order: int) -> float:
-    """MSE on the validation pairs of a linear autoregression on `order` displacements, fitted on the training pairs."""
+    """MSE on the validation pairs of a linear autoregression on `order` displacements, fitted on
+    the training pairs."""
     displacement = np.diff(position, axis=0)
     index = np.arange(order, len(displacement))
     past = np.stack([displacement[index - k] for k in range(1, order + 1)], axis=-1)
     known = index < n_train
-    weight = np.linalg.lstsq(past[known].reshape(-1, order), displacement[index[known]].reshape(-1), rcond=None)[0]
+    weight = np.linalg.lstsq(
+        past[known].reshape(-1, order), displacement[index[known]].reshape(-1), rcond=None
+    )[0]
     return float(np.mean((past[~known] @ weight - displacement[index[~known]]) ** 2))
 
 
 def error_rows(position: np.ndarray, baseline: Arrays, network: Arrays) -> Iterator[Row]:
-    """The printed losses, then both models and the references in the same units, on the same 410 frames."""
+    """The printed losses, then both models and the references in the same units, on the same 410
+    frames."""
     persistence = float(baseline["persistence_mse"])
     mse = {
-        "baseline": (float(baseline["validation_mse"]), "the chapter's baseline; 12 epochs stop far from its optimum"),
-        "baseline fitted by least squares": (float(baseline["least_squares_mse"]), "the same map at its optimum"),
+        "baseline": (
+            float(baseline["validation_mse"]),
+            "the chapter's baseline; 12 epochs stop far from its optimum",
+        ),
+        "baseline fitted by least squares": (
+            float(baseline["least_squares_mse"]),
+            "the same map at its optimum",
+        ),
         "e3nn network": (float(network["validation_mse"]), ""),
         "persistence": (persistence, "no motion at all; the mark that a useful model has to pass"),
-        "constant velocity": (float(baseline["velocity_mse"]), "needs the frame before, which both models lack"),
+        "constant velocity": (
+            float(baseline["velocity_mse"]),
+            "needs the frame before, which both models lack",
+        ),
     }
     for order in (2, 3, 5):
         error = autoregression_mse(position, int(baseline["n_train"]), order)
@@ -104,7 +132,8 @@ def error_rows(position: np.ndarray, baseline: Arrays, network: Arrays) -> Itera
 
 
 def symmetry_rows(baseline: Arrays, network: Arrays) -> Iterator[Row]:
-    """The printed differences, each followed by the symmetry measured with trained weights on real frames."""
+    """The printed differences, each followed by the symmetry measured with trained weights on real
+    frames."""
     yield Row(
         "baseline: rotation difference",
         float(baseline["rotation_difference"]),
@@ -128,7 +157,9 @@ def symmetry_rows(baseline: Arrays, network: Arrays) -> Iterator[Row]:
         PRINTED["network_rotation"],
         comparable=False,
     )
-    weights = [f"{state}_{dtype}" for state in ("trained", "initial") for dtype in ("float32", "float64")]
+    weights = [
+        f"{state}_{dtype}" for state in ("trained", "initial") for dtype in ("float32", "float64")
+    ]
     for generator in ("rotation", "reflection", "translation"):
         yield from _measured("e3nn network", generator, network, weights)
 
@@ -140,11 +171,16 @@ def _measured(model: str, generator: str, arrays: Arrays, weights: tuple | list)
         if name == "least_squares":
             note += "; planar data leave the z row of W at zero"
         label = name.replace("_", " ")
-        yield Row(f"{model}: relative {generator} error ({label})", float(arrays[f"{generator}_relative_{name}"]), note)
+        yield Row(
+            f"{model}: relative {generator} error ({label})",
+            float(arrays[f"{generator}_relative_{name}"]),
+            note,
+        )
 
 
 def parity_rows(position: np.ndarray, baseline: Arrays, network: Arrays) -> Iterator[Row]:
-    """Parity R2 as the chapters compute it, then per coordinate and of displacements, for both models and no motion."""
+    """Parity R2 as the chapters compute it, then per coordinate and of displacements, for both
+    models and no motion."""
     n_train = int(baseline["n_train"])
     start, value = (part[n_train:] for part in pairs(position))
     predictions = {
@@ -168,13 +204,18 @@ def parity_rows(position: np.ndarray, baseline: Arrays, network: Arrays) -> Iter
 
 
 def ladder_rows() -> Iterator[Row]:
-    """The printed butane energies as relative changes, beside the median over random initialisations."""
+    """The printed butane energies as relative changes, beside the median over random
+    initialisations."""
     ours = relative_changes()
     for (model, change), (before, after) in PRINTED_ENERGIES.items():
         printed, values = abs(after - before) / abs(before), ours[model, change]
         share = 100 * np.mean(values < printed)
         note = f"one draw without a seed; ours is the median of {INITIALISATIONS}, "
-        note += f"{share:.0f} % of which change less" if printed > 1e-9 else "all of them rounding: invariant"
+        note += (
+            f"{share:.0f} % of which change less"
+            if printed > 1e-9
+            else "all of them rounding: invariant"
+        )
         what = f"butane, {model} model: relative change of energy under {change.replace('_', ' ')}"
         yield Row(what, float(np.median(values)), note, printed, comparable=False)
 

@@ -1,1 +1,2 @@
-"""From a source to samples: trajectory files, the lift to three dimensions, tasks, what a model sees."""
+"""From a source to samples: trajectory files, the lift to three dimensions, tasks, what a model
+sees."""

@@ -1,4 +1,5 @@
-"""What a network sees and predicts: displacements in, a normalised residual to a simple extrapolation out."""
+"""What a network sees and predicts: displacements in, a normalised residual to a simple
+extrapolation out."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -10,20 +11,24 @@ from equitraj.data import neighbours
 from equitraj.data.parts import Mean, least_squares
 from equitraj.data.tasks import Sample
 
-# the inputs of a network that turn with the axes, of those it gets, and what short rollouts in training are led to
+# the inputs of a network that turn with the axes, of those it gets, and what short rollouts in
+# training are led to
 TURNED = ("position", "displacement", "shift", "future")
 
 
 @dataclass(frozen=True)
 class Statistics:
-    """Scales of the training split, in the coordinates of the model's frame and in the data's own units.
+    """Scales of the training split, in the coordinates of the model's frame and in the data's own
+    units.
 
     Attributes:
-        residual: "none", "last", "velocity" or "autoregression", what the network's output is added to.
+        residual: "none", "last", "velocity" or "autoregression", what the network's output is added
+        to.
         coefficient: (V,) weights of the past (see `Sample.past`) in that extrapolation.
         residual_scale: root mean square of the residual, per coordinate.
         displacement_scale: root mean square of the past, per coordinate.
-        position_mean: (3,) mean position; position_scale: root mean square about it, per coordinate.
+        position_mean: (3,) mean position; position_scale: root mean square about it, per
+        coordinate.
         extent: root mean square distance of the points from the mean of their frame.
         scalar_scale: (F,) root mean square of each feature; 1 for those that are zero or one.
     """
@@ -46,14 +51,18 @@ class Statistics:
 def extrapolate(
     newest: np.ndarray, past: np.ndarray, residual: str, coefficient: tuple[float, ...] | np.ndarray
 ) -> np.ndarray:
-    """The simple prediction (B, N, 3): zero, or newest points (B, N, 3) plus their past (B, V, N, 3), weighted."""
+    """The simple prediction (B, N, 3): zero, or newest points (B, N, 3) plus their past (B, V, N,
+    3), weighted."""
     if residual == "none":
         return np.zeros_like(newest)
     return newest + np.einsum("k,bknc->bnc", np.asarray(coefficient), past)
 
 
-def extrapolation_weights(parts: Iterable[tuple[np.ndarray, np.ndarray]], residual: str, lag: int) -> np.ndarray:
-    """Weights (V,) of the past: zero, the last one alone (constant velocity), or fitted to displacements.
+def extrapolation_weights(
+    parts: Iterable[tuple[np.ndarray, np.ndarray]], residual: str, lag: int
+) -> np.ndarray:
+    """Weights (V,) of the past: zero, the last one alone (constant velocity), or fitted to
+    displacements.
 
     Each part has the past (B, V, N, 3) and the displacement (B, N, 3) of some samples.
     """
@@ -64,7 +73,9 @@ def extrapolation_weights(parts: Iterable[tuple[np.ndarray, np.ndarray]], residu
         return np.zeros(count)
     if residual == "velocity":
         return lag * np.eye(count)[-1]
-    return least_squares((np.moveaxis(p, 1, -1).reshape(-1, count), d.reshape(-1)) for p, d in chain([first], parts))
+    return least_squares(
+        (np.moveaxis(p, 1, -1).reshape(-1, count), d.reshape(-1)) for p, d in chain([first], parts)
+    )
 
 
 def measure(sample: Sample, residual: str, lag: int) -> Statistics:
@@ -75,7 +86,8 @@ def measure(sample: Sample, residual: str, lag: int) -> Statistics:
 def measure_parts(parts: Iterable[Sample], residual: str, lag: int) -> Statistics:
     """Statistics of training samples in the model's frame that come in parts, again and again.
 
-    Those of the positions need their mean and those of the residual its coefficients: that takes two rounds or three.
+    Those of the positions need their mean and those of the residual its coefficients: that takes
+    two rounds or three.
     """
     n_past = next(iter(parts)).past.shape[1]
     if residual == "auto":
@@ -95,7 +107,9 @@ def measure_parts(parts: Iterable[Sample], residual: str, lag: int) -> Statistic
     residuals, position = Mean(), Mean()
     for sample in parts:
         newest = sample.position[:, -1]
-        residuals.add(np.square(sample.target - extrapolate(newest, sample.past, residual, coefficient)))
+        residuals.add(
+            np.square(sample.target - extrapolate(newest, sample.past, residual, coefficient))
+        )
         position.add(np.square(newest - mean.value))
     return Statistics(
         residual=residual,
@@ -114,8 +128,8 @@ def _root(square: Mean) -> float:
 
 
 class Column(Mean):
-    """One feature of the points, (B, N) at a time. Attributes: scale, its root mean square, or 1 if all values are zero
-    or one, as those of a species are."""
+    """One feature of the points, (B, N) at a time. Attributes: scale, its root mean square, or 1 if
+    all values are zero or one, as those of a species are."""
 
     binary = True
 
@@ -135,12 +149,13 @@ def network_inputs(
 ) -> dict[str, np.ndarray]:
     """Arrays for a network, from a sample whose positions are in the network's frame.
 
-    Returns `position` (B, N, 3), the newest frame in the data's units; `displacement` (B, V, N, 3), `Sample.past` in
-    units of `displacement_scale`; `scalar` (B, N, F) in units of `scalar_scale` where the task shows features, `mass`
-    (B, N) in the data's units where it shows masses. Without a cutoff also `adjacency` (B, N, N), 1 where two points
-    are bonded. With one, the pairs closer than `cutoff`, in the data's units: `receivers`, `senders` and `shift` of
-    `neighbours.neighbour_lists`, and `bonded` (B, E), 1 where the two points are.
-    Differences are taken in float64, before the cast to `dtype`: in float32 a displacement a thousand times smaller
+    Returns `position` (B, N, 3), the newest frame in the data's units; `displacement` (B, V, N, 3),
+    `Sample.past` in units of `displacement_scale`; `scalar` (B, N, F) in units of `scalar_scale`
+    where the task shows features, `mass` (B, N) in the data's units where it shows masses. Without
+    a cutoff also `adjacency` (B, N, N), 1 where two points are bonded. With one, the pairs closer
+    than `cutoff`, in the data's units: `receivers`, `senders` and `shift` of
+    `neighbours.neighbour_lists`, and `bonded` (B, E), 1 where the two points are. Differences are
+    taken in float64, before the cast to `dtype`: in float32 a displacement a thousand times smaller
     than the coordinates would keep four digits.
     """
     pairs = _all_pairs(sample, dtype) if cutoff is None else _near_pairs(sample, dtype, cutoff)
@@ -159,7 +174,8 @@ def vectors(sample: Sample, statistics: Statistics, dtype: str) -> dict[str, np.
 def tangent(
     inputs: dict[str, np.ndarray], sample: Sample, change: Sample, statistics: Statistics
 ) -> dict[str, np.ndarray]:
-    """How the vectors among `inputs` of a sample move with `change`, its derivative; the pairs stay as they are."""
+    """How the vectors among `inputs` of a sample move with `change`, its derivative; the pairs stay
+    as they are."""
     moved = vectors(change, statistics, "float64")
     if "shift" not in inputs or sample.box is None:
         return moved
@@ -183,11 +199,15 @@ def _near_pairs(sample: Sample, dtype: str, cutoff: float) -> dict[str, np.ndarr
 def check_output(found: tuple[int, ...], expected: tuple[int, ...]) -> None:
     """Raise ValueError unless a model's output has the shape (samples, points, 3) of its input."""
     if tuple(found) != tuple(expected):
-        raise ValueError(f"the model returned shape {tuple(found)}; expected {tuple(expected)} (samples, points, 3)")
+        raise ValueError(
+            f"the model returned shape {tuple(found)}; expected {tuple(expected)} (samples, points, 3)"
+        )
 
 
 def _base(sample: Sample, statistics: Statistics) -> np.ndarray:
-    return extrapolate(sample.position[:, -1], sample.past, statistics.residual, statistics.coefficient)
+    return extrapolate(
+        sample.position[:, -1], sample.past, statistics.residual, statistics.coefficient
+    )
 
 
 def normalised_residual(sample: Sample, statistics: Statistics) -> np.ndarray:
@@ -206,7 +226,8 @@ class Shape:
 
     Attributes:
         n_points: N.
-        n_displacements: vectors V in `Sample.past`: K - 1, and one more where the task shows velocities.
+        n_displacements: vectors V in `Sample.past`: K - 1, and one more where the task shows
+        velocities.
         n_scalars: F.
         statistics: of the training split.
         lag: frames from the newest to the predicted one.
@@ -245,7 +266,8 @@ class View:
 
 
 def view(sample: Sample, lag: int, dtype: str = "float64") -> View:
-    """What a closed form sees of a sample in the model's frame; differences are taken before the cast to `dtype`."""
+    """What a closed form sees of a sample in the model's frame; differences are taken before the
+    cast to `dtype`."""
     cast = lambda value: None if value is None else value.astype(dtype)  # noqa: E731
     newest, past = cast(sample.position[:, -1]), cast(sample.past)
     return View(newest, past, cast(sample.scalar), cast(sample.mass), lag, sample.step)

@@ -1,7 +1,8 @@
 """From the plane to space: (T, N, 2) -> (T, N, 3).
 
-`zeros` sets z = 0. `random_plane` turns that plane by one rotation drawn uniformly (Haar measure) from a seed, the
-same for all frames, so that no axis is special; distances and angles are unchanged.
+`zeros` sets z = 0. `random_plane` turns that plane by one rotation drawn uniformly (Haar measure)
+from a seed, the same for all frames, so that no axis is special; distances and angles are
+unchanged.
 """
 
 from dataclasses import replace
@@ -23,7 +24,11 @@ def plane_orientation(how: str, seed: int = 0) -> np.ndarray:
     """
     if how not in LIFTS:
         raise ValueError(f"lift: unknown value {how!r}; {nearest(how, LIFTS)}")
-    return np.eye(3) if how == "zeros" else Rotation.random(rng=np.random.default_rng(seed)).as_matrix()
+    return (
+        np.eye(3)
+        if how == "zeros"
+        else Rotation.random(rng=np.random.default_rng(seed)).as_matrix()
+    )
 
 
 def lift_array(planar: np.ndarray, rotation: np.ndarray) -> np.ndarray:
@@ -33,7 +38,8 @@ def lift_array(planar: np.ndarray, rotation: np.ndarray) -> np.ndarray:
 
 
 def lift(trajectory: Trajectory, how: str = "zeros", seed: int = 0) -> Trajectory:
-    """A planar trajectory in space, with the orientation in its provenance; one in space is returned unchanged.
+    """A planar trajectory in space, with the orientation in its provenance; one in space is
+    returned unchanged.
 
     Raises:
         ValueError: `how` is neither `zeros` nor `random_plane`.
@@ -42,7 +48,9 @@ def lift(trajectory: Trajectory, how: str = "zeros", seed: int = 0) -> Trajector
     if trajectory.position.shape[-1] == 3:
         return trajectory
     velocity = trajectory.velocity
-    made = {"how": how, "rotation": rotation.tolist()} | ({"seed": seed} if how == "random_plane" else {})
+    made = {"how": how, "rotation": rotation.tolist()} | (
+        {"seed": seed} if how == "random_plane" else {}
+    )
     return replace(
         trajectory,
         position=lift_array(trajectory.position, rotation),

@@ -1,7 +1,9 @@
-"""Neighbour lists: the pairs of points within a cutoff, across the faces of a periodic box where there is one.
+"""Neighbour lists: the pairs of points within a cutoff, across the faces of a periodic box where
+there is one.
 
-vesin finds them (Fraux et al., https://github.com/Luthaf/vesin) with cells as wide as the cutoff, in time and memory
-that grow with the number of pairs and not with the square of the number of points.
+vesin finds them (Fraux et al., https://github.com/Luthaf/vesin) with cells as wide as the cutoff,
+in time and memory that grow with the number of pairs and not with the square of the number of
+points.
 """
 
 import numpy as np
@@ -18,15 +20,18 @@ def padded_length(count: int) -> int:
     return -(-count // step) * step
 
 
-def neighbour_lists(position: np.ndarray, cutoff: float, box: np.ndarray | None = None) -> dict[str, np.ndarray]:
+def neighbour_lists(
+    position: np.ndarray, cutoff: float, box: np.ndarray | None = None
+) -> dict[str, np.ndarray]:
     """Pairs closer than `cutoff` among positions (B, N, 3), which may lie outside of the box.
 
-    `box` (B, 3, 3) has the box vectors as rows, a row of zeros where nothing is periodic along it. A pair is listed in
-    both directions, once for each image within the cutoff, an image of the point itself among them.
+    `box` (B, 3, 3) has the box vectors as rows, a row of zeros where nothing is periodic along it.
+    A pair is listed in both directions, once for each image within the cutoff, an image of the
+    point itself among them.
 
-    Returns `receivers` (B, E) in ascending order and `senders` (B, E), int32, both padded with N, and `shift`
-    (B, E, 3), float64: the vector of a pair is x[receiver] - x[sender] - shift. A sample with positions that are not
-    finite has no pairs.
+    Returns `receivers` (B, E) in ascending order and `senders` (B, E), int32, both padded with N,
+    and `shift` (B, E, 3), float64: the vector of a pair is x[receiver] - x[sender] - shift. A
+    sample with positions that are not finite has no pairs.
     """
     box = np.zeros((len(position), 3, 3)) if box is None else box
     found = [_pairs(points, cutoff, vectors) for points, vectors in zip(position, box, strict=True)]
@@ -39,7 +44,9 @@ def neighbour_lists(position: np.ndarray, cutoff: float, box: np.ndarray | None 
     return {"receivers": indices[0], "senders": indices[1], "shift": shift}
 
 
-def _pairs(points: np.ndarray, cutoff: float, box: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _pairs(
+    points: np.ndarray, cutoff: float, box: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Receivers, senders and shifts of one set of points (N, 3)."""
     from vesin import NeighborList  # here, so that what has no cutoff needs no vesin
 

@@ -1,7 +1,7 @@
 """Data in parts: what would fill the memory is read, changed and written a stretch at a time.
 
-A part holds `PART_BYTES`. Data of one part are handled as if there were no parts, so that their results are those of
-one call, digit by digit; sums over several parts differ from them by rounding.
+A part holds `PART_BYTES`. Data of one part are handled as if there were no parts, so that their
+results are those of one call, digit by digit; sums over several parts differ from them by rounding.
 """
 
 from collections.abc import Iterable
@@ -15,7 +15,8 @@ GAP = 16  # frames between two wanted ones that are read with them: one long rea
 
 
 def parts(count: int, numbers: int) -> list[slice]:
-    """Slices of `count` rows of so many float64 `numbers` each, one after another; one empty slice for no rows."""
+    """Slices of `count` rows of so many float64 `numbers` each, one after another; one empty slice
+    for no rows."""
     size = max(PART_BYTES // (8 * max(numbers, 1)), 1)
     size -= size % MULTIPLE if size > MULTIPLE else 0
     return [slice(start, min(start + size, count)) for start in range(0, max(count, 1), size)]
@@ -27,14 +28,21 @@ def parts_of(array: "np.ndarray | Stored") -> list[slice]:
 
 
 class Stored:
-    """An array of an open HDF5 file, read where it is indexed: by a number, a slice, or an array of row numbers.
+    """An array of an open HDF5 file, read where it is indexed: by a number, a slice, or an array of
+    row numbers.
 
-    Attributes: shape, of which the last axis has only the first `width` columns of the stored one, where it is given;
-    or, as a `column`, an axis of length 1 more.
+    Attributes: shape, of which the last axis has only the first `width` columns of the stored one,
+    where it is given; or, as a `column`, an axis of length 1 more.
     """
 
-    def __init__(self, dataset: h5py.Dataset, width: int | None = None, column: bool = False) -> None:
-        self.dataset, self.columns, self.column = dataset, () if width is None else (..., slice(width)), column
+    def __init__(
+        self, dataset: h5py.Dataset, width: int | None = None, column: bool = False
+    ) -> None:
+        self.dataset, self.columns, self.column = (
+            dataset,
+            () if width is None else (..., slice(width)),
+            column,
+        )
         shape = dataset.shape if width is None else (*dataset.shape[:-1], width)
         self.shape = (*shape, 1) if column else shape
         self.ndim, self.dtype = len(self.shape), dataset.dtype
@@ -59,7 +67,8 @@ class Stored:
 
 
 class Mean:
-    """The mean over all but the last `kept` axes of arrays that come one after another; of one it is NumPy's own."""
+    """The mean over all but the last `kept` axes of arrays that come one after another; of one it
+    is NumPy's own."""
 
     def __init__(self, kept: int = 0) -> None:
         self.kept, self.total, self.count = kept, 0.0, 0
@@ -79,8 +88,8 @@ class Mean:
 def least_squares(systems: Iterable[tuple[np.ndarray, np.ndarray]]) -> np.ndarray:
     """The x (V,) that minimises the sum of |A x - b|^2 over systems A (M, V) and b (M,).
 
-    Of several systems the triangles of their QR decompositions are kept (Golub and Van Loan, Matrix Computations, 5.3),
-    which loses no digits where the normal equations would lose half of them.
+    Of several systems the triangles of their QR decompositions are kept (Golub and Van Loan, Matrix
+    Computations, 5.3), which loses no digits where the normal equations would lose half of them.
     """
     kept, rows = None, 0
     for matrix, right in systems:
@@ -88,7 +97,9 @@ def least_squares(systems: Iterable[tuple[np.ndarray, np.ndarray]]) -> np.ndarra
         if kept is None:
             kept = matrix, right
             continue
-        both = [np.linalg.qr(np.column_stack(system), mode="r") for system in (kept, (matrix, right))]
+        both = [
+            np.linalg.qr(np.column_stack(system), mode="r") for system in (kept, (matrix, right))
+        ]
         triangle = np.linalg.qr(np.concatenate(both), mode="r")
         kept = triangle[:, :-1], triangle[:, -1]
     matrix, right = kept

@@ -1,8 +1,10 @@
-"""Pickles of strangers as NumPy archives: arrays of numbers and plain containers are read, nothing is ever called.
+"""Pickles of strangers as NumPy archives: arrays of numbers and plain containers are read, nothing
+is ever called.
 
-A pickle is a program: it names functions and calls them. Here each name stands for a function of this file, which does
-no more than keep what an array is made of, and any other name is refused. So nothing of NumPy's own pickling is run,
-nor of any class. Beside that, the pickle is read in a process that can do nothing else (`base/sandbox.py`).
+A pickle is a program: it names functions and calls them. Here each name stands for a function of
+this file, which does no more than keep what an array is made of, and any other name is refused. So
+nothing of NumPy's own pickling is run, nor of any class. Beside that, the pickle is read in a
+process that can do nothing else (`base/sandbox.py`).
 Reference: Python's documentation of `pickle`, Restricting Globals.
 """
 
@@ -95,7 +97,9 @@ def _reconstruct(*_: object) -> Array:
 
 def _from_buffer(data: object, dtype: Dtype, shape: tuple, order: str) -> Array:
     array = Array()
-    array.__setstate__((shape, dtype, order == "F", bytes(data) if isinstance(data, bytearray) else data))
+    array.__setstate__(
+        (shape, dtype, order == "F", bytes(data) if isinstance(data, bytearray) else data)
+    )
     return array
 
 
@@ -139,7 +143,10 @@ for builtins in ("builtins", "__builtin__"):
     KNOWN |= {(builtins, kind.__name__): _container(kind) for kind in PLAIN}
     KNOWN |= {(builtins, "bytearray"): _bytearray, (builtins, "bytes"): _bytes}
 for core in ("numpy.core", "numpy._core"):
-    KNOWN |= {(f"{core}.multiarray", "_reconstruct"): _reconstruct, (f"{core}.multiarray", "scalar"): _scalar}
+    KNOWN |= {
+        (f"{core}.multiarray", "_reconstruct"): _reconstruct,
+        (f"{core}.multiarray", "scalar"): _scalar,
+    }
     KNOWN |= {(f"{core}.numeric", "_frombuffer"): _from_buffer}
 
 
@@ -153,7 +160,11 @@ class Reader(pickle.Unpickler):
             UnpicklingError: any name that is not known.
         """
         if (module, name) not in KNOWN:
-            advice = "; save tensors as arrays, with .numpy()" if module.partition(".")[0] == "torch" else ""
+            advice = (
+                "; save tensors as arrays, with .numpy()"
+                if module.partition(".")[0] == "torch"
+                else ""
+            )
             raise pickle.UnpicklingError(
                 f"it names {f'{module}.{name}'[:100]}, which is not read: only arrays are{advice}"
             )
@@ -188,7 +199,9 @@ def at(tree: object, path: str) -> object:
 def _children(value: object) -> dict[str, object]:
     if isinstance(value, dict):
         return {str(key): child for key, child in value.items() if isinstance(key, str | int)}
-    return {str(i): child for i, child in enumerate(value)} if isinstance(value, list | tuple) else {}
+    return (
+        {str(i): child for i, child in enumerate(value)} if isinstance(value, list | tuple) else {}
+    )
 
 
 def numbers(value: object, depth: int = DEEPEST) -> np.ndarray:
@@ -201,7 +214,9 @@ def numbers(value: object, depth: int = DEEPEST) -> np.ndarray:
         value = value.value
     if isinstance(value, Array) and value.value is not None:
         return value.value
-    if isinstance(value, bool | int | float | str) and np.array(value).dtype.kind in "biufU":  # a long int is an object
+    if (
+        isinstance(value, bool | int | float | str) and np.array(value).dtype.kind in "biufU"
+    ):  # a long int is an object
         return np.array(value)
     if isinstance(value, list | tuple | set | frozenset) and value and depth:
         return np.stack([numbers(each, depth - 1) for each in value])
@@ -209,7 +224,8 @@ def numbers(value: object, depth: int = DEEPEST) -> np.ndarray:
 
 
 def joined(value: object) -> tuple[np.ndarray, np.ndarray | None]:
-    """An array; or arrays that differ in length, one after another, and for each row the number of the one it is of."""
+    """An array; or arrays that differ in length, one after another, and for each row the number of
+    the one it is of."""
     if isinstance(value, Array) and isinstance(value.value, list):
         value = value.value
     try:
@@ -224,7 +240,9 @@ def joined(value: object) -> tuple[np.ndarray, np.ndarray | None]:
 def described(tree: object, path: str = "", depth: int = 3) -> str:
     """What a tree holds, a line for each part."""
     children = list(_children(tree).items()) if depth else []
-    inner = [described(child, f"{path}/{key}".lstrip("/"), depth - 1) for key, child in children[:SHOWN]]
+    inner = [
+        described(child, f"{path}/{key}".lstrip("/"), depth - 1) for key, child in children[:SHOWN]
+    ]
     more = [f"  {path}: and {len(children) - SHOWN} more"] if len(children) > SHOWN else []
     return "\n".join([f"  {path or 'all'}: {_word(tree)}", *inner, *more])
 
@@ -232,17 +250,24 @@ def described(tree: object, path: str = "", depth: int = 3) -> str:
 def _word(value: object) -> str:
     if isinstance(value, Array) and isinstance(value.value, np.ndarray):
         return f"array {value.value.shape} of {value.value.dtype}"
-    return f"{type(value).__name__} of {len(value)}" if isinstance(value, PLAIN) else type(value).__name__
+    return (
+        f"{type(value).__name__} of {len(value)}"
+        if isinstance(value, PLAIN)
+        else type(value).__name__
+    )
 
 
-def convert(path: Path, output: Path, arrays: dict[str, str], limits: Limits | None = None) -> list[str]:
-    """Write parts of a pickle, named as in `arrays` of a source, to a NumPy archive, and give the names in it.
+def convert(
+    path: Path, output: Path, arrays: dict[str, str], limits: Limits | None = None
+) -> list[str]:
+    """Write parts of a pickle, named as in `arrays` of a source, to a NumPy archive, and give the
+    names in it.
 
     A list of positions that differ in length becomes one array with the `episode` of each frame.
 
     Raises:
-        ValueError: it holds anything but arrays, numbers, words and plain containers, or takes too much to read; or
-            no part is named, with what there is.
+        ValueError: it holds anything but arrays, numbers, words and plain containers, or takes too
+            much to read; or no part is named, with what there is.
     """
     size = path.stat().st_size
     limits = limits or Limits(memory_mib=2048 + 6 * size // MIB)
@@ -257,7 +282,8 @@ def convert(path: Path, output: Path, arrays: dict[str, str], limits: Limits | N
 
 
 def main() -> None:
-    """Read a pickle from standard input, write an archive to standard output; what is wrong is a message of text."""
+    """Read a pickle from standard input, write an archive to standard output; what is wrong is a
+    message of text."""
     *given, asked = sys.argv[1:]
     np.savez(BytesIO(), x=np.zeros(1))  # now, because no module can be loaded later
     limits = Limits(*map(int, given))
@@ -267,7 +293,11 @@ def main() -> None:
     except MemoryError:
         _fail(f"it takes more than {limits.memory_mib} MiB of memory")
     except OSError as error:
-        _fail(f"it makes more than {limits.output_mib} MiB" if error.errno == errno.EFBIG else str(error))
+        _fail(
+            f"it makes more than {limits.output_mib} MiB"
+            if error.errno == errno.EFBIG
+            else str(error)
+        )
     except Exception as error:  # whatever a damaged pickle raises
         known = isinstance(error, ValueError | pickle.UnpicklingError)
         _fail(str(error) if known else f"not a readable pickle ({type(error).__name__}: {error})")
@@ -276,7 +306,9 @@ def main() -> None:
 def _write(asked: dict[str, str], source: BinaryIO, target: BinaryIO) -> None:
     tree = read(source)
     if not asked:
-        raise ValueError(f"say with --array which part is what, as in --array position=1; it holds\n{described(tree)}")
+        raise ValueError(
+            f"say with --array which part is what, as in --array position=1; it holds\n{described(tree)}"
+        )
     found: dict[str, np.ndarray] = {}
     for name, path in asked.items():
         try:

@@ -1,4 +1,5 @@
-"""Tasks: K past frames in, the frame `lag` steps after the newest of them out; splits that share no frame."""
+"""Tasks: K past frames in, the frame `lag` steps after the newest of them out; splits that share no
+frame."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -18,12 +19,14 @@ class Sample:
 
     Attributes:
         position: (B, K, N, 3), the last K frames, newest last.
-        target: (B, N, 3), the position `lag` frames after the newest, or None where it is to be predicted.
+        target: (B, N, 3), the position `lag` frames after the newest, or None where it is to be
+        predicted.
         velocity: (B, N, 3) at the newest frame, or None where the task does not show it.
         scalar: (B, N, F) features of the points that the task shows, or None.
         mass: (B, N), or None where the task does not show it.
         edges: (2, E) directed bonds, or None.
-        box: (B, 3, 3) vectors of the periodic box as rows (see `Trajectory`), or None. It turns with the points.
+        box: (B, 3, 3) vectors of the periodic box as rows (see `Trajectory`), or None. It turns
+        with the points.
         step: time between two frames, 1 where the task shows neither velocity nor time.
     """
 
@@ -41,31 +44,38 @@ class Sample:
 
     def take(self, index: np.ndarray | slice) -> "Sample":
         """The samples at `index`."""
-        return replace(self, **{a: getattr(self, a)[index] for a in ARRAYS if getattr(self, a) is not None})
+        return replace(
+            self, **{a: getattr(self, a)[index] for a in ARRAYS if getattr(self, a) is not None}
+        )
 
     @property
     def past(self) -> np.ndarray:
-        """(B, V, N, 3) where the points come from: the displacements between the frames, oldest first, then velocity
-        times the time between two frames, where the task shows it."""
+        """(B, V, N, 3) where the points come from: the displacements between the frames, oldest
+        first, then velocity times the time between two frames, where the task shows it."""
         displacement = np.diff(self.position, axis=1)
         if self.velocity is None:
             return displacement
         return np.concatenate([displacement, self.step * self.velocity[:, None]], axis=1)
 
     def mean_velocity(self, displacement: np.ndarray, lag: int) -> np.ndarray | None:
-        """The velocities of points with displacements (B, N, 3) in `lag` frames; None where the task shows none."""
+        """The velocities of points with displacements (B, N, 3) in `lag` frames; None where the
+        task shows none."""
         return None if self.velocity is None else displacement / (lag * self.step)
 
     def followed_by(self, prediction: np.ndarray, lag: int) -> "Sample":
-        """The samples `lag` frames later, with points where they were predicted (B, N, 3), to predict from again.
+        """The samples `lag` frames later, with points where they were predicted (B, N, 3), to
+        predict from again.
 
-        The oldest frame is left out, velocities are means over the `lag` frames, and all else stays as it is.
+        The oldest frame is left out, velocities are means over the `lag` frames, and all else stays
+        as it is.
 
         Raises:
             ValueError: a history of several frames, which would no longer follow each other.
         """
         if lag > 1 and self.position.shape[1] > 1:
-            raise ValueError(f"a history of {self.position.shape[1]} frames cannot be fed back {lag} frames ahead")
+            raise ValueError(
+                f"a history of {self.position.shape[1]} frames cannot be fed back {lag} frames ahead"
+            )
         position = np.concatenate([self.position[:, 1:], prediction[:, None]], axis=1)
         velocity = self.mean_velocity(prediction - self.position[:, -1], lag)
         return replace(self, position=position, velocity=velocity, target=None)
@@ -82,8 +92,11 @@ ARRAYS = (
 VECTORS = ("position", "velocity")  # those that a rotation turns and a method sees
 
 
-def samples(trajectory: Trajectory, newest: np.ndarray, history: int, lag: int, inputs: Sequence[str] = ()) -> Sample:
-    """The samples whose newest frames are `newest` (B,), with the `inputs` that a task shows beside positions.
+def samples(
+    trajectory: Trajectory, newest: np.ndarray, history: int, lag: int, inputs: Sequence[str] = ()
+) -> Sample:
+    """The samples whose newest frames are `newest` (B,), with the `inputs` that a task shows beside
+    positions.
 
     Raises:
         ValueError: an input that the trajectory does not have.
@@ -105,10 +118,11 @@ def samples(trajectory: Trajectory, newest: np.ndarray, history: int, lag: int, 
 
 @dataclass(frozen=True)
 class SampleParts:
-    """The samples of a task with newest frames `newest` (B,), made a part at a time by whoever iterates over them.
+    """The samples of a task with newest frames `newest` (B,), made a part at a time by whoever
+    iterates over them.
 
-    Attributes: trajectory; newest; task, its history, lag and inputs; copies, frames of reference F that each sample is
-    to be seen in, for which its part leaves room.
+    Attributes: trajectory; newest; task, its history, lag and inputs; copies, frames of reference F
+    that each sample is to be seen in, for which its part leaves room.
     """
 
     trajectory: Trajectory
@@ -131,20 +145,29 @@ class SampleParts:
     def at(self, newest: np.ndarray) -> Sample:
         """The samples of the same task with these newest frames."""
         task = self.task
-        return samples(self.trajectory, newest, task["history"], task["lag"], task.get("inputs", ()))
+        return samples(
+            self.trajectory, newest, task["history"], task["lag"], task.get("inputs", ())
+        )
 
 
 def joined(parts: Sequence[Sample]) -> Sample:
     """Samples of the same points and bonds, one below the other; one part is handed back as it is."""
     first, *others = parts
     names = [name for name in ARRAYS if others and getattr(first, name) is not None]
-    return replace(first, **{name: np.concatenate([getattr(part, name) for part in parts]) for name in names})
+    return replace(
+        first, **{name: np.concatenate([getattr(part, name) for part in parts]) for name in names}
+    )
 
 
 def check_inputs(trajectory: Trajectory, inputs: Sequence[str]) -> None:
-    """Raise ValueError that names the first of `inputs` that the trajectory does not have, and what it has."""
+    """Raise ValueError that names the first of `inputs` that the trajectory does not have, and what
+    it has."""
     arrays = {name: getattr(trajectory, name) for name in ("velocity", "species", "mass")}
-    has = ["time_step", *(name for name, value in arrays.items() if value is not None), *trajectory.features]
+    has = [
+        "time_step",
+        *(name for name, value in arrays.items() if value is not None),
+        *trajectory.features,
+    ]
     for name in inputs:
         if name not in has:
             raise ValueError(f"inputs: the data have no {name!r}; {nearest(name, has)}")
@@ -157,12 +180,20 @@ def time_step(trajectory: Trajectory) -> float:
 
 
 def _at(value: np.ndarray, newest: np.ndarray, fixed: int) -> np.ndarray:
-    """What belongs to the points at frames `newest`, of an array that has `fixed` axes where it does not change."""
-    return np.broadcast_to(value, (len(newest), *value.shape)) if value.ndim == fixed else value[newest]
+    """What belongs to the points at frames `newest`, of an array that has `fixed` axes where it
+    does not change."""
+    return (
+        np.broadcast_to(value, (len(newest), *value.shape))
+        if value.ndim == fixed
+        else value[newest]
+    )
 
 
-def _scalars(trajectory: Trajectory, newest: np.ndarray, inputs: Sequence[str]) -> np.ndarray | None:
-    """(B, N, F): the mass first, then a column for each species, and the features, in the order of `inputs`."""
+def _scalars(
+    trajectory: Trajectory, newest: np.ndarray, inputs: Sequence[str]
+) -> np.ndarray | None:
+    """(B, N, F): the mass first, then a column for each species, and the features, in the order of
+    `inputs`."""
     columns = []
     for name in sorted(inputs, key=lambda name: name != "mass"):
         if name == "species":
@@ -182,7 +213,8 @@ def directed(bonds: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Histories:
-    """The last `history` frames before and at each frame, (T, K, N, 3) of positions (T, N, 3), made where indexed.
+    """The last `history` frames before and at each frame, (T, K, N, 3) of positions (T, N, 3), made
+    where indexed.
 
     Where an episode has just begun its first frame is repeated.
     """
@@ -200,7 +232,9 @@ class Histories:
         return len(self), self.history, *self.position.shape[1:]
 
     def __getitem__(self, frames: np.ndarray | slice) -> np.ndarray:
-        first = np.searchsorted(self.episode, self.episode[frames])  # episodes are numbered in order
+        first = np.searchsorted(
+            self.episode, self.episode[frames]
+        )  # episodes are numbered in order
         past = np.arange(len(self))[frames][:, None] + np.arange(1 - self.history, 1)
         return self.position[np.maximum(past, first[:, None])]
 
@@ -208,18 +242,25 @@ class Histories:
 def split_frames(episode: np.ndarray, history: int, lag: int, split: dict) -> dict[str, np.ndarray]:
     """Newest-frame indices of each split.
 
-    `split` has `by` (`time`: every episode is cut in time order, `episode`: whole episodes are dealt out, or `random`:
-    samples are drawn with `seed`) and the sizes `train`, `validation`, `test`, as numbers (episodes for `episode`, else
-    samples) or as fractions of 1.
-    With `time` the test samples are the last ones, the validation samples those before, so that tasks of different
-    history predict the same targets. A sample is dropped where its window would reach into the next split: no frame
-    is shared between splits. With `random` no sample is in two splits, but the windows of samples overlap.
+    `split` has `by` (`time`: every episode is cut in time order, `episode`: whole episodes are
+    dealt out, or `random`: samples are drawn with `seed`) and the sizes `train`, `validation`,
+    `test`, as numbers (episodes for `episode`, else samples) or as fractions of 1.
+    With `time` the test samples are the last ones, the validation samples those before, so that
+    tasks of different history predict the same targets. A sample is dropped where its window would
+    reach into the next split: no frame is shared between splits. With `random` no sample is in two
+    splits, but the windows of samples overlap.
 
     Raises:
         ValueError: the sizes exceed the data, or leave a split empty.
     """
-    deal = {"time": _cut_times, "episode": _cut_episodes, "random": partial(_draw, seed=split.get("seed", 0))}
-    parts = deal[split.get("by", "time")](np.asarray(episode), history, lag, [split[name] for name in SPLITS])
+    deal = {
+        "time": _cut_times,
+        "episode": _cut_episodes,
+        "random": partial(_draw, seed=split.get("seed", 0)),
+    }
+    parts = deal[split.get("by", "time")](
+        np.asarray(episode), history, lag, [split[name] for name in SPLITS]
+    )
     for name, part in zip(SPLITS, parts, strict=True):
         if not len(part):
             raise ValueError(
@@ -240,20 +281,25 @@ def _cut_times(episode: np.ndarray, history: int, lag: int, sizes: list[float]) 
     return [np.concatenate(part) for part in parts]
 
 
-def _cut_episodes(episode: np.ndarray, history: int, lag: int, sizes: list[float]) -> list[np.ndarray]:
+def _cut_episodes(
+    episode: np.ndarray, history: int, lag: int, sizes: list[float]
+) -> list[np.ndarray]:
     index, first, length = np.unique(episode, return_index=True, return_counts=True)
     counts = split_counts(sizes, len(index), "episodes")
     stops = np.cumsum(counts)
     parts = []
     for low, high in zip(stops - counts, stops, strict=True):
         spans = [
-            np.arange(s + history - 1, s + n - lag) for s, n in zip(first[low:high], length[low:high], strict=True)
+            np.arange(s + history - 1, s + n - lag)
+            for s, n in zip(first[low:high], length[low:high], strict=True)
         ]
         parts.append(np.concatenate(spans) if spans else np.arange(0))
     return parts
 
 
-def _draw(episode: np.ndarray, history: int, lag: int, sizes: list[float], seed: int) -> list[np.ndarray]:
+def _draw(
+    episode: np.ndarray, history: int, lag: int, sizes: list[float], seed: int
+) -> list[np.ndarray]:
     newest = np.arange(history - 1, len(episode) - lag)
     newest = newest[episode[newest - history + 1] == episode[newest + lag]]
     stops = np.cumsum(split_counts(sizes, len(newest), "samples"))
@@ -266,7 +312,9 @@ def subset(newest: np.ndarray, size: str | int) -> np.ndarray:
     if size == "all":
         return newest
     if int(size) > len(newest):
-        raise ValueError(f"train_sizes: {size} samples asked for, but the training split has {len(newest)}")
+        raise ValueError(
+            f"train_sizes: {size} samples asked for, but the training split has {len(newest)}"
+        )
     return newest[spread(len(newest), int(size))]
 
 

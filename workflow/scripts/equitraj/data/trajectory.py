@@ -1,13 +1,15 @@
-"""Trajectory files: HDF5 in the H5MD layout (de Buyl, Colberg, Hoefling, Comput. Phys. Commun. 185, 1546 (2014)).
+"""Trajectory files: HDF5 in the H5MD layout (de Buyl, Colberg, Hoefling, Comput. Phys. Commun. 185,
+1546 (2014)).
 
-`/particles/all/position/{value,step,time}` with units, `box` with its `edges` where it is periodic, optional
-`velocity`, `species`, `mass`, `charge`, `/connectivity/bonds`; beside them `/particles/all/episode` (one index per
-frame), other features of the points in `/particles/all/feature/{name}`, and the provenance as attributes of
-`/parameters`. What may change with time (species, mass, charge, features) is a dataset where it is fixed and a time
-series `{value,step,time}` where it changes. MDAnalysis opens these files:
-`MDAnalysis.Universe(topology, path, format="H5MD")`, with `convert_units=False` where the units are reduced ones. It
-reads three coordinates only, so planar data are stored with z = 0, and `/parameters` says how many coordinates count
-(`dimension`).
+`/particles/all/position/{value,step,time}` with units, `box` with its `edges` where it is periodic,
+optional `velocity`, `species`, `mass`, `charge`, `/connectivity/bonds`; beside them
+`/particles/all/episode` (one index per frame), other features of the points in
+`/particles/all/feature/{name}`, and the provenance as attributes of `/parameters`. What may change
+with time (species, mass, charge, features) is a dataset where it is fixed and a time series
+`{value,step,time}` where it changes. MDAnalysis opens these files: `MDAnalysis.Universe(topology,
+path, format="H5MD")`, with `convert_units=False` where the units are reduced ones. It reads three
+coordinates only, so planar data are stored with z = 0, and `/parameters` says how many coordinates
+count (`dimension`).
 """
 
 import json
@@ -26,7 +28,8 @@ from equitraj.data.parts import Stored
 CHUNK_FRAMES = 256
 STORED_DIMENSION = 3
 CHANGING = ("species", "mass")  # have an axis of frames where they change; so do features
-# The unit names that both H5MD and MDAnalysis know; others are kept in `/parameters` only, as MDAnalysis refuses them.
+# The unit names that both H5MD and MDAnalysis know; others are kept in `/parameters` only, as
+# MDAnalysis refuses them.
 LENGTH_UNITS = ("Angstrom", "nm", "pm", "fm")
 TIME_UNITS = ("fs", "ps", "ns", "s")
 VELOCITY_UNITS = ("Angstrom ps-1", "Angstrom fs-1", "nm ps-1", "nm ns-1", "pm ps-1")
@@ -36,19 +39,23 @@ VELOCITY_UNITS = ("Angstrom ps-1", "Angstrom fs-1", "nm ps-1", "nm ns-1", "pm ps
 class Trajectory:
     """Positions of N points over T frames of one or many episodes.
 
-    Of a file that is `opened`, what has a value for each frame is `Stored`: an array that is read where it is indexed.
+    Of a file that is `opened`, what has a value for each frame is `Stored`: an array that is read
+    where it is indexed.
 
     Attributes:
         position: (T, N, D) in `length_unit`; D is 2 or 3 in a raw file and 3 in a lifted one.
-        episode: (T,) index of the uninterrupted trajectory that each frame belongs to, non-decreasing.
+        episode: (T,) index of the uninterrupted trajectory that each frame belongs to,
+        non-decreasing.
         time: (T,) in `time_unit`.
         velocity: (T, N, D) in `length_unit / time_unit`, or None.
         species: (N,) integers, or (T, N) where they change, or None.
         mass: (N,), or (T, N) where they change, or None.
         bonds: (M, 2) pairs of point indices, or None.
-        box: (T, 3, 3) box vectors as rows, in `length_unit`, zeros where nothing is periodic along one, or None. The
-            positions are continuous: a point that crosses a face goes on outside of the box.
-        features: numbers of each point by name, (N, F), or (T, N, F) where they change. `charge` has F = 1.
+        box: (T, 3, 3) box vectors as rows, in `length_unit`, zeros where nothing is periodic along
+        one, or None. The positions are continuous: a point that crosses a face goes on outside of
+        the box.
+        features: numbers of each point by name, (N, F), or (T, N, F) where they change. `charge`
+        has F = 1.
         provenance: where the data came from: source, address, sha256, generator settings, seed.
     """
 
@@ -81,28 +88,37 @@ def at_frames(trajectory: Trajectory, frames: np.ndarray | slice) -> Trajectory:
 
 def features_at(trajectory: Trajectory, frames: np.ndarray) -> dict[str, np.ndarray]:
     """The features of the points by name, (S, N, F), at S frames, also those that do not change."""
-    return {k: v[frames] if v.ndim == 3 else np.stack([v] * len(frames)) for k, v in trajectory.features.items()}
+    return {
+        k: v[frames] if v.ndim == 3 else np.stack([v] * len(frames))
+        for k, v in trajectory.features.items()
+    }
 
 
 def motion(trajectory: Trajectory) -> float:
-    """The root mean square displacement between frames that follow each other, per coordinate; 0 where none do."""
+    """The root mean square displacement between frames that follow each other, per coordinate; 0
+    where none do."""
     follows = np.diff(trajectory.episode) == 0
     step = np.diff(trajectory.position, axis=0)[follows]
     return float(np.sqrt(np.mean(np.square(step)))) if step.size else 0.0
 
 
 def write(path: str | Path, trajectory: Trajectory, **extra: np.ndarray) -> None:
-    """Write `trajectory` to `path`; arrays in `extra` (one row per frame) go to `/observables/{name}/value`."""
+    """Write `trajectory` to `path`; arrays in `extra` (one row per frame) go to
+    `/observables/{name}/value`."""
     write_parts(path, [(trajectory, extra)], len(trajectory.position))
 
 
 def write_parts(
-    path: str | Path, parts: Iterable[tuple[Trajectory, dict[str, np.ndarray]]], n_frames: int, **fixed: np.ndarray
+    path: str | Path,
+    parts: Iterable[tuple[Trajectory, dict[str, np.ndarray]]],
+    n_frames: int,
+    **fixed: np.ndarray,
 ) -> None:
-    """Write parts of a trajectory, each with its `extra` of `write`, one after another: `n_frames` in all.
+    """Write parts of a trajectory, each with its `extra` of `write`, one after another: `n_frames`
+    in all.
 
-    What does not change with time is taken from the first part; arrays in `fixed` are observables without an axis of
-    frames.
+    What does not change with time is taken from the first part; arrays in `fixed` are observables
+    without an axis of frames.
     """
     with atomic(path) as temporary, h5py.File(temporary, "w") as file:
         done = 0
@@ -142,21 +158,28 @@ def _elements(trajectory: Trajectory) -> Iterator[tuple[str, np.ndarray, bool]]:
             yield f"feature/{name}", value, value.ndim == 3
 
 
-def _lay_out(file: h5py.File, trajectory: Trajectory, extra: dict[str, np.ndarray], n_frames: int) -> None:
-    """Write all that does not change with time, and make room for the rest, which is zero until it is filled."""
+def _lay_out(
+    file: h5py.File, trajectory: Trajectory, extra: dict[str, np.ndarray], n_frames: int
+) -> None:
+    """Write all that does not change with time, and make room for the rest, which is zero until it
+    is filled."""
     head = file.create_group("h5md")
     head.attrs["version"] = np.array([1, 1])
     head.create_group("author").attrs["name"] = "equitraj"
     head.create_group("creator").attrs.update({"name": "equitraj", "version": "1"})
     group, step = file.create_group("particles/all"), np.arange(n_frames)
     box = group.create_group("box")
-    box.attrs.update({"dimension": STORED_DIMENSION, "boundary": np.array(_boundary(trajectory.box), dtype="S")})
+    box.attrs.update(
+        {"dimension": STORED_DIMENSION, "boundary": np.array(_boundary(trajectory.box), dtype="S")}
+    )
     for place, value, unit in _series(trajectory):
         is_vector = place in ("position", "velocity")
         shape = (*value.shape[1:-1], STORED_DIMENSION) if is_vector else value.shape[1:]
         chunks = (min(CHUNK_FRAMES, n_frames), *shape)
         dtype = np.float64 if is_vector else value.dtype
-        _set_unit(group.create_dataset(f"{place}/value", (n_frames, *shape), dtype, chunks=chunks), unit)
+        _set_unit(
+            group.create_dataset(f"{place}/value", (n_frames, *shape), dtype, chunks=chunks), unit
+        )
         group[f"{place}/step"] = step
         time = group.create_dataset(f"{place}/time", (n_frames,), trajectory.time.dtype)
         _set_unit(time, trajectory.time_unit)
@@ -172,7 +195,9 @@ def _lay_out(file: h5py.File, trajectory: Trajectory, extra: dict[str, np.ndarra
         file[f"observables/{name}/step"] = step
 
 
-def _fill(file: h5py.File, trajectory: Trajectory, extra: dict[str, np.ndarray], now: slice) -> None:
+def _fill(
+    file: h5py.File, trajectory: Trajectory, extra: dict[str, np.ndarray], now: slice
+) -> None:
     """Write what belongs to the frames `now`."""
     group = file["particles/all"]
     for place, value, _ in _series(trajectory):
@@ -206,7 +231,8 @@ def _parameters(trajectory: Trajectory) -> dict:
 
 @contextmanager
 def opened(path: str | Path) -> Iterator[Trajectory]:
-    """A trajectory file written by `write`, of which positions and all else that is `Stored` are read when needed."""
+    """A trajectory file written by `write`, of which positions and all else that is `Stored` are
+    read when needed."""
     with h5py.File(checked(path), "r") as file:
         group, parameters = file["particles/all"], file["parameters"].attrs
         width = int(parameters["dimension"])
@@ -242,7 +268,12 @@ def _value(group: h5py.Group, name: str) -> np.ndarray | Stored | None:
 
 def _features(group: h5py.Group) -> Iterator[tuple[str, np.ndarray | Stored]]:
     if (charge := _value(group, "charge")) is not None:
-        yield "charge", Stored(charge.dataset, column=True) if isinstance(charge, Stored) else charge[..., None]
+        yield (
+            "charge",
+            Stored(charge.dataset, column=True)
+            if isinstance(charge, Stored)
+            else charge[..., None],
+        )
     for name in group.get("feature", {}):
         yield name, _value(group["feature"], name)
 

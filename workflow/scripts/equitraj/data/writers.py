@@ -1,7 +1,9 @@
-"""Trajectories for other programs: XTC, extended XYZ, and a PDB file with names and bonds to stand beside them.
+"""Trajectories for other programs: XTC, extended XYZ, and a PDB file with names and bonds to stand
+beside them.
 
-Lengths are written in Angstrom and times in ps, which MDAnalysis and ASE take them for (XTC itself counts in nm). A
-unit that is not known here, a reduced one, is written as it stands: one unit reads as one Angstrom, or as one ps.
+Lengths are written in Angstrom and times in ps, which MDAnalysis and ASE take them for (XTC itself
+counts in nm). A unit that is not known here, a reduced one, is written as it stands: one unit reads
+as one Angstrom, or as one ps.
 """
 
 import math
@@ -20,7 +22,9 @@ PICOSECOND = {"fs": 1e-3, "ps": 1.0, "ns": 1e3, "s": 1e12}
 MOTION_LOST = 0.01  # the largest part of the motion between frames that rounding may take
 XTC_PRECISION = 1e3  # steps per nm that XTC files have unless more are needed
 XTC_LARGEST = 2.0**30  # coordinates times precision: the format counts them in 32-bit integers
-SINGLE = 4 * 2.0**-24  # relative rounding of a coordinate that is cast, scaled and scaled back in single precision
+SINGLE = (
+    4 * 2.0**-24
+)  # relative rounding of a coordinate that is cast, scaled and scaled back in single precision
 PDB_LARGEST = 999.0  # beyond it a coordinate leaves its column
 
 
@@ -41,20 +45,26 @@ def writer_for(path: Path) -> Callable[..., str]:
         ValueError: there is none.
     """
     if path.suffix.lower() not in WRITERS:
-        raise ValueError(f"{path}: unknown suffix {path.suffix!r}; {nearest(path.suffix, list(WRITERS))}")
+        raise ValueError(
+            f"{path}: unknown suffix {path.suffix!r}; {nearest(path.suffix, list(WRITERS))}"
+        )
     return WRITERS[path.suffix.lower()]
 
 
 def precision_for(largest: float, motion: float) -> float:
-    """Steps per nm of an XTC file, a power of ten, that leave the motion (nm, root mean square between frames) visible.
+    """Steps per nm of an XTC file, a power of ten, that leave the motion (nm, root mean square
+    between frames) visible.
 
     Raises:
-        ValueError: no precision does, because the coordinates, of which the largest is `largest` nm, are too large.
+        ValueError: no precision does, because the coordinates, of which the largest is `largest`
+        nm, are too large.
     """
     if not motion:
         return XTC_PRECISION
     room = MOTION_LOST * motion - SINGLE * largest
-    precision = max(XTC_PRECISION, 10.0 ** math.ceil(math.log10(0.5 / room))) if room > 0 else math.inf
+    precision = (
+        max(XTC_PRECISION, 10.0 ** math.ceil(math.log10(0.5 / room))) if room > 0 else math.inf
+    )
     if largest * precision > XTC_LARGEST:
         raise ValueError(
             f"XTC keeps coordinates of {10 * largest:.4g} Angstrom in single precision, which takes more than "
@@ -63,10 +73,13 @@ def precision_for(largest: float, motion: float) -> float:
     return precision
 
 
-def write_xtc(path: Path, trajectory: Trajectory, step: np.ndarray, motion: float, **per_point: np.ndarray) -> str:
+def write_xtc(
+    path: Path, trajectory: Trajectory, step: np.ndarray, motion: float, **per_point: np.ndarray
+) -> str:
     """Write XTC, with frame numbers `step` (T,); what `per_point` holds has no place in it.
 
-    `motion`, the root mean square displacement between frames per coordinate, decides the precision. Returns words.
+    `motion`, the root mean square displacement between frames per coordinate, decides the
+    precision. Returns words.
 
     Raises:
         ValueError: the motion would be lost in rounding.
@@ -78,14 +91,17 @@ def write_xtc(path: Path, trajectory: Trajectory, step: np.ndarray, motion: floa
     precision = precision_for(float(np.abs(position).max()), motion_nm)
     no_box = np.zeros((3, 3), np.float32)
     with atomic(path, recorded=False) as temporary, XTCFile(str(temporary), "w") as file:
-        for frame, number, time in zip(position, step, in_ps(trajectory, trajectory.time), strict=True):
+        for frame, number, time in zip(
+            position, step, in_ps(trajectory, trajectory.time), strict=True
+        ):
             file.write(frame.astype(np.float32), no_box, int(number), time, precision)
     part = f", {0.5 / precision / motion_nm:.1g} of the motion between frames" if motion_nm else ""
     return f"coordinates rounded to {10 / precision:.0e} Angstrom{part}"
 
 
 def words(trajectory: Trajectory) -> np.ndarray | None:
-    """What the points are called (T, N) or (N,), where their species had words in the file that they came from."""
+    """What the points are called (T, N) or (N,), where their species had words in the file that
+    they came from."""
     known = trajectory.provenance.get("species")
     return np.array(known)[trajectory.species] if known and trajectory.species is not None else None
 
@@ -95,7 +111,9 @@ def symbols(trajectory: Trajectory) -> np.ndarray:
     from ase.data import atomic_numbers
 
     called = words(trajectory)
-    if called is None or not {word.capitalize() for word in np.unique(called)} <= set(atomic_numbers):
+    if called is None or not {word.capitalize() for word in np.unique(called)} <= set(
+        atomic_numbers
+    ):
         called = np.array(["X"])
     return np.broadcast_to(called, trajectory.position.shape[:2])
 
@@ -109,13 +127,21 @@ def columns_of(trajectory: Trajectory) -> dict[str, np.ndarray]:
         columns["masses"] = trajectory.mass[..., None]
     if trajectory.species is not None and words(trajectory) is None:
         columns["species_number"] = trajectory.species[..., None]
-    columns |= {"initial_charges" if name == "charge" else name: value for name, value in trajectory.features.items()}
+    columns |= {
+        "initial_charges" if name == "charge" else name: value
+        for name, value in trajectory.features.items()
+    }
     points = trajectory.position.shape[:2]
-    return {name: np.broadcast_to(value, (*points, value.shape[-1])) for name, value in columns.items()}
+    return {
+        name: np.broadcast_to(value, (*points, value.shape[-1])) for name, value in columns.items()
+    }
 
 
-def write_xyz(path: Path, trajectory: Trajectory, step: np.ndarray, motion: float, **per_point: np.ndarray) -> str:
-    """Write extended XYZ with every digit; `per_point` are columns (T, N) more. Returns words on it.
+def write_xyz(
+    path: Path, trajectory: Trajectory, step: np.ndarray, motion: float, **per_point: np.ndarray
+) -> str:
+    """Write extended XYZ with every digit; `per_point` are columns (T, N) more. Returns words on
+    it.
 
     ASE's own writer keeps eight decimals, fewer than small errors have.
     """
@@ -132,7 +158,8 @@ def write_xyz(path: Path, trajectory: Trajectory, step: np.ndarray, motion: floa
 
 
 def write_topology(path: Path, trajectory: Trajectory) -> None:
-    """Write names and bonds as a PDB file, with the first frame where its coordinates fit into their columns."""
+    """Write names and bonds as a PDB file, with the first frame where its coordinates fit into
+    their columns."""
     import MDAnalysis
     from MDAnalysis.coordinates.PDB import PDBWriter
 
@@ -140,7 +167,9 @@ def write_topology(path: Path, trajectory: Trajectory) -> None:
     universe = MDAnalysis.Universe.empty(n_points, trajectory=True)
     names = np.array(["X"]) if called is None else np.atleast_2d(called)[0]
     universe.add_TopologyAttr("names", np.broadcast_to(names, n_points).tolist())
-    universe.add_TopologyAttr("bonds", [] if trajectory.bonds is None else np.asarray(trajectory.bonds).tolist())
+    universe.add_TopologyAttr(
+        "bonds", [] if trajectory.bonds is None else np.asarray(trajectory.bonds).tolist()
+    )
     first = in_angstrom(trajectory, trajectory.position[0])
     universe.atoms.positions = first if np.abs(first).max() < PDB_LARGEST else np.zeros_like(first)
     with warnings.catch_warnings(), atomic(path, recorded=False) as temporary:

@@ -1,12 +1,14 @@
 """Frames of a geometry: for each sample F rotations with weights, and an origin.
 
-A method predicts y = origin + sum_f weight_f R_f^T model(R_f (x - origin)): one frame of the input maps the whole
-history, the target and the prediction (Puny et al., ICLR 2022, eq. 3). An alignment has F = 1. Each alignment is a
-file in `alignments/` with a class `Alignment`, derived from `Base`, whose fields are its options.
+A method predicts y = origin + sum_f weight_f R_f^T model(R_f (x - origin)): one frame of the input
+maps the whole history, the target and the prediction (Puny et al., ICLR 2022, eq. 3). An alignment
+has F = 1. Each alignment is a file in `alignments/` with a class `Alignment`, derived from `Base`,
+whose fields are its options.
 
-Where the points determine no axis (all of them on a line, or on one spot) that row of R is zero: the model sees no
-coordinate along it and its prediction has none. This is the average over all rotations that leave such points where
-they are, so that what an alignment claims holds for them too, and nothing is ever NaN.
+Where the points determine no axis (all of them on a line, or on one spot) that row of R is zero:
+the model sees no coordinate along it and its prediction has none. This is the average over all
+rotations that leave such points where they are, so that what an alignment claims holds for them
+too, and nothing is ever NaN.
 """
 
 from dataclasses import dataclass, replace
@@ -23,7 +25,8 @@ UNDETERMINED = 1e-10  # lengths below this fraction of the points' extent are ro
 
 @dataclass(frozen=True)
 class Frames:
-    """Attributes: rotation (B, F, 3, 3) or improper rotations, origin (B, 3), weight (B, F) whose rows sum to 1."""
+    """Attributes: rotation (B, F, 3, 3) or improper rotations, origin (B, 3), weight (B, F) whose
+    rows sum to 1."""
 
     rotation: np.ndarray
     origin: np.ndarray
@@ -44,7 +47,8 @@ class Frames:
         return Frames(self.rotation[index], self.origin[index], self.weight[index])
 
     def into(self, position: np.ndarray) -> np.ndarray:
-        """World positions (B, ..., 3) in each frame: (B * F, ..., 3), the frames of a sample side by side."""
+        """World positions (B, ..., 3) in each frame: (B * F, ..., 3), the frames of a sample side
+        by side."""
         batch, count = self.weight.shape
         points = position.reshape(batch, -1, 3) - self.origin[:, None]
         turned = points[:, None] @ self.rotation.swapaxes(-1, -2)
@@ -61,7 +65,8 @@ class Frames:
         return replace(sample, position=self.into(sample.position), target=target, **each)
 
     def back(self, prediction: np.ndarray) -> np.ndarray:
-        """Predictions (B * F, ..., 3) in the frames, back in the world and averaged over the frames: (B, ..., 3)."""
+        """Predictions (B * F, ..., 3) in the frames, back in the world and averaged over the
+        frames: (B, ..., 3)."""
         batch, count = self.weight.shape
         points = prediction.reshape(batch, count, -1, 3) @ self.rotation
         mean = (self.weight[..., None, None] * points).sum(1) + self.origin[:, None]
@@ -72,10 +77,11 @@ class Frames:
 class Base(Checked):
     """What every alignment has; the fields of a subclass are its options.
 
-    Class attributes: `rotation`, `reflection`, `translation`, levels (`claims.LEVELS`) of what it adds to any model's
-    symmetry; `permutation`, whether it treats all points alike; `training`, "average" (the loss is that of the weighted
-    mean over the frames) or "draw" (of one frame, drawn anew for each sample in each epoch); `learned`, whether the
-    frame is a network that is trained together with the model; `points_needed`, the smallest number of points.
+    Class attributes: `rotation`, `reflection`, `translation`, levels (`claims.LEVELS`) of what it
+    adds to any model's symmetry; `permutation`, whether it treats all points alike; `training`,
+    "average" (the loss is that of the weighted mean over the frames) or "draw" (of one frame, drawn
+    anew for each sample in each epoch); `learned`, whether the frame is a network that is trained
+    together with the model; `points_needed`, the smallest number of points.
     """
 
     rotation: ClassVar[str] = "no"
@@ -87,15 +93,20 @@ class Base(Checked):
     points_needed: ClassVar[int] = 1
 
     def fit(self, position: np.ndarray) -> np.ndarray | None:
-        """A reference from positions (T, N, 3) of the training split, or None where there is none to fit."""
+        """A reference from positions (T, N, 3) of the training split, or None where there is none
+        to fit."""
         return None
 
     def frames(
-        self, position: np.ndarray, reference: np.ndarray | None = None, rng: np.random.Generator | None = None
+        self,
+        position: np.ndarray,
+        reference: np.ndarray | None = None,
+        rng: np.random.Generator | None = None,
     ) -> Frames:
         """The frames of histories (B, K, N, 3), newest last.
 
-        Those of the newest points; a subclass that looks further back, or draws frames from `rng`, replaces this.
+        Those of the newest points; a subclass that looks further back, or draws frames from `rng`,
+        replaces this.
         """
         return self.of_points(position[:, -1], reference)
 
@@ -117,8 +128,8 @@ def load_alignment(name: str, options: dict | None = None) -> Base:
 def turn_onto_x(vector: np.ndarray) -> np.ndarray:
     """The smallest rotations (B, 3, 3) that take vectors (B, 3) onto the positive x axis.
 
-    R = I + [v] + [v]^2 / (1 + c) with v = u x e_x, c = u . e_x (Rodrigues). A zero vector gives the identity, and the
-    negative x axis half a turn about z.
+    R = I + [v] + [v]^2 / (1 + c) with v = u x e_x, c = u . e_x (Rodrigues). A zero vector gives the
+    identity, and the negative x axis half a turn about z.
     """
     length = np.linalg.norm(vector, axis=-1, keepdims=True)
     unit = np.where(length > 0, vector / np.where(length > 0, length, 1), [1.0, 0.0, 0.0])

@@ -1,4 +1,5 @@
-"""Aligned trajectories: every frame in its own frame of reference, with the rotation and origin that took it there."""
+"""Aligned trajectories: every frame in its own frame of reference, with the rotation and origin
+that took it there."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -14,10 +15,12 @@ from equitraj.frames import Base, load_alignment
 
 
 def run(trajectory_path: Path, task: dict, name: str, alignment: dict, output: Path) -> None:
-    """Write the aligned trajectory of `task` with `rotation` (T, F, 3, 3), `origin` (T, 3) and `weight` (T, F).
+    """Write the aligned trajectory of `task` with `rotation` (T, F, 3, 3), `origin` (T, 3) and
+    `weight` (T, F).
 
-    `alignment` has the file of the alignment `name` and its options. A reference is fitted on the frames of the
-    training split only. The stored positions are those of the first frame of each sample where there are several.
+    `alignment` has the file of the alignment `name` and its options. A reference is fitted on the
+    frames of the training split only. The stored positions are those of the first frame of each
+    sample where there are several.
     """
     with opened(trajectory_path) as trajectory:
         newest = tasks.split_frames(trajectory.episode, task["history"], task["lag"], task["split"])
@@ -33,7 +36,9 @@ def run(trajectory_path: Path, task: dict, name: str, alignment: dict, output: P
         reference = aligner.fit(trajectory.position[newest["train"]]) if has_reference else None
         made = {"alignment": name, "task": task["name"]}
         aligned = aligned_parts(trajectory, aligner, reference, task["history"], made)
-        write_parts(output, aligned, n_frames, **({} if reference is None else {"reference": reference}))
+        write_parts(
+            output, aligned, n_frames, **({} if reference is None else {"reference": reference})
+        )
 
 
 def aligned_parts(
@@ -46,7 +51,14 @@ def aligned_parts(
     for part in parts(n_frames, 3 * n_points * (history + copies) + 9 * copies):
         here = at_frames(trajectory, part)
         frames = aligner.training_frames(histories[part], reference)
-        first = replace(frames, rotation=frames.rotation[:, :1], weight=frames.weight[:, :1] * 0 + 1)
+        first = replace(
+            frames, rotation=frames.rotation[:, :1], weight=frames.weight[:, :1] * 0 + 1
+        )
         provenance = trajectory.provenance | made
-        aligned = replace(here, position=first.into(here.position), velocity=None, box=None, provenance=provenance)
-        yield aligned, {"rotation": frames.rotation, "origin": frames.origin, "weight": frames.weight}
+        aligned = replace(
+            here, position=first.into(here.position), velocity=None, box=None, provenance=provenance
+        )
+        yield (
+            aligned,
+            {"rotation": frames.rotation, "origin": frames.origin, "weight": frames.weight},
+        )

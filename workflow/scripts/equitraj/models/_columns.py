@@ -11,9 +11,11 @@ def silu(x: jax.Array) -> jax.Array:
 
 
 def product(weight: jax.Array, x: jax.Array) -> jax.Array:
-    """`weight` (V, W) times columns (W, ...), as one matrix product: with more axes XLA would transpose the columns.
+    """`weight` (V, W) times columns (W, ...), as one matrix product: with more axes XLA would
+    transpose the columns.
 
-    One row is filled up to two: XLA would make loops of it, and in its gradient compute all of a row once per column.
+    One row is filled up to two: XLA would make loops of it, and in its gradient compute all of a
+    row once per column.
     """
     rows = jnp.pad(weight, ((0, len(weight) == 1), (0, 0)))
     return (rows @ x.reshape(len(x), -1))[: len(weight)].reshape(len(weight), *x.shape[1:])

@@ -1,6 +1,8 @@
-"""Learned forces that keep momentum and angular momentum: between pairs of points, and at angles between bonds.
+"""Learned forces that keep momentum and angular momentum: between pairs of points, and at angles
+between bonds.
 
-Columns, as in `_columns`: points are rows (N, 3, B), pairs (P, 3, B), angles (A, 3, B), and a batch of B comes last.
+Columns, as in `_columns`: points are rows (N, 3, B), pairs (P, 3, B), angles (A, 3, B), and a batch
+of B comes last.
 """
 
 import equinox as eqx
@@ -11,7 +13,9 @@ import numpy as np
 from equitraj.models._columns import linear, product, scaled, silu
 
 NEAREST = 1e-6  # of the squared extent, below which distances are alike
-STRONGEST = 100.0  # force, in units of the typical one: what no data tell of must not throw points away
+STRONGEST = (
+    100.0  # force, in units of the typical one: what no data tell of must not throw points away
+)
 UNLIMITED = 1e5  # where something else limits it
 
 
@@ -20,16 +24,22 @@ class Pairs:
 
     def __init__(self, n_points: int) -> None:
         self.n, (self.first, self.second) = n_points, np.triu_indices(n_points, 1)
-        self.member, self.sign = (np.zeros((n_points, len(self.first)), np.float32) for _ in range(2))
+        self.member, self.sign = (
+            np.zeros((n_points, len(self.first)), np.float32) for _ in range(2)
+        )
         for index, sign in ((self.first, 1), (self.second, -1)):
-            self.member[index, np.arange(len(index))], self.sign[index, np.arange(len(index))] = 1, sign
+            self.member[index, np.arange(len(index))], self.sign[index, np.arange(len(index))] = (
+                1,
+                sign,
+            )
 
     def apart(self, x: jax.Array) -> jax.Array:
         """First minus second, (P, 3, B) of (N, 3, B)."""
         return x[self.first] - x[self.second]
 
     def pushed(self, x: jax.Array) -> jax.Array:
-        """What pairs (P, 3, B) push their first points by and their second by the opposite, (N, 3, B)."""
+        """What pairs (P, 3, B) push their first points by and their second by the opposite, (N, 3,
+        B)."""
         return jnp.einsum("np,pab->nab", self.sign.astype(x.dtype), x)
 
     def to_points(self, x: jax.Array) -> jax.Array:
@@ -51,14 +61,18 @@ class Round(eqx.Module):
     def __call__(self, message: jax.Array, pairs: Pairs) -> jax.Array:
         """(W, P, B) to the same."""
         at_points = linear(self.points, pairs.to_points(message) / (pairs.n - 1))
-        return message + silu(linear(self.message, message) + at_points[:, pairs.first] + at_points[:, pairs.second])
+        return message + silu(
+            linear(self.message, message) + at_points[:, pairs.first] + at_points[:, pairs.second]
+        )
 
 
 class PairForces(eqx.Module):
-    """Forces along the lines between points, equal and opposite, from distances, features of pairs, and messages.
+    """Forces along the lines between points, equal and opposite, from distances, features of pairs,
+    and messages.
 
-    Attributes: embed, of features of pairs; distance, how a message depends on the logarithm of a squared distance;
-    hidden; rounds of messages; force, the inverse hyperbolic sine of it from a message.
+    Attributes: embed, of features of pairs; distance, how a message depends on the logarithm of a
+    squared distance; hidden; rounds of messages; force, the inverse hyperbolic sine of it from a
+    message.
     """
 
     embed: eqx.nn.Linear
@@ -68,7 +82,9 @@ class PairForces(eqx.Module):
     force: eqx.nn.Linear
     most: float = eqx.field(static=True)
 
-    def __init__(self, n_features: int, width: int, layers: int, key: jax.Array, most: float = STRONGEST) -> None:
+    def __init__(
+        self, n_features: int, width: int, layers: int, key: jax.Array, most: float = STRONGEST
+    ) -> None:
         keys = jax.random.split(key, 5)
         self.embed = eqx.nn.Linear(n_features, width, key=keys[0])
         self.distance = jax.random.normal(keys[1], (width, 1))
@@ -90,12 +106,15 @@ class PairForces(eqx.Module):
         message = silu(linear(self.hidden, silu(embedded + known)))
         for each in self.rounds:
             message = each(message, pairs)
-        size = _sinh(linear(self.force, message)[0], self.most) * jax.lax.rsqrt(squared + NEAREST**2)
+        size = _sinh(linear(self.force, message)[0], self.most) * jax.lax.rsqrt(
+            squared + NEAREST**2
+        )
         return pairs.pushed(size[:, None] * apart)
 
 
 class AngleForces(eqx.Module):
-    """Forces that bend: the torque of each angle between two bonds, from the angle and features of its points."""
+    """Forces that bend: the torque of each angle between two bonds, from the angle and features of
+    its points."""
 
     embed: eqx.nn.Linear
     angle: jax.Array
@@ -115,13 +134,15 @@ class AngleForces(eqx.Module):
         """What features of points (F, N, B) contribute in every step, (W, A, B)."""
         one, middle, other = np.array(self.points).T
         ends, centre = features[:, one] + features[:, other], features[:, middle]
-        return linear(self.embed, jnp.concatenate([jnp.ones((1, *ends.shape[1:]), ends.dtype), ends, centre]))
+        return linear(
+            self.embed, jnp.concatenate([jnp.ones((1, *ends.shape[1:]), ends.dtype), ends, centre])
+        )
 
     def __call__(self, position: jax.Array, embedded: jax.Array) -> jax.Array:
         """(N, 3, B) at positions (N, 3, B): minus the torque times the gradient of each angle.
 
-        The gradient at an end is across its bond, in the plane of both, over the bond's length (Allen & Tildesley,
-        Computer Simulation of Liquids, 2017, appendix C).
+        The gradient at an end is across its bond, in the plane of both, over the bond's length
+        (Allen & Tildesley, Computer Simulation of Liquids, 2017, appendix C).
         """
         one, middle, other = np.array(self.points).T
         arms = position[one] - position[middle], position[other] - position[middle]
@@ -139,7 +160,8 @@ class AngleForces(eqx.Module):
 
 
 def _sinh(x: jax.Array, most: float = STRONGEST) -> jax.Array:
-    """A power of what a network sees the logarithm of is nearly a straight line to it; at most `most`."""
+    """A power of what a network sees the logarithm of is nearly a straight line to it; at most
+    `most`."""
     end = float(np.arcsinh(most))
     return jnp.sinh(jnp.clip(x, -end, end))
 
@@ -151,4 +173,6 @@ def angles(bonds: tuple[tuple[int, int], ...]) -> tuple[tuple[int, int, int], ..
         joined.setdefault(a, []).append(b)
         joined.setdefault(b, []).append(a)
     ends = ((m, sorted(others)) for m, others in sorted(joined.items()))
-    return tuple((a, m, b) for m, others in ends for i, a in enumerate(others) for b in others[i + 1 :])
+    return tuple(
+        (a, m, b) for m, others in ends for i, a in enumerate(others) for b in others[i + 1 :]
+    )

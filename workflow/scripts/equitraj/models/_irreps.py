@@ -1,7 +1,9 @@
-"""Irreps of O(3) and their tensor products in e3nn's conventions (Geiger and Smidt, arXiv:2207.09453), in NumPy alone.
+"""Irreps of O(3) and their tensor products in e3nn's conventions (Geiger and Smidt,
+arXiv:2207.09453), in NumPy alone.
 
-An irrep is (l, p), with parity p = 1 or -1; irreps are a tuple of blocks (multiplicity, l, p). The real basis of degree
-l = 1 is (x, y, z), that of higher degrees is e3nn's: m counts from -l to l about the y axis.
+An irrep is (l, p), with parity p = 1 or -1; irreps are a tuple of blocks (multiplicity, l, p). The
+real basis of degree l = 1 is (x, y, z), that of higher degrees is e3nn's: m counts from -l to l
+about the y axis.
 """
 
 from collections.abc import Iterator
@@ -43,14 +45,16 @@ def products(first: tuple[int, int], second: tuple[int, int]) -> Iterator[tuple[
 
 @cache
 def wigner_3j(l1: int, l2: int, l3: int) -> np.ndarray:
-    """The invariant (2 l1 + 1, 2 l2 + 1, 2 l3 + 1) of three irreps: real basis, norm 1, sign as in e3nn."""
+    """The invariant (2 l1 + 1, 2 l2 + 1, 2 l3 + 1) of three irreps: real basis, norm 1, sign as in
+    e3nn."""
     q1, q2, q3 = _complex_basis(l1), _complex_basis(l2), _complex_basis(l3)
     real = np.einsum("ij,kl,nm,ikn->jlm", q1, q2, q3.conj(), _clebsch_gordan(l1, l2, l3)).real
     return real / np.linalg.norm(real)
 
 
 def _complex_basis(degree: int) -> np.ndarray:
-    """The unitary matrix from the real to the complex basis, with a phase that makes Clebsch-Gordan tensors real."""
+    """The unitary matrix from the real to the complex basis, with a phase that makes Clebsch-Gordan
+    tensors real."""
     q = np.zeros((2 * degree + 1, 2 * degree + 1), complex)
     for m in range(1, degree + 1):
         q[degree - m, [degree + m, degree - m]] = 1 / sqrt(2), -1j / sqrt(2)
@@ -60,7 +64,8 @@ def _complex_basis(degree: int) -> np.ndarray:
 
 
 def _clebsch_gordan(l1: int, l2: int, l3: int) -> np.ndarray:
-    """Clebsch-Gordan coefficients in the complex basis, by Racah's formula (Rev. Mod. Phys. 1942, eq. 16)."""
+    """Clebsch-Gordan coefficients in the complex basis, by Racah's formula (Rev. Mod. Phys. 1942,
+    eq. 16)."""
     tensor = np.zeros((2 * l1 + 1, 2 * l2 + 1, 2 * l3 + 1))
     for m1 in range(-l1, l1 + 1):
         for m2 in range(max(-l2, -l3 - m1), min(l2, l3 - m1) + 1):
@@ -71,7 +76,12 @@ def _clebsch_gordan(l1: int, l2: int, l3: int) -> np.ndarray:
 def _coefficient(l1: int, m1: int, l2: int, m2: int, l3: int, m3: int) -> float:
     f = factorial
     size = Fraction(
-        (2 * l3 + 1) * f(l3 + l1 - l2) * f(l3 - l1 + l2) * f(l1 + l2 - l3) * f(l3 + m3) * f(l3 - m3),
+        (2 * l3 + 1)
+        * f(l3 + l1 - l2)
+        * f(l3 - l1 + l2)
+        * f(l1 + l2 - l3)
+        * f(l3 + m3)
+        * f(l3 - m3),
         f(l1 + l2 + l3 + 1) * f(l1 - m1) * f(l1 + m1) * f(l2 - m2) * f(l2 + m2),
     )
     total = Fraction(0)
@@ -86,9 +96,11 @@ def _coefficient(l1: int, m1: int, l2: int, m2: int, l3: int, m3: int) -> float:
 
 @cache
 def harmonics_step(degree: int) -> np.ndarray:
-    """The tensor (3, 2 l + 1, 2 l + 3) that makes harmonics of degree l + 1 of a unit vector and those of degree l.
+    """The tensor (3, 2 l + 1, 2 l + 3) that makes harmonics of degree l + 1 of a unit vector and
+    those of degree l.
 
-    "Component" normalisation: |Y_l|^2 = 2 l + 1 on the unit sphere, and Y_l is positive along y at m = 0.
+    "Component" normalisation: |Y_l|^2 = 2 l + 1 on the unit sphere, and Y_l is positive along y at
+    m = 0.
     """
     pole = np.zeros(2 * degree + 1)
     pole[degree] = sqrt(2 * degree + 1)
@@ -103,10 +115,16 @@ def generators(degree: int) -> np.ndarray:
     if degree == 0:
         return np.zeros((3, 1, 1))
     vector = np.array(
-        [[[0, 0, 0], [0, 0, -1], [0, 1, 0]], [[0, 0, 1], [0, 0, 0], [-1, 0, 0]], [[0, -1, 0], [1, 0, 0], [0] * 3]]
+        [
+            [[0, 0, 0], [0, 0, -1], [0, 1, 0]],
+            [[0, 0, 1], [0, 0, 0], [-1, 0, 0]],
+            [[0, -1, 0], [1, 0, 0], [0] * 3],
+        ]
     )
     if degree == 1:
         return vector.astype(float)
     tensor = wigner_3j(1, degree - 1, degree)
-    turned = np.einsum("aik,kjn->aijn", vector, tensor) + np.einsum("ajk,ikn->aijn", generators(degree - 1), tensor)
+    turned = np.einsum("aik,kjn->aijn", vector, tensor) + np.einsum(
+        "ajk,ikn->aijn", generators(degree - 1), tensor
+    )
     return (2 * degree + 1) * np.einsum("ijm,aijn->amn", tensor, turned)

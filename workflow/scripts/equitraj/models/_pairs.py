@@ -6,7 +6,8 @@ import numpy as np
 
 
 class AllPairs:
-    """Columns of points (..., N, B) and of pairs (..., N - 1, N, B): row k of the pairs holds point i and i + k + 1."""
+    """Columns of points (..., N, B) and of pairs (..., N - 1, N, B): row k of the pairs holds point
+    i and i + k + 1."""
 
     @staticmethod
     def index(n_points: int) -> tuple[np.ndarray, np.ndarray]:
@@ -15,7 +16,8 @@ class AllPairs:
         return (receiver + np.arange(1, n_points)[:, None]) % n_points, receiver
 
     def columns(self, x: jax.Array) -> jax.Array:
-        """The batch (B, ...) as the last axis, so that every operation is a long loop over contiguous numbers."""
+        """The batch (B, ...) as the last axis, so that every operation is a long loop over
+        contiguous numbers."""
         return jnp.moveaxis(x, 0, -1)
 
     def samples(self, x: jax.Array) -> jax.Array:
@@ -27,7 +29,8 @@ class AllPairs:
         return x[..., None, :, :]
 
     def senders(self, x: jax.Array) -> jax.Array:
-        """Points' values at the pairs' senders, without a gather: a ring of them is one longer than its rows."""
+        """Points' values at the pairs' senders, without a gather: a ring of them is one longer than
+        its rows."""
         *first, n, batch = x.shape
         ring = jnp.broadcast_to(x[..., None, :, :], (*first, n + 1, n, batch))
         return ring.reshape(*first, n, n + 1, batch)[..., 1:, :n, :]
@@ -38,7 +41,8 @@ class AllPairs:
 
 
 class HalfPairs(AllPairs):
-    """The first half of the rows, which hold all pairs of points once; of an even number, the last row does twice."""
+    """The first half of the rows, which hold all pairs of points once; of an even number, the last
+    row does twice."""
 
     @staticmethod
     def index(n_points: int) -> tuple[np.ndarray, np.ndarray]:
@@ -48,7 +52,8 @@ class HalfPairs(AllPairs):
 
     @staticmethod
     def share(n_points: int) -> np.ndarray:
-        """(N // 2, 1): by how much pairs of each row count, where sums are to count all of them once."""
+        """(N // 2, 1): by how much pairs of each row count, where sums are to count all of them
+        once."""
         rows = np.arange(1, n_points // 2 + 1)[:, None]
         return np.where(2 * rows == n_points, 0.5, 1.0)
 
@@ -63,18 +68,24 @@ class HalfPairs(AllPairs):
 
 
 class Neighbours:
-    """Columns of points (..., B N) and of pairs (..., B E), from `senders` and `receivers` (B, E), padded with N."""
+    """Columns of points (..., B N) and of pairs (..., B E), from `senders` and `receivers` (B, E),
+    padded with N."""
 
     def __init__(self, senders: jax.Array, receivers: jax.Array, n_points: int) -> None:
         self.batch, self.n = len(senders), len(senders) * n_points
         start = n_points * jnp.arange(self.batch, dtype=senders.dtype)[:, None]
-        flat = [jnp.where(index < n_points, index + start, self.n).ravel() for index in (senders, receivers)]
+        flat = [
+            jnp.where(index < n_points, index + start, self.n).ravel()
+            for index in (senders, receivers)
+        ]
         self.sender, self.receiver = flat
 
     def columns(self, x: jax.Array) -> jax.Array:
         """The batch (B, ..., P) in one axis with the last."""
         x = jnp.moveaxis(x, 0, -2)
-        return x.reshape(*x.shape[:-2], x.shape[-2] * x.shape[-1])  # spelt out: there may be no channels
+        return x.reshape(
+            *x.shape[:-2], x.shape[-2] * x.shape[-1]
+        )  # spelt out: there may be no channels
 
     def samples(self, x: jax.Array) -> jax.Array:
         """The reverse of `columns` for points."""

@@ -1,4 +1,5 @@
-"""Networks whose work is in two parts: what samples alone decide, computed once, and what depends on weights."""
+"""Networks whose work is in two parts: what samples alone decide, computed once, and what depends
+on weights."""
 
 import equinox as eqx
 import jax

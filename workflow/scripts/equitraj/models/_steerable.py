@@ -1,9 +1,11 @@
-"""Steerable maps on columns: features by degree l are (channels, 2 l + 1, points or pairs, batch), of parity (-1)^l.
+"""Steerable maps on columns: features by degree l are (channels, 2 l + 1, points or pairs, batch),
+of parity (-1)^l.
 
-A steerable linear map is the Clebsch-Gordan product of features with attributes (one channel of each degree), with a
-weight for each pair of channels and each path of degrees (Brandstetter et al., ICLR 2022, eq. 8). It is linear in the
-features, so it is done in two steps: a matrix for each path, which may be applied to points, and the product with the
-attributes of the pairs that these points are part of. How attributes multiply features is data, and is computed once.
+A steerable linear map is the Clebsch-Gordan product of features with attributes (one channel of
+each degree), with a weight for each pair of channels and each path of degrees (Brandstetter et al.,
+ICLR 2022, eq. 8). It is linear in the features, so it is done in two steps: a matrix for each path,
+which may be applied to points, and the product with the attributes of the pairs that these points
+are part of. How attributes multiply features is data, and is computed once.
 """
 
 import equinox as eqx
@@ -22,7 +24,8 @@ Attributes = dict[str, jax.Array]  # of pairs or points, by path: see `couplings
 
 
 def paths(widths: Widths, lmax: int, out: Widths) -> list[Path]:
-    """Degrees of features, of attributes up to `lmax`, and of their products, for each product that has a weight.
+    """Degrees of features, of attributes up to `lmax`, and of their products, for each product that
+    has a weight.
 
     Their sum is even, because all have parity (-1)^l.
     """
@@ -41,17 +44,22 @@ def name(path: Path) -> str:
 
 
 class Steerable(eqx.Module):
-    """A steerable linear map: `weights`, a matrix (C_out, C_in) for each path, and a bias of the scalars."""
+    """A steerable linear map: `weights`, a matrix (C_out, C_in) for each path, and a bias of the
+    scalars."""
 
     weights: dict[str, jax.Array]
     bias: jax.Array | None
     paths: tuple[Path, ...] = eqx.field(static=True)
 
-    def __init__(self, widths: Widths, lmax: int, out: Widths, key: jax.Array, bias: bool = True) -> None:
+    def __init__(
+        self, widths: Widths, lmax: int, out: Widths, key: jax.Array, bias: bool = True
+    ) -> None:
         self.paths, self.weights = tuple(paths(widths, lmax, out)), {}
         shapes = [(out[l3], widths[l1]) for l1, _, l3 in self.paths]
         ends = np.cumsum([rows * columns for rows, columns in shapes])
-        drawn = jnp.split(jax.random.normal(key, (ends[-1],)), ends[:-1])  # at once: one program to compile
+        drawn = jnp.split(
+            jax.random.normal(key, (ends[-1],)), ends[:-1]
+        )  # at once: one program to compile
         for path, shape, values in zip(self.paths, shapes, drawn, strict=True):
             fan = sum(widths[l1] for l1, _, l3 in self.paths if l3 == path[2])
             self.weights[name(path)] = values.reshape(shape) * fan**-0.5
@@ -68,7 +76,8 @@ class Steerable(eqx.Module):
         return found
 
     def paired(self, mixed: dict[Path, jax.Array], attributes: Attributes) -> Features:
-        """Products of what `mixed` gave with attributes, summed over paths, and the bias: (C_out, 2 l3 + 1, ...)."""
+        """Products of what `mixed` gave with attributes, summed over paths, and the bias: (C_out, 2
+        l3 + 1, ...)."""
         terms, found = {path: product(path, x, attributes) for path, x in mixed.items()}, {}
         for l3 in dict.fromkeys(path[2] for path in self.paths):
             found[l3] = sum(term for path, term in terms.items() if path[2] == l3)
@@ -91,7 +100,8 @@ def product(path: Path, x: jax.Array, attributes: Attributes) -> jax.Array:
 
 def couplings(harmonic: list[jax.Array], lmax: int) -> Attributes:
     """Attributes from harmonics (B, 2 l + 1, ...) by degree: for each path up to `lmax` the matrix
-    (B, 2 l1 + 1, 2 l3 + 1, ...) with which it multiplies features, the harmonics times the Wigner 3j tensor."""
+    (B, 2 l1 + 1, 2 l3 + 1, ...) with which it multiplies features, the harmonics times the Wigner
+    3j tensor."""
     widths, found = dict.fromkeys(range(lmax + 1), 1), {}
     for l1, l2, l3 in paths(widths, lmax, widths):
         if l2:

@@ -13,12 +13,17 @@ def scanned(step: Callable, steps: int, carried: tuple, state: tuple) -> tuple:
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(0, 1))
-def advanced(step: Callable, steps: int, most: jax.Array | float, carried: tuple, state: tuple) -> tuple:
-    """`scanned`, with gradients (..., B) of each of B samples that are held at the length `most` on their way back."""
+def advanced(
+    step: Callable, steps: int, most: jax.Array | float, carried: tuple, state: tuple
+) -> tuple:
+    """`scanned`, with gradients (..., B) of each of B samples that are held at the length `most` on
+    their way back."""
     return scanned(step, steps, carried, state)
 
 
-def _forward(step: Callable, steps: int, most: jax.Array | float, carried: tuple, state: tuple) -> tuple:
+def _forward(
+    step: Callable, steps: int, most: jax.Array | float, carried: tuple, state: tuple
+) -> tuple:
     end, before = jax.lax.scan(lambda state, _: (step(carried, state), state), state, length=steps)
     return end, (most, carried, before)
 
@@ -36,7 +41,10 @@ def _back(step: Callable, steps: int, kept: tuple, gradient: tuple) -> tuple:
         _, pull = jax.vjp(step, carried, state)
         added, gradient = pull(gradient)
         factor = jnp.minimum(1, most / (_norm(gradient) + 1e-30))
-        return (jax.tree.map(jnp.add, total, added), jax.tree.map(lambda part: factor * part, gradient)), None
+        return (
+            jax.tree.map(jnp.add, total, added),
+            jax.tree.map(lambda part: factor * part, gradient),
+        ), None
 
     nothing = jax.tree.map(jnp.zeros_like, carried)
     return jnp.zeros_like(most), *jax.lax.scan(back, (nothing, gradient), before, reverse=True)[0]

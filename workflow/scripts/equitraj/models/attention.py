@@ -1,11 +1,12 @@
 """A transformer over points, which knows of no geometry but that points may be renamed.
 
-A token is a point: its position, displacements and features. In each block every point attends to all, which is
-equivariant under permutations as long as no token is told its place (Vaswani et al., NeurIPS 2017, without positional
-encoding; Lee et al., Set Transformer, ICML 2019, the block SAB, eqs. 5 to 7). Layers are normalised before each part of
-a block (Xiong et al., ICML 2020). What a pair of points is to each other, their bond and functions of their distance,
-is added to its scores with weights of each head (Ying et al., Graphormer, NeurIPS 2021, eq. 6). Tokens and so values
-are coordinates: translations are left to the method's alignment, and rotations to the data.
+A token is a point: its position, displacements and features. In each block every point attends to
+all, which is equivariant under permutations as long as no token is told its place (Vaswani et al.,
+NeurIPS 2017, without positional encoding; Lee et al., Set Transformer, ICML 2019, the block SAB,
+eqs. 5 to 7). Layers are normalised before each part of a block (Xiong et al., ICML 2020). What a
+pair of points is to each other, their bond and functions of their distance, is added to its scores
+with weights of each head (Ying et al., Graphormer, NeurIPS 2021, eq. 6). Tokens and so values are
+coordinates: translations are left to the method's alignment, and rotations to the data.
 """
 
 from dataclasses import dataclass
@@ -28,8 +29,8 @@ GPU = True  # its training profits from one
 
 @dataclass(frozen=True)
 class Hyperparameters(Checked):
-    """Attributes: width, features of a point; heads of the attention, which share them, rounded up; layers, number of
-    blocks; basis, Gaussians of the distance that add to scores, 0 for none."""
+    """Attributes: width, features of a point; heads of the attention, which share them, rounded up;
+    layers, number of blocks; basis, Gaussians of the distance that add to scores, 0 for none."""
 
     width: Annotated[int, Range(1, 16_384)] = 32
     heads: Annotated[int, Range(1, 1024)] = 4
@@ -43,7 +44,8 @@ def claims(hyperparameters: Hyperparameters) -> dict[str, bool]:
 
 
 def normalised(x: jax.Array) -> jax.Array:
-    """Columns (W, ...) with mean 0 and variance 1 over the features (Ba et al., 2016); what follows has weights."""
+    """Columns (W, ...) with mean 0 and variance 1 over the features (Ba et al., 2016); what follows
+    has weights."""
     x = x - x.mean(0)
     return x * jax.lax.rsqrt(jnp.square(x).mean(0) + 1e-5)
 
@@ -72,7 +74,8 @@ class Block(eqx.Module):
         return h + linear(self.out, silu(linear(self.hidden, normalised(h))))
 
     def attend(self, h: jax.Array, bias: jax.Array) -> jax.Array:
-        """Means (W', N, B) of the values of all points, head by head, weighted by the softmax of their scores."""
+        """Means (W', N, B) of the values of all points, head by head, weighted by the softmax of
+        their scores."""
         heads, points = len(bias), h.shape[1:]
         query, key, value = linear(self.query_key_value, h).reshape(3, heads, -1, *points)
         score = jnp.einsum("hcib,hcjb->hijb", query, key) / query.shape[1] ** 0.5
@@ -93,15 +96,22 @@ class Network(Prepared):
     compiler_options: ClassVar = {"xla_cpu_use_fusion_emitters": True}  # a tenth faster
 
     def prepare(self, inputs: dict[str, jax.Array]) -> dict[str, jax.Array]:
-        """What does not depend on weights: `token` (B, 3 (1 + V) + F, N), `pair` (B, 1 + basis, N, N)."""
+        """What does not depend on weights: `token` (B, 3 (1 + V) + F, N), `pair` (B, 1 + basis, N,
+        N)."""
         position = inputs["position"]
         mean = jnp.stack([jnp.asarray(m, position.dtype) for m in self.mean])
         scalar = [inputs["scalar"]] if "scalar" in inputs else []
-        token = [(position - mean) / self.scale, *jnp.moveaxis(inputs["displacement"], 1, 0), *scalar]
+        token = [
+            (position - mean) / self.scale,
+            *jnp.moveaxis(inputs["displacement"], 1, 0),
+            *scalar,
+        ]
         pair = inputs["adjacency"][:, None]
         if self.basis:
             apart = jnp.linalg.norm(position[:, :, None] - position[:, None], axis=-1) / self.extent
-            pair = jnp.concatenate([pair, jnp.moveaxis(near_gaussians(apart, self.basis), 0, 1)], axis=1)
+            pair = jnp.concatenate(
+                [pair, jnp.moveaxis(near_gaussians(apart, self.basis), 0, 1)], axis=1
+            )
         return {"token": jnp.concatenate(token, axis=-1).swapaxes(1, 2), "pair": pair}
 
     def apply(self, prepared: dict[str, jax.Array]) -> jax.Array:
@@ -126,4 +136,6 @@ def build(hyperparameters: Hyperparameters, shape: Shape, key: jax.Array) -> Net
     # the first prediction is small beside the extrapolation that it is added to
     output = scaled(eqx.nn.Linear(width, 3, key=output_key), 0.1)
     known = shape.statistics
-    return Network(embed, blocks, output, known.position_mean, known.position_scale, known.extent, basis)
+    return Network(
+        embed, blocks, output, known.position_mean, known.position_scale, known.extent, basis
+    )

@@ -1,8 +1,9 @@
-"""Linear autoregression on displacements: x_t+lag = x_t + sum_k a_k (x_t-k+1 - x_t-k), by least squares.
+"""Linear autoregression on displacements: x_t+lag = x_t + sum_k a_k (x_t-k+1 - x_t-k), by least
+squares.
 
-One coefficient for each past displacement, the same for every point and axis: the only linear map of the displacements
-that commutes with every rotation, reflection and permutation and treats the points as independent (Hamilton, Time
-Series Analysis, 1994, chapter 8, for the estimator).
+One coefficient for each past displacement, the same for every point and axis: the only linear map
+of the displacements that commutes with every rotation, reflection and permutation and treats the
+points as independent (Hamilton, Time Series Analysis, 1994, chapter 8, for the estimator).
 """
 
 from collections.abc import Iterable
@@ -31,7 +32,9 @@ def fit(hyperparameters: Hyperparameters, view: View, target: np.ndarray) -> dic
     return fit_in_parts(hyperparameters, [(view, target)])
 
 
-def fit_in_parts(hyperparameters: Hyperparameters, parts: Iterable[tuple[View, np.ndarray]]) -> dict[str, np.ndarray]:
+def fit_in_parts(
+    hyperparameters: Hyperparameters, parts: Iterable[tuple[View, np.ndarray]]
+) -> dict[str, np.ndarray]:
     """`fit`, of samples and their targets that come in parts."""
     motion = ((view.past, target - view.newest) for view, target in parts)
     return {"coefficient": extrapolation_weights(motion, "autoregression", lag=1)}

@@ -20,10 +20,17 @@ class Hyperparameters:
 
 
 def fit(hyperparameters: Hyperparameters, view: View, target: np.ndarray) -> dict[str, np.ndarray]:
-    """The weights (V,) of the past: the velocity where the task shows it, else the newest displacement; lag times."""
-    return {"coefficient": extrapolation_weights([(view.past, target - view.newest)], "velocity", view.lag)}
+    """The weights (V,) of the past: the velocity where the task shows it, else the newest
+    displacement; lag times."""
+    return {
+        "coefficient": extrapolation_weights(
+            [(view.past, target - view.newest)], "velocity", view.lag
+        )
+    }
 
 
-def fit_in_parts(hyperparameters: Hyperparameters, parts: Iterable[tuple[View, np.ndarray]]) -> dict[str, np.ndarray]:
+def fit_in_parts(
+    hyperparameters: Hyperparameters, parts: Iterable[tuple[View, np.ndarray]]
+) -> dict[str, np.ndarray]:
     """`fit`, of samples that come in parts: one of them tells how many vectors there are."""
     return fit(hyperparameters, *next(iter(parts)))

@@ -1,9 +1,10 @@
-"""The chapter's e3nn network (e3nn.nn.models.gate_points_2101; Geiger and Smidt, arXiv:2207.09453) on all
-pairs of points of each sample, or on a list of neighbours.
+"""The chapter's e3nn network (e3nn.nn.models.gate_points_2101; Geiger and Smidt, arXiv:2207.09453)
+on all pairs of points of each sample, or on a list of neighbours.
 
-The library's forward pass searches the neighbours of a whole batch in every call, comparing all points with each other,
-and beyond 25 points rounding in that search makes some points neighbours of themselves. Here each sample has its own
-pairs; those beyond the cutoff have a weight of zero. The K - 1 past displacements of a point are its 1o features.
+The library's forward pass searches the neighbours of a whole batch in every call, comparing all
+points with each other, and beyond 25 points rounding in that search makes some points neighbours of
+themselves. Here each sample has its own pairs; those beyond the cutoff have a weight of zero. The K
+- 1 past displacements of a point are its 1o features.
 """
 
 from dataclasses import dataclass
@@ -24,12 +25,16 @@ GPU = True  # its training profits from one
 
 @dataclass(frozen=True)
 class Hyperparameters(Checked):
-    """Attributes: irreps_hidden, features of the hidden layers; lmax of the spherical harmonics of an edge; layers,
-    number of gated convolutions; max_radius, cutoff in the data's units (0 for 3.5 times the points' extent);
-    number_of_basis radial functions; radial_layers and radial_neurons of the radial networks."""
+    """Attributes: irreps_hidden, features of the hidden layers; lmax of the spherical harmonics of
+    an edge; layers, number of gated convolutions; max_radius, cutoff in the data's units (0 for 3.5
+    times the points' extent); number_of_basis radial functions; radial_layers and radial_neurons of
+    the radial networks."""
 
     irreps_hidden: Annotated[
-        str, Pattern(r"(\s*([1-9]\d{0,3}x)?(\d|1[01])[eoy]\s*(\+(?!\s*$)|$))+", "irreps of degrees up to 11")
+        str,
+        Pattern(
+            r"(\s*([1-9]\d{0,3}x)?(\d|1[01])[eoy]\s*(\+(?!\s*$)|$))+", "irreps of degrees up to 11"
+        ),
     ] = "5x0e + 5x0o + 5x1e + 5x1o"
     lmax: Annotated[int, Range(1, 11)] = 3
     layers: Annotated[int, Range(1, 64)] = 3
@@ -45,13 +50,16 @@ def claims(hyperparameters: Hyperparameters) -> dict[str, bool]:
 
 
 class GraphNetwork(Network):
-    """The library's network on pairs of points: the radial network sees each distance once, whatever the direction."""
+    """The library's network on pairs of points: the radial network sees each distance once,
+    whatever the direction."""
 
     def __init__(self, **arguments) -> None:
         super().__init__(**arguments)
         for convolution in self.convolutions():
             convolution.fc.register_forward_hook(_both_directions)
-        parity = torch.cat([torch.full((mul * ir.dim,), float(ir.p)) for mul, ir in self.irreps_edge_attr])
+        parity = torch.cat(
+            [torch.full((mul * ir.dim,), float(ir.p)) for mul, ir in self.irreps_edge_attr]
+        )
         self.register_buffer("parity", parity, persistent=False)
 
     def convolutions(self) -> list[Convolution]:
@@ -59,17 +67,25 @@ class GraphNetwork(Network):
         return [layer if isinstance(layer, Convolution) else layer.first for layer in self.layers]
 
     def prepare(self, inputs: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-        """All that does not depend on weights, from tensors of `equitraj.data.features.network_inputs`.
+        """All that does not depend on weights, from tensors of
+        `equitraj.data.features.network_inputs`.
 
-        Returns `x` (B, N, D), the features of the points; `first` and `second` (B, P), the pairs, each once;
-        `harmonics` (B, P, D), those of x[first] - x[second] times the cutoff, and `radial` (B, P, number_of_basis).
+        Returns `x` (B, N, D), the features of the points; `first` and `second` (B, P), the pairs,
+        each once; `harmonics` (B, P, D), those of x[first] - x[second] times the cutoff, and
+        `radial` (B, P, number_of_basis).
         """
         position = inputs["position"]
-        first, second, shift = _listed(inputs, 2 * self.max_radius) if "senders" in inputs else _all_pairs(position)
+        first, second, shift = (
+            _listed(inputs, 2 * self.max_radius) if "senders" in inputs else _all_pairs(position)
+        )
         vector = _at(position, first) - _at(position, second) + shift
         length = vector.norm(dim=-1)
-        harmonics = o3.spherical_harmonics(self.irreps_edge_attr, vector, True, normalization="component")
-        radial = soft_one_hot_linspace(length, 0.0, self.max_radius, self.number_of_basis, "gaussian", cutoff=False)
+        harmonics = o3.spherical_harmonics(
+            self.irreps_edge_attr, vector, True, normalization="component"
+        )
+        radial = soft_one_hot_linspace(
+            length, 0.0, self.max_radius, self.number_of_basis, "gaussian", cutoff=False
+        )
         return {
             "x": self._features(inputs),
             "first": first,
@@ -125,8 +141,11 @@ def _all_pairs(position: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torc
     return first, second, position.new_zeros(())
 
 
-def _listed(inputs: dict[str, torch.Tensor], far: float) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """The same of a list of neighbours with both directions of each pair; where it ends, pairs of shift `far`."""
+def _listed(
+    inputs: dict[str, torch.Tensor], far: float
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """The same of a list of neighbours with both directions of each pair; where it ends, pairs of
+    shift `far`."""
     first, second, shift = inputs["senders"].long(), inputs["receivers"].long(), inputs["shift"]
     sign = shift.sign() @ shift.new_tensor([9, 3, 1])  # of the first component that is not zero
     once = (first < second) | ((first == second) & (sign > 0))  # a point and its own image
@@ -139,7 +158,8 @@ def _listed(inputs: dict[str, torch.Tensor], far: float) -> tuple[torch.Tensor, 
 def layers(
     network: GraphNetwork, inputs: dict[str, torch.Tensor]
 ) -> tuple[torch.Tensor, dict[str, dict[int, torch.Tensor]]]:
-    """The output (B, N, 3), and what each layer hands on by degree l of its irreps, (B, N, C, 2 l + 1)."""
+    """The output (B, N, 3), and what each layer hands on by degree l of its irreps, (B, N, C, 2 l +
+    1)."""
     outputs, found = network.outputs(network.prepare(inputs)), {}
     for i, (layer, x) in enumerate(zip(network.layers, outputs, strict=True)):
         irreps, parts = layer.irreps_out, {}
@@ -156,11 +176,14 @@ def cutoff(hyperparameters: Hyperparameters, shape: Shape) -> float | None:
 
 
 def build(hyperparameters: Hyperparameters, shape: Shape) -> GraphNetwork:
-    """A network for samples of this shape, with weights from torch's current random state and in its default dtype."""
+    """A network for samples of this shape, with weights from torch's current random state and in
+    its default dtype."""
     h = hyperparameters
     features = f"{shape.n_scalars}x0e + {shape.n_displacements}x1o"
     return GraphNetwork(
-        irreps_in=o3.Irreps(features).remove_zero_multiplicities() if shape.n_scalars + shape.n_displacements else None,
+        irreps_in=o3.Irreps(features).remove_zero_multiplicities()
+        if shape.n_scalars + shape.n_displacements
+        else None,
         irreps_hidden=o3.Irreps(h.irreps_hidden),
         irreps_out="1x1o",
         irreps_node_attr=None,

@@ -1,9 +1,10 @@
-"""EGNN as it is published for charged bodies (Satorras et al., ICML 2021, eqs. 3, 6 and 7, appendix C.1).
+"""EGNN as it is published for charged bodies (Satorras et al., ICML 2021, eqs. 3, 6 and 7, appendix
+C.1).
 
-Coordinates move from layer to layer, in the data's own units; messages see squared distances and the bodies' charges,
-features the speeds. The authors' code is followed where the paper leaves a choice: sums of messages, means of pushes
-that are cut off at 100, layers that add to features, 4 layers of 64 features. Published error on 5 charged bodies:
-0.0071.
+Coordinates move from layer to layer, in the data's own units; messages see squared distances and
+the bodies' charges, features the speeds. The authors' code is followed where the paper leaves a
+choice: sums of messages, means of pushes that are cut off at 100, layers that add to features, 4
+layers of 64 features. Published error on 5 charged bodies: 0.0071.
 `egnn` is the same kind of network for small steps, with the geometry kept.
 """
 
@@ -42,13 +43,16 @@ def claims(hyperparameters: Hyperparameters) -> dict[str, bool]:
 
 
 class Perceptron(eqx.Module):
-    """Two linear layers on columns, with a unit between them and, where `ends` is true, behind them."""
+    """Two linear layers on columns, with a unit between them and, where `ends` is true, behind
+    them."""
 
     first: eqx.nn.Linear
     second: eqx.nn.Linear
     ends: bool = eqx.field(static=True)
 
-    def __init__(self, inputs: int, width: int, outputs: int, key: jax.Array, ends: bool = False, **options) -> None:
+    def __init__(
+        self, inputs: int, width: int, outputs: int, key: jax.Array, ends: bool = False, **options
+    ) -> None:
         keys = jax.random.split(key)
         self.first = eqx.nn.Linear(inputs, width, key=keys[0])
         self.second = eqx.nn.Linear(width, outputs, key=keys[1], **options)
@@ -72,20 +76,27 @@ class Layer(eqx.Module):
         keys = jax.random.split(key, 5)
         self.message = Perceptron(2 * width + 1 + n_edge, width, width, keys[0], ends=True)
         push = Perceptron(width, width, 1, keys[1], use_bias=False)
-        small = 0.001 * (6 / (width + 1)) ** 0.5  # Glorot's uniform distribution, a thousandth of it
+        small = (
+            0.001 * (6 / (width + 1)) ** 0.5
+        )  # Glorot's uniform distribution, a thousandth of it
         weight = jax.random.uniform(keys[4], (1, width), minval=-small, maxval=small)
         self.push = eqx.tree_at(lambda p: p.second.weight, push, weight)
         self.speed = Perceptron(width, width, n_past, keys[2])
         self.update = Perceptron(2 * width, width, width, keys[3])
 
-    def __call__(self, h: jax.Array, x: jax.Array, past: jax.Array, edges: jax.Array, pairs: AllPairs) -> tuple:
-        """Features (W, N, B) and positions (3, N, B) to new ones; `past` (V, 3, N, B), edges (F, N - 1, N, B)."""
+    def __call__(
+        self, h: jax.Array, x: jax.Array, past: jax.Array, edges: jax.Array, pairs: AllPairs
+    ) -> tuple:
+        """Features (W, N, B) and positions (3, N, B) to new ones; `past` (V, 3, N, B), edges (F, N
+        - 1, N, B)."""
         apart = pairs.receivers(x) - pairs.senders(x)
         squared = jnp.sum(apart**2, axis=0, keepdims=True)
         shape = (len(h), *edges.shape[1:])
         own, other = (jnp.broadcast_to(side(h), shape) for side in (pairs.receivers, pairs.senders))
         m = self.message(jnp.concatenate([own, other, squared, edges]))
-        pushed = pairs.sum(jnp.clip(apart * self.push(m), -FARTHEST, FARTHEST)) / max(1, edges.shape[1])
+        pushed = pairs.sum(jnp.clip(apart * self.push(m), -FARTHEST, FARTHEST)) / max(
+            1, edges.shape[1]
+        )
         x = x + pushed + jnp.sum(self.speed(h)[:, None] * past, axis=0)
         return h + self.update(jnp.concatenate([h, pairs.sum(m)])), x
 
@@ -99,9 +110,12 @@ class Network(Prepared):
     compiler_options: ClassVar = {"xla_cpu_use_fusion_emitters": True}
 
     def prepare(self, inputs: dict[str, jax.Array]) -> dict[str, jax.Array]:
-        """What does not depend on weights: `start` (B, 3, N), `past` (B, V, 3, N), velocities in the data's units,
-        `edges` (B, F, N - 1, N): bond, squared distance, products of features."""
-        start, past = jnp.swapaxes(inputs["position"], 1, 2), self.unit * jnp.swapaxes(inputs["displacement"], 2, 3)
+        """What does not depend on weights: `start` (B, 3, N), `past` (B, V, 3, N), velocities in
+        the data's units, `edges` (B, F, N - 1, N): bond, squared distance, products of features."""
+        start, past = (
+            jnp.swapaxes(inputs["position"], 1, 2),
+            self.unit * jnp.swapaxes(inputs["displacement"], 2, 3),
+        )
         sender, receiver = AllPairs.index(start.shape[-1])
         squared = jnp.sum((start[..., receiver] - start[..., sender]) ** 2, axis=1)
         edges = [inputs["adjacency"][:, None, receiver, sender], squared[:, None]]

@@ -1,21 +1,24 @@
-"""An equivariant integrator: Newton's equations under learned forces, in symplectic steps from one frame to the next.
+"""An equivariant integrator: Newton's equations under learned forces, in symplectic steps from one
+frame to the next.
 
-Points of a pair push each other along the line between them, equal and opposite; with `angles`, so do the three points
-of each angle between two bonds, as in every force field of molecules. Momentum and angular momentum are kept whatever
-is learned. As in SEGNO (Liu et al., ICLR 2024, eqs. 7 to 9), one network is used in every step and changes velocities,
-which change positions; with `layers`, points exchange messages before they push, so that a force depends on other
-neighbours too. Published error of SEGNO on charged bodies: 0.0043.
+Points of a pair push each other along the line between them, equal and opposite; with `angles`, so
+do the three points of each angle between two bonds, as in every force field of molecules. Momentum
+and angular momentum are kept whatever is learned. As in SEGNO (Liu et al., ICLR 2024, eqs. 7 to 9),
+one network is used in every step and changes velocities, which change positions; with `layers`,
+points exchange messages before they push, so that a force depends on other neighbours too.
+Published error of SEGNO on charged bodies: 0.0043.
 
-The network gets the logarithm of a squared distance and gives the inverse hyperbolic sine of a force: a power of the
-distance, as many laws are, is nearly a straight line to it, near and far. Steps are those of the symplectic Euler
-method (kick, then drift: Hairer, Lubich & Wanner, Geometric Numerical Integration, 2006, eq. I.1.9), which is the
-leapfrog with velocities half a step behind.
+The network gets the logarithm of a squared distance and gives the inverse hyperbolic sine of a
+force: a power of the distance, as many laws are, is nearly a straight line to it, near and far.
+Steps are those of the symplectic Euler method (kick, then drift: Hairer, Lubich & Wanner, Geometric
+Numerical Integration, 2006, eq. I.1.9), which is the leapfrog with velocities half a step behind.
 
-Errors of a close encounter grow beyond all bounds on the way, and so do gradients on the way back: in training, that of
-each sample is held at a length, that of the error `hold`, else a few encounters decide the fit.
+Errors of a close encounter grow beyond all bounds on the way, and so do gradients on the way back:
+in training, that of each sample is held at a length, that of the error `hold`, else a few
+encounters decide the fit.
 
-The simulation of the published charged bodies cuts off each component of a force: a law that knows the axes. With
-`axis_limit` so does this one, which is then no longer equivariant under rotations.
+The simulation of the published charged bodies cuts off each component of a force: a law that knows
+the axes. With `axis_limit` so does this one, which is then no longer equivariant under rotations.
 """
 
 from collections.abc import Callable
@@ -41,11 +44,12 @@ SLOW = 0.1  # of the rate of other weights: errors of the first velocity stay un
 
 @dataclass(frozen=True)
 class Hyperparameters(Checked):
-    """Attributes: width, units of the networks of the forces; steps from one frame to the predicted one; layers, rounds
-    of messages before the forces of a step, 0 for forces that depend on two points alone; angles, whether angles
-    between bonds have forces of their own; axis_limit, at which each component of an acceleration is cut
-    off, in the data's units, 0 for none; hold, the error of a sample, in units of the typical displacement, whose
-    gradient is the longest there may be on the way back through the steps."""
+    """Attributes: width, units of the networks of the forces; steps from one frame to the predicted
+    one; layers, rounds of messages before the forces of a step, 0 for forces that depend on two
+    points alone; angles, whether angles between bonds have forces of their own; axis_limit, at
+    which each component of an acceleration is cut off, in the data's units, 0 for none; hold, the
+    error of a sample, in units of the typical displacement, whose gradient is the longest there may
+    be on the way back through the steps."""
 
     width: Annotated[int, Range(1, 4096)] = 32
     steps: Annotated[int, Range(1, 100_000)] = 20
@@ -56,17 +60,25 @@ class Hyperparameters(Checked):
 
 
 def claims(hyperparameters: Hyperparameters) -> dict[str, bool]:
-    """All of E(3), but where axes are known, and permutations, under which bonds do not go with their points."""
+    """All of E(3), but where axes are known, and permutations, under which bonds do not go with
+    their points."""
     whole = not hyperparameters.axis_limit
-    return {"rotation": whole, "reflection": whole, "translation": True, "permutation": not hyperparameters.angles}
+    return {
+        "rotation": whole,
+        "reflection": whole,
+        "translation": True,
+        "permutation": not hyperparameters.angles,
+    }
 
 
 class Network(eqx.Module):
-    """Lengths are in units of the extent, times in units of that between the newest frame and the predicted one.
+    """Lengths are in units of the extent, times in units of that between the newest frame and the
+    predicted one.
 
-    Attributes: pairs and angles, the forces; past (V,) and bend (V + 1,), by how much the first velocity departs from
-    the newest displacement over its time: the weights, in units of `SLOW`, of past displacements and of accelerations
-    at the frames that they lead back to; limit of each component of an acceleration.
+    Attributes: pairs and angles, the forces; past (V,) and bend (V + 1,), by how much the first
+    velocity departs from the newest displacement over its time: the weights, in units of `SLOW`, of
+    past displacements and of accelerations at the frames that they lead back to; limit of each
+    component of an acceleration.
     """
 
     pairs: PairForces
@@ -83,8 +95,9 @@ class Network(eqx.Module):
     compiler_options: ClassVar = {"xla_cpu_use_fusion_emitters": True}
 
     def prepare(self, inputs: dict[str, jax.Array]) -> dict[str, jax.Array]:
-        """What does not depend on weights: `start` (B, N, 3) and `past` (B, V, N, 3), in the network's units; `pair`
-        (B, F, P), features that are the same for both orders of a pair; `point` (B, F, N); `mass` (B, N)."""
+        """What does not depend on weights: `start` (B, N, 3) and `past` (B, V, N, 3), in the
+        network's units; `pair` (B, F, P), features that are the same for both orders of a pair;
+        `point` (B, F, N); `mass` (B, N)."""
         pairs = Pairs(inputs["position"].shape[1])
         pair, point = [inputs["adjacency"][:, None, pairs.first, pairs.second]], []
         if "scalar" in inputs:
@@ -92,17 +105,26 @@ class Network(eqx.Module):
             one, other = (point[0][:, :, index] for index in (pairs.first, pairs.second))
             pair += [one + other, one * other]
         kept = {"mass": inputs["mass"]} if "mass" in inputs else {}
-        past, start = inputs["displacement"] * (self.displacement / self.extent), inputs["position"] / self.extent
+        past, start = (
+            inputs["displacement"] * (self.displacement / self.extent),
+            inputs["position"] / self.extent,
+        )
         nothing = jnp.zeros_like(start, shape=(len(start), 0, start.shape[1]))
-        features = {"pair": jnp.concatenate(pair, axis=1), "point": jnp.concatenate([nothing, *point], axis=1)}
+        features = {
+            "pair": jnp.concatenate(pair, axis=1),
+            "point": jnp.concatenate([nothing, *point], axis=1),
+        }
         return kept | features | {"start": start, "past": past}
 
     def apply(self, prepared: dict[str, jax.Array]) -> jax.Array:
         """Displacement (B, N, 3) from the arrays of `prepare`, with gradients of limited length."""
         batch, n_points = prepared["start"].shape[:2]
-        # the root of what the mean square over samples and coordinates has as its gradient, in units of the extent
+        # the root of what the mean square over samples and coordinates has as its gradient, in
+        # units of the extent
         most = self.hold * 4 / ((3 * n_points) ** 0.5 * batch * self.strength)
-        return self._moved(prepared, lambda step, steps, *states: advanced(step, steps, most, *states))
+        return self._moved(
+            prepared, lambda step, steps, *states: advanced(step, steps, most, *states)
+        )
 
     def __call__(self, inputs: dict[str, jax.Array]) -> jax.Array:
         """Displacement (B, N, 3) from the arrays of `equitraj.data.features.network_inputs`."""
@@ -111,7 +133,9 @@ class Network(eqx.Module):
     def _moved(self, prepared: dict[str, jax.Array], steps_of: Callable) -> jax.Array:
         data = {name: jnp.moveaxis(value, 0, -1) for name, value in prepared.items()}
         weights, static = eqx.partition(self, eqx.is_array)
-        frozen = {k: data[k] for k in ("start", "mass") if k in data} | {"pair": self.pairs.embedded(data["pair"])}
+        frozen = {k: data[k] for k in ("start", "mass") if k in data} | {
+            "pair": self.pairs.embedded(data["pair"])
+        }
         if self.angles is not None:
             frozen["angle"] = self.angles.embedded(data["point"])
 
@@ -119,7 +143,9 @@ class Network(eqx.Module):
             """Kick, then drift."""
             weights, frozen = carried
             moved, velocity = state
-            acceleration = eqx.combine(weights, static).acceleration(frozen["start"] + moved, frozen)
+            acceleration = eqx.combine(weights, static).acceleration(
+                frozen["start"] + moved, frozen
+            )
             velocity = velocity + acceleration / self.steps
             return moved + velocity / self.steps, velocity
 
@@ -128,7 +154,8 @@ class Network(eqx.Module):
         return self.extent * jnp.moveaxis(moved, -1, 0)
 
     def _velocity(self, data: dict[str, jax.Array], frozen: dict[str, jax.Array]) -> jax.Array:
-        """The first velocity (N, 3, B), from past displacements and from the accelerations at the frames they tell."""
+        """The first velocity (N, 3, B), from past displacements and from the accelerations at the
+        frames they tell."""
         past, position = data["past"], data["start"]
         velocity = self.lag * past[-1] + SLOW * jnp.einsum("v,vnab->nab", self.past, past)
         for back in range(len(self.bend)):
@@ -159,7 +186,9 @@ def build(hyperparameters: Hyperparameters, shape: Shape, key: jax.Array) -> Net
         most = UNLIMITED
     bent = angles(shape.bonds) if hyperparameters.angles else ()
     if hyperparameters.angles and not bent:
-        raise ValueError("angles: true, but no two bonds of the data share a point; give the source its `bonds`")
+        raise ValueError(
+            "angles: true, but no two bonds of the data share a point; give the source its `bonds`"
+        )
     return Network(
         pairs=PairForces(1 + 2 * shape.n_scalars, width, hyperparameters.layers, pair_key, most),
         angles=AngleForces(bent, 2 * shape.n_scalars, width, angle_key) if bent else None,

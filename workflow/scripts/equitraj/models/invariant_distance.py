@@ -1,15 +1,17 @@
-"""A potential of distances alone, whose negative gradient is the output: exactly equivariant, exactly conservative.
+"""A potential of distances alone, whose negative gradient is the output: exactly equivariant,
+exactly conservative.
 
-The potential is that of SchNet (Schuett et al., NeurIPS 2017, eqs. 1 to 4): points have features, which messages
-filtered by the distances of pairs change, a perceptron makes an energy of each point, and the force is minus the
-gradient of their sum. Filters are linear in Gaussians that are finer where points are near (PhysNet), as bonds are
-short and stiff. Where the task shows masses, forces are divided by them, in units of their mean: accelerations. Then,
-with two frames and `residual: velocity`, a rollout is Stoermer's and Verlet's integration under the learned potential.
+The potential is that of SchNet (Schuett et al., NeurIPS 2017, eqs. 1 to 4): points have features,
+which messages filtered by the distances of pairs change, a perceptron makes an energy of each
+point, and the force is minus the gradient of their sum. Filters are linear in Gaussians that are
+finer where points are near (PhysNet), as bonds are short and stiff. Where the task shows masses,
+forces are divided by them, in units of their mean: accelerations. Then, with two frames and
+`residual: velocity`, a rollout is Stoermer's and Verlet's integration under the learned potential.
 
-What it cannot express is anything that is no gradient of a function of distances: friction, magnetic and other forces
-that depend on velocities (it does not look at displacements), forces without a potential, and any difference between a
-shape and its mirror image. All terms of classical force fields it can: angles, and dihedrals up to their sign, are
-functions of distances.
+What it cannot express is anything that is no gradient of a function of distances: friction,
+magnetic and other forces that depend on velocities (it does not look at displacements), forces
+without a potential, and any difference between a shape and its mirror image. All terms of classical
+force fields it can: angles, and dihedrals up to their sign, are functions of distances.
 """
 
 from dataclasses import dataclass
@@ -34,8 +36,8 @@ SOFT = 1e-3  # extents: distances are smooth where two points meet
 
 @dataclass(frozen=True)
 class Hyperparameters(Checked):
-    """Attributes: width, features of points and filters; layers, number of interactions; basis, Gaussians of the
-    distance."""
+    """Attributes: width, features of points and filters; layers, number of interactions; basis,
+    Gaussians of the distance."""
 
     width: Annotated[int, Range(1, 16_384)] = 32
     layers: Annotated[int, Range(1, 64)] = 2
@@ -63,35 +65,49 @@ class Interaction(eqx.Module):
     def __call__(self, h: jax.Array, basis: jax.Array, pairs: HalfPairs) -> jax.Array:
         """Features (W, N, B) to new ones, by functions of the pairs' distances (K, N // 2, N, B)."""
         weight, value = linear(self.filter, basis), linear(self.value, h)
-        message = pairs.sum(weight * pairs.senders(value)) + pairs.sum_senders(weight * pairs.receivers(value))
+        message = pairs.sum(weight * pairs.senders(value)) + pairs.sum_senders(
+            weight * pairs.receivers(value)
+        )
         first, second = self.update.layers
         return h + linear(second, silu(linear(first, message / max(1, h.shape[1] - 1))))
 
 
 class Network(Prepared):
-    """Interactions on all pairs, and an energy; `layers` holds the weights of all layers along a first axis."""
+    """Interactions on all pairs, and an energy; `layers` holds the weights of all layers along a
+    first axis."""
 
     embed: eqx.nn.Linear
     layers: Interaction
     energy: eqx.nn.MLP
     extent: float
     basis: int = eqx.field(static=True)
-    compiler_options: ClassVar = {"xla_cpu_use_fusion_emitters": True}  # half as fast again on columns this long
+    compiler_options: ClassVar = {
+        "xla_cpu_use_fusion_emitters": True
+    }  # half as fast again on columns this long
 
     def prepare(self, inputs: dict[str, jax.Array]) -> dict[str, jax.Array]:
         """What does not depend on weights, pairs once each (P = N // 2, N).
 
-        `basis` (B, K + 1, P), Gaussians of distances and the bond; `slope` (B, K, P), their derivatives; `direction`
-        (B, 3, P), unit vectors to receivers; `point` (B, 1 + F, N), features; `mass` (B, N), in units of its mean.
+        `basis` (B, K + 1, P), Gaussians of distances and the bond; `slope` (B, K, P), their
+        derivatives; `direction` (B, 3, P), unit vectors to receivers; `point` (B, 1 + F, N),
+        features; `mass` (B, N), in units of its mean.
         """
         position = jnp.swapaxes(inputs["position"], 1, 2) / self.extent
         sender, receiver = HalfPairs.index(position.shape[2])
         share = HalfPairs.share(position.shape[2]).astype(position.dtype)
         apart = position[..., receiver] - position[..., sender]
         r = jnp.sqrt(jnp.square(apart).sum(1) + SOFT**2)
-        gauss, slope = jax.jvp(lambda r: near_gaussians(r, self.basis), (r,), (jnp.broadcast_to(share, r.shape),))
-        basis = [share * jnp.moveaxis(gauss, 0, 1), share * inputs["adjacency"][:, None, receiver, sender]]
-        point = [jnp.ones_like(position[:, :1]), *([inputs["scalar"].swapaxes(1, 2)] if "scalar" in inputs else [])]
+        gauss, slope = jax.jvp(
+            lambda r: near_gaussians(r, self.basis), (r,), (jnp.broadcast_to(share, r.shape),)
+        )
+        basis = [
+            share * jnp.moveaxis(gauss, 0, 1),
+            share * inputs["adjacency"][:, None, receiver, sender],
+        ]
+        point = [
+            jnp.ones_like(position[:, :1]),
+            *([inputs["scalar"].swapaxes(1, 2)] if "scalar" in inputs else []),
+        ]
         prepared = {
             "basis": jnp.concatenate(basis, axis=1),
             "slope": jnp.moveaxis(slope, 0, 1),
@@ -102,7 +118,8 @@ class Network(Prepared):
         return prepared if mass is None else prepared | {"mass": mass / mass.mean(1, keepdims=True)}
 
     def potential(self, basis: jax.Array, point: jax.Array) -> jax.Array:
-        """(B,), from functions of the pairs' distances (K + 1, P, B) and features of the points (1 + F, N, B)."""
+        """(B,), from functions of the pairs' distances (K + 1, P, B) and features of the points (1
+        + F, N, B)."""
         weights, static = eqx.partition(self.layers, eqx.is_array)
 
         def step(h: jax.Array, layer: Interaction) -> tuple:
@@ -113,7 +130,8 @@ class Network(Prepared):
         return linear(second, silu(linear(first, h)))[0].sum(0)
 
     def apply(self, prepared: dict[str, jax.Array]) -> jax.Array:
-        """(B, N, 3) from the arrays of `prepare`: the chain rule from distances to positions, written out."""
+        """(B, N, 3) from the arrays of `prepare`: the chain rule from distances to positions,
+        written out."""
         pairs = HalfPairs()
         data = {name: pairs.columns(value) for name, value in prepared.items()}
         gradient = jax.grad(lambda basis: self.potential(basis, data["point"]).sum())(data["basis"])

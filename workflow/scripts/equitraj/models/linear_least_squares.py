@@ -1,4 +1,5 @@
-"""The chapter's linear map y = x W + b, one 3 x 3 matrix and one scalar for all points, fitted by least squares."""
+"""The chapter's linear map y = x W + b, one 3 x 3 matrix and one scalar for all points, fitted by
+least squares."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -23,12 +24,15 @@ def claims(hyperparameters: Hyperparameters) -> dict[str, bool]:
 def fit(hyperparameters: Hyperparameters, view: View, target: np.ndarray) -> dict[str, np.ndarray]:
     """W (3, 3) and b () from newest points and targets (B, N, 3).
 
-    The scalar b adds the same number to each coordinate, so it couples the three axes into one least-squares problem.
+    The scalar b adds the same number to each coordinate, so it couples the three axes into one
+    least-squares problem.
     """
     return fit_in_parts(hyperparameters, [(view, target)])
 
 
-def fit_in_parts(hyperparameters: Hyperparameters, parts: Iterable[tuple[View, np.ndarray]]) -> dict[str, np.ndarray]:
+def fit_in_parts(
+    hyperparameters: Hyperparameters, parts: Iterable[tuple[View, np.ndarray]]
+) -> dict[str, np.ndarray]:
     """`fit`, of samples and their targets that come in parts."""
     gram, moment = np.zeros((10, 10)), np.zeros(10)
     for view, target in parts:

@@ -1,4 +1,5 @@
-"""The chapter's baseline: y = x W + b from zero weights by single-sample gradient descent in float32, in time order."""
+"""The chapter's baseline: y = x W + b from zero weights by single-sample gradient descent in
+float32, in time order."""
 
 from dataclasses import dataclass
 from typing import Annotated
@@ -32,7 +33,9 @@ def fit(hyperparameters: Hyperparameters, view: View, target: np.ndarray) -> dic
 
     def step(weights: tuple, sample: tuple) -> tuple:
         gradient = jax.grad(loss)(weights, *sample)
-        return jax.tree.map(lambda w, g: w - hyperparameters.learning_rate * g, weights, gradient), None
+        return jax.tree.map(
+            lambda w, g: w - hyperparameters.learning_rate * g, weights, gradient
+        ), None
 
     @jax.jit
     def run(x: jax.Array, y: jax.Array) -> tuple:

@@ -1,8 +1,9 @@
 """Message passing fed with coordinates: the twin of `egnn` that knows of no rotation.
 
-Features, messages and updates are those of EGNN (Satorras et al., ICML 2021, eqs. 3, 5 and 6); in place of invariants
-the messages see the components of relative positions and displacements, and a linear map of a point's features is its
-vector. What is left of symmetry is that points may be renamed, and that only differences of positions enter.
+Features, messages and updates are those of EGNN (Satorras et al., ICML 2021, eqs. 3, 5 and 6); in
+place of invariants the messages see the components of relative positions and displacements, and a
+linear map of a point's features is its vector. What is left of symmetry is that points may be
+renamed, and that only differences of positions enter.
 """
 
 from dataclasses import dataclass
@@ -55,10 +56,14 @@ class Layer(eqx.Module):
 
     def __call__(self, h: jax.Array, edges: jax.Array, pairs: AllPairs, count: int) -> jax.Array:
         """Features (W, N, B) to new ones, from those of pairs (E, N - 1, N, B)."""
-        at_points = pairs.receivers(linear(self.receiver, h)) + pairs.senders(linear(self.sender, h))
+        at_points = pairs.receivers(linear(self.receiver, h)) + pairs.senders(
+            linear(self.sender, h)
+        )
         m = silu(linear(self.message, silu(product(self.edge.weight, edges) + at_points)))
         first, second = self.update.layers
-        return h + linear(second, silu(linear(first, jnp.concatenate([h, pairs.sum(m) / (count + 1)]))))
+        return h + linear(
+            second, silu(linear(first, jnp.concatenate([h, pairs.sum(m) / (count + 1)])))
+        )
 
 
 class Network(Prepared):
@@ -68,13 +73,15 @@ class Network(Prepared):
     layers: Layer
     output: eqx.nn.Linear
     extent: float
-    compiler_options: ClassVar = {"xla_cpu_use_fusion_emitters": True}  # half as fast again on columns this long
+    compiler_options: ClassVar = {
+        "xla_cpu_use_fusion_emitters": True
+    }  # half as fast again on columns this long
 
     def prepare(self, inputs: dict[str, jax.Array]) -> dict[str, jax.Array]:
         """What does not depend on weights, for V past displacements.
 
-        `edges` (B, 2 + 3 (1 + V), N - 1, N): distance squared, bond, relative position and displacements; `point`
-        (B, 3 V + F + 1, N): displacements and the task's features.
+        `edges` (B, 2 + 3 (1 + V), N - 1, N): distance squared, bond, relative position and
+        displacements; `point` (B, 3 V + F + 1, N): displacements and the task's features.
         """
         position = jnp.swapaxes(inputs["position"], 1, 2)[:, None] / self.extent
         past = jnp.swapaxes(inputs["displacement"], 2, 3)
@@ -82,11 +89,16 @@ class Network(Prepared):
         vectors = jnp.concatenate([position, past], axis=1)
         apart = vectors[..., receiver] - vectors[..., sender]
         flat = lambda x: x.reshape(len(x), x.shape[1] * 3, *x.shape[3:])  # noqa: E731  spelt out: V may be 0
-        known = [jnp.arcsinh(jnp.sum(apart[:, :1] ** 2, axis=2)), inputs["adjacency"][:, None, receiver, sender]]
+        known = [
+            jnp.arcsinh(jnp.sum(apart[:, :1] ** 2, axis=2)),
+            inputs["adjacency"][:, None, receiver, sender],
+        ]
         scalar = [jnp.swapaxes(inputs["scalar"], 1, 2)] if "scalar" in inputs else []
         return {
             "edges": jnp.concatenate([*known, jnp.arcsinh(flat(apart))], axis=1),
-            "point": jnp.concatenate([flat(jnp.arcsinh(past)), *scalar, jnp.ones_like(position[:, 0, :1])], axis=1),
+            "point": jnp.concatenate(
+                [flat(jnp.arcsinh(past)), *scalar, jnp.ones_like(position[:, 0, :1])], axis=1
+            ),
         }
 
     def apply(self, prepared: dict[str, jax.Array]) -> jax.Array:
@@ -107,7 +119,9 @@ def build(hyperparameters: Hyperparameters, shape: Shape, key: jax.Array) -> Net
     """A network for samples of this shape, with weights drawn from `key`."""
     embed_key, layer_key, output_key = jax.random.split(key, 3)
     n_past, width = shape.n_displacements, hyperparameters.width
-    layers = eqx.filter_vmap(lambda k: Layer(width, n_past + 1, k))(jax.random.split(layer_key, hyperparameters.layers))
+    layers = eqx.filter_vmap(lambda k: Layer(width, n_past + 1, k))(
+        jax.random.split(layer_key, hyperparameters.layers)
+    )
     embed = eqx.nn.Linear(3 * n_past + shape.n_scalars + 1, width, key=embed_key)
     # the first prediction is small beside the extrapolation that it is added to
     output = scaled(eqx.nn.Linear(width, 3, key=output_key), 0.1)

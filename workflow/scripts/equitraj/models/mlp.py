@@ -32,14 +32,22 @@ class Network(eqx.Module):
     mlp: eqx.nn.MLP
     mean: tuple[float, ...]
     scale: float
-    compiler_options: ClassVar = {"xla_cpu_use_fusion_emitters": True}  # twice as fast, compiled a third longer
+    compiler_options: ClassVar = {
+        "xla_cpu_use_fusion_emitters": True
+    }  # twice as fast, compiled a third longer
 
     def __call__(self, inputs: dict[str, jax.Array]) -> jax.Array:
-        """(B, N, 3) from `position` (B, N, 3), `displacement` (B, K - 1, N, 3) and `scalar` (B, N, F) if any."""
+        """(B, N, 3) from `position` (B, N, 3), `displacement` (B, K - 1, N, 3) and `scalar` (B, N,
+        F) if any."""
         position = (
-            inputs["position"] - jnp.stack([jnp.asarray(m, inputs["position"].dtype) for m in self.mean])
+            inputs["position"]
+            - jnp.stack([jnp.asarray(m, inputs["position"].dtype) for m in self.mean])
         ) / self.scale
-        parts = [position, inputs["displacement"], *([inputs["scalar"]] if "scalar" in inputs else [])]
+        parts = [
+            position,
+            inputs["displacement"],
+            *([inputs["scalar"]] if "scalar" in inputs else []),
+        ]
         flat = jnp.concatenate([part.reshape(len(position), -1) for part in parts], axis=1)
         return jax.vmap(self.mlp)(flat).reshape(position.shape)
 
@@ -47,5 +55,12 @@ class Network(eqx.Module):
 def build(hyperparameters: Hyperparameters, shape: Shape, key: jax.Array) -> Network:
     """A network for samples of this shape, with weights drawn from `key`."""
     n_inputs = shape.n_points * (3 * (1 + shape.n_displacements) + shape.n_scalars)
-    mlp = eqx.nn.MLP(n_inputs, 3 * shape.n_points, hyperparameters.width, hyperparameters.depth, jax.nn.silu, key=key)
+    mlp = eqx.nn.MLP(
+        n_inputs,
+        3 * shape.n_points,
+        hyperparameters.width,
+        hyperparameters.depth,
+        jax.nn.silu,
+        key=key,
+    )
     return Network(mlp, shape.statistics.position_mean, shape.statistics.position_scale)

@@ -1,15 +1,18 @@
-"""NequIP: interaction blocks of equivariant convolutions (Batzner et al., Nature Communications 13, 2453 (2022)).
+"""NequIP: interaction blocks of equivariant convolutions (Batzner et al., Nature Communications 13,
+2453 (2022)).
 
-A block (the paper's fig. 1c) is a linear self-interaction, the convolution of eq. 8 (senders' features times spherical
-harmonics, weighted by a radial network of the distance), another self-interaction, a self-connection that depends on
-what kind of point it is, a gate, and the ResNet update of eq. 4. The radial network sees Bessel functions times a
-polynomial envelope (Gasteiger et al., ICLR 2020, eqs. 7 and 8).
+A block (the paper's fig. 1c) is a linear self-interaction, the convolution of eq. 8 (senders'
+features times spherical harmonics, weighted by a radial network of the distance), another
+self-interaction, a self-connection that depends on what kind of point it is, a gate, and the ResNet
+update of eq. 4. The radial network sees Bessel functions times a polynomial envelope (Gasteiger et
+al., ICLR 2020, eqs. 7 and 8).
 
-Here displacements enter as features of degree 1, what the task shows of a point and the inner products of its
-displacements as scalars, bonds as one more radial function; the output is a vector of each point, read off its features
-of degree 1, in place of an energy. Bessel functions keep their frequencies, which the published code trains; so they
-are data, and are computed once with the harmonics (`prepare`). Published figure: a mean absolute error of 8.2 meV/A for
-forces of aspirin (revised MD17, 1,000 structures, l = 3).
+Here displacements enter as features of degree 1, what the task shows of a point and the inner
+products of its displacements as scalars, bonds as one more radial function; the output is a vector
+of each point, read off its features of degree 1, in place of an energy. Bessel functions keep their
+frequencies, which the published code trains; so they are data, and are computed once with the
+harmonics (`prepare`). Published figure: a mean absolute error of 8.2 meV/A for forces of aspirin
+(revised MD17, 1,000 structures, l = 3).
 """
 
 from dataclasses import dataclass
@@ -42,10 +45,11 @@ VECTOR: Irreps = ((1, 1, -1),)
 
 @dataclass(frozen=True)
 class Hyperparameters(Checked):
-    """Attributes: width, channels of each degree; lmax, highest degree of features and harmonics; layers, number of
-    interaction blocks; parity, whether there are features of both parities of each degree, in place of (-1)^l alone;
-    number_of_basis Bessel functions; radial_neurons in the hidden layer of a radial network; max_radius, cutoff in the
-    data's units (0 for all pairs, and 3.5 times the points' extent)."""
+    """Attributes: width, channels of each degree; lmax, highest degree of features and harmonics;
+    layers, number of interaction blocks; parity, whether there are features of both parities of
+    each degree, in place of (-1)^l alone; number_of_basis Bessel functions; radial_neurons in the
+    hidden layer of a radial network; max_radius, cutoff in the data's units (0 for all pairs, and
+    3.5 times the points' extent)."""
 
     width: Annotated[int, Range(1, 4096)] = 16
     lmax: Annotated[int, Range(1, 4)] = 2
@@ -62,15 +66,17 @@ def claims(hyperparameters: Hyperparameters) -> dict[str, bool]:
 
 
 def cutoff(hyperparameters: Hyperparameters, shape: Shape) -> float | None:
-    """The cutoff in the data's units where there are so many points that neighbour lists pay; None for all pairs."""
+    """The cutoff in the data's units where there are so many points that neighbour lists pay; None
+    for all pairs."""
     return (hyperparameters.max_radius or None) if shape.n_points > BLOCK else None
 
 
 class Interaction(eqx.Module):
     """An interaction block: features by degree (C, 2 l + 1, points) to new ones.
 
-    Attributes: radial, two matrices without bias, so that no message is left where the envelope is zero; inner and
-    outer, weights of the self-interactions; own (A, weights) of the self-connection, for A attributes of a point.
+    Attributes: radial, two matrices without bias, so that no message is left where the envelope is
+    zero; inner and outer, weights of the self-interactions; own (A, weights) of the
+    self-connection, for A attributes of a point.
     """
 
     radial: tuple[jax.Array, jax.Array]
@@ -80,8 +86,11 @@ class Interaction(eqx.Module):
     convolution: Convolution = eqx.field(static=True)
     gate: Gate = eqx.field(static=True)
 
-    def __call__(self, x: dict, basis: jax.Array, harmonic: list, attributes: jax.Array, pairs, count: float) -> dict:
-        """New features of `x`, from radial functions (functions, pairs), harmonics and attributes (A, points)."""
+    def __call__(
+        self, x: dict, basis: jax.Array, harmonic: list, attributes: jax.Array, pairs, count: float
+    ) -> dict:
+        """New features of `x`, from radial functions (functions, pairs), harmonics and attributes
+        (A, points)."""
         order = np.concatenate([weights for _, weights in self.convolution.groups.values()])
         weight = product(self.radial[1][order], silu(product(self.radial[0], basis)))
         sent = linear(self.convolution.inner[0], self.inner, x)
@@ -96,8 +105,9 @@ class Interaction(eqx.Module):
 
 
 class Network(Prepared):
-    """Attributes: embed, matrices from what is known of a point to its features, by degree; layers; output, weights of
-    the last features of degree 1; radius, the cutoff, and extent, the unit of length."""
+    """Attributes: embed, matrices from what is known of a point to its features, by degree; layers;
+    output, weights of the last features of degree 1; radius, the cutoff, and extent, the unit of
+    length."""
 
     embed: dict[str, jax.Array]
     layers: tuple[Interaction, ...]
@@ -105,18 +115,29 @@ class Network(Prepared):
     radius: float
     extent: float
     hyperparameters: Hyperparameters = eqx.field(static=True)
-    compiler_options: ClassVar = {"xla_cpu_use_fusion_emitters": True}  # faster on columns this long
+    compiler_options: ClassVar = {
+        "xla_cpu_use_fusion_emitters": True
+    }  # faster on columns this long
 
     def prepare(self, inputs: dict[str, jax.Array]) -> dict[str, jax.Array]:
-        """What does not depend on weights, from the arrays of `equitraj.data.features.network_inputs`.
+        """What does not depend on weights, from the arrays of
+        `equitraj.data.features.network_inputs`.
 
-        `harmonic1`... (B, 2 l + 1, pairs); `basis` (B, functions, pairs); `scalar` (B, F, N) and `vector` (B, V, 3, N).
+        `harmonic1`... (B, 2 l + 1, pairs); `basis` (B, functions, pairs); `scalar` (B, F, N) and
+        `vector` (B, V, 3, N).
         """
         distance, unit = polar(pair_vectors(inputs))
-        distance, radius = distance / self.extent, jnp.asarray(self.radius / self.extent, distance.dtype)
-        found = {f"harmonic{d}": y for d, y in enumerate(harmonics(unit, self.hyperparameters.lmax)) if d}
+        distance, radius = (
+            distance / self.extent,
+            jnp.asarray(self.radius / self.extent, distance.dtype),
+        )
+        found = {
+            f"harmonic{d}": y for d, y in enumerate(harmonics(unit, self.hyperparameters.lmax)) if d
+        }
         envelope = jnp.where(distance > 0, _radial.envelope(distance / radius), 0)
-        bonded = (inputs["bonded"] if "senders" in inputs else inputs["adjacency"]).astype(distance.dtype)
+        bonded = (inputs["bonded"] if "senders" in inputs else inputs["adjacency"]).astype(
+            distance.dtype
+        )
         if "senders" not in inputs:
             distance, envelope, bonded = map(undirected, (distance, envelope, bonded))
         functions = _radial.bessel(distance, radius, self.hyperparameters.number_of_basis)
@@ -124,14 +145,26 @@ class Network(Prepared):
         index = {k: inputs[k] for k in ("senders", "receivers") if k in inputs}
         return index | found | {"basis": jnp.moveaxis(basis, 0, 1)} | of_points(inputs)
 
-    def features(self, prepared: dict[str, jax.Array]) -> tuple[list[dict[int, jax.Array]], Block | Neighbours]:
-        """What each block hands on, (C, 2 l + 1, points) by degree, and the pairs, which know these columns."""
-        n_points, index = prepared["scalar"].shape[2], [prepared.get(k) for k in ("senders", "receivers")]
+    def features(
+        self, prepared: dict[str, jax.Array]
+    ) -> tuple[list[dict[int, jax.Array]], Block | Neighbours]:
+        """What each block hands on, (C, 2 l + 1, points) by degree, and the pairs, which know these
+        columns."""
+        n_points, index = (
+            prepared["scalar"].shape[2],
+            [prepared.get(k) for k in ("senders", "receivers")],
+        )
         pairs = Block(n_points) if index[0] is None else Neighbours(*index, n_points)
         p = {k: pairs.columns(v) for k, v in prepared.items() if k not in ("senders", "receivers")}
         known = {0: p["scalar"][:, None], 1: p["vector"]}
-        x = {int(degree): product(weight, known[int(degree)]) for degree, weight in self.embed.items()}
-        harmonic = [None, *(p[f"harmonic{degree}"] for degree in range(1, self.hyperparameters.lmax + 1))]
+        x = {
+            int(degree): product(weight, known[int(degree)])
+            for degree, weight in self.embed.items()
+        }
+        harmonic = [
+            None,
+            *(p[f"harmonic{degree}"] for degree in range(1, self.hyperparameters.lmax + 1)),
+        ]
         attributes, found = p["scalar"][: len(self.layers[0].own)], []
         for layer in self.layers:
             x = layer(x, p["basis"], harmonic, attributes, pairs, max(1, n_points - 1))
@@ -145,18 +178,27 @@ class Network(Prepared):
         return pairs.samples(linear(matrices, self.output, found[-1])[1][0]).swapaxes(1, 2)
 
 
-def layers(network: Network, inputs: dict[str, jax.Array]) -> tuple[jax.Array, dict[str, dict[int, jax.Array]]]:
-    """The output (B, N, 3), and what each block hands on by degree, (B, N, C, 2 l + 1) in e3nn's basis."""
+def layers(
+    network: Network, inputs: dict[str, jax.Array]
+) -> tuple[jax.Array, dict[str, dict[int, jax.Array]]]:
+    """The output (B, N, 3), and what each block hands on by degree, (B, N, C, 2 l + 1) in e3nn's
+    basis."""
     prepared = network.prepare(inputs)
     found, pairs = network.features(prepared)
     by_point = [{d: jnp.moveaxis(pairs.samples(v), 3, 1) for d, v in out.items()} for out in found]
-    return network.apply(prepared), {f"layer {i + 1}": features for i, features in enumerate(by_point)}
+    return network.apply(prepared), {
+        f"layer {i + 1}": features for i, features in enumerate(by_point)
+    }
 
 
 def hidden(h: Hyperparameters) -> Irreps:
     """The irreps of the features."""
     natural = [(h.width, degree, (-1) ** degree) for degree in range(h.lmax + 1)]
-    return tuple(b for mul, d, p in natural for b in ((mul, d, p), (mul, d, -p))) if h.parity else tuple(natural)
+    return (
+        tuple(b for mul, d, p in natural for b in ((mul, d, p), (mul, d, -p)))
+        if h.parity
+        else tuple(natural)
+    )
 
 
 def build(hyperparameters: Hyperparameters, shape: Shape, key: jax.Array) -> Network:

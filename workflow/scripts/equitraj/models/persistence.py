@@ -25,7 +25,9 @@ def fit(hyperparameters: Hyperparameters, view: View, target: np.ndarray) -> dic
     return {}
 
 
-def fit_in_parts(hyperparameters: Hyperparameters, parts: Iterable[tuple[View, np.ndarray]]) -> dict[str, np.ndarray]:
+def fit_in_parts(
+    hyperparameters: Hyperparameters, parts: Iterable[tuple[View, np.ndarray]]
+) -> dict[str, np.ndarray]:
     """Nothing to fit."""
     return {}
 

@@ -41,23 +41,29 @@ def each_square(error: np.ndarray) -> np.ndarray:
 
 
 def in_blocks(errors: dict[str, np.ndarray]) -> dict[str, list]:
-    """Means of the samples' errors over `N_BLOCKS` blocks of consecutive samples, and how many samples each has."""
+    """Means of the samples' errors over `N_BLOCKS` blocks of consecutive samples, and how many
+    samples each has."""
     count = len(next(iter(errors.values())))
     parts = np.array_split(np.arange(count), min(N_BLOCKS, count))
-    means = {name: [float(values[part].mean()) for part in parts] for name, values in errors.items()}
+    means = {
+        name: [float(values[part].mean()) for part in parts] for name, values in errors.items()
+    }
     return {"samples": [len(part) for part in parts]} | means
 
 
 def worst(errors: np.ndarray) -> dict[str, list]:
-    """The `N_WORST` samples with the largest errors (S,), the largest first: their numbers and errors."""
+    """The `N_WORST` samples with the largest errors (S,), the largest first: their numbers and
+    errors."""
     found = np.argsort(-errors, kind="stable")[:N_WORST]
     return {"sample": found.tolist(), "mse": errors[found].tolist()}
 
 
 def worst_share(errors: np.ndarray) -> float | None:
-    """Share of the sum of the samples' errors (S,) that the largest `WORST_PART` of them carry, 1 sample at least.
+    """Share of the sum of the samples' errors (S,) that the largest `WORST_PART` of them carry, 1
+    sample at least.
 
-    0.05 where all samples go alike, 1 where a few decide everything; None where no sample has an error.
+    0.05 where all samples go alike, 1 where a few decide everything; None where no sample has an
+    error.
     """
     count = max(1, math.ceil(WORST_PART * len(errors)))
     total = float(errors.sum())
@@ -69,8 +75,9 @@ def baselines(
 ) -> dict[str, float | None]:
     """MSE of no motion and of constant velocity on the samples `newest`.
 
-    The velocity is the recorded one where it is among the `inputs` that a task shows, else the last displacement; the
-    latter's MSE is that of the samples with an earlier frame, None where no sample has one.
+    The velocity is the recorded one where it is among the `inputs` that a task shows, else the last
+    displacement; the latter's MSE is that of the samples with an earlier frame, None where no
+    sample has one.
     """
     episode, position = trajectory.episode, trajectory.position
     persistence, constant_velocity = MeanSquare(), MeanSquare()
@@ -80,7 +87,9 @@ def baselines(
         displacement = position[now + lag] - position[now]
         persistence.add(displacement)
         if "velocity" in inputs:
-            constant_velocity.add(displacement - lag * tasks.time_step(trajectory) * trajectory.velocity[now])
+            constant_velocity.add(
+                displacement - lag * tasks.time_step(trajectory) * trajectory.velocity[now]
+            )
         elif has_past.any():
             earlier = now[has_past]
             velocity = lag * (position[earlier] - position[earlier - 1])
@@ -94,9 +103,11 @@ def one_step(
     reference: dict[str, float | None],
     keep: Callable[[np.ndarray], None] = lambda prediction: None,
 ) -> dict:
-    """Metrics on the test split, whose samples come in parts, again and again; `keep` gets the predictions of each.
+    """Metrics on the test split, whose samples come in parts, again and again; `keep` gets the
+    predictions of each.
 
-    `blocks` has the errors by blocks of consecutive samples (`in_blocks`), `worst` the samples that went worst.
+    `blocks` has the errors by blocks of consecutive samples (`in_blocks`), `worst` the samples that
+    went worst.
 
     Raises:
         ValueError: a prediction is not finite.
@@ -120,7 +131,11 @@ def one_step(
         rotated_error.add(turned_error)
         each["mse_rotated"].append(each_square(turned_error))
     errors = {name: np.concatenate(parts) for name, parts in each.items()}
-    persistence, velocity, mse = reference["mse_persistence"], reference["mse_velocity"], error.value
+    persistence, velocity, mse = (
+        reference["mse_persistence"],
+        reference["mse_velocity"],
+        error.value,
+    )
     return reference | {
         "mse": mse,
         "rmse": mse**0.5,
@@ -135,15 +150,22 @@ def one_step(
     }
 
 
-def rollout_starts(newest: np.ndarray, episode: np.ndarray, lag: int, steps: int, count: int) -> np.ndarray:
-    """At most `count` test samples, evenly spread, whose next `steps` predictions all have a true frame."""
+def rollout_starts(
+    newest: np.ndarray, episode: np.ndarray, lag: int, steps: int, count: int
+) -> np.ndarray:
+    """At most `count` test samples, evenly spread, whose next `steps` predictions all have a true
+    frame."""
     last = newest + steps * lag
-    inside = (last < len(episode)) & (episode[np.minimum(last, len(episode) - 1)] == episode[newest])
+    inside = (last < len(episode)) & (
+        episode[np.minimum(last, len(episode) - 1)] == episode[newest]
+    )
     starts = newest[inside]
     return starts[spread(len(starts), count)]
 
 
-def fed_back(predict: Callable[[Sample], np.ndarray], sample: Sample, lag: int, steps: int) -> Iterator[np.ndarray]:
+def fed_back(
+    predict: Callable[[Sample], np.ndarray], sample: Sample, lag: int, steps: int
+) -> Iterator[np.ndarray]:
     """`steps` times the predicted positions (B, N, 3), each fed back to predict the next."""
     for _ in range(steps):
         prediction = predict(sample)
@@ -159,10 +181,11 @@ def rollout(
     steps: int,
     keep: Callable[[np.ndarray, np.ndarray], None] = lambda prediction, truth: None,
 ) -> list[dict]:
-    """MSE and skill after each step of feeding predictions back, over the starts, until numbers end.
+    """MSE and skill after each step of feeding predictions back, over the starts, until numbers
+    end.
 
-    `keep` gets predicted and true positions (S, N, 3) of each step. A history of consecutive frames can only be fed
-    back where the lag is one frame; longer lags are rolled out with history 1 only.
+    `keep` gets predicted and true positions (S, N, 3) of each step. A history of consecutive frames
+    can only be fed back where the lag is one frame; longer lags are rolled out with history 1 only.
     """
     history, lag = task["history"], task["lag"]
     if not len(starts) or (lag > 1 and history > 1):
@@ -175,5 +198,7 @@ def rollout(
         mse, persistence = mean_square(prediction - truth), mean_square(origin - truth)
         if not np.isfinite(mse):
             break
-        rows.append({"step": step, "mse": mse, "skill": 1 - mse / persistence if persistence else None})
+        rows.append(
+            {"step": step, "mse": mse, "skill": 1 - mse / persistence if persistence else None}
+        )
     return rows

@@ -17,14 +17,16 @@ STEPS = 100  # of a rollout, as in config.yaml, where that many have a true fram
 
 @dataclass(frozen=True)
 class Predicted:
-    """Attributes: position (T, N, 3) predicted; frame (T,), the index of the true frame that each is to equal."""
+    """Attributes: position (T, N, 3) predicted; frame (T,), the index of the true frame that each
+    is to equal."""
 
     position: np.ndarray
     frame: np.ndarray
 
 
 def trajectory_of(folder: Path) -> Path:
-    """Where the workflow keeps the trajectory of the run in `folder`: results/data/{source}/lifted.h5."""
+    """Where the workflow keeps the trajectory of the run in `folder`:
+    results/data/{source}/lifted.h5."""
     source = read_record(folder)["task"]["source"]
     return folder.resolve().parents[4] / "data" / source / "lifted.h5"
 
@@ -37,22 +39,31 @@ def predictions(folder: Path, trajectory: Trajectory) -> Predicted:
     """
     path = folder / "predictions.h5"
     if not path.is_file():
-        raise ValueError(f"{path}: no such file; evaluate the run first: python workflow/scripts/evaluate.py --help")
+        raise ValueError(
+            f"{path}: no such file; evaluate the run first: python workflow/scripts/evaluate.py --help"
+        )
     with h5py.File(checked(path), "r") as file:
         status, newest = file.attrs["status"], file["newest"][()]
         prediction, target = file["prediction"][()], file["target"][()]
     if status != "ok":
         raise ValueError(f"{folder}: no predictions; the run ended with: {status}")
     frame = newest + read_record(folder)["task"]["lag"]
-    if frame[-1] >= len(trajectory.position) or not np.array_equal(trajectory.position[frame], target):
-        raise ValueError(f"{path}: the predictions of another trajectory; give --trajectory that of the run's task")
+    if frame[-1] >= len(trajectory.position) or not np.array_equal(
+        trajectory.position[frame], target
+    ):
+        raise ValueError(
+            f"{path}: the predictions of another trajectory; give --trajectory that of the run's task"
+        )
     return Predicted(prediction, frame)
 
 
-def rollout(folder: Path, trajectory: Trajectory, start: int | None = None, steps: int | None = None) -> Predicted:
+def rollout(
+    folder: Path, trajectory: Trajectory, start: int | None = None, steps: int | None = None
+) -> Predicted:
     """Predictions fed back `steps` times from the frame `start` on.
 
-    Without `start` it is the first start of evaluation's rollouts; without `steps` they are as many as those had.
+    Without `start` it is the first start of evaluation's rollouts; without `steps` they are as many
+    as those had.
 
     Raises:
         ValueError: the run failed, or `start` and `steps` leave the episode.
@@ -61,7 +72,9 @@ def rollout(folder: Path, trajectory: Trajectory, start: int | None = None, step
     task = record["task"]
     history, lag, episode = task["history"], task["lag"], trajectory.episode
     if lag > 1 and history > 1:
-        raise ValueError(f"{folder}: a history of {history} frames cannot be fed back {lag} frames ahead; lag 1 can")
+        raise ValueError(
+            f"{folder}: a history of {history} frames cannot be fed back {lag} frames ahead; lag 1 can"
+        )
     test = tasks.split_frames(episode, history, lag, task["split"])["test"]
     if start is None:
         start = int([*evaluation.rollout_starts(test, episode, lag, steps or STEPS, 1), test[0]][0])
@@ -78,12 +91,15 @@ def rollout(folder: Path, trajectory: Trajectory, start: int | None = None, step
     sample = tasks.samples(trajectory, np.array([start]), history, lag, task.get("inputs", ()))
     position = np.concatenate([*evaluation.fed_back(model.predict, sample, lag, steps)])
     if not (finite := np.isfinite(position).all((1, 2))).all():
-        raise ValueError(f"{folder}: the rollout diverges; --steps {np.argmin(finite)} is the longest with numbers")
+        raise ValueError(
+            f"{folder}: the rollout diverges; --steps {np.argmin(finite)} is the longest with numbers"
+        )
     return Predicted(position, start + lag * np.arange(1, steps + 1))
 
 
 def write(path: Path, trajectory: Trajectory, predicted: Predicted) -> list[str]:
-    """Write predictions to `path`, the true frames and a PDB file with the bonds beside it; returns what it wrote.
+    """Write predictions to `path`, the true frames and a PDB file with the bonds beside it; returns
+    what it wrote.
 
     Raises:
         ValueError: an unknown suffix, or a format that cannot show the motion.
@@ -98,4 +114,8 @@ def write(path: Path, trajectory: Trajectory, predicted: Predicted) -> list[str]
     words = write_frames(path, ours, frame, typical, error=error)
     write_frames(beside, truth, frame, typical)
     writers.write_topology(topology, truth)
-    return [f"{path}: {len(frame)} frames; {words}", f"{beside}: the true frames", f"{topology}: names and bonds"]
+    return [
+        f"{path}: {len(frame)} frames; {words}",
+        f"{beside}: the true frames",
+        f"{topology}: names and bonds",
+    ]

@@ -1,9 +1,11 @@
-"""The floor of a task: the error of the best possible method, by simulating again from the test states.
+"""The floor of a task: the error of the best possible method, by simulating again from the test
+states.
 
-A method that knows of a state what the task shows cannot do better than predict the mean of what may follow; its error
-is then the variance of that. With one frame and no velocities it is the variance over velocities and noise; where
-velocities are shown, that over noise alone, since positions and velocities are all that a simulation goes on from.
-Several frames nearly tell the velocities: there the variance over noise is a lower bound.
+A method that knows of a state what the task shows cannot do better than predict the mean of what
+may follow; its error is then the variance of that. With one frame and no velocities it is the
+variance over velocities and noise; where velocities are shown, that over noise alone, since
+positions and velocities are all that a simulation goes on from. Several frames nearly tell the
+velocities: there the variance over noise is a lower bound.
 """
 
 from dataclasses import dataclass
@@ -16,7 +18,11 @@ from equitraj.data.tasks import split_frames, spread
 from equitraj.data.trajectory import Trajectory, features_at
 
 COLUMNS = ("task", "floor", "low", "high", "kind", "states", "repetitions")
-STATES, FEWEST, POINTS = 200, 20, 200 * 256  # test states: the most, the least, and points in all of them together
+STATES, FEWEST, POINTS = (
+    200,
+    20,
+    200 * 256,
+)  # test states: the most, the least, and points in all of them together
 REPETITIONS = 8  # of each state
 BLOCKS = 20  # of consecutive states
 ROUNDING = 1e-12  # of the mean squared motion: a variance below it is rounding in the engine
@@ -29,9 +35,10 @@ class Unknown(ValueError):
 
 @dataclass(frozen=True)
 class Floor:
-    """Attributes: floor, a mean squared error in the data's squared unit; its 95 % interval from low to high (None for
-    fewer than 3 blocks of states); kind, `exact` or `lower bound`; states; repetitions of each. 0 is that of a motion
-    without chance, which is known from its positions and velocities.
+    """Attributes: floor, a mean squared error in the data's squared unit; its 95 % interval from
+    low to high (None for fewer than 3 blocks of states); kind, `exact` or `lower bound`; states;
+    repetitions of each. 0 is that of a motion without chance, which is known from its positions and
+    velocities.
     """
 
     floor: float
@@ -42,12 +49,14 @@ class Floor:
     repetitions: int
 
 
-def floor(trajectory: Trajectory, task: dict, repetitions: int = REPETITIONS, seed: int = 1) -> Floor:
+def floor(
+    trajectory: Trajectory, task: dict, repetitions: int = REPETITIONS, seed: int = 1
+) -> Floor:
     """The floor of a task on a simulated, lifted trajectory.
 
     Raises:
-        Unknown: data that were not simulated, a system that cannot be simulated again, or velocities that are needed
-            and were not recorded or are not shown.
+        Unknown: data that were not simulated, a system that cannot be simulated again, or
+            velocities that are needed and were not recorded or are not shown.
     """
     history, lag, shown = task["history"], task["lag"], "velocity" in task.get("inputs", ())
     system = _system(trajectory)
@@ -78,22 +87,35 @@ def _system(trajectory: Trajectory) -> Simulated:
 
 
 def variances(
-    system: Simulated, trajectory: Trajectory, newest: np.ndarray, lag: int, is_told: bool, repetitions: int, seed: int
+    system: Simulated,
+    trajectory: Trajectory,
+    newest: np.ndarray,
+    lag: int,
+    is_told: bool,
+    repetitions: int,
+    seed: int,
 ) -> np.ndarray:
-    """Unbiased variance, mean over points and coordinates, of positions `lag` frames after each state `newest` (S,).
+    """Unbiased variance, mean over points and coordinates, of positions `lag` frames after each
+    state `newest` (S,).
 
-    With the velocities that were recorded where they are told, else with new ones in each repetition.
+    With the velocities that were recorded where they are told, else with new ones in each
+    repetition.
     """
     repeated = np.repeat(newest, repetitions)
     velocity = trajectory.velocity[repeated] if is_told else None
-    ends = system.again(trajectory.position[repeated], velocity, lag, seed, features_at(trajectory, repeated))
+    ends = system.again(
+        trajectory.position[repeated], velocity, lag, seed, features_at(trajectory, repeated)
+    )
     return ends.reshape(len(newest), repetitions, -1).var(axis=1, ddof=1).mean(axis=-1)
 
 
 def interval(values: np.ndarray) -> tuple[float, float] | tuple[None, None]:
-    """95 % interval of their mean: percentiles of a bootstrap over blocks of consecutive states, which are alike."""
+    """95 % interval of their mean: percentiles of a bootstrap over blocks of consecutive states,
+    which are alike."""
     blocks = [block.mean() for block in np.array_split(values, min(BLOCKS, len(values)))]
     if len(blocks) < 3:
         return None, None
-    found = bootstrap((blocks,), np.mean, method="percentile", rng=np.random.default_rng(0)).confidence_interval
+    found = bootstrap(
+        (blocks,), np.mean, method="percentile", rng=np.random.default_rng(0)
+    ).confidence_interval
     return float(found.low), float(found.high)

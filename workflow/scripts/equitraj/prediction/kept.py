@@ -15,7 +15,8 @@ Take = Callable[[np.ndarray, np.ndarray], None]
 
 
 class Kept:
-    """Takes in a rollout step by step, and keeps `STEPS` steps of `STARTS` starts, as far as there are numbers.
+    """Takes in a rollout step by step, and keeps `STEPS` steps of `STARTS` starts, as far as there
+    are numbers.
 
     Args:
         trajectory: the truth.
@@ -31,7 +32,8 @@ class Kept:
         """Take in predicted and true positions (S, N, 3) of the next step."""
         predicted, truth = predicted[:STARTS], truth[:STARTS]
         with np.errstate(over="ignore", invalid="ignore"):
-            # from float64: where points lie far from the origin, an error is less than what float32 rounds off
+            # from float64: where points lie far from the origin, an error is less than what float32
+            # rounds off
             distance = np.linalg.norm(predicted - truth, axis=-1)
             step = tuple(values.astype(np.float32) for values in (predicted, truth, distance))
         self.ended |= not all(np.isfinite(values).all() for values in step)
@@ -48,8 +50,8 @@ class Kept:
         return take
 
     def write(self, path: Path) -> None:
-        """Write `starts` (S,), `prediction` and `truth` (T, S, N, 3), and `distance` (T, S, N) of the points from their
-        true places, float32 in the unit of length of the data."""
+        """Write `starts` (S,), `prediction` and `truth` (T, S, N, 3), and `distance` (T, S, N) of
+        the points from their true places, float32 in the unit of length of the data."""
         points = (len(self.starts), self.trajectory.position.shape[1])
         empty = [np.empty((0, *points, *axes), np.float32) for axes in ((3,), (3,), ())]
         stacked = [np.stack(values) for values in zip(*self.steps, strict=True)] or empty

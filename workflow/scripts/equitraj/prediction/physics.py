@@ -1,7 +1,8 @@
-"""What is left of the physics in a rollout: lengths of bonds, extent, energy, momenta, each beside the truth's own.
+"""What is left of the physics in a rollout: lengths of bonds, extent, energy, momenta, each beside
+the truth's own.
 
-Velocities are central differences of positions, for the truth as for predictions, so that both are off alike where the
-motion between frames is not straight.
+Velocities are central differences of positions, for the truth as for predictions, so that both are
+off alike where the motion between frames is not straight.
 """
 
 from collections.abc import Callable
@@ -25,22 +26,28 @@ def checked_steps(steps: int) -> set[int]:
 
 
 def shapes(trajectory: Trajectory) -> Shapes:
-    """Functions of positions (S, N, 3): lengths of bonds (S, M), and, where there is no box, the extent (S, 1)."""
+    """Functions of positions (S, N, 3): lengths of bonds (S, M), and, where there is no box, the
+    extent (S, 1)."""
     found: Shapes = {}
     if (bonds := trajectory.bonds) is not None and len(bonds):
-        found["bond_length"] = lambda x: np.linalg.norm(x[:, bonds[:, 1]] - x[:, bonds[:, 0]], axis=-1)
+        found["bond_length"] = lambda x: np.linalg.norm(
+            x[:, bonds[:, 1]] - x[:, bonds[:, 0]], axis=-1
+        )
     if not _is_periodic(trajectory):
         mass = _fixed_mass(trajectory)
         weight = np.ones(trajectory.position.shape[1]) if mass is None else mass
-        found["radius_of_gyration"] = lambda x: np.sqrt(_mean(np.square(_centred(x, weight)), weight).sum(-1))
+        found["radius_of_gyration"] = lambda x: np.sqrt(
+            _mean(np.square(_centred(x, weight)), weight).sum(-1)
+        )
     return found
 
 
 def motions(trajectory: Trajectory, starts: np.ndarray) -> Motions:
-    """Functions of positions and velocities (S, N, 3), of rollouts from frames `starts` (S,), that give (S, C) numbers
-    which a closed system conserves.
+    """Functions of positions and velocities (S, N, 3), of rollouts from frames `starts` (S,), that
+    give (S, C) numbers which a closed system conserves.
 
-    Energy needs a system that tells it, momenta need masses, and angular momentum (about the centre of mass) no box.
+    Energy needs a system that tells it, momenta need masses, and angular momentum (about the centre
+    of mass) no box.
     """
     found: Motions = {}
     if (system := simulated(trajectory)) and system.can("energy"):
@@ -49,7 +56,9 @@ def motions(trajectory: Trajectory, starts: np.ndarray) -> Motions:
     if (mass := _fixed_mass(trajectory)) is not None:
         found["momentum"] = lambda x, v: np.einsum("n,sni->si", mass, v)
         if not _is_periodic(trajectory):
-            found["angular_momentum"] = lambda x, v: np.einsum("n,sni->si", mass, np.cross(_centred(x, mass), v))
+            found["angular_momentum"] = lambda x, v: np.einsum(
+                "n,sni->si", mass, np.cross(_centred(x, mass), v)
+            )
     return found
 
 
@@ -77,7 +86,8 @@ class Physics:
     Drifts are changes since the true start: signed for the energy, lengths of vectors for momenta.
 
     Args:
-        trajectory: the truth; starts: (S,) its frames where rollouts start; lag: frames in a step; steps: to come.
+        trajectory: the truth; starts: (S,) its frames where rollouts start; lag: frames in a step;
+        steps: to come.
     """
 
     def __init__(self, trajectory: Trajectory, starts: np.ndarray, lag: int, steps: int) -> None:
@@ -99,7 +109,9 @@ class Physics:
         if self.motions:
             now = starts[self.moving]
             around = [trajectory.position[now + shift] for shift in (-lag, 0, lag)]
-            self.first = {name: motion(*self._state(around)) for name, motion in self.motions.items()}
+            self.first = {
+                name: motion(*self._state(around)) for name, motion in self.motions.items()
+            }
 
     def _state(self, around: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
         """Positions and velocities in the middle of three successive frames."""
@@ -123,7 +135,10 @@ class Physics:
 
     def _motion(self, step: int) -> None:
         for name, motion in self.motions.items():
-            now = [motion(*self._state([frames[which, self.moving] for frames in self.last])) for which in (0, 1)]
+            now = [
+                motion(*self._state([frames[which, self.moving] for frames in self.last]))
+                for which in (0, 1)
+            ]
             drift = [value - self.first[name] for value in now]
             if name != "energy":
                 drift = [np.linalg.norm(value, axis=-1) for value in drift]
@@ -136,10 +151,12 @@ class Physics:
             self.found.append({"quantity": quantity, "step": step} | means | {"distance": distance})
 
     def rows(self) -> list[dict]:
-        """A row per quantity and checked step: means of prediction and truth, the Wasserstein-1 distance between them.
+        """A row per quantity and checked step: means of prediction and truth, the Wasserstein-1
+        distance between them.
 
-        `steps_to_bond_length` is the median over starts of the first step at which the root mean square distance of the
-        points from their true places exceeds the mean length of a bond, None where it does not within `step` steps.
+        `steps_to_bond_length` is the median over starts of the first step at which the root mean
+        square distance of the points from their true places exceeds the mean length of a bond, None
+        where it does not within `step` steps.
         """
         rows = sorted(self.found, key=lambda row: (row["quantity"], row["step"]))
         if self.step and np.isfinite(self.bond):

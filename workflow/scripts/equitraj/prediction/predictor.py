@@ -25,20 +25,27 @@ from equitraj.training.record import read_record
 from equitraj.training.state import state_of
 
 CHUNK = 64  # samples in a call, smaller batches padded to it, so that a network is compiled once
-CHUNKS = {"torch": 128}  # where nothing is compiled for a shape: larger calls are faster, until they leave the caches
-CALL_PAIRS = 2**20  # fewer samples in a call where they have more pairs of points than this, to bound its memory
+CHUNKS = {
+    "torch": 128
+}  # where nothing is compiled for a shape: larger calls are faster, until they leave the caches
+CALL_PAIRS = (
+    2**20
+)  # fewer samples in a call where they have more pairs of points than this, to bound its memory
 NEIGHBOURS = 64  # that a point is expected to have within a cutoff
 
 
 def samples_in_call(n_points: int, dense: bool, most: int = CHUNK) -> int:
-    """Samples in a call, `most` or as few as hold about `CALL_PAIRS` pairs: all of them, or those within a cutoff."""
+    """Samples in a call, `most` or as few as hold about `CALL_PAIRS` pairs: all of them, or those
+    within a cutoff."""
     return int(np.clip(CALL_PAIRS // (n_points * (n_points if dense else NEIGHBOURS)), 1, most))
 
 
 class Predictor:
-    """A trained method. `forward` maps a sample in the model's frame to predicted positions (B, N, 3) in that frame.
+    """A trained method. `forward` maps a sample in the model's frame to predicted positions (B, N,
+    3) in that frame.
 
-    An alignment that draws its frames draws the same ones in every call, and others for another `draw`.
+    An alignment that draws its frames draws the same ones in every call, and others for another
+    `draw`.
     """
 
     def __init__(
@@ -51,7 +58,8 @@ class Predictor:
         self.aligner, self.forward, self.reference, self.chunk = aligner, forward, reference, chunk
 
     def predict(self, sample: Sample, draw: int | np.random.Generator = 0) -> np.ndarray:
-        """Predicted world positions (B, N, 3), float64, `lag` frames after the newest frame of each sample.
+        """Predicted world positions (B, N, 3), float64, `lag` frames after the newest frame of each
+        sample.
 
         Parts of a test with one generator as their `draw` get the frames that they get together.
         """
@@ -64,8 +72,11 @@ class Predictor:
         return frames.back(self.forward(frames.into_sample(sample)))
 
 
-def read_run(folder: str | Path, weights: str = "trained") -> tuple[Method, Shape, dict, np.ndarray | None]:
-    """Method, shape, weights (`initial`, `trained`, or `epochN` of the snapshots) by name, and reference of a run.
+def read_run(
+    folder: str | Path, weights: str = "trained"
+) -> tuple[Method, Shape, dict, np.ndarray | None]:
+    """Method, shape, weights (`initial`, `trained`, or `epochN` of the snapshots) by name, and
+    reference of a run.
 
     Raises:
         ValueError: the run failed, so that it has no trained weights.
@@ -89,14 +100,20 @@ def load(folder: str | Path, weights: str = "trained", dtype: str = "float32") -
 def shape_from(record: dict) -> Shape:
     """The Shape that `dataclasses.asdict` wrote into a run's record."""
     bonds = tuple(map(tuple, record.get("bonds", ())))
-    return Shape(**record | {"statistics": Statistics.from_json(record["statistics"]), "bonds": bonds})
+    return Shape(
+        **record | {"statistics": Statistics.from_json(record["statistics"]), "bonds": bonds}
+    )
 
 
-def forward(method: Method, shape: Shape, arrays: dict[str, np.ndarray], dtype: str) -> Callable[[Sample], np.ndarray]:
+def forward(
+    method: Method, shape: Shape, arrays: dict[str, np.ndarray], dtype: str
+) -> Callable[[Sample], np.ndarray]:
     """The map from a sample in the model's frame to predicted positions in that frame."""
     if method.closed_form:
         return _closed_form(method, shape, arrays, dtype)
-    run = {"jax": _jax, "torch": _torch}[model_spec(method.model).framework](method, shape, arrays, dtype)
+    run = {"jax": _jax, "torch": _torch}[model_spec(method.model).framework](
+        method, shape, arrays, dtype
+    )
 
     cutoff = method.cutoff(shape)
 
@@ -113,7 +130,9 @@ def _closed_form(
     state = state_of(arrays, dtype)
 
     def predict(sample: Sample) -> np.ndarray:
-        displacement = np.asarray(method.module.apply(state, features.view(sample, shape.lag, dtype)), np.float64)
+        displacement = np.asarray(
+            method.module.apply(state, features.view(sample, shape.lag, dtype)), np.float64
+        )
         features.check_output(displacement.shape, sample.position[:, -1].shape)
         return sample.position[:, -1] + displacement
 
@@ -132,11 +151,14 @@ def training_loop(framework: str) -> ModuleType:
 
 @cache
 def _jax_network(built: str, shape: Shape):
-    """The network's structure: drawing weights that are replaced at once would cost a compilation for each shape."""
+    """The network's structure: drawing weights that are replaced at once would cost a compilation
+    for each shape."""
     import equinox as eqx
     import jax
 
-    return eqx.filter_eval_shape(lambda key: Method(**json.loads(built)).build(shape, key), jax.random.key(0))
+    return eqx.filter_eval_shape(
+        lambda key: Method(**json.loads(built)).build(shape, key), jax.random.key(0)
+    )
 
 
 @cache
@@ -146,15 +168,21 @@ def _jax_apply():
     return eqx.filter_jit(lambda network, inputs: network(inputs))
 
 
-def _jax(method: Method, shape: Shape, arrays: dict[str, np.ndarray], dtype: str) -> Callable[[dict], np.ndarray]:
+def _jax(
+    method: Method, shape: Shape, arrays: dict[str, np.ndarray], dtype: str
+) -> Callable[[dict], np.ndarray]:
     loop = training_loop("jax")
     # as arguments the constants of the data leave one program for runs of all training sizes
-    network = loop.with_constants(loop.with_arrays(_jax_network(_built(method), shape), arrays, dtype), dtype)
+    network = loop.with_constants(
+        loop.with_arrays(_jax_network(_built(method), shape), arrays, dtype), dtype
+    )
 
     def run(inputs: dict[str, np.ndarray]) -> np.ndarray:
         n_samples, n_points = inputs["position"].shape[:2]
         padding = -n_samples % samples_in_call(n_points, "adjacency" in inputs)
-        padded = {k: np.concatenate([v, np.repeat(v[-1:], padding, axis=0)]) for k, v in inputs.items()}
+        padded = {
+            k: np.concatenate([v, np.repeat(v[-1:], padding, axis=0)]) for k, v in inputs.items()
+        }
         return np.asarray(_jax_apply()(network, padded))[:n_samples]
 
     return run
@@ -164,11 +192,15 @@ def _jax(method: Method, shape: Shape, arrays: dict[str, np.ndarray], dtype: str
 def _torch_network(built: str, shape: Shape, dtype: str):
     import torch
 
-    torch.set_default_dtype(getattr(torch, dtype))  # constants such as Clebsch-Gordan coefficients in full precision
+    torch.set_default_dtype(
+        getattr(torch, dtype)
+    )  # constants such as Clebsch-Gordan coefficients in full precision
     return Method(**json.loads(built)).build(shape)
 
 
-def _torch(method: Method, shape: Shape, arrays: dict[str, np.ndarray], dtype: str) -> Callable[[dict], np.ndarray]:
+def _torch(
+    method: Method, shape: Shape, arrays: dict[str, np.ndarray], dtype: str
+) -> Callable[[dict], np.ndarray]:
     import torch
 
     loop, network = training_loop("torch"), _torch_network(_built(method), shape, dtype)

@@ -11,15 +11,18 @@ from equitraj.report.groups import wrong
 from equitraj.report.tables import Cell, Table, number, word
 from equitraj.report.words import names, sig
 
-STILL_FALLS = 0.02  # fall of the validation error in the last tenth of a training that counts as not finished
+STILL_FALLS = (
+    0.02  # fall of the validation error in the last tenth of a training that counts as not finished
+)
 NO_ROUTES = pd.DataFrame(columns=["task", "method", "measure", "samples", "comparisons"])
 SENTENCES = 3  # tasks that the answer speaks of
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What the first screen says. Attributes: sentence; figure, the name of the one that is shown; routes, a small
-    table, None where nothing is compared; claims and cautions, a line each, "" where there is nothing to say."""
+    """What the first screen says. Attributes: sentence; figure, the name of the one that is shown;
+    routes, a small table, None where nothing is compared; claims and cautions, a line each, ""
+    where there is nothing to say."""
 
     sentence: str
     figure: str
@@ -29,7 +32,8 @@ class Answer:
 
 
 def answer(tables: dict[str, pd.DataFrame]) -> Answer:
-    """The answer of the tables `metrics`, `summary`, `audit`, `controls`, `isotropy`, `routes` and `data_factors`."""
+    """The answer of the tables `metrics`, `summary`, `audit`, `controls`, `isotropy`, `routes` and
+    `data_factors`."""
     routes, factors = (tables.get(name, NO_ROUTES) for name in ("routes", "data_factors"))
     tables = tables | {"routes": routes, "data_factors": factors}
     tasks = [task for task in tables["summary"]["task"].unique() if task in set(routes["task"])]
@@ -46,7 +50,8 @@ def answer(tables: dict[str, pd.DataFrame]) -> Answer:
 
 
 def headline(routes: pd.DataFrame, task: str) -> pd.Series:
-    """The route that the answer speaks of: of those built into the model, else of all, that with the smallest error."""
+    """The route that the answer speaks of: of those built into the model, else of all, that with
+    the smallest error."""
     rows = largest(routes[routes["task"] == task])
     built_in = rows[rows["route"].str.startswith("built in")]
     rows = rows if built_in.empty else built_in
@@ -61,7 +66,11 @@ def largest(routes: pd.DataFrame) -> pd.DataFrame:
 def _sentence(routes: pd.DataFrame, factors: pd.DataFrame, task: str, short: bool) -> str:
     row = headline(routes, task)
     start = f"On `{task}`, `{row['method']}` ({row['route']}) against `{row['against']}`:"
-    same = (factors["task"] == task) & (factors["method"] == row["method"]) & (factors["measure"] == "given")
+    same = (
+        (factors["task"] == task)
+        & (factors["method"] == row["method"])
+        & (factors["measure"] == "given")
+    )
     error = f"with all {row['samples']:,} samples {error_text(row)}"
     if not same.any():
         return f"{start} {error}."
@@ -105,8 +114,11 @@ def _without_routes(summary: pd.DataFrame) -> str:
     )
 
 
-def routes_table(tables: dict[str, pd.DataFrame], tasks: list[str], small: bool = False) -> Table | None:
-    """A row per route on these tasks: errors as given and rotated with the largest training size, and what it buys.
+def routes_table(
+    tables: dict[str, pd.DataFrame], tasks: list[str], small: bool = False
+) -> Table | None:
+    """A row per route on these tasks: errors as given and rotated with the largest training size,
+    and what it buys.
 
     Args:
         small: for the first screen, of one task: what a route buys on data as given only.
@@ -116,8 +128,13 @@ def routes_table(tables: dict[str, pd.DataFrame], tasks: list[str], small: bool 
         return None
     buys = tables["data_factors"].set_index(["task", "method", "measure"])
     make = _small_row if small else _whole_row
-    cells = [make(row, buys) for row in rows.sort_values(["task", "mse"], kind="stable").to_dict("records")]
-    return Table("first" if small else "routes", list(cells[0]), [list(row.values()) for row in cells])
+    cells = [
+        make(row, buys)
+        for row in rows.sort_values(["task", "mse"], kind="stable").to_dict("records")
+    ]
+    return Table(
+        "first" if small else "routes", list(cells[0]), [list(row.values()) for row in cells]
+    )
 
 
 def _small_row(row: dict, buys: pd.DataFrame) -> dict[str, Cell]:
@@ -125,18 +142,23 @@ def _small_row(row: dict, buys: pd.DataFrame) -> dict[str, Cell]:
         "route": word(row["method"], code=True, small=f"{row['route']}, against {row['against']}"),
         "error": number(row["mse"]),
         "rotated": number(row["mse_rotated"]),
-        "times smaller": _ratio(*(row[f"ratio{end}"] for end in ("", "_low", "_high")), row["seeds"]),
+        "times smaller": _ratio(
+            *(row[f"ratio{end}"] for end in ("", "_low", "_high")), row["seeds"]
+        ),
         "data factor": _factor(buys, row, "given"),
     }
 
 
 def _whole_row(row: dict, buys: pd.DataFrame) -> dict[str, Cell]:
     ratios = {
-        f"times smaller, {what}": _ratio(*(row[f"ratio{s}{end}"] for end in ("", "_low", "_high")), row["seeds"])
+        f"times smaller, {what}": _ratio(
+            *(row[f"ratio{s}{end}"] for end in ("", "_low", "_high")), row["seeds"]
+        )
         for what, s in (("as given", ""), ("rotated", "_rotated"))
     }
     factors = {
-        f"data factor, {what}": _factor(buys, row, m) for what, m in (("as given", "given"), ("rotated", "rotated"))
+        f"data factor, {what}": _factor(buys, row, m)
+        for what, m in (("as given", "given"), ("rotated", "rotated"))
     }
     return {
         "task": word(row["task"], code=True),
@@ -161,7 +183,9 @@ def _factor(buys: pd.DataFrame, row: dict, measure: str) -> Cell:
 
 
 def _ratio(value: float, low: float, high: float, seeds: int) -> Cell:
-    return number(value, small=f"{sig(low)} to {sig(high)}" if pd.notna(low) else f"n/a ({seeds} seeds)")
+    return number(
+        value, small=f"{sig(low)} to {sig(high)}" if pd.notna(low) else f"n/a ({seeds} seeds)"
+    )
 
 
 def claims_line(audit: pd.DataFrame, table: pd.DataFrame | None) -> str:
@@ -186,11 +210,15 @@ def cautions(tables: dict[str, pd.DataFrame]) -> list[str]:
     if seeds < 3:
         said.append(f"{seeds} seed{'' if seeds == 1 else 's'}: no interval.")
     if asked := wrong(largest_size(tables["summary"]), tables["audit"]):
-        said.append(f"All rotations are the wrong group on {names(asked)}, whose motion prefers a direction.")
+        said.append(
+            f"All rotations are the wrong group on {names(asked)}, whose motion prefers a direction."
+        )
     if unfinished := still_falling(metrics):
         said.append(f"Validation error still falls: {names(unfinished)}.")
     oriented = tables.get("isotropy")
-    if oriented is not None and (found := list(oriented[oriented["verdict"] == "oriented"]["task"].unique())):
+    if oriented is not None and (
+        found := list(oriented[oriented["verdict"] == "oriented"]["task"].unique())
+    ):
         said.append(f"Oriented data, where learning the orientation pays: {names(found)}.")
     if not (routes := tables["routes"]).empty and (count := int(routes["comparisons"].max())):
         said.append(f"{count} comparisons, corrected by Holm's method.")
@@ -198,7 +226,8 @@ def cautions(tables: dict[str, pd.DataFrame]) -> list[str]:
 
 
 def still_falling(metrics: pd.DataFrame) -> list[str]:
-    """Methods whose validation error, in the median over seeds, still fell when training on some task ended."""
+    """Methods whose validation error, in the median over seeds, still fell when training on some
+    task ended."""
     if "last_fall" not in metrics or metrics["last_fall"].isna().all():
         return []
     falls = metrics.groupby(["task", "method", "train_size"])["last_fall"].median()

@@ -1,4 +1,5 @@
-"""What the audit of symmetry says, in sentences: claims, controls, and the symmetry of the data themselves."""
+"""What the audit of symmetry says, in sentences: claims, controls, and the symmetry of the data
+themselves."""
 
 import pandas as pd
 
@@ -7,9 +8,13 @@ from equitraj.report.words import names, sig
 
 
 def broken_claims(audit: pd.DataFrame) -> dict[str, list[str]]:
-    """For each method with a claim that does not hold when trained: the transformations, all translations as one."""
+    """For each method with a claim that does not hold when trained: the transformations, all
+    translations as one."""
     rows = audit[(audit["weights"] == "trained") & (audit["agrees"] == "no")]
-    return {method: list(dict.fromkeys(family(part["generator"]))) for method, part in rows.groupby("method")}
+    return {
+        method: list(dict.fromkeys(family(part["generator"])))
+        for method, part in rows.groupby("method")
+    }
 
 
 def family(generator: pd.Series) -> pd.Series:
@@ -18,10 +23,12 @@ def family(generator: pd.Series) -> pd.Series:
 
 
 def judged(audit: pd.DataFrame) -> pd.DataFrame:
-    """What the audit says of each trained method and transformation, all translations as one: a claim that is counted.
+    """What the audit says of each trained method and transformation, all translations as one: a
+    claim that is counted.
 
     Returns:
-        By method and generator: claim, false (it does not hold somewhere), exact, error (the largest relative change).
+        By method and generator: claim, false (it does not hold somewhere), exact, error (the
+        largest relative change).
     """
     return _pairs(audit[(audit["weights"] == "trained") & (audit["verdict"] != "not applicable")])
 
@@ -38,7 +45,8 @@ def tally(audit: pd.DataFrame) -> str:
 
 
 def claims(audit: pd.DataFrame) -> list[str]:
-    """How many claims hold in the trained methods, each that does not, what is learned, and what holds unclaimed."""
+    """How many claims hold in the trained methods, each that does not, what is learned, and what
+    holds unclaimed."""
     table = judged(audit)
     if table.empty:
         return []
@@ -63,7 +71,9 @@ def claims(audit: pd.DataFrame) -> list[str]:
 
 def _pairs(trained: pd.DataFrame) -> pd.DataFrame:
     rank = trained["claim"].map({level: number for number, level in enumerate(LEVELS)})
-    pairs = trained.assign(generator=family(trained["generator"]), rank=rank).groupby(["method", "generator"])
+    pairs = trained.assign(generator=family(trained["generator"]), rank=rank).groupby(
+        ["method", "generator"]
+    )
     table = pairs.agg(
         rank=("rank", "max"),
         false=("agrees", lambda agrees: (agrees == "no").any()),
@@ -85,7 +95,9 @@ def controls(table: pd.DataFrame | None) -> list[str]:
         f"{len(table) - must_fail} to pass)"
     )
     if bad.empty:
-        return [f"{text}, so the audit finds an error where there is one and none where there is none."]
+        return [
+            f"{text}, so the audit finds an error where there is one and none where there is none."
+        ]
     wrongs = [
         f"`{row.control}` under {row.generator} on `{row.task}` was {row.verdict}, expected {row.expected}, relative "
         f"change {sig(row.rel_mean)}: the verdicts of this audit are not to be trusted."
@@ -95,9 +107,14 @@ def controls(table: pd.DataFrame | None) -> list[str]:
 
 
 def each_control(table: pd.DataFrame) -> pd.DataFrame:
-    """One row for each control of a task, which every method's audit repeats: one that went wrong if there is any."""
-    order = table.assign(wrong=went_wrong(table)).sort_values("wrong", ascending=False, kind="stable")
-    return order.drop_duplicates(["task", "control", "generator"]).sort_index().drop(columns="wrong")
+    """One row for each control of a task, which every method's audit repeats: one that went wrong
+    if there is any."""
+    order = table.assign(wrong=went_wrong(table)).sort_values(
+        "wrong", ascending=False, kind="stable"
+    )
+    return (
+        order.drop_duplicates(["task", "control", "generator"]).sort_index().drop(columns="wrong")
+    )
 
 
 def went_wrong(table: pd.DataFrame) -> pd.Series:

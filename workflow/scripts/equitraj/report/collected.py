@@ -74,7 +74,8 @@ def blocks_table(runs: dict[Path, dict], measured: dict[Path, dict]) -> pd.DataF
 
 
 def stacked(runs: dict[Path, dict], name: str) -> Iterator[str]:
-    """The lines of a CSV file of every run, below each other, with the run's task, method, size and seed in front.
+    """The lines of a CSV file of every run, below each other, with the run's task, method, size and
+    seed in front.
 
     As they stand, since parsing millions of numbers to write them again would take minutes.
 
@@ -98,7 +99,8 @@ def stacked(runs: dict[Path, dict], name: str) -> Iterator[str]:
 
 
 def worst_table(runs: dict[Path, dict], measured: dict[Path, dict]) -> pd.DataFrame:
-    """A row per run that ended well and test sample, counted from 0, of those with the largest errors."""
+    """A row per run that ended well and test sample, counted from 0, of those with the largest
+    errors."""
     rows = [
         run_key(record) | {"sample": sample, "mse": error}
         for folder, record in runs.items()
@@ -109,12 +111,26 @@ def worst_table(runs: dict[Path, dict], measured: dict[Path, dict]) -> pd.DataFr
 
 
 def summary_row(runs: pd.DataFrame, errors: Errors) -> dict:
-    """Means over the seeds of a method on a task, with intervals over seeds and blocks of test samples."""
+    """Means over the seeds of a method on a task, with intervals over seeds and blocks of test
+    samples."""
     first, done = runs.iloc[0], runs[runs.status == "ok"]
     row = {
-        k: first[k] for k in (*KEYS, "model", "alignment", "augmentation", "history", "mse_persistence", "mse_velocity")
+        k: first[k]
+        for k in (
+            *KEYS,
+            "model",
+            "alignment",
+            "augmentation",
+            "history",
+            "mse_persistence",
+            "mse_velocity",
+        )
     }
-    row |= {"n_seeds": len(runs), "n_failed": len(runs) - len(done), "n_parameters": first.n_parameters}
+    row |= {
+        "n_seeds": len(runs),
+        "n_failed": len(runs) - len(done),
+        "n_parameters": first.n_parameters,
+    }
     for name, measure in INTERVALS.items():
         found = errors.mean(*(first[key] for key in KEYS), measure)
         low, high = found.interval() if found else (np.nan, np.nan)
@@ -122,15 +138,20 @@ def summary_row(runs: pd.DataFrame, errors: Errors) -> dict:
     for name, reference in (("skill", "mse_persistence"), ("skill_velocity", "mse_velocity")):
         row[f"{name}_mean"] = done[name].mean()
         for end, other in (("low", "high"), ("high", "low")):  # a large error is a small skill
-            row[f"{name}_{end}"] = 1 - row[f"mse_{other}"] / first[reference] if first[reference] else np.nan
+            row[f"{name}_{end}"] = (
+                1 - row[f"mse_{other}"] / first[reference] if first[reference] else np.nan
+            )
     return row | {
-        f"{name}_mean": done[name].mean() for name in ("rmse", "r2", "train_seconds", "mse_median", "worst_share")
+        f"{name}_mean": done[name].mean()
+        for name in ("rmse", "r2", "train_seconds", "mse_median", "worst_share")
     }
 
 
 def summary_table(metrics: pd.DataFrame, errors: Errors) -> pd.DataFrame:
     """A row per task, method and training size, in the order of the runs."""
-    return pd.DataFrame([summary_row(runs, errors) for _, runs in metrics.groupby(KEYS, sort=False)])
+    return pd.DataFrame(
+        [summary_row(runs, errors) for _, runs in metrics.groupby(KEYS, sort=False)]
+    )
 
 
 def splits_table(runs: dict[Path, dict]) -> pd.DataFrame:
@@ -155,7 +176,8 @@ def sources_table(paths: Iterable[Path]) -> pd.DataFrame:
 
 
 def write_examples(path: Path, runs: dict[Path, dict], trajectories: dict[str, Trajectory]) -> None:
-    """A few test samples per task, spread over the split: truth, newest frame, and each method's prediction (S, N, 3).
+    """A few test samples per task, spread over the split: truth, newest frame, and each method's
+    prediction (S, N, 3).
 
     The runs shown are those of the first seed that succeeded with the largest training size.
     """

@@ -20,22 +20,43 @@ from equitraj.report.words import listing, names, sig, squared
 SETTLED = 0.05  # of Holm's corrected p
 NAMES = ("A", "B")
 OF_RUNS = ("trained on", "data")  # of the provenance; the rest is of the page
-FIRST = ("data_efficiency", "accuracy", "audit_matrix")  # figures that are open; the others are folded
+FIRST = (
+    "data_efficiency",
+    "accuracy",
+    "audit_matrix",
+)  # figures that are open; the others are folded
 
 
 def context(a: Study, b: Study, places: tuple[str, str]) -> dict:
-    """Everything that the template shows. Args: places, how the two studies were named on the command line."""
+    """Everything that the template shows. Args: places, how the two studies were named on the
+    command line."""
     studies = (a, b)
-    sides = [_side(study, name, place) for study, name, place in zip(studies, NAMES, places, strict=True)]
+    sides = [
+        _side(study, name, place) for study, name, place in zip(studies, NAMES, places, strict=True)
+    ]
     table = comparison.ratios(a, b)
     ran = [page.of_what_ran(study.config, study.tables["metrics"]) for study in studies]
     drawn = [
-        {p.name.split("_", 1)[1]: p for part in side["figures"].values() for p in part if not p.is_empty}
+        {
+            p.name.split("_", 1)[1]: p
+            for part in side["figures"].values()
+            for p in part
+            if not p.is_empty
+        }
         for side in sides
     ]
     every = list(dict.fromkeys([*FIRST, *drawn[0], *drawn[1]]))
-    pairs = [(name, [pictures.get(name) for pictures in drawn]) for name in every if any(name in p for p in drawn)]
-    colours = {m: c for pictures in reversed(drawn) for p in pictures.values() for m, c in p.methods.items()}
+    pairs = [
+        (name, [pictures.get(name) for pictures in drawn])
+        for name in every
+        if any(name in p for p in drawn)
+    ]
+    colours = {
+        m: c
+        for pictures in reversed(drawn)
+        for p in pictures.values()
+        for m, c in p.methods.items()
+    }
     return {
         "sides": sides,
         "sentences": sentences(table),
@@ -59,10 +80,14 @@ def _side(study: Study, name: str, place: str) -> dict:
     answered = answer(tables)
     found = {
         "main": main_table(summary, broken_claims(audit), squared(more.get("sources"))),
-        "routes": routes_table(more, list(more["routes"]["task"].unique())) if "routes" in more else None,
+        "routes": routes_table(more, list(more["routes"]["task"].unique()))
+        if "routes" in more
+        else None,
     }
     shown_tables = {
-        key: replace(shown(table, study.folder / "tables/summary.csv"), name=f"{prefix}{key}") if table else None
+        key: replace(shown(table, study.folder / "tables/summary.csv"), name=f"{prefix}{key}")
+        if table
+        else None
         for key, table in found.items()
     }
     return shown_tables | {
@@ -73,33 +98,50 @@ def _side(study: Study, name: str, place: str) -> dict:
         "claims": answered.claims,
         "cautions": answered.cautions,
         "findings": findings(metrics, summary, audit, more)[: page.MOST_FINDINGS],
-        "provenance": [pair for pair in provenance(metrics, more.get("sources")) if pair[0].startswith(OF_RUNS)],
-        "figures": page.pictures(page.Sources(study.folder / "tables", study.folder / "figures", prefix=prefix)),
+        "provenance": [
+            pair for pair in provenance(metrics, more.get("sources")) if pair[0].startswith(OF_RUNS)
+        ],
+        "figures": page.pictures(
+            page.Sources(study.folder / "tables", study.folder / "figures", prefix=prefix)
+        ),
     }
 
 
 def _without_alone(a: dict, b: dict) -> tuple[dict, dict]:
-    """Two configurations without what only one of them has an entry for, and without their lists of names: what is only
-    in one study is told elsewhere."""
+    """Two configurations without what only one of them has an entry for, and without their lists of
+    names: what is only in one study is told elsewhere."""
     kept = []
     for one, other in ((a, b), (b, a)):
-        study = {key: value for key, value in one.get("study", {}).items() if key not in ("tasks", "methods", "seeds")}
+        study = {
+            key: value
+            for key, value in one.get("study", {}).items()
+            if key not in ("tasks", "methods", "seeds")
+        }
         entries = {
-            kind: {name: entry for name, entry in one.get(kind, {}).items() if name in other.get(kind, {})}
+            kind: {
+                name: entry
+                for name, entry in one.get(kind, {}).items()
+                if name in other.get(kind, {})
+            }
             for kind in ("tasks", "methods", "sources", "alignments")
         }
-        rest = {key: value for key, value in one.items() if key not in ("study", "pathvars", *entries)}
+        rest = {
+            key: value for key, value in one.items() if key not in ("study", "pathvars", *entries)
+        }
         kept.append({"study": study} | entries | rest)
     return kept[0], kept[1]
 
 
 def _data(studies: tuple[Study, Study], pictures: list) -> dict:
-    """What the scripts of the page read: methods and tasks of both, each seed and audit with its study."""
+    """What the scripts of the page read: methods and tasks of both, each seed and audit with its
+    study."""
     methods: dict[str, dict] = {}
     for study, name in zip(studies, NAMES, strict=True):
         pages = method_pages(study.tables["metrics"], study.tables["audit"], None, study.config)
         for method, found in pages.items():
-            whole = methods.setdefault(method, {"config": {}, "seeds": [], "curves": [], "audit": []})
+            whole = methods.setdefault(
+                method, {"config": {}, "seeds": [], "curves": [], "audit": []}
+            )
             whole["config"][name] = found["config"]
             whole["seeds"] += [[f"{name}: {row[0]}", *row[1:]] for row in found["seeds"]]
             whole["audit"] += [[f"{name}: {row[0]}", *row[1:]] for row in found["audit"]]
@@ -107,12 +149,15 @@ def _data(studies: tuple[Study, Study], pictures: list) -> dict:
     return {
         "methods": methods,
         "tasks": tasks,
-        "figures": [{"name": p.name, "panels": p.panels or [], "series": p.series} for p in pictures],
+        "figures": [
+            {"name": p.name, "panels": p.panels or [], "series": p.series} for p in pictures
+        ],
     }
 
 
 def sentences(table: pd.DataFrame) -> list[str]:
-    """Where errors differ at the largest training size that both have, and how much of that is settled."""
+    """Where errors differ at the largest training size that both have, and how much of that is
+    settled."""
     if table.empty:
         return ["No method was trained on the same task with the same training size in both."]
     rows = table[table["samples"] == table.groupby("task")["samples"].transform("max")]
@@ -122,7 +167,9 @@ def sentences(table: pd.DataFrame) -> list[str]:
         for worse, word_ in ((False, "smaller"), (True, "larger")):
             some = settled[(settled[f"{column}_ratio"] > 1) == worse]
             if len(some):
-                told.append(f"On {what} the error in B is {word_}: {listing(_times(some, column, worse))}.")
+                told.append(
+                    f"On {what} the error in B is {word_}: {listing(_times(some, column, worse))}."
+                )
         if settled.empty:
             told.append(f"On {what} no difference is settled.")
     known = int(rows[["mse_p", "mse_rotated_p"]].notna().sum().sum())
@@ -143,17 +190,22 @@ def _times(rows: pd.DataFrame, column: str, worse: bool) -> list[str]:
         times, low, high = (row[f"{column}_{end}"] for end in ("ratio", "low", "high"))
         if not worse:
             times, low, high = 1 / times, 1 / high, 1 / low
-        found.append(f"`{row['method']}` on `{row['task']}` {sig(times)} times ({sig(low)} to {sig(high)})")
+        found.append(
+            f"`{row['method']}` on `{row['task']}` {sig(times)} times ({sig(low)} to {sig(high)})"
+        )
     return found
 
 
 def ratio_table(table: pd.DataFrame) -> Table | None:
-    """A row per task, method and training size, what is settled first, then the largest differences."""
+    """A row per task, method and training size, what is settled first, then the largest
+    differences."""
     if table.empty:
         return None
     least = table[["mse_p_holm", "mse_rotated_p_holm"]].min(axis=1)
     far = table["mse_ratio"].map(lambda ratio: abs(np.log(ratio)) if ratio > 0 else -1.0)
-    order = table.assign(open=~(least < SETTLED), far=-far).sort_values(["open", "far"], kind="stable")
+    order = table.assign(open=~(least < SETTLED), far=-far).sort_values(
+        ["open", "far"], kind="stable"
+    )
     rows = [_ratio_row(row) for row in order.to_dict("records")]
     return Table("ratios", list(rows[0]), [list(row.values()) for row in rows])
 
@@ -190,7 +242,9 @@ def _ratio(row: dict, column: str) -> Cell:
     value, low, high = (row[f"{column}_{end}"] for end in ("ratio", "low", "high"))
     if failed := [name for name in NAMES if not row[f"seeds_{name.lower()}"]]:
         return number(float("nan"), small=f"failed in {' and '.join(failed)}")
-    return number(value, small=f"{sig(low)} to {sig(high)}" if pd.notna(low) else "n/a (too few seeds)")
+    return number(
+        value, small=f"{sig(low)} to {sig(high)}" if pd.notna(low) else "n/a (too few seeds)"
+    )
 
 
 def verdict_table(found: pd.DataFrame) -> Table | None:

@@ -1,7 +1,9 @@
-"""Two finished studies: how their errors differ, which audits, which settings, and what only one of them has.
+"""Two finished studies: how their errors differ, which audits, which settings, and what only one of
+them has.
 
-Errors are compared on the logarithm. Where both were tested on the same samples, seeds that both have are pairs, so
-that what they share cancels; otherwise the two are independent, and the interval is wider.
+Errors are compared on the logarithm. Where both were tested on the same samples, seeds that both
+have are pairs, so that what they share cancels; otherwise the two are independent, and the interval
+is wider.
 """
 
 import json
@@ -23,7 +25,11 @@ KEYS = ["task", "method", "train_size"]
 RATIOS = [
     *KEYS,
     *("samples", "seeds_a", "seeds_b", "pairs", "same_test", "same_method"),
-    *(f"{name}_{end}" for name in MEASURES.values() for end in "a b ratio low high p p_holm".split()),
+    *(
+        f"{name}_{end}"
+        for name in MEASURES.values()
+        for end in "a b ratio low high p p_holm".split()
+    ),
 ]
 VERDICTS = ["task", "method", "generator", "dtype"]
 
@@ -56,13 +62,20 @@ class Study:
         return list(dict.fromkeys(self.tables["metrics"][what]))
 
     def test_of(self, task: str) -> tuple:
-        """What is equal in two studies that test a task on the same samples: its settings, its data, its test split."""
+        """What is equal in two studies that test a task on the same samples: its settings, its
+        data, its test split."""
         known = self.config.get("tasks", {}).get(task, {})
         source = known.get("source", "")
         record = read_record(self.folder / "data" / source / "lifted.h5")
         splits = self.tables["splits"]
-        test = splits[(splits["task"] == task) & (splits["split"] == "test")].drop(columns=["task", "train_size"])
-        made = record.sha256 if record else json.dumps(self.config.get("sources", {}).get(source), sort_keys=True)
+        test = splits[(splits["task"] == task) & (splits["split"] == "test")].drop(
+            columns=["task", "train_size"]
+        )
+        made = (
+            record.sha256
+            if record
+            else json.dumps(self.config.get("sources", {}).get(source), sort_keys=True)
+        )
         return json.dumps(known, sort_keys=True), made, test.drop_duplicates().to_csv(index=False)
 
 
@@ -72,7 +85,10 @@ def read_study(path: Path) -> Study:
     Raises:
         ValueError: tables or the configuration are missing; the message names them.
     """
-    folder = next((place for place in (path, path / "results") if (place / "tables/metrics.csv").is_file()), None)
+    folder = next(
+        (place for place in (path, path / "results") if (place / "tables/metrics.csv").is_file()),
+        None,
+    )
     if folder is None:
         raise ValueError(
             f"{path}: no tables/metrics.csv, nor results/tables/metrics.csv; expected the results of a finished study"
@@ -80,12 +96,15 @@ def read_study(path: Path) -> Study:
     wanted = [*(folder / "tables" / f"{name}.csv" for name in TABLES), folder / "config.json"]
     if missing := [str(file.relative_to(path)) for file in wanted if not file.is_file()]:
         raise ValueError(f"{path}: no {', '.join(missing)}; run the study to its end, then compare")
-    return Study(folder, read_json(wanted[-1]), {file.stem: read_table(file) for file in wanted[:-1]})
+    return Study(
+        folder, read_json(wanted[-1]), {file.stem: read_table(file) for file in wanted[:-1]}
+    )
 
 
 def ratios(a: Study, b: Study) -> pd.DataFrame:
-    """A row per task, method and training size of both: how many times the error in `b` is that in `a`, as given and
-    rotated. Holm's correction is for the comparisons at the largest size of each task that both have."""
+    """A row per task, method and training size of both: how many times the error in `b` is that in
+    `a`, as given and rotated. Holm's correction is for the comparisons at the largest size of each
+    task that both have."""
     rows = [_ratio_row(a, b, key) for key in _common(a, b)]
     table = pd.DataFrame(rows).reindex(columns=RATIOS)
     largest = table["samples"] == table.groupby("task")["samples"].transform("max")
@@ -95,7 +114,10 @@ def ratios(a: Study, b: Study) -> pd.DataFrame:
 
 
 def _common(a: Study, b: Study) -> list[tuple[str, str, str]]:
-    found = [list(dict.fromkeys(one.tables["metrics"][KEYS].itertuples(index=False, name=None))) for one in (a, b)]
+    found = [
+        list(dict.fromkeys(one.tables["metrics"][KEYS].itertuples(index=False, name=None)))
+        for one in (a, b)
+    ]
     return [key for key in found[0] if key in set(found[1])]
 
 
@@ -104,7 +126,10 @@ def _ratio_row(a: Study, b: Study, key: tuple[str, str, str]) -> dict:
     one, other = (study.errors.get(*key) for study in (a, b))
     same = a.test_of(task) == b.test_of(task)
     pairs = shared(one, other) if same else []
-    row = dict(zip(KEYS, key, strict=True)) | {"samples": a.sizes.get((task, size)), "pairs": len(pairs)}
+    row = dict(zip(KEYS, key, strict=True)) | {
+        "samples": a.sizes.get((task, size)),
+        "pairs": len(pairs),
+    }
     row |= {"seeds_a": len(one.seeds) if one else 0, "seeds_b": len(other.seeds) if other else 0}
     configured = [study.config.get("methods", {}).get(method) for study in (a, b)]
     row |= {"same_test": same, "same_method": configured[0] == configured[1]}
@@ -114,7 +139,10 @@ def _ratio_row(a: Study, b: Study, key: tuple[str, str, str]) -> dict:
         if one and other:
             found = _estimate(one, other, pairs, measure)
             ends = dict(zip(("_low", "_high"), found.interval(), strict=True))
-            row |= {f"{column}{end}": value for end, value in ({"_ratio": found.value, "_p": found.p} | ends).items()}
+            row |= {
+                f"{column}{end}": value
+                for end, value in ({"_ratio": found.value, "_p": found.p} | ends).items()
+            }
     return row
 
 
@@ -124,10 +152,13 @@ def _mean(blocks: Blocks | None, measure: str) -> float:
 
 
 def _estimate(one: Blocks, other: Blocks, pairs: list[int], measure: str) -> Estimate:
-    """The ratio of errors: of pairs where there are enough of them, else of all seeds as if none were shared."""
+    """The ratio of errors: of pairs where there are enough of them, else of all seeds as if none
+    were shared."""
     if len(pairs) >= MIN_SEEDS and np.array_equal(one.samples, other.samples):
         return ratio(one.of(pairs, measure), other.of(pairs, measure), one.samples)
-    alone = [estimated(x.errors[measure][None], x.samples, lambda log: log[..., 0]) for x in (one, other)]
+    alone = [
+        estimated(x.errors[measure][None], x.samples, lambda log: log[..., 0]) for x in (one, other)
+    ]
     return Estimate(
         alone[1].log - alone[0].log,
         float(np.hypot(*(each.by_seeds for each in alone))),
@@ -137,8 +168,8 @@ def _estimate(one: Blocks, other: Blocks, pairs: list[int], measure: str) -> Est
 
 
 def verdicts(a: Study, b: Study) -> pd.DataFrame:
-    """A row per task, method, transformation and precision audited in both whose verdict or claim is another: the worst
-    over training sizes and seeds of the trained methods."""
+    """A row per task, method, transformation and precision audited in both whose verdict or claim
+    is another: the worst over training sizes and seeds of the trained methods."""
     both = _worst(a).merge(_worst(b), on=VERDICTS, suffixes=("_a", "_b"))
     differ = [both[f"{column}_a"] != both[f"{column}_b"] for column in ("verdict", "claim")]
     return both[differ[0] | differ[1]].reset_index(drop=True)
@@ -147,14 +178,19 @@ def verdicts(a: Study, b: Study) -> pd.DataFrame:
 def _worst(study: Study) -> pd.DataFrame:
     audit = study.tables["audit"]
     trained = audit[audit["weights"] == "trained"].sort_values("rel_mean", kind="stable")
-    return trained.drop_duplicates(VERDICTS, keep="last").sort_index()[[*VERDICTS, "rel_mean", "verdict", "claim"]]
+    return trained.drop_duplicates(VERDICTS, keep="last").sort_index()[
+        [*VERDICTS, "rel_mean", "verdict", "claim"]
+    ]
 
 
 def settings(config_a: dict, config_b: dict) -> pd.DataFrame:
-    """A row per key (dotted) that has another value in one configuration, or none: `key`, `a` and `b`, as JSON."""
+    """A row per key (dotted) that has another value in one configuration, or none: `key`, `a` and
+    `b`, as JSON."""
     a, b = (dict(_flat(config)) for config in (config_a, config_b))
     rows = [
-        {"key": key, "a": a.get(key), "b": b.get(key)} for key in dict.fromkeys([*a, *b]) if a.get(key) != b.get(key)
+        {"key": key, "a": a.get(key), "b": b.get(key)}
+        for key in dict.fromkeys([*a, *b])
+        if a.get(key) != b.get(key)
     ]
     return pd.DataFrame(rows, columns=["key", "a", "b"])
 
@@ -168,9 +204,24 @@ def _flat(value: object, key: str = "") -> Iterator[tuple[str, str]]:
 
 
 def only_in(a: Study, b: Study) -> dict[str, list[str]]:
-    """What `a` ran and `b` did not: tasks, methods, training sizes, seeds, and methods on tasks that both know."""
+    """What `a` ran and `b` did not: tasks, methods, training sizes, seeds, and methods on tasks
+    that both know."""
     kinds = {"task": "tasks", "method": "methods", "train_size": "training sizes", "seed": "seeds"}
-    found = {plural: [str(x) for x in a.names(name) if x not in b.names(name)] for name, plural in kinds.items()}
-    pairs = [set(one.tables["metrics"][["task", "method"]].itertuples(index=False, name=None)) for one in (a, b)]
-    left = [(t, m) for t, m in sorted(pairs[0] - pairs[1]) if t in b.names("task") and m in b.names("method")]
-    return {kind: names for kind, names in (found | {"pairs": [f"{m} on {t}" for t, m in left]}).items() if names}
+    found = {
+        plural: [str(x) for x in a.names(name) if x not in b.names(name)]
+        for name, plural in kinds.items()
+    }
+    pairs = [
+        set(one.tables["metrics"][["task", "method"]].itertuples(index=False, name=None))
+        for one in (a, b)
+    ]
+    left = [
+        (t, m)
+        for t, m in sorted(pairs[0] - pairs[1])
+        if t in b.names("task") and m in b.names("method")
+    ]
+    return {
+        kind: names
+        for kind, names in (found | {"pairs": [f"{m} on {t}" for t, m in left]}).items()
+        if names
+    }

@@ -1,7 +1,9 @@
-"""A film of one trajectory in several frames side by side: what an alignment makes of the same motion, and its jumps.
+"""A film of one trajectory in several frames side by side: what an alignment makes of the same
+motion, and its jumps.
 
-A frame jumps where it turns by more than a right angle, changes its handedness or loses an axis from one time to the
-next: no motion that the film shows does that, only a rule that decides anew which way an axis points.
+A frame jumps where it turns by more than a right angle, changes its handedness or loses an axis
+from one time to the next: no motion that the film shows does that, only a rule that decides anew
+which way an axis points.
 """
 
 from collections.abc import Iterator
@@ -36,8 +38,8 @@ ALERT, ALERT_WASH = "#d00000", "#ffd9d6"
 
 @dataclass(frozen=True)
 class Panel:
-    """Attributes: name; position (T, N, 3) in its frame; jump (T,), true where the frame jumped to reach this time;
-    origin (3,), from where the positions are to be seen."""
+    """Attributes: name; position (T, N, 3) in its frame; jump (T,), true where the frame jumped to
+    reach this time; origin (3,), from where the positions are to be seen."""
 
     name: str
     position: np.ndarray | Stored
@@ -49,8 +51,8 @@ def jumps(rotation: np.ndarray | Stored, episode: np.ndarray) -> np.ndarray:
     """Where a frame jumps, by the rule of the jump rate (`diagnostics.jumps`).
 
     Args:
-        rotation: (T, 3, 3), or the first of (T, F, 3, 3), proper or improper, rows are the axes; undetermined ones are
-            zero.
+        rotation: (T, 3, 3), or the first of (T, F, 3, 3), proper or improper, rows are the axes;
+            undetermined ones are zero.
         episode: (T,); the first time of an episode is no jump.
 
     Returns:
@@ -60,17 +62,21 @@ def jumps(rotation: np.ndarray | Stored, episode: np.ndarray) -> np.ndarray:
     for part in parts(len(rotation) - 1, int(np.prod(rotation.shape[1:]))):
         axes = rotation[part.start : part.stop + 1]
         axes = axes[:, 0] if axes.ndim == 4 else axes
-        before, after = (Frames.single(side, np.zeros((len(side), 3))) for side in (axes[:-1], axes[1:]))
+        before, after = (
+            Frames.single(side, np.zeros((len(side), 3))) for side in (axes[:-1], axes[1:])
+        )
         found.append(diagnostics.jumps(before, after))
     return np.concatenate(found) & np.concatenate([[False], episode[1:] == episode[:-1]])
 
 
 @contextmanager
 def opened_panels(raw: Path, aligned: dict[str, Path]) -> Iterator[tuple[Trajectory, list[Panel]]]:
-    """The trajectory as it is and in the first frame of each aligned file, positions read when needed.
+    """The trajectory as it is and in the first frame of each aligned file, positions read when
+    needed.
 
     Raises:
-        ValueError: an aligned file has no rotations, or another number of times than the trajectory.
+        ValueError: an aligned file has no rotations, or another number of times than the
+        trajectory.
     """
     with ExitStack() as files:
         world = files.enter_context(trajectory.opened(raw))
@@ -83,12 +89,16 @@ def opened_panels(raw: Path, aligned: dict[str, Path]) -> Iterator[tuple[Traject
             inside = files.enter_context(trajectory.opened(path))
             observables = files.enter_context(trajectory.opened_observables(path))
             if "rotation" not in observables:
-                raise ValueError(f"{path}: no observable `rotation`; expected a file written by align.py")
+                raise ValueError(
+                    f"{path}: no observable `rotation`; expected a file written by align.py"
+                )
             if len(inside.position) != n_times:
                 raise ValueError(
                     f"{path}: {len(inside.position)} times, but {raw} has {n_times}; align this trajectory"
                 )
-            panels.append(Panel(name, inside.position, jumps(observables["rotation"], world.episode)))
+            panels.append(
+                Panel(name, inside.position, jumps(observables["rotation"], world.episode))
+            )
         yield world, panels
 
 
@@ -97,7 +107,8 @@ def _three(position: np.ndarray) -> np.ndarray:
 
 
 def stretch(panels: list[Panel], episode: np.ndarray, length: int = LENGTH) -> slice:
-    """The `length` times of one episode with the most jumps (in the middle of those with as many), or the first times.
+    """The `length` times of one episode with the most jumps (in the middle of those with as many),
+    or the first times.
 
     Args:
         episode: (T,). Where no episode is long enough, the stretch spans several.
@@ -115,7 +126,8 @@ def stretch(panels: list[Panel], episode: np.ndarray, length: int = LENGTH) -> s
 
 
 def plane(position: np.ndarray) -> tuple[int, int]:
-    """The two coordinates of (T, N, 3) that vary most, in their order: what a flat picture should show."""
+    """The two coordinates of (T, N, 3) that vary most, in their order: what a flat picture should
+    show."""
     spread = (position - position.mean((0, 1))).var((0, 1))
     first, second = sorted(np.argsort(-spread, kind="stable")[:2])
     return int(first), int(second)
@@ -140,12 +152,17 @@ def render(panels: list[Panel], bonds: np.ndarray | None, first: int) -> list[Im
             scene.show(now)
         canvas.draw()
         pictures.append(Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB"))
-    return _with_one_palette(pictures, int(np.argmax(np.any([panel.jump for panel in panels], axis=0))))
+    return _with_one_palette(
+        pictures, int(np.argmax(np.any([panel.jump for panel in panels], axis=0)))
+    )
 
 
 def _with_one_palette(pictures: list[Image.Image], flash: int) -> list[Image.Image]:
-    """Colours of the last picture, whose trails are whole, and of one with a jump, so that red is among them."""
-    palette = Image.fromarray(np.concatenate([pictures[-1], pictures[flash]])).quantize(64, dither=Image.Dither.NONE)
+    """Colours of the last picture, whose trails are whole, and of one with a jump, so that red is
+    among them."""
+    palette = Image.fromarray(np.concatenate([pictures[-1], pictures[flash]])).quantize(
+        64, dither=Image.Dither.NONE
+    )
     return [image.quantize(palette=palette, dither=Image.Dither.NONE) for image in pictures]
 
 
@@ -153,7 +170,11 @@ class Scene:
     """One panel of the picture, drawn once and then moved from time to time."""
 
     def __init__(self, axis: Axes, panel: Panel, bonds: np.ndarray | None) -> None:
-        self.axis, self.panel, self.bonds = axis, panel, np.empty((0, 2), int) if bonds is None else bonds
+        self.axis, self.panel, self.bonds = (
+            axis,
+            panel,
+            np.empty((0, 2), int) if bonds is None else bonds,
+        )
         self.points = panel.position[..., plane(panel.position)]
         self.trail = axis.add_collection(LineCollection([], colors="#9ec3de", linewidths=0.9))
         self.sticks = axis.add_collection(LineCollection([], colors=style.FAINT, linewidths=1.2))
@@ -162,20 +183,30 @@ class Scene:
         low, high = self.points.min((0, 1)), self.points.max((0, 1))
         half = 0.55 * max((high - low).max(), 1e-12)
         x, y = (low + high) / 2
-        axis.set(xlim=(x - half, x + half), ylim=(y - half, y + half), xticks=[], yticks=[], aspect="equal")
+        axis.set(
+            xlim=(x - half, x + half),
+            ylim=(y - half, y + half),
+            xticks=[],
+            yticks=[],
+            aspect="equal",
+        )
         axis.set_title(panel.name, loc="center", fontsize=9)
 
     def show(self, now: int) -> None:
         """Move everything to a time; red where the frame has just jumped."""
         jump = self.panel.jump[: now + 1]
         recent, count = jump[max(now - FLASH + 1, 0) :].any(), int(jump.sum())
-        start = max(now - TRAIL, *np.flatnonzero(jump), 0)  # a trail across a jump would be a motion that never was
+        start = max(
+            now - TRAIL, *np.flatnonzero(jump), 0
+        )  # a trail across a jump would be a motion that never was
         self.trail.set_segments(list(self.points[start : now + 1].swapaxes(0, 1)))
         self.sticks.set_segments(list(self.points[now][self.bonds]))
         self.balls.set(offsets=self.points[now], color=ALERT if recent else style.BLUE)
         self.point0.set_offsets(self.points[now, :1])
         self.axis.set_facecolor(ALERT_WASH if recent else "white")
-        self.axis.spines[:].set(visible=True, color=ALERT if recent else style.PALE, linewidth=2.5 if recent else 0.8)
+        self.axis.spines[:].set(
+            visible=True, color=ALERT if recent else style.PALE, linewidth=2.5 if recent else 0.8
+        )
         text = "as recorded" if self.panel.name == "raw" else f"jumps so far: {count}"
         self.axis.set_xlabel(text, fontsize=8, color=ALERT if count else style.INK)
 
@@ -184,15 +215,26 @@ def save(pictures: list[Image.Image], path: Path) -> None:
     """Write a GIF that loops, in one step."""
     with atomic(path) as temporary:
         pictures[0].save(
-            temporary, format="GIF", save_all=True, append_images=pictures[1:], duration=DURATION, loop=0, optimize=True
+            temporary,
+            format="GIF",
+            save_all=True,
+            append_images=pictures[1:],
+            duration=DURATION,
+            loop=0,
+            optimize=True,
         )
 
 
-def film(raw: Path, aligned: dict[str, Path], length: int = LENGTH) -> tuple[list[Image.Image], dict[str, str]]:
+def film(
+    raw: Path, aligned: dict[str, Path], length: int = LENGTH
+) -> tuple[list[Image.Image], dict[str, str]]:
     """The pictures, and what the report says of them: title, caption and finding."""
     with opened_panels(raw, aligned) as (world, panels):
         part = stretch(panels, world.episode, length)
-        cut = [Panel(p.name, _three(p.position[part] - p.origin), _inside(p.jump[part])) for p in panels]
+        cut = [
+            Panel(p.name, _three(p.position[part] - p.origin), _inside(p.jump[part]))
+            for p in panels
+        ]
         return render(cut, world.bonds, part.start), words(panels, cut, part)
 
 

@@ -1,4 +1,5 @@
-"""What the tables say, in sentences. Every sentence is computed: there is none that a result could not contradict."""
+"""What the tables say, in sentences. Every sentence is computed: there is none that a result could
+not contradict."""
 
 from dataclasses import dataclass
 
@@ -28,12 +29,17 @@ class Finding:
 
 
 def findings(
-    metrics: pd.DataFrame, summary: pd.DataFrame, audit: pd.DataFrame, more: dict[str, pd.DataFrame] | None = None
+    metrics: pd.DataFrame,
+    summary: pd.DataFrame,
+    audit: pd.DataFrame,
+    more: dict[str, pd.DataFrame] | None = None,
 ) -> list[Finding]:
-    """All findings that the tables allow, the most important first; those without a sentence are left out.
+    """All findings that the tables allow, the most important first; those without a sentence are
+    left out.
 
     Args:
-        more: the tables `controls`, `isotropy`, `floor`, `routes` and `data_factors`, as far as they are there.
+        more: the tables `controls`, `isotropy`, `floor`, `routes` and `data_factors`, as far as
+        they are there.
     """
     more = more or {}
     table = largest_size(summary)
@@ -42,21 +48,46 @@ def findings(
     every = [
         Finding("routes", "What symmetry buys", buys(routes, factors) if len(routes) else []),
         Finding("groups", "Which group is the right one?", groups(table, audit)),
-        Finding("orientation", "Do the data have an orientation?", orientation(table, more.get("isotropy"), routes)),
+        Finding(
+            "orientation",
+            "Do the data have an orientation?",
+            orientation(table, more.get("isotropy"), routes),
+        ),
         Finding("best", "The most accurate method", best(table)),
-        Finding("floor", "What nobody can predict", hopeless(more["floor"], summary) if "floor" in more else []),
-        Finding("claims", "Claims of symmetry", claims(audit), bool((audit["agrees"] == "no").any())),
-        Finding("controls", "Controls of the audit", controls(more.get("controls")), wrong(more.get("controls"))),
-        Finding("references", "Methods that do not beat a trivial prediction", references(table, kinds)),
+        Finding(
+            "floor",
+            "What nobody can predict",
+            hopeless(more["floor"], summary) if "floor" in more else [],
+        ),
+        Finding(
+            "claims", "Claims of symmetry", claims(audit), bool((audit["agrees"] == "no").any())
+        ),
+        Finding(
+            "controls",
+            "Controls of the audit",
+            controls(more.get("controls")),
+            wrong(more.get("controls")),
+        ),
+        Finding(
+            "references", "Methods that do not beat a trivial prediction", references(table, kinds)
+        ),
         Finding("history", "What history buys", history(table)),
-        Finding("training", "Had training ended?", unfinished(metrics), bool(still_falling(metrics))),
-        Finding("failures", "Runs that failed", failures(metrics), bool((metrics["status"] != "ok").any())),
+        Finding(
+            "training", "Had training ended?", unfinished(metrics), bool(still_falling(metrics))
+        ),
+        Finding(
+            "failures",
+            "Runs that failed",
+            failures(metrics),
+            bool((metrics["status"] != "ok").any()),
+        ),
     ]
     return [finding for finding in every if finding.sentences]
 
 
 def best(table: pd.DataFrame) -> list[str]:
-    """The best mean error of each task with its interval, and whether the runner-up is told apart from it."""
+    """The best mean error of each task with its interval, and whether the runner-up is told apart
+    from it."""
     sentences = []
     for task, rows in table.groupby("task", sort=False):
         ok = rows.dropna(subset=["mse_mean"]).sort_values("mse_mean")
@@ -68,13 +99,16 @@ def best(table: pd.DataFrame) -> list[str]:
         if len(ok) > 1:
             second = ok.iloc[1]
             text += f"; second is `{second['method']}` with {sig(second['mse_mean'])}"
-            text += ", a difference within the intervals over seeds" if overlap(first, second) else ""
+            text += (
+                ", a difference within the intervals over seeds" if overlap(first, second) else ""
+            )
         sentences.append(text + ".")
     return sentences
 
 
 def references(table: pd.DataFrame, kinds: dict[str, str]) -> list[str]:
-    """For each task the fitted methods whose mean error is not below that of no motion, or of constant velocity."""
+    """For each task the fitted methods whose mean error is not below that of no motion, or of
+    constant velocity."""
     sentences = []
     fitted = table[table["method"].map(kinds) != "baseline"].dropna(subset=["mse_mean"])
     for _, rows in fitted.groupby("task", sort=False):
@@ -93,7 +127,9 @@ def _against(rows: pd.DataFrame, column: str, what: str) -> str:
             f"On `{task}` none of {of} beats constant velocity (MSE {sig(reference)}), which needs two frames where "
             f"these see one; the nearest is `{lost['method'].iloc[0]}` ({sig(lost['mse_mean'].iloc[0])})."
         )
-    worse = ", ".join(f"`{m}` ({sig(v)})" for m, v in zip(lost["method"], lost["mse_mean"], strict=True))
+    worse = ", ".join(
+        f"`{m}` ({sig(v)})" for m, v in zip(lost["method"], lost["mse_mean"], strict=True)
+    )
     if lost.empty:
         text = f"On `{task}` {'the' if len(rows) == 1 else 'all'} {of} beat{'s' if len(rows) == 1 else ''} {what}"
         return f"{text} (MSE {sig(reference)}).{_unsure(rows, reference)}"
@@ -130,11 +166,17 @@ def history(table: pd.DataFrame) -> list[str]:
 
 
 def failures(metrics: pd.DataFrame) -> list[str]:
-    """The runs that did not end well with their reasons, as far as one reads on, or that there is none."""
+    """The runs that did not end well with their reasons, as far as one reads on, or that there is
+    none."""
     failed = metrics[metrics["status"] != "ok"]
     if failed.empty:
         return [f"None of {len(metrics)} runs failed."]
     rows = failed.head(NAMED).itertuples()
-    named = [f"`{r.method}` on `{r.task}`, {r.train_size} training samples, seed {r.seed}: {r.status}." for r in rows]
+    named = [
+        f"`{r.method}` on `{r.task}`, {r.train_size} training samples, seed {r.seed}: {r.status}."
+        for r in rows
+    ]
     left = len(failed) - len(named)
-    return named + ([f"And {left} more: {len(failed)} of {len(metrics)} runs failed."] if left else [])
+    return named + (
+        [f"And {left} more: {len(failed)} of {len(metrics)} runs failed."] if left else []
+    )

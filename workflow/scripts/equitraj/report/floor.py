@@ -1,4 +1,5 @@
-"""What floor.csv says: which tasks nobody can solve, and how near the best method comes to what is possible."""
+"""What floor.csv says: which tasks nobody can solve, and how near the best method comes to what is
+possible."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,14 +27,19 @@ def levels(path: Path) -> dict[str, Level]:
 
 
 def hopeless(floor: pd.DataFrame, summary: pd.DataFrame) -> list[str]:
-    """For each task whose floor is known one line: that nobody can solve it, or how near to it the best method is.
+    """For each task whose floor is known one line: that nobody can solve it, or how near to it the
+    best method is.
 
     Args:
         floor: floor.csv; summary: summary.csv.
     """
     table = largest_size(summary)
     rows = {row["task"]: row for row in floor.dropna(subset=["floor"]).to_dict("records")}
-    return [_line(rows[task], methods) for task, methods in table.groupby("task", sort=False) if task in rows]
+    return [
+        _line(rows[task], methods)
+        for task, methods in table.groupby("task", sort=False)
+        if task in rows
+    ]
 
 
 def unsolvable(floor: pd.DataFrame, summary: pd.DataFrame) -> list[str]:
@@ -74,5 +80,7 @@ def _percent(row: dict, still: float) -> str:
 
 
 def _number(row: dict) -> str:
-    interval = "" if pd.isna(row["low"]) else f", 95 % interval {sig(row['low'])} to {sig(row['high'])}"
+    interval = (
+        "" if pd.isna(row["low"]) else f", 95 % interval {sig(row['low'])} to {sig(row['high'])}"
+    )
     return f"MSE {sig(row['floor'])}{interval}"

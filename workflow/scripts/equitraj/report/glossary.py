@@ -1,6 +1,8 @@
 """What the heads of tables mean, for whoever points at them."""
 
-CHANGE = "transformed prediction less prediction of the transformed input, over the predicted motion"
+CHANGE = (
+    "transformed prediction less prediction of the transformed input, over the predicted motion"
+)
 GLOSSARY = {
     "task": "data, how many past frames a model sees, and how far ahead it predicts",
     "method": "model, alignment, augmentation and hyperparameters under one name",

@@ -1,4 +1,5 @@
-"""Which group the data ask for: a model with all rotations built in beside the same model with fewer."""
+"""Which group the data ask for: a model with all rotations built in beside the same model with
+fewer."""
 
 from collections.abc import Iterator
 
@@ -16,14 +17,23 @@ def groups(table: pd.DataFrame, audit: pd.DataFrame) -> list[str]:
 def wrong(table: pd.DataFrame, audit: pd.DataFrame) -> list[str]:
     """The tasks on which all rotations are the wrong group."""
     pairs = _pairs(table, audit)
-    found = (task for task, full, fewer in pairs if _differ(full, fewer) and full["mse_mean"] > fewer["mse_mean"])
+    found = (
+        task
+        for task, full, fewer in pairs
+        if _differ(full, fewer) and full["mse_mean"] > fewer["mse_mean"]
+    )
     return list(dict.fromkeys(found))
 
 
 def _pairs(table: pd.DataFrame, audit: pd.DataFrame) -> Iterator[tuple[str, pd.Series, pd.Series]]:
-    """By task and model the best method with all rotations, and the best with those about one axis only."""
+    """By task and model the best method with all rotations, and the best with those about one axis
+    only."""
     trained = audit[audit["weights"] == "trained"]
-    claim = trained.drop_duplicates(["method", "generator"]).set_index(["method", "generator"])["claim"].unstack()
+    claim = (
+        trained.drop_duplicates(["method", "generator"])
+        .set_index(["method", "generator"])["claim"]
+        .unstack()
+    )
     if "rotation_z" not in claim:
         return
     whole = set(claim.index[claim["rotation"].isin(CLAIMED)])
@@ -42,9 +52,7 @@ def _group(task: str, full: pd.Series, fewer: pd.Series) -> str:
     ratio = full["mse_mean"] / fewer["mse_mean"]
 
     def pair(between: str) -> str:
-        return (
-            f"`{full['method']}`, with all rotations built in, {between} `{fewer['method']}`, with those about z only"
-        )
+        return f"`{full['method']}`, with all rotations built in, {between} `{fewer['method']}`, with those about z only"
 
     if not _differ(full, fewer):
         return f"On `{task}` {pair('and')}, differ within their intervals: nothing speaks against all rotations."

@@ -1,4 +1,5 @@
-"""Figures as part of the page: SVG whose colours are variables of the page and whose elements know their method."""
+"""Figures as part of the page: SVG whose colours are variables of the page and whose elements know
+their method."""
 
 import re
 
@@ -7,7 +8,14 @@ from markupsafe import Markup
 from equitraj.report.figures._data import MARK
 from equitraj.report.figures.style import BLUE, FAINT, GREEN, INK, ORANGE, PALE, PURPLE, RED, WRONG
 
-THEME = {INK: "--ink", FAINT: "--soft", PALE: "--line", WRONG: "--wrong", "#ffffff": "--paper", "#000000": "--ink"}
+THEME = {
+    INK: "--ink",
+    FAINT: "--soft",
+    PALE: "--line",
+    WRONG: "--wrong",
+    "#ffffff": "--paper",
+    "#000000": "--ink",
+}
 PALETTE = {BLUE: "--blue", ORANGE: "--orange", GREEN: "--green", RED: "--red", PURPLE: "--purple"}
 DARK = "#14171c"  # the page at night
 CONTRAST = 4.5  # of text, WCAG 2.2, criterion 1.4.3
@@ -18,8 +26,9 @@ LABEL = re.compile(r"<text\b([^>]*)>([^<]*)</text>")
 def inlined(svg: str, name: str, methods: dict[str, str]) -> Markup:
     """An SVG file as an element of a page.
 
-    Its ids begin with the figure's name, so that no two figures share one; colours are variables: those of the theme,
-    and `--m-METHOD` of a method, whose elements have the classes `m` and `m-METHOD`.
+    Its ids begin with the figure's name, so that no two figures share one; colours are variables:
+    those of the theme, and `--m-METHOD` of a method, whose elements have the classes `m` and
+    `m-METHOD`.
     """
     methods = safe(methods)
     svg = svg[svg.index("<svg") :]
@@ -30,7 +39,9 @@ def inlined(svg: str, name: str, methods: dict[str, str]) -> Markup:
     svg = re.sub(r'(<svg[^>]*?) height="[^"]*"', r'\1 role="img" focusable="false"', svg, count=1)
     by_colour = {colour: method for method, colour in methods.items()}
     svg = ELEMENT.sub(lambda found: _classed(found[0], by_colour), svg)
-    svg = re.sub(rf'<g id="({name}-{re.escape(MARK)}(\w+)[^"]*)"', r'<g class="m m-\2" id="\1"', svg)
+    svg = re.sub(
+        rf'<g id="({name}-{re.escape(MARK)}(\w+)[^"]*)"', r'<g class="m m-\2" id="\1"', svg
+    )
     svg = LABEL.sub(lambda found: _label(found, methods), svg)
     for colour, method in by_colour.items():
         svg = svg.replace(colour, f"var(--m-{method},{colour})")
@@ -44,8 +55,13 @@ def inlined(svg: str, name: str, methods: dict[str, str]) -> Markup:
 
 
 def safe(methods: dict[str, str]) -> dict[str, str]:
-    """The methods whose name and colour can stand in a style sheet: all that a configuration lets pass."""
-    return {m: c for m, c in methods.items() if re.fullmatch(r"\w+", m) and re.fullmatch(r"#[0-9a-f]{6}", c)}
+    """The methods whose name and colour can stand in a style sheet: all that a configuration lets
+    pass."""
+    return {
+        m: c
+        for m, c in methods.items()
+        if re.fullmatch(r"\w+", m) and re.fullmatch(r"#[0-9a-f]{6}", c)
+    }
 
 
 def _classed(element: str, by_colour: dict[str, str]) -> str:
@@ -88,4 +104,8 @@ def at_night(colour: str) -> str:
 def variables(methods: dict[str, str], night: bool = False) -> Markup:
     """The colours of methods, and those of what is no method, as CSS variables."""
     found = {f"--m-{m}": c for m, c in safe(methods).items()} | {v: c for c, v in PALETTE.items()}
-    return Markup(" ".join(f"{name}: {at_night(colour) if night else colour};" for name, colour in found.items()))
+    return Markup(
+        " ".join(
+            f"{name}: {at_night(colour) if night else colour};" for name, colour in found.items()
+        )
+    )

@@ -22,7 +22,10 @@ def audit_table(audit: pd.DataFrame) -> Table | None:
     rows = []
     for key, row in worst.sort_index().iterrows():
         agree = agrees[key]
-        numbers = [number(row[c]) for c in ("rel_mean", "rel_p95", "rel_max", "loss_percent", "noise_floor")]
+        numbers = [
+            number(row[c])
+            for c in ("rel_mean", "rel_p95", "rel_max", "loss_percent", "noise_floor")
+        ]
         words = [word(row["verdict"]), word(row["claim"]), word(agree, alert=agree == "no")]
         rows.append([word(key[0], code=True), *map(word, key[1:]), *numbers, *words])
     heads = [
@@ -33,7 +36,8 @@ def audit_table(audit: pd.DataFrame) -> Table | None:
 
 
 def stabiliser_table(probes: pd.DataFrame | None) -> Table | None:
-    """A row per task and method, a column per symmetric input: whether the output kept its symmetry, and the error."""
+    """A row per task and method, a column per symmetric input: whether the output kept its
+    symmetry, and the error."""
     if probes is None or (rows := probes[probes["probe"] == "stabiliser"]).empty:
         return None
     items = list(rows["item"].unique())
@@ -60,13 +64,25 @@ def control_table(controls: pd.DataFrame | None) -> Table | None:
         words = [word(row.task, code=True), word(row.control, code=True), word(row.generator)]
         numbers = [number(row.rel_mean), number(row.noise_floor)]
         rows.append([*words, *numbers, word(row.verdict, alert=bad), word(row.expected)])
-    heads = ["task", "control", "transformation", "relative change", "noise floor", "verdict", "expected"]
+    heads = [
+        "task",
+        "control",
+        "transformation",
+        "relative change",
+        "noise floor",
+        "verdict",
+        "expected",
+    ]
     return Table("controls", heads, rows)
 
 
 def chapter_table(path: Path) -> Table | None:
-    """The chapter's numbers beside ours with the digits that the file gives, since here digits are the point."""
-    if not path.is_file() or (table := pd.read_csv(checked(path), dtype=str, keep_default_na=False)).empty:
+    """The chapter's numbers beside ours with the digits that the file gives, since here digits are
+    the point."""
+    if (
+        not path.is_file()
+        or (table := pd.read_csv(checked(path), dtype=str, keep_default_na=False)).empty
+    ):
         return None
     rows = [[word(value or "–") for value in row] for row in table.to_numpy()]
     return Table("chapter", [column.replace("_", " ") for column in table.columns], rows)
@@ -82,7 +98,9 @@ def ladder_table(path: Path) -> Table | None:
         found = part.set_index("generator")
         cells = [
             Cell(
-                str(found.at[g, "verdict"]), float(found.at[g, "relative_change"]), sig(found.at[g, "relative_change"])
+                str(found.at[g, "verdict"]),
+                float(found.at[g, "relative_change"]),
+                sig(found.at[g, "relative_change"]),
             )
             if g in found.index
             else Cell("–")

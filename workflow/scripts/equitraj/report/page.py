@@ -27,9 +27,23 @@ from equitraj.report.words import names, squared
 
 PACKAGES = ("python", "snakemake", "numpy", "pandas", "matplotlib", "h5py", "jinja2", "pyyaml")
 LARGEST_SVG = 800_000  # bytes; a figure with more is shown as PNG, which a browser draws faster
-MORE = ("probes", "controls", "isotropy", "floor", "routes", "data_factors", "sources", "history", "worst", "published")
+MORE = (
+    "probes",
+    "controls",
+    "isotropy",
+    "floor",
+    "routes",
+    "data_factors",
+    "sources",
+    "history",
+    "worst",
+    "published",
+)
 MOST_FINDINGS = 10
-NEWEST_ONLY = ("linear_least_squares", "linear_sgd")  # models that are given a history and do not look at it
+NEWEST_ONLY = (
+    "linear_least_squares",
+    "linear_sgd",
+)  # models that are given a history and do not look at it
 SECTIONS = {
     "results": [
         "data_efficiency",
@@ -60,8 +74,9 @@ SECTIONS = {
 
 @dataclass(frozen=True)
 class Picture:
-    """A figure as the page shows it: `svg`, or `source`, a data URI; `methods`, the colours of methods; `panels` and
-    `series`, what it draws; `moving`, the data URI of a film, of which `source` is the first picture."""
+    """A figure as the page shows it: `svg`, or `source`, a data URI; `methods`, the colours of
+    methods; `panels` and `series`, what it draws; `moving`, the data URI of a film, of which
+    `source` is the first picture."""
 
     name: str
     title: str
@@ -87,10 +102,12 @@ class Picture:
 
 @dataclass(frozen=True)
 class Sources:
-    """Where everything is: folders of tables and figures, and optionally of benchmarks and runs, and a film.
+    """Where everything is: folders of tables and figures, and optionally of benchmarks and runs,
+    and a film.
 
-    `show` names the figures of this study and `batches` its trainings, as task/method/nSIZE: the folders may hold those
-    of other studies too. None stands for all that is there. `prefix` begins the names of its figures.
+    `show` names the figures of this study and `batches` its trainings, as task/method/nSIZE: the
+    folders may hold those of other studies too. None stands for all that is there. `prefix` begins
+    the names of its figures.
     """
 
     tables: Path
@@ -115,7 +132,9 @@ class Sources:
         """The benchmark files of the study's jobs, relative to their folder."""
         if not self.benchmarks or not self.benchmarks.is_dir():
             return []
-        paths = (path.relative_to(self.benchmarks) for path in sorted(self.benchmarks.rglob("*.tsv")))
+        paths = (
+            path.relative_to(self.benchmarks) for path in sorted(self.benchmarks.rglob("*.tsv"))
+        )
         return [path for path in paths if self._is_ours(path)]
 
     def _is_ours(self, path: Path) -> bool:
@@ -130,19 +149,27 @@ class Sources:
         """The record of one run of each training of the study."""
         if not self.runs or not self.runs.is_dir():
             return []
-        folders = sorted(self.runs.glob("*/*/n*")) if self.batches is None else [self.runs / b for b in self.batches]
+        folders = (
+            sorted(self.runs.glob("*/*/n*"))
+            if self.batches is None
+            else [self.runs / b for b in self.batches]
+        )
         return [path for folder in folders for path in sorted(folder.glob("seed*/run.json"))[:1]]
 
 
 def film(path: Path) -> Picture:
-    """The film `path` (GIF), still until it is asked to move, with what the JSON file beside it says."""
+    """The film `path` (GIF), still until it is asked to move, with what the JSON file beside it
+    says."""
     text = {"title": "Film", "caption": "", "finding": ""}
     if (words := path.with_suffix(".json")).is_file():
         text |= read_json(words)
     first = io.BytesIO()
     with Image.open(checked(path)) as moving:
         moving.save(first, "PNG", optimize=True)
-    still, moving = data_uri("image/png", first.getvalue()), data_uri("image/gif", path.read_bytes())
+    still, moving = (
+        data_uri("image/png", first.getvalue()),
+        data_uri("image/gif", path.read_bytes()),
+    )
     return Picture("film", text["title"], text["caption"], text["finding"], still, moving=moving)
 
 
@@ -152,7 +179,8 @@ def data_uri(kind: str, content: bytes) -> str:
 
 
 def picture(svg: Path, prefix: str = "") -> Picture:
-    """The figure `svg` with what the JSON file beside it says; `prefix` begins its name, where a page has two of it."""
+    """The figure `svg` with what the JSON file beside it says; `prefix` begins its name, where a
+    page has two of it."""
     text = {"title": svg.stem.replace("_", " ").capitalize(), "caption": "", "finding": ""}
     if (words := svg.with_suffix(".json")).is_file():
         text |= read_json(words)
@@ -166,34 +194,48 @@ def picture(svg: Path, prefix: str = "") -> Picture:
 
 
 def pictures(sources: Sources) -> dict[str, list[Picture]]:
-    """The figures of each section in reading order; a figure that no section names goes with the results."""
+    """The figures of each section in reading order; a figure that no section names goes with the
+    results."""
     paths = [path for path in sorted(sources.figures.glob("*.svg")) if sources.shows(path.stem)]
     found = {path.stem: picture(path, sources.prefix) for path in paths}
-    sections = {key: [found.pop(name) for name in names if name in found] for key, names in SECTIONS.items()}
+    sections = {
+        key: [found.pop(name) for name in names if name in found] for key, names in SECTIONS.items()
+    }
     sections["chapter"] = [found.pop(name) for name in list(found) if name.startswith("chapter_")]
     sections["results"] += found.values()
     sections["alignment"] += [film(sources.film)] if sources.film else []
     return sections
 
 
-def empty_ones(sections: dict[str, list[Picture]]) -> tuple[list[Picture], dict[str, list[Picture]]]:
+def empty_ones(
+    sections: dict[str, list[Picture]],
+) -> tuple[list[Picture], dict[str, list[Picture]]]:
     """The figures that have nothing to draw, and the sections without them."""
     nothing = [picture for part in sections.values() for picture in part if picture.is_empty]
-    return nothing, {key: [picture for picture in part if not picture.is_empty] for key, part in sections.items()}
+    return nothing, {
+        key: [picture for picture in part if not picture.is_empty] for key, part in sections.items()
+    }
 
 
 def context(study: dict, config: dict, sources: Sources, commands: list[str]) -> dict:
     """Everything that the template shows."""
-    metrics, summary, audit = (read_table(sources.tables / f"{name}.csv") for name in ("metrics", "summary", "audit"))
+    metrics, summary, audit = (
+        read_table(sources.tables / f"{name}.csv") for name in ("metrics", "summary", "audit")
+    )
 
     def shown(table: tables.Table | None, name: str) -> tables.Table | None:
         return tables.shown(table, sources.tables / f"{name}.csv")
 
     more = optional_tables(sources.tables, MORE)
     chapter, ladder = sources.tables / "chapter.csv", sources.tables / "invariance_ladder.csv"
-    text = yaml.safe_dump(of_what_ran(config, metrics), sort_keys=False, allow_unicode=True, width=100)
+    text = yaml.safe_dump(
+        of_what_ran(config, metrics), sort_keys=False, allow_unicode=True, width=100
+    )
     unit = squared(more.get("sources"))
-    sections, answered = pictures(sources), answer(more | {"metrics": metrics, "summary": summary, "audit": audit})
+    sections, answered = (
+        pictures(sources),
+        answer(more | {"metrics": metrics, "summary": summary, "audit": audit}),
+    )
     nothing, sections = empty_ones(sections)
     every = [picture for part in sections.values() for picture in part]
     colours = {method: colour for picture in every for method, colour in picture.methods.items()}
@@ -235,27 +277,40 @@ def context(study: dict, config: dict, sources: Sources, commands: list[str]) ->
 
 
 def of_what_ran(config: dict, metrics: pd.DataFrame) -> dict:
-    """The configuration without the sources, tasks, alignments and methods that the study did not use."""
+    """The configuration without the sources, tasks, alignments and methods that the study did not
+    use."""
     tasks, methods = (set(metrics[key]) for key in ("task", "method"))
     used = {"tasks": tasks, "methods": methods}
-    used["sources"] = {task["source"] for name, task in config.get("tasks", {}).items() if name in tasks}
+    used["sources"] = {
+        task["source"] for name, task in config.get("tasks", {}).items() if name in tasks
+    }
     used["alignments"] = {
-        m.get("alignment", "none") for name, m in config.get("methods", {}).items() if name in methods
+        m.get("alignment", "none")
+        for name, m in config.get("methods", {}).items()
+        if name in methods
     }
     return {
-        key: {name: one for name, one in value.items() if name in used[key]} if key in used else value
+        key: {name: one for name, one in value.items() if name in used[key]}
+        if key in used
+        else value
         for key, value in config.items()
     }
 
 
 def see_newest_only(summary: pd.DataFrame) -> str:
     """The fitted models that are given a longer history and look at its newest frame only."""
-    rows = summary[summary["model"].map(lambda model: model in NEWEST_ONLY) & (summary["history"] > 1)]
+    rows = summary[
+        summary["model"].map(lambda model: model in NEWEST_ONLY) & (summary["history"] > 1)
+    ]
     return names(list(rows["method"].unique())) if len(rows) else ""
 
 
 def embedded(
-    every: list[Picture], metrics: pd.DataFrame, audit: pd.DataFrame, more: dict[str, pd.DataFrame], config: dict
+    every: list[Picture],
+    metrics: pd.DataFrame,
+    audit: pd.DataFrame,
+    more: dict[str, pd.DataFrame],
+    config: dict,
 ) -> Markup:
     """What the scripts of the page read, as JSON that may stand in HTML."""
     found = {
@@ -292,7 +347,11 @@ def asked(study: dict, config: dict, metrics: pd.DataFrame, summary: pd.DataFram
 def drawn(config: dict, metrics: pd.DataFrame) -> list[str]:
     """The tasks whose samples are drawn at random, so that windows of different splits overlap."""
     tasks = config.get("tasks", {})
-    return [name for name in metrics["task"].unique() if tasks.get(name, {}).get("split", {}).get("by") == "random"]
+    return [
+        name
+        for name in metrics["task"].unique()
+        if tasks.get(name, {}).get("split", {}).get("by") == "random"
+    ]
 
 
 def installed() -> dict[str, str]:

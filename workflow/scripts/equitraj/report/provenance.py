@@ -19,8 +19,14 @@ def provenance(
 ) -> list[tuple[str, str]]:
     """Pairs of what and value; `records` are the `run.json` of trainings."""
     devices = ", ".join(sorted(metrics["device"].dropna().unique())) or "nothing"
-    threads = sorted({record["threads"] for path in records if "threads" in (record := read_record(path.parent))})
-    each = f", {' or '.join(map(str, threads))} thread{'' if threads == [1] else 's'} for each" if threads else ""
+    threads = sorted(
+        {record["threads"] for path in records if "threads" in (record := read_record(path.parent))}
+    )
+    each = (
+        f", {' or '.join(map(str, threads))} thread{'' if threads == [1] else 's'} for each"
+        if threads
+        else ""
+    )
     found = [
         ("made", datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")),
         ("equitraj", code_version()),
@@ -30,7 +36,10 @@ def provenance(
     for row in [] if sources is None else sources.itertuples():
         made = "" if pd.isna(row.engine) else f", made by {row.engine}"
         found.append(
-            (f"data `{row.source}`", f"{row.frames:,} frames of {row.points} points, in {row.length_unit}{made}")
+            (
+                f"data `{row.source}`",
+                f"{row.frames:,} frames of {row.points} points, in {row.length_unit}{made}",
+            )
         )
     return found
 
@@ -38,12 +47,18 @@ def provenance(
 def code_version() -> str:
     """Version of the code and, in a repository, its commit."""
     version = next(
-        (line.split('"')[1] for line in _lines(ROOT / "pyproject.toml") if line.startswith("version")),
+        (
+            line.split('"')[1]
+            for line in _lines(ROOT / "pyproject.toml")
+            if line.startswith("version")
+        ),
         "unknown version",
     )
     asked = ["git", "-C", str(ROOT), "describe", "--always", "--dirty", "--abbrev=10"]
     try:
-        commit = subprocess.run(asked, capture_output=True, text=True, check=True, timeout=10).stdout.strip()
+        commit = subprocess.run(
+            asked, capture_output=True, text=True, check=True, timeout=10
+        ).stdout.strip()
     except (OSError, subprocess.SubprocessError):
         return version
     return f"{version}, commit {commit.replace('-dirty', ' with changes')}"
@@ -55,5 +70,9 @@ def _lines(path: Path) -> list[str]:
 
 def processor() -> str:
     """The name of the processor, as far as the system tells it."""
-    names = [line.split(":", 1)[1].strip() for line in _lines(Path("/proc/cpuinfo")) if line.startswith("model name")]
+    names = [
+        line.split(":", 1)[1].strip()
+        for line in _lines(Path("/proc/cpuinfo"))
+        if line.startswith("model name")
+    ]
     return names[0] if names else platform.processor() or platform.machine()

@@ -1,4 +1,5 @@
-"""The rollouts that one can look at: those of the most accurate methods of each task, from their run folders."""
+"""The rollouts that one can look at: those of the most accurate methods of each task, from their
+run folders."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -17,8 +18,8 @@ BESIDE = "constant_velocity"
 
 
 def chosen(runs: dict[Path, dict], measured: dict[Path, dict]) -> dict[str, list[Path]]:
-    """Run folders by task, the most accurate first: of each method the first seed that ended well with the largest
-    training size."""
+    """Run folders by task, the most accurate first: of each method the first seed that ended well
+    with the largest training size."""
     first: dict[tuple[str, str], Path] = {}
     for folder in sorted(runs, key=lambda folder: -size_of(folder)):
         if measured[folder]["status"] == "ok":
@@ -36,14 +37,20 @@ def _best(folders: list[Path], runs: dict[Path, dict]) -> Iterator[Path]:
 
 
 def write_rollouts(
-    path: Path, runs: dict[Path, dict], measured: dict[Path, dict], trajectories: dict[str, Trajectory]
+    path: Path,
+    runs: dict[Path, dict],
+    measured: dict[Path, dict],
+    trajectories: dict[str, Trajectory],
 ) -> None:
-    """Write a group per task that has rollouts: `starts`, `before` (S, N, 3), the newest frame that methods see there,
-    `truth` (T, S, N, 3), `bonds`, and for each method `prediction` and `distance`, of as many steps as have numbers."""
+    """Write a group per task that has rollouts: `starts`, `before` (S, N, 3), the newest frame that
+    methods see there, `truth` (T, S, N, 3), `bonds`, and for each method `prediction` and
+    `distance`, of as many steps as have numbers."""
     with h5py.File(path, "w", track_order=True) as file:
         for task, folders in chosen(runs, measured).items():
             with ExitStack() as files:
-                opened = {f: files.enter_context(h5py.File(checked(f / "rollout.h5"))) for f in folders}
+                opened = {
+                    f: files.enter_context(h5py.File(checked(f / "rollout.h5"))) for f in folders
+                }
                 longest = max(opened.values(), key=lambda rollout: len(rollout["truth"]))
                 if not len(longest["truth"]):
                     continue
@@ -54,7 +61,9 @@ def write_rollouts(
                     _write_method(methods, rollout, runs[folder])
 
 
-def _write_truth(group: h5py.Group, rollout: h5py.File, task: dict, trajectories: dict[str, Trajectory]) -> None:
+def _write_truth(
+    group: h5py.Group, rollout: h5py.File, task: dict, trajectories: dict[str, Trajectory]
+) -> None:
     trajectory, starts = trajectories[task["source"]], rollout["starts"][()]
     group["starts"], group["truth"] = starts, rollout["truth"][()]
     group["before"] = trajectory.position[starts].astype(np.float32)

@@ -1,4 +1,5 @@
-"""Tables as the report shows them: heads with units, cells as text with the value they are sorted by."""
+"""Tables as the report shows them: heads with units, cells as text with the value they are sorted
+by."""
 
 import csv
 from collections.abc import Iterator
@@ -19,8 +20,8 @@ LARGEST = 2000  # rows of a table in the page, half a megabyte for every five co
 class Cell:
     """A cell.
 
-    Attributes: text; sort, a number or a text; small, a second line; alert, set in the colour of warnings; code; tag, a
-    warning behind the text.
+    Attributes: text; sort, a number or a text; small, a second line; alert, set in the colour of
+    warnings; code; tag, a warning behind the text.
     """
 
     text: str
@@ -38,7 +39,8 @@ class Cell:
 
 @dataclass(frozen=True)
 class Table:
-    """Attributes: name, an identifier; heads; rows of cells; left_out, what is said of rows that are not shown."""
+    """Attributes: name, an identifier; heads; rows of cells; left_out, what is said of rows that
+    are not shown."""
 
     name: str
     heads: list[str]
@@ -48,7 +50,9 @@ class Table:
     @property
     def row_head(self) -> int:
         """The column that names a row: that of methods, else the first."""
-        return next((self.heads.index(head) for head in ("method", "route") if head in self.heads), 0)
+        return next(
+            (self.heads.index(head) for head in ("method", "route") if head in self.heads), 0
+        )
 
 
 def named(table: Table, row: list[Cell], what: str) -> str:
@@ -58,17 +62,24 @@ def named(table: Table, row: list[Cell], what: str) -> str:
 
 
 def shown(table: Table | None, path: Path) -> Table | None:
-    """As many rows of a table as a page can show, those with a warning first, and where the file with all of it is."""
+    """As many rows of a table as a page can show, those with a warning first, and where the file
+    with all of it is."""
     if table is None or (count := len(table.rows)) <= LARGEST:
         return table
-    rows = sorted(table.rows, key=lambda row: not any(cell.alert or cell.tag for cell in row))[:LARGEST]
-    return replace(table, rows=rows, left_out=f"{LARGEST:,} of {count:,} rows; everything is in {path}.")
+    rows = sorted(table.rows, key=lambda row: not any(cell.alert or cell.tag for cell in row))[
+        :LARGEST
+    ]
+    return replace(
+        table, rows=rows, left_out=f"{LARGEST:,} of {count:,} rows; everything is in {path}."
+    )
 
 
 def number(value: float, text: str | None = None, small: str = "") -> Cell:
     """A number, with a missing one sorted last."""
     missing = pd.isna(value)
-    return Cell("n/a" if missing else text or sig(value), float("inf") if missing else float(value), small)
+    return Cell(
+        "n/a" if missing else text or sig(value), float("inf") if missing else float(value), small
+    )
 
 
 def count(value: float) -> Cell:
@@ -82,8 +93,11 @@ def word(value: object, **options: object) -> Cell:
     return Cell(text, text, **options)
 
 
-def main_table(summary: pd.DataFrame, broken: dict[str, list[str]] | None = None, unit: str = "length²") -> Table:
-    """A row per task, method and training size, failed ones too, by task and error; sizes only if there are several.
+def main_table(
+    summary: pd.DataFrame, broken: dict[str, list[str]] | None = None, unit: str = "length²"
+) -> Table:
+    """A row per task, method and training size, failed ones too, by task and error; sizes only if
+    there are several.
 
     Args:
         broken: the transformations that a method claims and does not have; it is marked.
@@ -92,25 +106,41 @@ def main_table(summary: pd.DataFrame, broken: dict[str, list[str]] | None = None
     order = summary["task"].map({task: i for i, task in enumerate(summary["task"].unique())})
     table = summary.assign(order=order).sort_values(["order", "mse_mean"], na_position="last")
     if len(table) > LARGEST:  # the most accurate of every task come first
-        table = table.assign(rank=table.groupby("order").cumcount()).sort_values(["rank", "order"], kind="stable")
-    rows = [_main_row(row, (broken or {}).get(row["method"], []), unit) for row in table.to_dict("records")]
+        table = table.assign(rank=table.groupby("order").cumcount()).sort_values(
+            ["rank", "order"], kind="stable"
+        )
+    rows = [
+        _main_row(row, (broken or {}).get(row["method"], []), unit)
+        for row in table.to_dict("records")
+    ]
     if summary["train_size"].nunique() == 1:
-        rows = [{head: cell for head, cell in row.items() if head != "training samples"} for row in rows]
+        rows = [
+            {head: cell for head, cell in row.items() if head != "training samples"} for row in rows
+        ]
     return Table("main", list(rows[0]), [list(row.values()) for row in rows])
 
 
 def _main_row(row: dict, broken: list[str], unit: str) -> dict[str, Cell]:
-    made_of = [row["model"], *(row[key] for key in ("alignment", "augmentation") if row[key] not in ("none", ""))]
+    made_of = [
+        row["model"],
+        *(row[key] for key in ("alignment", "augmentation") if row[key] not in ("none", "")),
+    ]
     size = float("inf") if row["train_size"] == "all" else float(row["train_size"])
     return {
         "task": word(row["task"], code=True),
-        "method": word(row["method"], code=True, small=" + ".join(map(str, made_of)), tag=broken_tag(broken)),
+        "method": word(
+            row["method"], code=True, small=" + ".join(map(str, made_of)), tag=broken_tag(broken)
+        ),
         f"test MSE ({unit})": number(row["mse_mean"], small=interval(row, "mse")),
         f"median MSE ({unit})": number(row.get("mse_median_mean")),
         "worst 5 % (%)": number(100 * row.get("worst_share_mean", float("nan"))),
         "skill against no motion": number(row["skill_mean"], skill(row["skill_mean"])),
-        "skill against constant velocity": number(row["skill_velocity_mean"], skill(row["skill_velocity_mean"])),
-        f"test MSE, rotated data ({unit})": number(row["mse_rotated_mean"], small=interval(row, "mse_rotated")),
+        "skill against constant velocity": number(
+            row["skill_velocity_mean"], skill(row["skill_velocity_mean"])
+        ),
+        f"test MSE, rotated data ({unit})": number(
+            row["mse_rotated_mean"], small=interval(row, "mse_rotated")
+        ),
         "seeds": _status(int(row["n_seeds"]), int(row["n_failed"])),
         "K": count(row["history"]),
         "training samples": Cell(row["train_size"], size),
@@ -121,17 +151,26 @@ def _main_row(row: dict, broken: list[str], unit: str) -> dict[str, Cell]:
 
 def broken_tag(generators: list[str]) -> str:
     """What is written beside a method whose claims do not hold."""
-    return f"† claim broken: {', '.join(g.replace('_', ' ') for g in generators)}" if generators else ""
+    return (
+        f"† claim broken: {', '.join(g.replace('_', ' ') for g in generators)}"
+        if generators
+        else ""
+    )
 
 
 def _status(seeds: int, failed: int) -> Cell:
     if failed == 0:
         return Cell(f"{seeds} ok", f"0 {seeds}")
-    return Cell("failed" if failed == seeds else f"{failed} of {seeds} failed", f"1 {failed}", alert=True)
+    return Cell(
+        "failed" if failed == seeds else f"{failed} of {seeds} failed", f"1 {failed}", alert=True
+    )
 
 
-def published_table(published: pd.DataFrame | None, summary: pd.DataFrame, unit: str = "length²") -> Table | None:
-    """Errors that others published, each beside that of the method of this study which is of its kind.
+def published_table(
+    published: pd.DataFrame | None, summary: pd.DataFrame, unit: str = "length²"
+) -> Table | None:
+    """Errors that others published, each beside that of the method of this study which is of its
+    kind.
 
     Args:
         published: columns `task name mse source url method`; None or no row for no table.
@@ -141,7 +180,10 @@ def published_table(published: pd.DataFrame | None, summary: pd.DataFrame, unit:
     if published is None or not len(published):
         return None
     ours = largest_size(summary).dropna(subset=["mse_mean"])
-    rows = [_published_row(row, ours[ours["task"] == row["task"]]) for row in published.to_dict("records")]
+    rows = [
+        _published_row(row, ours[ours["task"] == row["task"]])
+        for row in published.to_dict("records")
+    ]
     heads = [
         "task",
         "published method",
@@ -171,9 +213,14 @@ def failure_table(metrics: pd.DataFrame) -> Table | None:
     failed = metrics[metrics["status"] != "ok"]
     columns = ["task", "method", "train_size", "seed", "status"]
     rows = [
-        [word(value, code=i < 2, alert=i == 4) for i, value in enumerate(row)] for row in failed[columns].to_numpy()
+        [word(value, code=i < 2, alert=i == 4) for i, value in enumerate(row)]
+        for row in failed[columns].to_numpy()
     ]
-    return Table("failures", ["task", "method", "training samples", "seed", "what happened"], rows) if rows else None
+    return (
+        Table("failures", ["task", "method", "training samples", "seed", "what happened"], rows)
+        if rows
+        else None
+    )
 
 
 UNITS = {
@@ -187,12 +234,14 @@ CODES = ("task", "method", "model", "alignment", "control")
 
 
 def plain_table(path: Path) -> Table | None:
-    """Any CSV table as it stands, numbers to three digits; None where there is no such file, or no row."""
+    """Any CSV table as it stands, numbers to three digits; None where there is no such file, or no
+    row."""
     return _plain(path.stem, read_table(path)) if path.is_file() else None
 
 
 def alignment_table(path: Path) -> Table | None:
-    """alignment.csv, with the largest rotation error of degenerate points in place of that of each kind."""
+    """alignment.csv, with the largest rotation error of degenerate points in place of that of each
+    kind."""
     if not path.is_file():
         return None
     table = with_degenerate(read_table(path))
@@ -205,7 +254,10 @@ def _plain(name: str, table: pd.DataFrame) -> Table | None:
     heads = [UNITS.get(column, column.replace("_", " ")) for column in table.columns]
     numeric = {column for column in table.columns if pd.api.types.is_numeric_dtype(table[column])}
     rows = [
-        [_count_or_number(row[c]) if c in numeric else word(row[c], code=c in CODES) for c in table.columns]
+        [
+            _count_or_number(row[c]) if c in numeric else word(row[c], code=c in CODES)
+            for c in table.columns
+        ]
         for row in table.to_dict("records")
     ]
     return Table(name, heads, rows)
@@ -216,7 +268,8 @@ def _count_or_number(value: float) -> Cell:
 
 
 def benchmark_table(folder: Path | None, paths: list[Path]) -> Table | None:
-    """Jobs and seconds of each step, from the files of Snakemake's `benchmark`: `{step}/...tsv` or `{step}.tsv`."""
+    """Jobs and seconds of each step, from the files of Snakemake's `benchmark`: `{step}/...tsv` or
+    `{step}.tsv`."""
     table = pd.DataFrame([row for path in paths for row in _benchmark_rows(folder, path)])
     if table.empty:
         return None
@@ -232,21 +285,40 @@ def benchmark_table(folder: Path | None, paths: list[Path]) -> Table | None:
         ]
         for step, row in groups.sort_values("total", ascending=False).iterrows()
     ]
-    return Table("times", ["step", "jobs", "total (s)", "longest job (s)", "largest memory (MB)"], rows)
+    return Table(
+        "times", ["step", "jobs", "total (s)", "longest job (s)", "largest memory (MB)"], rows
+    )
 
 
 def _benchmark_rows(folder: Path, path: Path) -> Iterator[dict[str, str]]:
     with (folder / path).open(encoding="utf-8") as file:
         for row in csv.DictReader(file, delimiter="\t"):
-            yield {"step": path.parts[0].removesuffix(".tsv"), "s": row["s"], "max_rss": row["max_rss"]}
+            yield {
+                "step": path.parts[0].removesuffix(".tsv"),
+                "s": row["s"],
+                "max_rss": row["max_rss"],
+            }
 
 
-def version_table(records: list[Path], packages: tuple[str, ...], installed: dict[str, str]) -> Table:
+def version_table(
+    records: list[Path], packages: tuple[str, ...], installed: dict[str, str]
+) -> Table:
     """Versions here, and those that the training of each framework recorded in its `run.json`."""
     columns = {"report": installed}
     for path in records:
         record = read_record(path.parent)
-        columns.setdefault(f"training, {record.get('framework', 'numpy')}", record.get("versions", {}))
-    names = dict.fromkeys([*packages, *(name for versions in columns.values() for name in versions)])
-    rows = [[word(name, code=True), *(word(c.get(name, "–")) for c in columns.values())] for name in names]
-    return Table("versions", ["package", *columns], [row for row in rows if any(c.text != "–" for c in row[1:])])
+        columns.setdefault(
+            f"training, {record.get('framework', 'numpy')}", record.get("versions", {})
+        )
+    names = dict.fromkeys(
+        [*packages, *(name for versions in columns.values() for name in versions)]
+    )
+    rows = [
+        [word(name, code=True), *(word(c.get(name, "–")) for c in columns.values())]
+        for name in names
+    ]
+    return Table(
+        "versions",
+        ["package", *columns],
+        [row for row in rows if any(c.text != "–" for c in row[1:])],
+    )

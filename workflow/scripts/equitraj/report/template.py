@@ -20,8 +20,11 @@ def as_json(value: object) -> Markup:
 
 
 def code_spans(text: str) -> Markup:
-    """Escaped text in which `backticks` have become <code>, and numbers with an exponent are never broken."""
-    marked = re.sub(r"`([^`]*)`", lambda found: f"<code>{breakable(found[1])}</code>", str(escape(text)))
+    """Escaped text in which `backticks` have become <code>, and numbers with an exponent are never
+    broken."""
+    marked = re.sub(
+        r"`([^`]*)`", lambda found: f"<code>{breakable(found[1])}</code>", str(escape(text))
+    )
     return Markup(re.sub(r"(-?\d[\d.]*e[+-]\d+)", r'<span class="nowrap">\1</span>', marked))
 
 
@@ -39,5 +42,10 @@ def render(values: dict, template: str = "report.html") -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"code_spans": code_spans, "breakable": breakable, "meaning": meaning, "named": tables.named}
+    environment.filters |= {
+        "code_spans": code_spans,
+        "breakable": breakable,
+        "meaning": meaning,
+        "named": tables.named,
+    }
     return environment.get_template(template).render(values)

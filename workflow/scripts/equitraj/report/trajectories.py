@@ -1,7 +1,9 @@
-"""Rollouts as the page holds them: positions small enough for it, errors as they are, and the library that draws them.
+"""Rollouts as the page holds them: positions small enough for it, errors as they are, and the
+library that draws them.
 
-Positions are seen from the centre of the true points, so that a drift of all does not leave the picture, and rounded to
-16 bits; what is read off as a number, and the colours, come from the distances that evaluation measured.
+Positions are seen from the centre of the true points, so that a drift of all does not leave the
+picture, and rounded to 16 bits; what is read off as a number, and the colours, come from the
+distances that evaluation measured.
 """
 
 import base64
@@ -21,7 +23,9 @@ from equitraj.report.figures.style import read_table
 from equitraj.report.words import sig
 
 VENDOR = Path(__file__).parents[3] / "report" / "vendor"
-LARGEST = 900_000  # bytes of all positions before they are packed, for a page of at most 1.5 MB more
+LARGEST = (
+    900_000  # bytes of all positions before they are packed, for a page of at most 1.5 MB more
+)
 FEWEST = 20  # steps: with less room than that for two starts, one is shown
 REACH = 8  # a point further off than so many times the extent of the truth is out of sight, and drawn at that distance
 BOUND = 32767
@@ -55,7 +59,8 @@ def packed(content: bytes) -> str:
 
 
 def trajectories(tables: Path) -> dict | None:
-    """What the template shows of rollouts.h5 and rollout.csv in the folder `tables`, None where there are no rollouts.
+    """What the template shows of rollouts.h5 and rollout.csv in the folder `tables`, None where
+    there are no rollouts.
 
     Raises:
         DamagedFile: a file is not as it was written.
@@ -66,13 +71,17 @@ def trajectories(tables: Path) -> dict | None:
     rollout = read_table(tables / "rollout.csv", COLUMNS)
     with h5py.File(checked(path), track_order=True) as file:
         room = LARGEST // max(len(file), 1)
-        tasks = [_task(name, file[name], rollout[rollout["task"] == name], blob, room) for name in file]
+        tasks = [
+            _task(name, file[name], rollout[rollout["task"] == name], blob, room) for name in file
+        ]
     told = [task for task in tasks if task["frames"]]
     if not told:
         return None
     left = [task["name"] for task in tasks if not task["frames"]]
     return {
-        "data": Markup(json.dumps(told, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")),
+        "data": Markup(
+            json.dumps(told, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")
+        ),
         "positions": blob.packed,
         "left_out": left,
         "finding": finding(told),
@@ -89,13 +98,16 @@ def library() -> bytes:
     """
     path = VENDOR / "3Dmol-min.js"
     content = path.read_bytes()
-    if (digest := hashlib.sha256(content).hexdigest()) not in (VENDOR / "README.md").read_text(encoding="utf-8"):
+    if (digest := hashlib.sha256(content).hexdigest()) not in (VENDOR / "README.md").read_text(
+        encoding="utf-8"
+    ):
         raise ValueError(f"{path}: sha256 {digest}; expected the one in {VENDOR / 'README.md'}")
     return content
 
 
 def frames_shown(n_steps: int, frame_bytes: int, room: int) -> tuple[list[int], int]:
-    """The steps that fit into `room` bytes, 0 first and evenly apart, and how many starts; none where two do not."""
+    """The steps that fit into `room` bytes, 0 first and evenly apart, and how many starts; none
+    where two do not."""
     for starts in (2, 1):
         fit = room // (frame_bytes * starts)
         if fit > min(n_steps, FEWEST) or starts == 1 and fit >= 2:
@@ -106,7 +118,11 @@ def frames_shown(n_steps: int, frame_bytes: int, room: int) -> tuple[list[int], 
 def _task(name: str, group: h5py.Group, table: pd.DataFrame, blob: Blob, room: int) -> dict:
     scene = Scene(group, room)
     starts = [
-        {"frame": int(group["starts"][i]), "top": top, "truth": blob.add(scene.rounded(scene.truth, i))}
+        {
+            "frame": int(group["starts"][i]),
+            "top": top,
+            "truth": blob.add(scene.rounded(scene.truth, i)),
+        }
         for i, top in enumerate(scene.tops)
     ]
     return {
@@ -130,8 +146,9 @@ def _unit(name: str) -> str:
 class Scene:
     """The truth of a task, and what of it and of the predictions is shown.
 
-    Attributes: truth (T, S, N, 3), the true start before it; frames, the steps shown; tops, for each start
-    shown, the distance at which the colours end: the median over the methods of the largest one of each.
+    Attributes: truth (T, S, N, 3), the true start before it; frames, the steps shown; tops, for
+    each start shown, the distance at which the colours end: the median over the methods of the
+    largest one of each.
     """
 
     def __init__(self, group: h5py.Group, room: int) -> None:
@@ -142,7 +159,10 @@ class Scene:
         frame_bytes = n_points * (6 + 7 * len(methods))  # 6 of a position, 1 of a colour
         self.frames, n_starts = frames_shown(n_steps, frame_bytes, room)
         n_starts = min(n_starts, self.truth.shape[1])
-        most = [[one["distance"][:, i].max() for one in methods if len(one["distance"])] for i in range(n_starts)]
+        most = [
+            [one["distance"][:, i].max() for one in methods if len(one["distance"])]
+            for i in range(n_starts)
+        ]
         self.tops = [float(np.median(values)) or 1.0 for values in most]
         self.centre = self.truth.mean(2, keepdims=True)
         self.extent = float(np.abs(self.truth - self.centre).max()) or 1.0
@@ -152,7 +172,8 @@ class Scene:
         return values[[step for step in self.frames if step < len(values)]]
 
     def rounded(self, position: np.ndarray, start: int) -> np.ndarray:
-        """Positions (T, S, N, 3) of one start, from the true centre on, in whole grains of the extent."""
+        """Positions (T, S, N, 3) of one start, from the true centre on, in whole grains of the
+        extent."""
         inside = self.seen((position - self.centre[: len(position)])[:, start]) / self.extent
         return np.clip((inside * BOUND / REACH).round(), -BOUND, BOUND).astype("<i2")
 
@@ -160,10 +181,14 @@ class Scene:
 def _method(group: h5py.Group, scene: Scene, table: pd.DataFrame, blob: Blob) -> dict:
     name, size, seed = Path(group.name).name, group.attrs["train_size"], int(group.attrs["seed"])
     position = np.concatenate([scene.before, group["prediction"][()]])
-    distance = np.concatenate([np.zeros_like(scene.before[..., 0]), group["distance"][()]]).astype(float)
+    distance = np.concatenate([np.zeros_like(scene.before[..., 0]), group["distance"][()]]).astype(
+        float
+    )
     rmse = scene.seen(np.sqrt(np.square(distance).mean(-1) / 3))
     far = [scene.seen(distance[:, i]) / top for i, top in enumerate(scene.tops)]
-    mine = table[(table["method"] == name) & (table["train_size"] == size) & (table["seed"] == seed)]
+    mine = table[
+        (table["method"] == name) & (table["train_size"] == size) & (table["seed"] == seed)
+    ]
     mean = {0: 0.0} | dict(zip(mine["step"], np.sqrt(mine["mse"]), strict=True))
     return {
         "name": name,
@@ -181,13 +206,15 @@ def _short(value: float) -> float:
 
 
 def finding(tasks: list[dict]) -> str:
-    """How far the most accurate method of the first task is off in the end, beside constant velocity."""
+    """How far the most accurate method of the first task is off in the end, beside constant
+    velocity."""
     task = tasks[0]
     ends = {m["name"]: m for m in task["methods"] if m["mean"][-1] is not None}
     if not ends:
         return f"On `{task['name']}` no rollout has numbers to its end."
     off = [
-        f"`{name}` by {sig(ends[name]['mean'][-1])} {task['unit']}".rstrip() + f" (seed {ends[name]['seed']})"
+        f"`{name}` by {sig(ends[name]['mean'][-1])} {task['unit']}".rstrip()
+        + f" (seed {ends[name]['seed']})"
         for name in dict.fromkeys((next(iter(ends)), CONSTANT))
         if name in ends
     ]

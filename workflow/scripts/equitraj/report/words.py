@@ -4,9 +4,21 @@ import pandas as pd
 
 from equitraj.report.figures.style import listing, sig, skill
 
-__all__ = ["interval", "listing", "names", "overlap", "sig", "skill", "squared", "value_with_interval"]
+__all__ = [
+    "interval",
+    "listing",
+    "names",
+    "overlap",
+    "sig",
+    "skill",
+    "squared",
+    "value_with_interval",
+]
 
-SYMBOLS = {"reduced": "length", "Angstrom": "Å"}  # units as they are written; of reduced ones only the kind is known
+SYMBOLS = {
+    "reduced": "length",
+    "Angstrom": "Å",
+}  # units as they are written; of reduced ones only the kind is known
 
 
 def names(methods: list[str]) -> str:
@@ -15,7 +27,8 @@ def names(methods: list[str]) -> str:
 
 
 def squared(sources: pd.DataFrame | None) -> str:
-    """The unit of mean square errors: that of sources.csv, `length²` where it has several or is not known."""
+    """The unit of mean square errors: that of sources.csv, `length²` where it has several or is not
+    known."""
     units = set() if sources is None else set(sources["length_unit"])
     unit = units.pop() if len(units) == 1 else "reduced"
     return SYMBOLS.get(unit, unit) + "²"
@@ -33,7 +46,8 @@ def interval(row: pd.Series | dict, column: str) -> str:
 
 
 def value_with_interval(row: pd.Series | dict, column: str) -> str:
-    """`3.38e-09 (95 % interval over 3 seeds: 3.1e-09 to 3.6e-09)`, or the reason why there is no interval."""
+    """`3.38e-09 (95 % interval over 3 seeds: 3.1e-09 to 3.6e-09)`, or the reason why there is no
+    interval."""
     seeds = int(row["n_seeds"] - row["n_failed"])
     text = interval(row, column)
     label = "interval over seeds" if text.startswith("n/a") else f"95 % interval over {seeds} seeds"
@@ -41,7 +55,8 @@ def value_with_interval(row: pd.Series | dict, column: str) -> str:
 
 
 def overlap(one: pd.Series, other: pd.Series, column: str = "mse") -> bool | None:
-    """Whether the intervals of two rows overlap; a row without interval counts as a point; None if both have none."""
+    """Whether the intervals of two rows overlap; a row without interval counts as a point; None if
+    both have none."""
     ends = []
     for row in (one, other):
         low, high, mean = (row[f"{column}_{end}"] for end in ("low", "high", "mean"))

@@ -1,1 +1,2 @@
-"""What a route to symmetry buys: a method against the same model without it, in error and in training samples."""
+"""What a route to symmetry buys: a method against the same model without it, in error and in
+training samples."""

@@ -1,4 +1,5 @@
-"""Error against training samples: how far two curves lie apart along the axis of samples, and power laws."""
+"""Error against training samples: how far two curves lie apart along the axis of samples, and power
+laws."""
 
 from dataclasses import dataclass
 
@@ -9,8 +10,8 @@ from equitraj.routes.bootstrap import Estimate, estimated
 
 @dataclass(frozen=True)
 class Factor:
-    """A data factor. Attributes: estimate; bound, "" or, where the curves share no error, "more than" or "less than",
-    which then bounds it and has no interval."""
+    """A data factor. Attributes: estimate; bound, "" or, where the curves share no error, "more
+    than" or "less than", which then bounds it and has no interval."""
 
     estimate: Estimate
     bound: str
@@ -22,7 +23,8 @@ def falling(log_error: np.ndarray) -> np.ndarray:
 
 
 def sizes_at(level: np.ndarray, log_error: np.ndarray, log_size: np.ndarray) -> np.ndarray:
-    """Log sizes (R, L) at which falling curves (R, C) reach levels (R, L), linear between the sizes.
+    """Log sizes (R, L) at which falling curves (R, C) reach levels (R, L), linear between the
+    sizes.
 
     Above the first error it is the smallest size, below the last one the largest.
     """
@@ -39,7 +41,8 @@ def sizes_at(level: np.ndarray, log_error: np.ndarray, log_size: np.ndarray) -> 
 def distance(log_error: np.ndarray, log_size: np.ndarray, levels: int = 32) -> np.ndarray:
     """Log data factor of curves (R, 2, C), the route first: the mean over errors that both reach.
 
-    Where they reach none in common it is the logarithm of the whole range of sizes, or minus that: a bound.
+    Where they reach none in common it is the logarithm of the whole range of sizes, or minus that:
+    a bound.
     """
     route, against = falling(log_error[:, 0]), falling(log_error[:, 1])
     top = np.minimum(route[:, 0], against[:, 0])
@@ -50,7 +53,9 @@ def distance(log_error: np.ndarray, log_size: np.ndarray, levels: int = 32) -> n
     return np.where(bottom < top, apart, np.where(route[:, 0] < against[:, -1], whole, -whole))
 
 
-def data_factor(route: np.ndarray, against: np.ndarray, sizes: np.ndarray, samples: np.ndarray) -> Factor:
+def data_factor(
+    route: np.ndarray, against: np.ndarray, sizes: np.ndarray, samples: np.ndarray
+) -> Factor:
     """How many times as many training samples the model without a route needs for the same error.
 
     Args:
@@ -72,8 +77,9 @@ def data_factor(route: np.ndarray, against: np.ndarray, sizes: np.ndarray, sampl
 
 
 def power_law(errors: np.ndarray, sizes: np.ndarray, samples: np.ndarray) -> tuple[Estimate, float]:
-    """The exponent b of error ~ size^-b by least squares on logarithms of (C, S, B), and the largest factor by which
-    the law misses one of the errors. The exponent is the `log` of the estimate."""
+    """The exponent b of error ~ size^-b by least squares on logarithms of (C, S, B), and the
+    largest factor by which the law misses one of the errors. The exponent is the `log` of the
+    estimate."""
     centred = np.log(sizes) - np.log(sizes).mean()
     slope = -centred / (centred**2).sum()
     found = estimated(errors, samples, lambda log: log @ slope)

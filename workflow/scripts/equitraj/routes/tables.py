@@ -15,7 +15,9 @@ ROUTES = (
     "p_holm mse_rotated mse_rotated_low mse_rotated_high mse_rotated_against ratio_rotated ratio_rotated_low "
     "ratio_rotated_high p_rotated p_rotated_holm comparisons"
 ).split()
-FACTORS = "task method against route measure sizes smallest largest seeds factor low high bound".split()
+FACTORS = (
+    "task method against route measure sizes smallest largest seeds factor low high bound".split()
+)
 LAWS = "task method measure sizes smallest largest seeds exponent low high misses_by".split()
 
 
@@ -36,7 +38,10 @@ class Errors:
     """The blocks of blocks.csv by task, method and training size; a run that failed has none."""
 
     def __init__(self, blocks: pd.DataFrame) -> None:
-        self.found = {key: _blocks(rows) for key, rows in blocks.groupby(["task", "method", "train_size"], sort=False)}
+        self.found = {
+            key: _blocks(rows)
+            for key, rows in blocks.groupby(["task", "method", "train_size"], sort=False)
+        }
 
     def get(self, task: str, method: str, size: str) -> Blocks | None:
         """The blocks of a method on a task, None where every seed failed."""
@@ -74,10 +79,14 @@ def shared(one: Blocks | None, other: Blocks | None) -> list[int]:
     return [seed for seed in one.seeds if seed in other.seeds] if one and other else []
 
 
-def routes_table(errors: Errors, routes: dict[str, dict], sizes: dict[tuple[str, str], int]) -> pd.DataFrame:
-    """A row per task, method that is compared and training size, errors being typical ones: geometric means over seeds.
+def routes_table(
+    errors: Errors, routes: dict[str, dict], sizes: dict[tuple[str, str], int]
+) -> pd.DataFrame:
+    """A row per task, method that is compared and training size, errors being typical ones:
+    geometric means over seeds.
 
-    Holm's correction is for the comparisons at the largest size of each task, on data as given and rotated.
+    Holm's correction is for the comparisons at the largest size of each task, on data as given and
+    rotated.
 
     Args:
         routes: by method, `against`, the method it is compared with, and `route`, in words.
@@ -96,25 +105,42 @@ def routes_table(errors: Errors, routes: dict[str, dict], sizes: dict[tuple[str,
     return table.assign(comparisons=int(np.isfinite(p).sum()))
 
 
-def _route_row(errors: Errors, task: str, method: str, route: dict, size: str, samples: int) -> dict | None:
+def _route_row(
+    errors: Errors, task: str, method: str, route: dict, size: str, samples: int
+) -> dict | None:
     pair = [errors.get(task, name, size) for name in (method, route["against"])]
     seeds = shared(*pair)
     if not seeds:
         return None
-    row = {"task": task, "method": method, **route, "train_size": size, "samples": samples, "seeds": len(seeds)}
+    row = {
+        "task": task,
+        "method": method,
+        **route,
+        "train_size": size,
+        "samples": samples,
+        "seeds": len(seeds),
+    }
     for measure, column in MEASURES.items():
         mine, others = (blocks.of(seeds, measure) for blocks in pair)
         of_tests = pair[0].samples
         found, suffix = ratio(mine, others, of_tests), column.removeprefix("mse")
         own = ratio(np.ones_like(mine), mine, of_tests)
-        row |= dict(zip((column, f"{column}_low", f"{column}_high"), (own.value, *own.interval()), strict=True))
+        row |= dict(
+            zip(
+                (column, f"{column}_low", f"{column}_high"),
+                (own.value, *own.interval()),
+                strict=True,
+            )
+        )
         row[f"{column}_against"] = own.value * found.value
         names = (f"ratio{suffix}", f"ratio{suffix}_low", f"ratio{suffix}_high", f"p{suffix}")
         row |= dict(zip(names, (found.value, *found.interval(), found.p), strict=True))
     return row
 
 
-def curve(errors: Errors, task: str, methods: list[str], by_size: list[str]) -> tuple[list[str], list[int]]:
+def curve(
+    errors: Errors, task: str, methods: list[str], by_size: list[str]
+) -> tuple[list[str], list[int]]:
     """The sizes at which every one of the methods has all the seeds of the others, and these seeds."""
     found = {size: [errors.get(task, method, size) for method in methods] for size in by_size}
     present = {size: blocks for size, blocks in found.items() if all(blocks)}
@@ -122,8 +148,11 @@ def curve(errors: Errors, task: str, methods: list[str], by_size: list[str]) -> 
     return list(present), sorted(set.intersection(*seeds)) if seeds else []
 
 
-def factors_table(errors: Errors, routes: dict[str, dict], sizes: dict[tuple[str, str], int]) -> pd.DataFrame:
-    """The data factor of each method that is compared, on each task with at least two sizes, given and rotated."""
+def factors_table(
+    errors: Errors, routes: dict[str, dict], sizes: dict[tuple[str, str], int]
+) -> pd.DataFrame:
+    """The data factor of each method that is compared, on each task with at least two sizes, given
+    and rotated."""
     rows = []
     for task, every in sizes_by_task(sizes).items():
         for method, route in routes.items():
@@ -132,7 +161,10 @@ def factors_table(errors: Errors, routes: dict[str, dict], sizes: dict[tuple[str
                 continue
             counts = np.array([sizes[task, size] for size in by_size])
             row = {"task": task, "method": method, **route, **_range(counts, seeds)}
-            rows += [row | {"measure": m} | _factor(errors, row, by_size, seeds, counts, m) for m in MEASURES]
+            rows += [
+                row | {"measure": m} | _factor(errors, row, by_size, seeds, counts, m)
+                for m in MEASURES
+            ]
     return pd.DataFrame(rows).reindex(columns=FACTORS)
 
 
@@ -140,19 +172,33 @@ def _range(counts: np.ndarray, seeds: list[int]) -> dict:
     return {"sizes": len(counts), "smallest": counts[0], "largest": counts[-1], "seeds": len(seeds)}
 
 
-def stacked(errors: Errors, task: str, method: str, by_size: list[str], seeds: list[int], measure: str) -> np.ndarray:
+def stacked(
+    errors: Errors, task: str, method: str, by_size: list[str], seeds: list[int], measure: str
+) -> np.ndarray:
     """Errors (C, S, B) of a method at several training sizes."""
     return np.stack([errors.get(task, method, size).of(seeds, measure) for size in by_size])
 
 
-def _factor(errors: Errors, row: dict, by_size: list[str], seeds: list[int], counts: np.ndarray, measure: str) -> dict:
-    pair = [stacked(errors, row["task"], row[name], by_size, seeds, measure) for name in ("method", "against")]
+def _factor(
+    errors: Errors,
+    row: dict,
+    by_size: list[str],
+    seeds: list[int],
+    counts: np.ndarray,
+    measure: str,
+) -> dict:
+    pair = [
+        stacked(errors, row["task"], row[name], by_size, seeds, measure)
+        for name in ("method", "against")
+    ]
     found = data_factor(*pair, counts, errors.get(row["task"], row["method"], by_size[0]).samples)
     low, high = found.estimate.interval()
     return {"factor": found.estimate.value, "low": low, "high": high, "bound": found.bound}
 
 
-def laws_table(errors: Errors, methods: list[str], sizes: dict[tuple[str, str], int]) -> pd.DataFrame:
+def laws_table(
+    errors: Errors, methods: list[str], sizes: dict[tuple[str, str], int]
+) -> pd.DataFrame:
     """The power law of each method on each task with at least `MIN_SIZES` sizes, given and rotated."""
     rows = []
     for task, every in sizes_by_task(sizes).items():
@@ -163,8 +209,13 @@ def laws_table(errors: Errors, methods: list[str], sizes: dict[tuple[str, str], 
             counts = np.array([sizes[task, size] for size in by_size])
             for measure in MEASURES:
                 values = stacked(errors, task, method, by_size, seeds, measure)
-                found, missed = power_law(values, counts, errors.get(task, method, by_size[0]).samples)
+                found, missed = power_law(
+                    values, counts, errors.get(task, method, by_size[0]).samples
+                )
                 half = np.log(found.interval()) if len(seeds) >= MIN_SEEDS else (np.nan, np.nan)
                 row = {"task": task, "method": method, "measure": measure, **_range(counts, seeds)}
-                rows.append(row | {"exponent": found.log, "low": half[0], "high": half[1], "misses_by": missed})
+                rows.append(
+                    row
+                    | {"exponent": found.log, "low": half[0], "high": half[1], "misses_by": missed}
+                )
     return pd.DataFrame(rows).reindex(columns=LAWS)

@@ -1,9 +1,18 @@
-"""Checks of the configuration, made when the workflow is parsed: the wrong key, what is allowed, the nearest match."""
+"""Checks of the configuration, made when the workflow is parsed: the wrong key, what is allowed,
+the nearest match."""
 
 from pathlib import Path, PurePosixPath
 
 from equitraj.base.allowed import nearest, options
-from equitraj.base.registry import ALIGNMENTS, LIBRARY, alignment_options, check_values, is_learned, model_spec, names
+from equitraj.base.registry import (
+    ALIGNMENTS,
+    LIBRARY,
+    alignment_options,
+    check_values,
+    is_learned,
+    model_spec,
+    names,
+)
 from equitraj.data.sources import entry
 from equitraj.report import figures
 from equitraj.study import fits, schema
@@ -13,7 +22,12 @@ from equitraj.tuning import space
 
 NOT_IN_FOLDERS = "{}<>*?\"'\\"  # wildcards, path variables and quotes of Snakemake and of the shell
 
-SEVERAL_FRAMES = ("frame_averaging", "haar_averaging", "stochastic_frame_averaging", "weighted_frames")
+SEVERAL_FRAMES = (
+    "frame_averaging",
+    "haar_averaging",
+    "stochastic_frame_averaging",
+    "weighted_frames",
+)
 ENVS = LIBRARY.parents[2] / "envs"
 
 
@@ -21,7 +35,8 @@ def check(config: dict) -> None:
     """Check a whole configuration.
 
     Raises:
-        ValueError: the first thing found wrong: its key, its value, what is allowed and the nearest match.
+        ValueError: the first thing found wrong: its key, its value, what is allowed and the nearest
+        match.
     """
     schema.check(config)
     check_pathvars(config.get("pathvars", {}))
@@ -35,7 +50,9 @@ def check(config: dict) -> None:
     for name in config["study"].get("figures", []):
         one_of("study.figures", name, figures.names())
         if name.startswith("chapter_") and not config["study"].get("chapter"):
-            raise ValueError(f"study.figures: {name!r} shows the chapters; it needs study.chapter: true")
+            raise ValueError(
+                f"study.figures: {name!r} shows the chapters; it needs study.chapter: true"
+            )
     for name, alignment in config["alignments"].items():
         check_alignment(name, alignment)
     for name, method in config["methods"].items():
@@ -54,7 +71,8 @@ def check(config: dict) -> None:
 
 
 def one_of(key: str, value: str, allowed: list[str]) -> None:
-    """Raise ValueError that names the key, the value and the nearest match unless `value` is among `allowed`."""
+    """Raise ValueError that names the key, the value and the nearest match unless `value` is among
+    `allowed`."""
     if value not in allowed:
         raise ValueError(f"{key}: unknown name {value!r}; {nearest(value, allowed)}")
 
@@ -76,7 +94,8 @@ def check_published(published: dict[str, list[dict]], tasks: dict, methods: dict
 
 
 def check_search(key: str, search: dict, config: dict) -> None:
-    """Check that a search names a task and a method that fit each other, and draws what the method allows."""
+    """Check that a search names a task and a method that fit each other, and draws what the method
+    allows."""
     one_of(f"{key}.task", search["task"], list(config["tasks"]))
     one_of(f"{key}.method", search["method"], list(config["methods"]))
     method = config["methods"][search["method"]]
@@ -90,28 +109,40 @@ def check_search(key: str, search: dict, config: dict) -> None:
             f"{key}.method: {search['method']!r} needs {spec.minimum_history} frames, but {search['task']!r} has fewer"
         )
     for name, drawn in search["space"].items():
-        if ("choices" in drawn) == ("low" in drawn or "high" in drawn) or ("low" in drawn) != ("high" in drawn):
+        if ("choices" in drawn) == ("low" in drawn or "high" in drawn) or ("low" in drawn) != (
+            "high" in drawn
+        ):
             raise ValueError(f"{key}.space.{name}: {drawn}; expected low and high, or choices")
     space.check(f"{key}.space", search["space"], method)
 
 
 def check_pathvars(pathvars: dict) -> None:
-    """Check that results, reports, logs and benchmarks are different folders below the working directory."""
+    """Check that results, reports, logs and benchmarks are different folders below the working
+    directory."""
     for key, folder in pathvars.items():
         place = PurePosixPath(folder)
         if place.is_absolute() or ".." in place.parts or not place.parts or folder.startswith("-"):
-            raise ValueError(f"pathvars.{key}: {folder!r}; expected a folder below the working directory")
+            raise ValueError(
+                f"pathvars.{key}: {folder!r}; expected a folder below the working directory"
+            )
         if set(folder) & set(NOT_IN_FOLDERS) or not folder.isprintable():
-            raise ValueError(f"pathvars.{key}: {folder!r}; expected a name without line breaks and {NOT_IN_FOLDERS}")
+            raise ValueError(
+                f"pathvars.{key}: {folder!r}; expected a name without line breaks and {NOT_IN_FOLDERS}"
+            )
         for other in list(pathvars)[: list(pathvars).index(key)]:
             if PurePosixPath(pathvars[other]) == place:
-                raise ValueError(f"pathvars.{key}: {folder!r} is pathvars.{other} too; expected a folder of its own")
+                raise ValueError(
+                    f"pathvars.{key}: {folder!r} is pathvars.{other} too; expected a folder of its own"
+                )
 
 
 def check_mirror(mirror: str | None) -> None:
-    """Check that a mirror is a folder or an address; a folder need not exist, as the address of a source stands in."""
+    """Check that a mirror is a folder or an address; a folder need not exist, as the address of a
+    source stands in."""
     if mirror and ":" in mirror and not Path(mirror).is_dir() and not entry.is_web(mirror):
-        raise ValueError(f"mirror: {mirror!r}; expected a folder, or an address such as https://host/folder")
+        raise ValueError(
+            f"mirror: {mirror!r}; expected a folder, or an address such as https://host/folder"
+        )
 
 
 def check_source(name: str, source: dict) -> None:
@@ -123,11 +154,18 @@ def check_source(name: str, source: dict) -> None:
 
 
 def check_alignment(name: str, alignment: dict) -> None:
-    """Check that an alignment's file and options exist, and that its name is not that of another file."""
+    """Check that an alignment's file and options exist, and that its name is not that of another
+    file."""
     one_of(f"alignments.{name}.frames", alignment["frames"], names(ALIGNMENTS))
     if name in names(ALIGNMENTS) and name != alignment["frames"]:
-        raise ValueError(f"alignments.{name}: this is the name of a file in alignments/; choose another name")
-    check_values(f"alignments.{name}.options", alignment.get("options", {}), alignment_options(alignment["frames"]))
+        raise ValueError(
+            f"alignments.{name}: this is the name of a file in alignments/; choose another name"
+        )
+    check_values(
+        f"alignments.{name}.options",
+        alignment.get("options", {}),
+        alignment_options(alignment["frames"]),
+    )
 
 
 def check_method(name: str, method: dict, alignments: dict) -> None:
@@ -135,7 +173,10 @@ def check_method(name: str, method: dict, alignments: dict) -> None:
     one_of(f"methods.{name}.model", method["model"], names("models"))
     alignment = method.get("alignment", "none")
     one_of(f"methods.{name}.alignment", alignment, sorted({*alignments, *names(ALIGNMENTS)}))
-    if is_learned(resolved_alignment(alignment, alignments)["frames"]) and model_spec(method["model"]).closed_form:
+    if (
+        is_learned(resolved_alignment(alignment, alignments)["frames"])
+        and model_spec(method["model"]).closed_form
+    ):
         raise ValueError(
             f"methods.{name}.alignment: {alignment!r} is trained by gradients together with the model, but "
             f"{method['model']!r} is fitted in closed form; choose a network or another alignment"
@@ -148,7 +189,11 @@ def check_method(name: str, method: dict, alignments: dict) -> None:
             )
     check_model(name, method)
     check_copies(name, method, alignments)
-    check_values(f"methods.{name}.options", method.get("options", {}), model_spec(method["model"]).hyperparameters)
+    check_values(
+        f"methods.{name}.options",
+        method.get("options", {}),
+        model_spec(method["model"]).hyperparameters,
+    )
     check_values(f"methods.{name}.training", method.get("training", {}), options(TrainingOptions))
     check_pushforward(name, method, alignments)
 
@@ -190,14 +235,17 @@ def check_pushforward(name: str, method: dict, alignments: dict) -> None:
         "residual: none leaves it open where a step begins; take another residual": (
             method.get("training", {}).get("residual") == "none"
         ),
-        "rotated copies have no later frames; take augmentation: rotation": method.get("training", {}).get("copies", 0),
+        "rotated copies have no later frames; take augmentation: rotation": method.get(
+            "training", {}
+        ).get("copies", 0),
     }
     for reason in (reason for reason, found in reasons.items() if steps and found):
         raise ValueError(f"methods.{name}.training.pushforward: {steps}, but {reason}")
 
 
 def check_model(name: str, method: dict) -> None:
-    """Check that what a model file and a method say fit each other, and that the files they name are there."""
+    """Check that what a model file and a method say fit each other, and that the files they name
+    are there."""
     spec = model_spec(method["model"])
     if spec.environment is not None and not (ENVS / f"{spec.environment}.yaml").is_file():
         raise ValueError(
@@ -216,6 +264,7 @@ def check_model(name: str, method: dict) -> None:
 
 
 def check_task(name: str, task: dict, sources: dict) -> None:
-    """Check that a task's source exists and that its splits make sense; where its size is known, that they fit."""
+    """Check that a task's source exists and that its splits make sense; where its size is known,
+    that they fit."""
     one_of(f"tasks.{name}.source", task["source"], list(sources))
     fits.check_split(name, task, sources[task["source"]])

@@ -1,4 +1,5 @@
-"""What the rules of the workflow ask of a study: the runs of a job, its files that have changed, what jobs read."""
+"""What the rules of the workflow ask of a study: the runs of a job, its files that have changed,
+what jobs read."""
 
 import hashlib
 import json
@@ -52,7 +53,8 @@ def state_of(path: str) -> list[int]:
 
 
 def runs(sizes: Sequence[object], seeds: Sequence[int], by_size: bool) -> list[str]:
-    """The folders of the runs that one job makes, below that of its batch: all sizes, or the seeds of one size."""
+    """The folders of the runs that one job makes, below that of its batch: all sizes, or the seeds
+    of one size."""
     if by_size:
         return [f"seed{seed}" for seed in seeds]
     return [f"n{size}/seed{seed}" for size in sizes for seed in seeds]
@@ -74,7 +76,8 @@ def is_changed(path: Path, since: float) -> bool:
 def changed_files(written: Path, made: Iterable[str]) -> list[str]:
     """Those of the files that a step made which are gone, or no longer as they were written.
 
-    `written` is the record of the step; without it the step has not been done, and nothing has changed.
+    `written` is the record of the step; without it the step has not been done, and nothing has
+    changed.
     """
     if not written.exists():
         return []
@@ -85,7 +88,8 @@ def changed_files(written: Path, made: Iterable[str]) -> list[str]:
 def settings(config: dict) -> dict[str, object]:
     """What jobs read of the configuration, by the name of the file in which they read it.
 
-    On a command line a large study would not fit. Each part is a file of its own: a change reruns what reads it.
+    On a command line a large study would not fit. Each part is a file of its own: a change reruns
+    what reads it.
     """
     study = config["study"]
     aligned = sorted({alignment_of(config, method) for method in study["methods"]})
@@ -118,7 +122,9 @@ def folder_of_python(place: Path) -> Path:
         return interpreter.parent
     program = (place / "bin/python").absolute()
     with files.atomic(program, recorded=False) as temporary:
-        temporary.write_text(f'#!/bin/sh\nexec {shlex.quote(str(interpreter))} "$@"\n', encoding="utf-8")
+        temporary.write_text(
+            f'#!/bin/sh\nexec {shlex.quote(str(interpreter))} "$@"\n', encoding="utf-8"
+        )
         temporary.chmod(0o755)
     return program.parent
 

@@ -7,10 +7,15 @@ from equitraj.study.fits import is_applicable
 
 
 def of(config: dict) -> dict:
-    """The plan of a configuration: `tasks`, the `methods` that apply to each of them, `train_sizes` and `seeds`."""
+    """The plan of a configuration: `tasks`, the `methods` that apply to each of them, `train_sizes`
+    and `seeds`."""
     study = config["study"]
     methods = {
-        task: [m for m in study["methods"] if is_applicable(config["tasks"][task], config["methods"][m]["model"])]
+        task: [
+            m
+            for m in study["methods"]
+            if is_applicable(config["tasks"][task], config["methods"][m]["model"])
+        ]
         for task in study["tasks"]
     }
     return {
@@ -23,7 +28,9 @@ def of(config: dict) -> dict:
 
 def audited(plan: dict, sizes: str) -> dict:
     """The part of a plan that is audited: of `all` training sizes, or of the `largest`."""
-    largest = max(plan["train_sizes"], key=lambda size: float("inf") if str(size) == "all" else float(size))
+    largest = max(
+        plan["train_sizes"], key=lambda size: float("inf") if str(size) == "all" else float(size)
+    )
     return plan if sizes == "all" else plan | {"train_sizes": [largest]}
 
 

@@ -1,8 +1,9 @@
 """How far a study is, read from the log that Snakemake keeps of it, and when it may end.
 
-A rule's jobs take as long as those of it that have ended in this run; else as those of its verb (`train_jax`:
-`train`), here or in the benchmarks of an earlier run; else as all that is known on average. What is left is done as
-many jobs at a time as were on average so far. A training ten times as long as the others is not foreseen.
+A rule's jobs take as long as those of it that have ended in this run; else as those of its verb
+(`train_jax`: `train`), here or in the benchmarks of an earlier run; else as all that is known on
+average. What is left is done as many jobs at a time as were on average so far. A training ten times
+as long as the others is not foreseen.
 """
 
 import csv
@@ -15,7 +16,9 @@ from pathlib import Path
 TIME = re.compile(r"\[(\w{3} \w{3} [ \d]\d \d\d:\d\d:\d\d \d{4})\]")
 COUNT = re.compile(r"(\w+) +(\d+)$")
 BEGUN = re.compile(r" *Job (\d+): (.*)")  # a rule with a message
-RULE = re.compile(r" *(?:local)?(?:rule|checkpoint) (\w+):$")  # one without, or an error, whose number comes below
+RULE = re.compile(
+    r" *(?:local)?(?:rule|checkpoint) (\w+):$"
+)  # one without, or an error, whose number comes below
 FAILED = re.compile(r" *Error in rule (\w+):$")
 NUMBER = re.compile(r" +jobid: (\d+)$")
 FINISHED = re.compile(r"Finished jobid: (\d+) \(Rule: (\w+)\)")
@@ -24,8 +27,9 @@ ENDED = ("Complete log(s):", "Exiting because", "Nothing to be done")
 
 @dataclass
 class Progress:
-    """Attributes: planned, rule to jobs; seconds, rule to the durations of its ended jobs; running, job to its begin
-    and its words; failed, the rules of jobs that failed; begun, when the first began; ended, whether the run has."""
+    """Attributes: planned, rule to jobs; seconds, rule to the durations of its ended jobs; running,
+    job to its begin and its words; failed, the rules of jobs that failed; begun, when the first
+    began; ended, whether the run has."""
 
     planned: dict[str, int] = field(default_factory=dict)
     seconds: dict[str, list[float]] = field(default_factory=dict)
@@ -45,11 +49,15 @@ class Progress:
         return sum(self.planned.values()) - self.done - len(self.running) - len(self.failed)
 
     def expected_end(self, earlier: dict[str, list[float]], now: datetime) -> datetime | None:
-        """When the last job may end; None where nothing is known yet. `earlier`: seconds of an earlier run by verb."""
+        """When the last job may end; None where nothing is known yet. `earlier`: seconds of an
+        earlier run by verb."""
         if self.begun is None or not (self.done or earlier):
             return None
         spent = sum((now - begun).total_seconds() for begun, _ in self.running.values())
-        ended, wall = sum(sum(s) for s in self.seconds.values()), max((now - self.begun).total_seconds(), 1.0)
+        ended, wall = (
+            sum(sum(s) for s in self.seconds.values()),
+            max((now - self.begun).total_seconds(), 1.0),
+        )
         work = sum(
             (count - len(self.seconds.get(rule, []))) * self._duration(rule, earlier)
             for rule, count in self.planned.items()
@@ -59,7 +67,9 @@ class Progress:
 
     def _duration(self, rule: str, earlier: dict[str, list[float]]) -> float:
         verb = rule.split("_")[0]
-        alike = [s for name, values in self.seconds.items() if name.split("_")[0] == verb for s in values]
+        alike = [
+            s for name, values in self.seconds.items() if name.split("_")[0] == verb for s in values
+        ]
         everything = [s for values in (*self.seconds.values(), *earlier.values()) for s in values]
         before = next(
             (s for name, s in earlier.items() if name.startswith(verb)), None
@@ -121,7 +131,9 @@ def benchmarks(folder: Path) -> dict[str, list[float]]:
     for path in sorted(folder.glob("**/*.tsv")):
         verb = path.relative_to(folder).parts[0].removesuffix(".tsv").split("_")[0]
         with path.open(encoding="utf-8") as file:
-            found.setdefault(verb, []).extend(float(row["s"]) for row in csv.DictReader(file, delimiter="\t"))
+            found.setdefault(verb, []).extend(
+                float(row["s"]) for row in csv.DictReader(file, delimiter="\t")
+            )
     return {verb: seconds for verb, seconds in found.items() if seconds}
 
 

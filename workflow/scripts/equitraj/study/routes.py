@@ -1,4 +1,5 @@
-"""Which methods of a study are compared with the same model without their symmetry, and what they do about it."""
+"""Which methods of a study are compared with the same model without their symmetry, and what they
+do about it."""
 
 from collections.abc import Iterator
 
@@ -12,22 +13,31 @@ AUGMENTATIONS = {
 
 
 def of(config: dict) -> dict[str, dict]:
-    """By method of the study that is compared: `against`, the method without its route, and `route`, in words.
+    """By method of the study that is compared: `against`, the method without its route, and
+    `route`, in words.
 
     A method whose `against` is not part of the study is compared with none.
     """
     methods, chosen = config["methods"], config["study"]["methods"]
-    pairs = {name: methods[name]["against"] for name in chosen if methods[name].get("against") in chosen}
+    pairs = {
+        name: methods[name]["against"] for name in chosen if methods[name].get("against") in chosen
+    }
     return {
-        name: {"against": against, "route": route(methods[name], methods[against], config.get("alignments", {}))}
+        name: {
+            "against": against,
+            "route": route(methods[name], methods[against], config.get("alignments", {})),
+        }
         for name, against in pairs.items()
     }
 
 
 def route(method: dict, against: dict, alignments: dict) -> str:
-    """What a method does about symmetry that the other does not: another model, or all that differs."""
+    """What a method does about symmetry that the other does not: another model, or all that
+    differs."""
     if method["model"] != against["model"]:
-        switched = sorted(name for name, value in method.get("options", {}).items() if value is True)
+        switched = sorted(
+            name for name, value in method.get("options", {}).items() if value is True
+        )
         return ", ".join(["built in", *switched])
     return ", ".join(_differences(method, against, alignments)) or "no difference"
 

@@ -1,4 +1,5 @@
-"""A configuration against its schema: names, types and ranges of all keys, each error in one sentence."""
+"""A configuration against its schema: names, types and ranges of all keys, each error in one
+sentence."""
 
 import math
 import re
@@ -13,7 +14,9 @@ from equitraj.base.registry import LIBRARY
 
 SCHEMA = LIBRARY.parents[1] / "schemas" / "config.schema.yaml"
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times as fast, where it was built
-CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")  # HTML, SVG and HDF5 have no place for them
+CONTROL = re.compile(
+    r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]"
+)  # HTML, SVG and HDF5 have no place for them
 SHOWN = 100  # characters of a wrong value in a message
 WORDS = {
     "type": "{}",
@@ -32,7 +35,8 @@ def check(config: dict) -> None:
     """Check keys, types and ranges against schemas/config.schema.yaml.
 
     Raises:
-        ValueError: the first thing found wrong: its key, its value, what is allowed and the nearest match.
+        ValueError: the first thing found wrong: its key, its value, what is allowed and the nearest
+        match.
     """
     check_tree("", config, (), set())
     schema = yaml.load(SCHEMA.read_text(encoding="utf-8"), LOADER)
@@ -42,10 +46,11 @@ def check(config: dict) -> None:
 
 
 def check_tree(key: str, value: object, above: tuple[int, ...], done: set[int]) -> None:
-    """Check that a value contains no part that contains itself, no key that is not text, no infinite number, and
-    no text that files have no place for.
+    """Check that a value contains no part that contains itself, no key that is not text, no
+    infinite number, and no text that files have no place for.
 
-    `above` are the ids of what contains it, `done` those of what was checked (an anchor may stand in many places).
+    `above` are the ids of what contains it, `done` those of what was checked (an anchor may stand
+    in many places).
     """
     if isinstance(value, float) and not math.isfinite(value):
         raise ValueError(f"{key}: {value!r}; expected a finite number")
@@ -54,18 +59,23 @@ def check_tree(key: str, value: object, above: tuple[int, ...], done: set[int]) 
     if not isinstance(value, dict | list):
         return
     if id(value) in above:
-        raise ValueError(f"{key}: contains itself, as an anchor (&name) does that holds its own alias (*name)")
+        raise ValueError(
+            f"{key}: contains itself, as an anchor (&name) does that holds its own alias (*name)"
+        )
     if id(value) in done:
         return
     for name, part in value.items() if isinstance(value, dict) else enumerate(value):
         if isinstance(value, dict) and not isinstance(name, str):
-            raise ValueError(f"{key or 'the configuration'}: the key {name!r} is not text; write it in quotes")
+            raise ValueError(
+                f"{key or 'the configuration'}: the key {name!r} is not text; write it in quotes"
+            )
         check_tree(f"{key}.{name}" if key else str(name), part, (*above, id(value)), done)
     done.add(id(value))
 
 
 def check_text(path: str) -> None:
-    """Check the text of a YAML (or JSON) file, which Snakemake reads without a word where a key stands twice.
+    """Check the text of a YAML (or JSON) file, which Snakemake reads without a word where a key
+    stands twice.
 
     Raises:
         ValueError: no such file, no YAML, or a key that stands twice: the file and the line.
@@ -94,8 +104,14 @@ def _check_node(path: str, node: yaml.Node | None, above: tuple[int, ...], done:
     if isinstance(node, yaml.MappingNode):
         seen: set[str] = set()
         for key, _ in node.value:
-            if key.value in seen and key.tag != "tag:yaml.org,2002:merge" and isinstance(key.value, str):
-                raise ValueError(f"{path}, line {key.start_mark.line + 1}: the key {key.value!r} stands here twice")
+            if (
+                key.value in seen
+                and key.tag != "tag:yaml.org,2002:merge"
+                and isinstance(key.value, str)
+            ):
+                raise ValueError(
+                    f"{path}, line {key.start_mark.line + 1}: the key {key.value!r} stands here twice"
+                )
             seen |= {key.value} if isinstance(key.value, str) else set()
         parts = [value for _, value in node.value]
     for part in parts:
@@ -103,8 +119,11 @@ def _check_node(path: str, node: yaml.Node | None, above: tuple[int, ...], done:
     done.add(id(node))
 
 
-def _whole_pattern(validator, pattern: str, instance: object, schema: dict) -> Iterator[ValidationError]:
-    """`pattern` as written, `^...$`, but `$` is the end: in Python it also stands before a last line break."""
+def _whole_pattern(
+    validator, pattern: str, instance: object, schema: dict
+) -> Iterator[ValidationError]:
+    """`pattern` as written, `^...$`, but `$` is the end: in Python it also stands before a last
+    line break."""
     if isinstance(instance, str) and not re.fullmatch(pattern, instance):
         yield ValidationError(f"{instance!r} does not match {pattern}")
 
@@ -113,7 +132,9 @@ Validator = validators.extend(
     Draft202012Validator,
     {"pattern": _whole_pattern},
     # in JSON Schema 3.0 is an integer; in the name of a folder or as an index it is not
-    type_checker=Draft202012Validator.TYPE_CHECKER.redefine("integer", lambda _, value: type(value) is int),
+    type_checker=Draft202012Validator.TYPE_CHECKER.redefine(
+        "integer", lambda _, value: type(value) is int
+    ),
 )
 
 
@@ -133,6 +154,8 @@ def explain(error: ValidationError) -> str:
         return f"{where}: the name {error.instance!r} is not allowed; expected {error.schema['description']}"
     found, wanted = repr(error.instance), error.validator_value
     shown = found if len(found) <= SHOWN else f"{found[:SHOWN]}..."
-    bound = " or ".join(wanted) if error.validator == "type" and isinstance(wanted, list) else wanted
+    bound = (
+        " or ".join(wanted) if error.validator == "type" and isinstance(wanted, list) else wanted
+    )
     expected = f"expected {WORDS.get(error.validator, '').format(bound)}".strip()
     return f"{where}: {shown}; {expected}: {error.schema.get('description', 'see docs/configuration.md')}"

@@ -1,11 +1,20 @@
-"""What is wrong with the files of a study: each against its record, each run against its folder, and what was left."""
+"""What is wrong with the files of a study: each against its record, each run against its folder,
+and what was left."""
 
 import shlex
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from equitraj.base.files import FORCE, DamagedFile, Record, is_abandoned, leftovers, read_record, record_path
+from equitraj.base.files import (
+    FORCE,
+    DamagedFile,
+    Record,
+    is_abandoned,
+    leftovers,
+    read_record,
+    record_path,
+)
 from equitraj.training import record as runs
 
 UNRECORDED = {
@@ -19,7 +28,8 @@ SHOWN = 10  # files of one problem
 
 @dataclass(frozen=True)
 class Problem:
-    """A file and what is wrong with it, in words that several files share; `mend` is the command that mends it."""
+    """A file and what is wrong with it, in words that several files share; `mend` is the command
+    that mends it."""
 
     path: Path
     what: str
@@ -31,8 +41,12 @@ def verify(folders: Iterable[Path]) -> tuple[int, list[Problem]]:
     """The number of files that have a record, and all problems found below `folders`."""
     number, problems = 0, []
     for folder in folders:
-        for path in sorted(path for path in folder.rglob("*") if path.is_file() and COMPILED not in path.parts):
-            found = list(_checkpoint(path) if path.parent.name == "checkpoints" else _problems(path))
+        for path in sorted(
+            path for path in folder.rglob("*") if path.is_file() and COMPILED not in path.parts
+        ):
+            found = list(
+                _checkpoint(path) if path.parent.name == "checkpoints" else _problems(path)
+            )
             number += record_path(path).is_file()
             problems += found
         for place in sorted({folder, *(path for path in folder.rglob("*") if path.is_dir())}):
@@ -47,7 +61,9 @@ def _problems(path: Path) -> Iterator[Problem]:
     record = read_record(path)
     if record is None:
         if path.suffix not in UNRECORDED:
-            yield Problem(path, "no record", "nobody can tell whether they are as they were written")
+            yield Problem(
+                path, "no record", "nobody can tell whether they are as they were written"
+            )
     elif difference := record.difference(path):
         yield Problem(path, "damaged or edited", difference, record.command)
         return
@@ -73,7 +89,9 @@ def _record(path: Path, record: Record | None) -> Iterator[Problem]:
 
 def _checkpoint(path: Path) -> Iterator[Problem]:
     if not path.name.startswith("."):
-        yield Problem(path, "checkpoint of an unfinished training", "the study run again goes on from it")
+        yield Problem(
+            path, "checkpoint of an unfinished training", "the study run again goes on from it"
+        )
 
 
 def _left(folder: Path) -> Iterator[Problem]:
@@ -106,5 +124,9 @@ def text(number: int, problems: list[Problem]) -> str:
         lines += [f"  {p.path}{f': {p.detail}' if p.detail else ''}" for p in some[:SHOWN]]
         lines += [f"  and {len(some) - SHOWN} more"] if len(some) > SHOWN else []
     if mends := commands(problems):
-        lines += ["to mend, in the folder of the study:", *(f"  {command}" for command in mends), "then run it again"]
+        lines += [
+            "to mend, in the folder of the study:",
+            *(f"  {command}" for command in mends),
+            "then run it again",
+        ]
     return "\n".join(lines)

@@ -1,8 +1,10 @@
-"""The symmetry audit: how far g^-1 f(g x) is from f(x) on real samples, for each kind of transformation.
+"""The symmetry audit: how far g^-1 f(g x) is from f(x) on real samples, for each kind of
+transformation.
 
-Errors are Frobenius norms over the points of a sample, relative to the norm of the predicted displacement
-f(x) - x_last (or of the typical true one, where less motion than that is predicted), because a displacement is what a
-method predicts: relative to the positions every method looks equivariant. docs/symmetry.md has all definitions.
+Errors are Frobenius norms over the points of a sample, relative to the norm of the predicted
+displacement f(x) - x_last (or of the typical true one, where less motion than that is predicted),
+because a displacement is what a method predicts: relative to the positions every method looks
+equivariant. docs/symmetry.md has all definitions.
 """
 
 from collections.abc import Callable, Iterator
@@ -13,9 +15,23 @@ import numpy as np
 from equitraj.data.tasks import Sample
 from equitraj.frames.axes import extent
 from equitraj.symmetry.actions import GENERATORS, Element, draw
-from equitraj.symmetry.measure import BATCH, Measurement, Predict, displacement_norm, measure, measure_by_label
+from equitraj.symmetry.measure import (
+    BATCH,
+    Measurement,
+    Predict,
+    displacement_norm,
+    measure,
+    measure_by_label,
+)
 from equitraj.symmetry.reversal import time_reversal
-from equitraj.symmetry.verdict import agrees, claim_of, expectation_holds, forward_noise, noise_floor, verdict
+from equitraj.symmetry.verdict import (
+    agrees,
+    claim_of,
+    expectation_holds,
+    forward_noise,
+    noise_floor,
+    verdict,
+)
 
 __all__ = [
     "COLUMNS",
@@ -51,8 +67,9 @@ def audit(
 ) -> list[dict]:
     """One row per dtype and generator for the predictors `load("float32")` and `load("float64")`.
 
-    `n_elements` maps each dtype to the number of elements per generator, the same first ones in both. The rounding of
-    the forward pass is the difference between the dtypes, or `forward(sample, prediction)` where it is given.
+    `n_elements` maps each dtype to the number of elements per generator, the same first ones in
+    both. The rounding of the forward pass is the difference between the dtypes, or `forward(sample,
+    prediction)` where it is given.
     """
     predict = {dtype: load(dtype) for dtype in n_elements}
     prediction = {dtype: predict[dtype](sample) for dtype in n_elements}
@@ -71,7 +88,8 @@ def audit(
 class Subject:
     """What is audited in one precision.
 
-    Attributes: predict; sample; prediction f(x) (B, N, 3); claims; dtype; forward, the rounding of the forward pass.
+    Attributes: predict; sample; prediction f(x) (B, N, 3); claims; dtype; forward, the rounding of
+    the forward pass.
     """
 
     predict: Predict
@@ -84,7 +102,8 @@ class Subject:
     def rows(self, count: int, seed: int, lag: int, generators: tuple[str, ...]) -> Iterator[dict]:
         """A row per generator, and per label of its elements."""
         n_points, size = self.sample.position.shape[2], extent(self.sample.position[:, -1])
-        # a method that draws its frames gets each element by itself, so that it draws the same ones for all of them
+        # a method that draws its frames gets each element by itself, so that it draws the same ones
+        # for all of them
         batch = 0 if "in expectation" in self.claims.values() else BATCH
         for generator in (g for g in GENERATORS if g in generators):
             rng = np.random.default_rng([seed, EVERY.index(generator)])
@@ -107,7 +126,13 @@ class Subject:
         claim, errors = claim_of(generator, self.claims), found.errors()
         floor = noise_floor(self.forward, found.norm, np.stack(found.magnitude), self.dtype)
         result = verdict(errors["rel_mean"], floor)
-        holds = agrees(claim, result, lambda: expectation_holds(self.predict, self.sample, elements))
-        row = dict.fromkeys(COLUMNS) | {"dtype": self.dtype, "generator": generator, "samples": np.size(found.relative)}
+        holds = agrees(
+            claim, result, lambda: expectation_holds(self.predict, self.sample, elements)
+        )
+        row = dict.fromkeys(COLUMNS) | {
+            "dtype": self.dtype,
+            "generator": generator,
+            "samples": np.size(found.relative),
+        }
         row |= errors | loss | {"noise_floor": floor, "verdict": result, "claim": claim}
         return row | {"agrees": "yes" if holds else "no"}

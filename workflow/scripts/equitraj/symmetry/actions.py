@@ -1,7 +1,8 @@
-"""The group actions of the audit: g x = s A x + t for every point and frame alike, and the renaming of points.
+"""The group actions of the audit: g x = s A x + t for every point and frame alike, and the renaming
+of points.
 
-A is orthogonal, t one vector for the whole sample (a *rigid* translation), s a positive factor; points are renamed
-together with their features and bonds.
+A is orthogonal, t one vector for the whole sample (a *rigid* translation), s a positive factor;
+points are renamed together with their features and bonds.
 """
 
 from collections.abc import Callable
@@ -17,8 +18,9 @@ MAGNITUDES = (0.1, 1.0, 10.0)  # of translations, in units of the points' extent
 
 @dataclass(frozen=True)
 class Element:
-    """Attributes: order (N,), place i of the new sample holds point order[i]; matrix (3, 3), orthogonal; shift (3,);
-    scale, positive; label, the row of the table that counts it besides its generator's own."""
+    """Attributes: order (N,), place i of the new sample holds point order[i]; matrix (3, 3),
+    orthogonal; shift (3,); scale, positive; label, the row of the table that counts it besides its
+    generator's own."""
 
     order: np.ndarray
     matrix: np.ndarray = field(default_factory=lambda: np.eye(3))
@@ -69,7 +71,9 @@ def rotation(rng: np.random.Generator, n_points: int, extent: float, i: int) -> 
 
 def rotation_z(rng: np.random.Generator, n_points: int, extent: float, i: int) -> Element:
     """A rotation about the third axis through the origin by a random angle."""
-    return Element(np.arange(n_points), Rotation.from_rotvec([0, 0, rng.uniform(0, 2 * np.pi)]).as_matrix())
+    return Element(
+        np.arange(n_points), Rotation.from_rotvec([0, 0, rng.uniform(0, 2 * np.pi)]).as_matrix()
+    )
 
 
 def inversion(rng: np.random.Generator, n_points: int, extent: float, i: int) -> Element:
@@ -96,7 +100,8 @@ def permutation(rng: np.random.Generator, n_points: int, extent: float, i: int) 
 
 
 def euclidean(rng: np.random.Generator, n_points: int, extent: float, i: int) -> Element:
-    """An element of E(3): a rotation or, every other time, an improper one, and a shift by the points' extent."""
+    """An element of E(3): a rotation or, every other time, an improper one, and a shift by the
+    points' extent."""
     sign = 1 if i % 2 == 0 else -1
     return Element(np.arange(n_points), sign * haar(rng), extent * direction(rng))
 
@@ -108,8 +113,9 @@ def scaling(rng: np.random.Generator, n_points: int, extent: float, i: int) -> E
 
 @dataclass(frozen=True)
 class Generator:
-    """Attributes: draw, an element from (rng, n_points, extent, its number); claims, the symmetries that a method must
-    claim to claim this one, none where it can only be reported; limit, how many elements are worth drawing."""
+    """Attributes: draw, an element from (rng, n_points, extent, its number); claims, the symmetries
+    that a method must claim to claim this one, none where it can only be reported; limit, how many
+    elements are worth drawing."""
 
     draw: Callable[[np.random.Generator, int, float, int], Element]
     claims: tuple[str, ...]
@@ -128,7 +134,11 @@ GENERATORS = {
 }
 
 
-def draw(name: str, n_elements: int, n_points: int, extent: float, rng: np.random.Generator) -> list[Element]:
+def draw(
+    name: str, n_elements: int, n_points: int, extent: float, rng: np.random.Generator
+) -> list[Element]:
     """Elements of the generator `name` for samples of this many points and this extent."""
     generator = GENERATORS[name]
-    return [generator.draw(rng, n_points, extent, i) for i in range(min(n_elements, generator.limit))]
+    return [
+        generator.draw(rng, n_points, extent, i) for i in range(min(n_elements, generator.limit))
+    ]

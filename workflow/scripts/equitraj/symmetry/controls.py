@@ -1,7 +1,8 @@
-"""Controls of the audit: what must fail and what must pass on the very samples that a method is audited on.
+"""Controls of the audit: what must fail and what must pass on the very samples that a method is
+audited on.
 
-A measuring instrument is read only after it has shown both answers. Everything here is in NumPy, so that no framework
-stands between a control and its expectation.
+A measuring instrument is read only after it has shown both answers. Everything here is in NumPy, so
+that no framework stands between a control and its expectation.
 """
 
 from dataclasses import dataclass
@@ -23,7 +24,8 @@ OCTAHEDRAL = Rotation.create_group("O").as_matrix()  # the 24 proper rotations o
 
 @dataclass(frozen=True)
 class Control:
-    """Attributes: name; generator, as in the audit's table; predict; elements; expected verdict, or "not exact"."""
+    """Attributes: name; generator, as in the audit's table; predict; elements; expected verdict, or
+    "not exact"."""
 
     name: str
     generator: str
@@ -34,7 +36,8 @@ class Control:
 
 @dataclass(frozen=True)
 class Transposed(Element):
-    """A rotation undone by itself in place of its transpose: the commonest mistake in testing equivariance."""
+    """A rotation undone by itself in place of its transpose: the commonest mistake in testing
+    equivariance."""
 
     def undo(self, prediction: np.ndarray) -> np.ndarray:
         """R y in place of R^T y."""
@@ -44,7 +47,8 @@ class Transposed(Element):
 def springs(sample: Sample, step: float) -> np.ndarray:
     """Every pair of points attracts: equivariant under E(3) and permutations by construction.
 
-    A pair's displacement grows with the cube of its distance, so that the whole is not linear in the positions.
+    A pair's displacement grows with the cube of its distance, so that the whole is not linear in
+    the positions.
     """
     position = sample.position[:, -1]
     apart = position[:, None] - position[:, :, None]
@@ -53,7 +57,8 @@ def springs(sample: Sample, step: float) -> np.ndarray:
 
 
 def perceptron(centre: np.ndarray, size: float, step: float, rng: np.random.Generator) -> Predict:
-    """A random two-layer perceptron on all coordinates about a fixed centre (N, 3), which knows of no symmetry."""
+    """A random two-layer perceptron on all coordinates about a fixed centre (N, 3), which knows of
+    no symmetry."""
     n_points = len(centre)
     first = rng.normal(size=(3 * n_points, 32)) / (size * np.sqrt(3 * n_points))
     bias, second = rng.normal(size=32), rng.normal(size=(32, 3 * n_points)) / np.sqrt(32)
@@ -67,7 +72,8 @@ def perceptron(centre: np.ndarray, size: float, step: float, rng: np.random.Gene
 
 
 def group_average(predict: Predict, group: np.ndarray) -> Predict:
-    """The mean over a finite group (G, 3, 3) of R^T f(R x): exactly equivariant under that group (Reynolds, 1895)."""
+    """The mean over a finite group (G, 3, 3) of R^T f(R x): exactly equivariant under that group
+    (Reynolds, 1895)."""
 
     def averaged(sample: Sample) -> np.ndarray:
         every = [Element(np.arange(sample.position.shape[2]), matrix) for matrix in group]
@@ -91,7 +97,10 @@ def controls(sample: Sample, seed: int = 0) -> list[Control]:
     octahedral = [Element(np.arange(n_points), OCTAHEDRAL[i]) for i in range(0, 24, 3)]
     turns = draw("rotation", N_ELEMENTS, n_points, size, rng)
     transposed = [Transposed(g.order, g.matrix) for g in turns]
-    scattered = [Element(np.arange(n_points), shift=size * rng.normal(size=(n_points, 3))) for _ in range(N_ELEMENTS)]
+    scattered = [
+        Element(np.arange(n_points), shift=size * rng.normal(size=(n_points, 3)))
+        for _ in range(N_ELEMENTS)
+    ]
     found = [
         Control("springs", g, good, draw(g, N_ELEMENTS, n_points, size, rng), "exact")
         for g in ("rotation", "inversion", "mirror", "translation", "permutation", "euclidean")
@@ -102,17 +111,28 @@ def controls(sample: Sample, seed: int = 0) -> list[Control]:
         for g in ("rotation", "inversion", "mirror", "translation", "permutation", "euclidean")
         if g != "permutation" or n_points > 2
     ]
-    found.append(Control("group-averaged perceptron, other rotations", "rotation", averaged, turns, "not exact"))
+    found.append(
+        Control(
+            "group-averaged perceptron, other rotations", "rotation", averaged, turns, "not exact"
+        )
+    )
     found.append(Control("springs, transposed rotation", "rotation", good, transposed, "broken"))
-    found.append(Control("springs, a shift for each point", "translation", good, scattered, "broken"))
-    return [control for control in found if n_points > 2 or control.expected == "exact" or control.predict is bad]
+    found.append(
+        Control("springs, a shift for each point", "translation", good, scattered, "broken")
+    )
+    return [
+        control
+        for control in found
+        if n_points > 2 or control.expected == "exact" or control.predict is bad
+    ]
 
 
 def run(sample: Sample, seed: int = 0) -> list[dict]:
     """A row per control.
 
     Raises:
-        ValueError: a control that must pass fails, or one that must fail passes: no verdict on these samples counts.
+        ValueError: a control that must pass fails, or one that must fail passes: no verdict on
+        these samples counts.
     """
     few = sample.take(spread(len(sample), N_SAMPLES))
     rows = [_row(control, few) for control in controls(few, seed)]
@@ -132,6 +152,14 @@ def run(sample: Sample, seed: int = 0) -> list[dict]:
 def _row(control: Control, sample: Sample) -> dict:
     prediction = control.predict(sample)
     found = measure(control.predict, sample, prediction, control.elements)
-    mean, floor = float(np.mean(found.relative)), noise_floor(0.0, found.norm, np.stack(found.magnitude), "float64")
-    row = {"control": control.name, "generator": control.generator, "rel_mean": mean, "noise_floor": floor}
+    mean, floor = (
+        float(np.mean(found.relative)),
+        noise_floor(0.0, found.norm, np.stack(found.magnitude), "float64"),
+    )
+    row = {
+        "control": control.name,
+        "generator": control.generator,
+        "rel_mean": mean,
+        "noise_floor": floor,
+    }
     return row | {"verdict": verdict(mean, floor), "expected": control.expected}

@@ -1,4 +1,5 @@
-"""The audit of any Python function that predicts positions, and of what else it does to its callers."""
+"""The audit of any Python function that predicts positions, and of what else it does to its
+callers."""
 
 import time
 import warnings
@@ -31,7 +32,8 @@ SLOW = 60.0  # seconds beyond which an audit says beforehand how long it will ta
 
 @dataclass(frozen=True)
 class FunctionAudit:
-    """What was found. Attributes: rows, as in results/tables/audit.csv; name; notes on what else the function does."""
+    """What was found. Attributes: rows, as in results/tables/audit.csv; name; notes on what else
+    the function does."""
 
     rows: list[dict]
     name: str
@@ -50,12 +52,15 @@ class FunctionAudit:
         return pd.DataFrame(self.rows, columns=symmetry.COLUMNS)
 
     def figure(self) -> "Figure":
-        """The matrix of the report, with one line (needs pandas and matplotlib: the extra `report`)."""
+        """The matrix of the report, with one line (needs pandas and matplotlib: the extra
+        `report`)."""
         from importlib import import_module  # a later room, and only where a figure is asked for
 
         import matplotlib
 
-        matrix, style = (import_module(f"equitraj.report.figures.{name}") for name in ("audit_matrix", "style"))
+        matrix, style = (
+            import_module(f"equitraj.report.figures.{name}") for name in ("audit_matrix", "style")
+        )
         with matplotlib.rc_context(style.RC):
             return matrix.of_table(self.table.assign(method=self.name))
 
@@ -67,7 +72,10 @@ class FunctionAudit:
         """The matrix: a generator per line, then the notes."""
         lines = ["  ".join(f"{name:>14}" for name in SHOWN)]
         for row in self.rows:
-            cells = ("-" if (v := row[n]) is None else f"{v:.2e}" if isinstance(v, float) else v for n in SHOWN)
+            cells = (
+                "-" if (v := row[n]) is None else f"{v:.2e}" if isinstance(v, float) else v
+                for n in SHOWN
+            )
             mark = "   claim does not hold" if row["agrees"] == "no" else ""
             lines.append("  ".join(f"{cell:>14}" for cell in cells) + mark)
         return "\n".join([*lines, *(f"note: {note}" for note in self.notes)])
@@ -84,15 +92,17 @@ def audit(
     time_limit: float | None = None,
     name: str | None = None,
 ) -> FunctionAudit:
-    """Audit a function that maps positions (B, K, N, 3), newest last, to predicted positions (B, N, 3).
+    """Audit a function that maps positions (B, K, N, 3), newest last, to predicted positions (B, N,
+    3).
 
-    `claims` are the generators under which it should be exactly equivariant; `precision` that in which it computes.
-    The function gets copies: one that changes its input is audited all the same, and a note says so.
+    `claims` are the generators under which it should be exactly equivariant; `precision` that in
+    which it computes. The function gets copies: one that changes its input is audited all the same,
+    and a note says so.
 
     Raises:
-        ValueError: an unknown claim or precision, or a count below 1; a prediction of another shape, of another type
-            than numbers, or not finite; two different answers to the same input; or an audit that would take longer
-            than `time_limit` seconds.
+        ValueError: an unknown claim or precision, or a count below 1; a prediction of another
+            shape, of another type than numbers, or not finite; two different answers to the same
+            input; or an audit that would take longer than `time_limit` seconds.
     """
     name = name or getattr(function, "__name__", type(function).__name__)
     claims = (claims,) if isinstance(claims, str) else tuple(claims)
@@ -110,26 +120,38 @@ def audit(
     rows = symmetry.audit(
         lambda dtype: predict,
         sample,
-        completed({g: "exact" if g in claims else "no" for g in GENERATORS}) | dict.fromkeys(claims, "exact"),
+        completed({g: "exact" if g in claims else "no" for g in GENERATORS})
+        | dict.fromkeys(claims, "exact"),
         {precision: elements},
         lag=lag,
         forward=floor(precision),
     )
-    return FunctionAudit(rows, name, (f"{name} changes its input in place; it was given copies",) if changes else ())
+    return FunctionAudit(
+        rows, name, (f"{name} changes its input in place; it was given copies",) if changes else ()
+    )
 
 
 def checked(function: Function, name: str) -> symmetry.Predict:
     """The function as a predictor of samples: it gets a copy, and what it returns is checked."""
 
     def predict(sample: Sample) -> np.ndarray:
-        output, expected = np.asarray(function(sample.position.copy())), sample.position[:, -1].shape
+        output, expected = (
+            np.asarray(function(sample.position.copy())),
+            sample.position[:, -1].shape,
+        )
         if output.dtype.kind not in "fiu":
-            raise ValueError(f"{name}: returned values of type {output.dtype}, expected real numbers")
+            raise ValueError(
+                f"{name}: returned values of type {output.dtype}, expected real numbers"
+            )
         if output.shape != expected:
-            raise ValueError(f"{name}: returned shape {output.shape}, expected {expected} (samples, points, 3)")
+            raise ValueError(
+                f"{name}: returned shape {output.shape}, expected {expected} (samples, points, 3)"
+            )
         if len(bad := np.argwhere(~np.isfinite(output))):
             place = "sample {}, point {}, axis {}".format(*bad[0])
-            raise ValueError(f"{name}: returned {len(bad)} values that are not finite, the first at {place}")
+            raise ValueError(
+                f"{name}: returned {len(bad)} values that are not finite, the first at {place}"
+            )
         return output.astype(np.float64)
 
     return predict
@@ -141,9 +163,14 @@ def _before_and_after(function: Function, sample: Sample) -> tuple[np.ndarray, n
     return sample.position, given
 
 
-def _check_repeats(name: str, first: np.ndarray, second: np.ndarray, sample: Sample, precision: str) -> None:
-    """Refuse a function that answers the same input differently: nothing could be told from its other differences."""
-    difference = np.linalg.norm(first - second, axis=(1, 2)) / symmetry.displacement_norm(first, sample)
+def _check_repeats(
+    name: str, first: np.ndarray, second: np.ndarray, sample: Sample, precision: str
+) -> None:
+    """Refuse a function that answers the same input differently: nothing could be told from its
+    other differences."""
+    difference = np.linalg.norm(first - second, axis=(1, 2)) / symmetry.displacement_norm(
+        first, sample
+    )
     if difference.mean() > floor(precision)(sample, first):
         raise ValueError(
             f"{name}: two calls with the same input differ by {difference.mean():.1e} of the predicted motion; an "
@@ -152,31 +179,39 @@ def _check_repeats(name: str, first: np.ndarray, second: np.ndarray, sample: Sam
 
 
 def _estimate(name: str, seconds: float, elements: int, limit: float | None) -> None:
-    """Say how long the audit of a slow function takes, and refuse it where that is more than the limit."""
+    """Say how long the audit of a slow function takes, and refuse it where that is more than the
+    limit."""
     calls = 5 + sum(min(elements, generator.limit) for generator in actions.GENERATORS.values())
     expected = f"{name}: {seconds:.2g} s for a call, about {calls * seconds:.0f} s for the audit"
     if limit is not None and calls * seconds > limit:
-        raise ValueError(f"{expected}; the limit is {limit:g} s: take fewer elements or samples, or a higher limit")
+        raise ValueError(
+            f"{expected}; the limit is {limit:g} s: take fewer elements or samples, or a higher limit"
+        )
     if calls * seconds > SLOW:
         warnings.warn(f"{expected}; fewer elements or samples take less", stacklevel=3)
 
 
 def floor(precision: str) -> Callable[[Sample, np.ndarray], float]:
-    """Rounding of a forward pass that nothing is known of but its precision: some last digits of the coordinates."""
+    """Rounding of a forward pass that nothing is known of but its precision: some last digits of
+    the coordinates."""
 
     def forward(sample: Sample, prediction: np.ndarray) -> float:
-        size = np.linalg.norm(prediction, axis=(1, 2)) / symmetry.displacement_norm(prediction, sample)
+        size = np.linalg.norm(prediction, axis=(1, 2)) / symmetry.displacement_norm(
+            prediction, sample
+        )
         return float(ROUNDINGS * EPSILON[precision] * size.mean())
 
     return forward
 
 
-def samples(position: np.ndarray, episode: np.ndarray, history: int, lag: int, count: int, name: str) -> Sample:
+def samples(
+    position: np.ndarray, episode: np.ndarray, history: int, lag: int, count: int, name: str
+) -> Sample:
     """At most `count` samples spread over positions (T, N, 2 or 3) of the episodes (T,).
 
     Raises:
-        ValueError: no positions, a count below 1, or no episode with the frames of one sample; `name` stands in the
-            message.
+        ValueError: no positions, a count below 1, or no episode with the frames of one sample;
+            `name` stands in the message.
     """
     for what, value in (("history", history), ("lag", lag), ("samples", count)):
         COUNT.check(what, value)

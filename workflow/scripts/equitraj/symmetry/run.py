@@ -30,8 +30,8 @@ N_PROBED = 16  # samples of the probes
 class Job:
     """A part of the audit of one run folder that can be done by itself.
 
-    Attributes: folder; table that gets its rows; sample; lag; weights, counts (dtype to elements) and generators of a
-    part of audit.csv.
+    Attributes: folder; table that gets its rows; sample; lag; weights, counts (dtype to elements)
+    and generators of a part of audit.csv.
     """
 
     folder: Path
@@ -49,7 +49,9 @@ class Job:
         if self.table == "probes":
             return probe_rows(self.folder, self.sample, self.lag, max(self.counts.values()))
         load, claims = loader(self.folder, self.weights), read_record(self.folder)["claims"]
-        found = symmetry.audit(load, self.sample, claims, self.counts, lag=self.lag, generators=self.generators)
+        found = symmetry.audit(
+            load, self.sample, claims, self.counts, lag=self.lag, generators=self.generators
+        )
         return [{"weights": self.weights} | row for row in found]
 
 
@@ -61,11 +63,12 @@ def run(
     processes: int = 1,
     wanted: list[Path] | None = None,
 ) -> None:
-    """Audit the run folders of a method on a task, or those of them that are `wanted`, in that many processes.
+    """Audit the run folders of a method on a task, or those of them that are `wanted`, in that many
+    processes.
 
-    All `n_elements` meet the trained weights of the first seed that has some, in float64, of each training size. A
-    sixteenth is enough to see that float32 and the other seeds agree, half of that for the weights before training; the
-    probes and the controls go with the first seed.
+    All `n_elements` meet the trained weights of the first seed that has some, in float64, of each
+    training size. A sixteenth is enough to see that float32 and the other seeds agree, half of that
+    for the weights before training; the probes and the controls go with the first seed.
     """
     chosen = folders if wanted is None else wanted
     jobs = plan(folders, trajectory, n_samples, n_elements, chosen)
@@ -75,8 +78,12 @@ def run(
     for (folder, name), rows in tables.items():
         if name == "audit":  # in the order of the table, whatever the order of the jobs
             generators = dict.fromkeys(row["generator"] for row in rows)
-            order = {"initial": 0, "trained": 1, "float64": 0, "float32": 1} | {g: i for i, g in enumerate(generators)}
-            rows.sort(key=lambda row: [order[row[key]] for key in ("weights", "dtype", "generator")])
+            order = {"initial": 0, "trained": 1, "float64": 0, "float32": 1} | {
+                g: i for i, g in enumerate(generators)
+            }
+            rows.sort(
+                key=lambda row: [order[row[key]] for key in ("weights", "dtype", "generator")]
+            )
         write_table(folder / f"{name}.csv", COLUMNS[name], rows)
 
 
@@ -90,7 +97,11 @@ def first_trained(folders: list[Path]) -> set[Path]:
 
 
 def plan(
-    folders: list[Path], trajectory: Trajectory, n_samples: int, n_elements: int, wanted: list[Path] | None = None
+    folders: list[Path],
+    trajectory: Trajectory,
+    n_samples: int,
+    n_elements: int,
+    wanted: list[Path] | None = None,
 ) -> list[Job]:
     """The parts of the audit of the folders, or of those that are `wanted`, the longest first."""
     first = first_trained(folders)
@@ -102,7 +113,9 @@ def plan(
         if folder in first:
             counts = few | {"float64": n_elements}
             jobs.append(Job(folder, "probes", sample, lag, counts=counts))
-            jobs += [Job(folder, "audit", sample, lag, "trained", counts, (g,)) for g in symmetry.EVERY]
+            jobs += [
+                Job(folder, "audit", sample, lag, "trained", counts, (g,)) for g in symmetry.EVERY
+            ]
             jobs.append(Job(folder, "controls", sample, lag))
         elif is_trained:
             jobs.append(Job(folder, "audit", sample, lag, "trained", few))
@@ -114,7 +127,9 @@ def plan(
 def _results(jobs: list[Job], processes: int) -> Iterable[list[dict]]:
     if processes < 2:
         return map(Job.rows, jobs)
-    os.environ.update(OMP_NUM_THREADS="1", NPROC="1")  # of each process, before it loads a framework
+    os.environ.update(
+        OMP_NUM_THREADS="1", NPROC="1"
+    )  # of each process, before it loads a framework
     with ProcessPoolExecutor(processes, multiprocessing.get_context("fork")) as pool:
         return list(pool.map(Job.rows, jobs))
 
@@ -148,5 +163,7 @@ def probe_rows(folder: Path, sample: Sample, lag: int, n_elements: int) -> list[
     if lag == 1 or few.position.shape[1] == 1:  # predictions can be fed back
         rows += probes.rollout(predict, few, lag)
     if snapshots := read_record(folder).get("snapshots"):
-        rows += probes.training(lambda w: predictor.load(folder, w, "float64").predict, snapshots, few)
+        rows += probes.training(
+            lambda w: predictor.load(folder, w, "float64").predict, snapshots, few
+        )
     return rows + lie.rows(*predictor.read_run(folder), few)

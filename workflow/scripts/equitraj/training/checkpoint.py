@@ -1,8 +1,10 @@
-"""Checkpoints of the trainings of an unfinished batch: arrays in safetensors, the rest as JSON in its metadata.
+"""Checkpoints of the trainings of an unfinished batch: arrays in safetensors, the rest as JSON in
+its metadata.
 
-They live outside the outputs of a job, because Snakemake removes those when the job fails, and are deleted when the
-run folders of the batch are written. Of a training that has ended, a checkpoint keeps what came of it. It resumes only
-the very training that wrote it: same data, options, model and seed.
+They live outside the outputs of a job, because Snakemake removes those when the job fails, and are
+deleted when the run folders of the batch are written. Of a training that has ended, a checkpoint
+keeps what came of it. It resumes only the very training that wrote it: same data, options, model
+and seed.
 """
 
 import hashlib

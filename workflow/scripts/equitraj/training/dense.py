@@ -1,4 +1,5 @@
-"""Dense batches for torch networks: the arrays of `equitraj.data.features.network_inputs`, as tensors.
+"""Dense batches for torch networks: the arrays of `equitraj.data.features.network_inputs`, as
+tensors.
 
 A network that offers `graphs` and `batch` is fed with graphs (`graphs.py`); any other with these.
 """
@@ -23,7 +24,10 @@ def is_dense(network: torch.nn.Module) -> bool:
 def tensors(inputs: dict[str, np.ndarray]) -> dict[str, torch.Tensor]:
     """The arrays as tensors of their own; what all samples share is kept once."""
     shared = {name: len(value) > 1 and value.strides[0] == 0 for name, value in inputs.items()}
-    return {k: torch.tensor(v[:1]).expand(v.shape) if shared[k] else torch.tensor(v) for k, v in inputs.items()}
+    return {
+        k: torch.tensor(v[:1]).expand(v.shape) if shared[k] else torch.tensor(v)
+        for k, v in inputs.items()
+    }
 
 
 def points(output: torch.Tensor, inputs: dict[str, torch.Tensor]) -> torch.Tensor:
@@ -40,8 +44,9 @@ def points(output: torch.Tensor, inputs: dict[str, torch.Tensor]) -> torch.Tenso
 class Dense:
     """A batch of B samples with the names that the loop knows from a batch of graphs.
 
-    Attributes: inputs, by name, or what the network's `prepare` made of them; y (B * N, 3), the target; rotation
-    (B, 3, 3), the frames; weight (B,), their weights; prepared, which of the two the inputs are.
+    Attributes: inputs, by name, or what the network's `prepare` made of them; y (B * N, 3), the
+    target; rotation (B, 3, 3), the frames; weight (B,), their weights; prepared, which of the two
+    the inputs are.
     """
 
     inputs: dict[str, torch.Tensor]
@@ -53,8 +58,12 @@ class Dense:
     @classmethod
     def of(cls, arrays: Arrays, dtype: str) -> "Dense":
         """All samples and frames of `arrays`, side by side."""
-        y, rotation, weight = (torch.tensor(v.astype(dtype)) for v in (arrays.target, arrays.rotation, arrays.weight))
-        return cls(tensors(arrays.inputs), y.flatten(0, 1), rotation.flatten(0, 1), weight.flatten())
+        y, rotation, weight = (
+            torch.tensor(v.astype(dtype)) for v in (arrays.target, arrays.rotation, arrays.weight)
+        )
+        return cls(
+            tensors(arrays.inputs), y.flatten(0, 1), rotation.flatten(0, 1), weight.flatten()
+        )
 
     @property
     def num_graphs(self) -> int:
@@ -65,7 +74,9 @@ class Dense:
         """The samples at `index`."""
         y = self.y.unflatten(0, (self.num_graphs, -1))[index].flatten(0, 1)
         inputs = {k: v[index] for k, v in self.inputs.items()}
-        return replace(self, inputs=inputs, y=y, rotation=self.rotation[index], weight=self.weight[index])
+        return replace(
+            self, inputs=inputs, y=y, rotation=self.rotation[index], weight=self.weight[index]
+        )
 
     def to(self, device: torch.device) -> "Dense":
         """The same on a device."""
@@ -75,12 +86,15 @@ class Dense:
 
     def turned(self, turn: torch.Tensor) -> "Dense":
         """Each sample turned by its rotation (B, 3, 3), its frame with it."""
-        y = torch.einsum("bij,bnj->bni", turn, self.y.unflatten(0, (self.num_graphs, -1))).flatten(0, 1)
+        y = torch.einsum("bij,bnj->bni", turn, self.y.unflatten(0, (self.num_graphs, -1))).flatten(
+            0, 1
+        )
         return replace(self, inputs=turned(turn, self.inputs), y=y, rotation=turn @ self.rotation)
 
     @torch.no_grad()
     def prepare(self, network: torch.nn.Module) -> "Dense":
-        """With what the network computes from samples alone, where it offers `prepare` and memory allows."""
+        """With what the network computes from samples alone, where it offers `prepare` and memory
+        allows."""
         if not hasattr(network, "prepare"):
             return self
         one = network.prepare(self.take(slice(1)).inputs)
@@ -88,7 +102,9 @@ class Dense:
             return self
         chunks = (self.take(slice(i, i + CHUNK)) for i in range(0, self.num_graphs, CHUNK))
         parts = [network.prepare(chunk.inputs) for chunk in chunks]
-        return replace(self, inputs={k: torch.cat([part[k] for part in parts]) for k in one}, prepared=True)
+        return replace(
+            self, inputs={k: torch.cat([part[k] for part in parts]) for k in one}, prepared=True
+        )
 
     def output(self, network: torch.nn.Module) -> torch.Tensor:
         """What the network returns, (B * N, 3).
@@ -103,4 +119,6 @@ class Dense:
 
 def turned(turn: torch.Tensor, inputs: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     """The inputs with their vectors turned by rotations (B, 3, 3)."""
-    return inputs | {k: torch.einsum("bij,b...j->b...i", turn, inputs[k]) for k in TURNED if k in inputs}
+    return inputs | {
+        k: torch.einsum("bij,b...j->b...i", turn, inputs[k]) for k in TURNED if k in inputs
+    }

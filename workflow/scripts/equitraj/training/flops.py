@@ -1,8 +1,9 @@
-"""Floating-point operations of a JAX function, counted from what JAX makes of it before any compiler has seen it.
+"""Floating-point operations of a JAX function, counted from what JAX makes of it before any
+compiler has seen it.
 
-A product of matrices (m, k) and (k, n) counts 2 m k n, every other arithmetic operation one for each number that it
-gives; moving, comparing and choosing numbers counts nothing. A scan counts as often as it goes round; a loop whose
-length is known at run time only, once.
+A product of matrices (m, k) and (k, n) counts 2 m k n, every other arithmetic operation one for
+each number that it gives; moving, comparing and choosing numbers counts nothing. A scan counts as
+often as it goes round; a loop whose length is known at run time only, once.
 """
 
 import math
@@ -15,7 +16,15 @@ ARITHMETIC = set(
     "add sub mul div neg sqrt rsqrt exp exp2 log log1p expm1 tanh logistic sin cos tan asinh acosh atanh sinh cosh pow "
     "integer_pow square cbrt erf max min abs sign rem atan2 add_any".split()
 )
-SUMS = {"reduce_sum", "reduce_max", "reduce_min", "reduce_prod", "cumsum", "scatter-add", "scatter_add"}
+SUMS = {
+    "reduce_sum",
+    "reduce_max",
+    "reduce_min",
+    "reduce_prod",
+    "cumsum",
+    "scatter-add",
+    "scatter_add",
+}
 
 
 def count(function, *arguments: object) -> int:

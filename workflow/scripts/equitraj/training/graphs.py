@@ -1,4 +1,5 @@
-"""Graphs of torch-geometric for networks that offer `graphs` and `batch`: collated once, then only indexed."""
+"""Graphs of torch-geometric for networks that offer `graphs` and `batch`: collated once, then only
+indexed."""
 
 from dataclasses import dataclass
 
@@ -13,8 +14,9 @@ from equitraj.training.outcome import Arrays
 class Graphs:
     """S graphs, side by side in one.
 
-    Attributes: whole, their attributes concatenated; start (S + 1,), where each graph begins in an attribute; step
-    (S,), what a graph adds to an attribute of those that follow it in a batch, as the number of its points to edges.
+    Attributes: whole, their attributes concatenated; start (S + 1,), where each graph begins in an
+    attribute; step (S,), what a graph adds to an attribute of those that follow it in a batch, as
+    the number of its points to edges.
     """
 
     whole: Batch
@@ -25,12 +27,17 @@ class Graphs:
     def of(cls, network: torch.nn.Module, arrays: Arrays, dtype: str) -> "Graphs":
         """All samples and frames of `arrays`; each graph carries its target, frame and weight."""
         graphs = network.graphs(arrays.inputs)
-        y, rotation, weight = (torch.tensor(v.astype(dtype)) for v in (arrays.target, arrays.rotation, arrays.weight))
+        y, rotation, weight = (
+            torch.tensor(v.astype(dtype)) for v in (arrays.target, arrays.rotation, arrays.weight)
+        )
         rotation, weight = rotation.flatten(0, 1), weight.flatten()
         for i, graph in enumerate(graphs):
             graph.y, graph.rotation, graph.weight = y[i], rotation[i : i + 1], weight[i : i + 1]
         whole, start, _ = collate(Batch, graphs, increment=False)
-        step = {key: torch.as_tensor([graph.__inc__(key, graph[key]) for graph in graphs]) for key in start}
+        step = {
+            key: torch.as_tensor([graph.__inc__(key, graph[key]) for graph in graphs])
+            for key in start
+        }
         return cls(whole, start, {key: value for key, value in step.items() if value.any()})
 
     @property
@@ -40,7 +47,9 @@ class Graphs:
 
     def to(self, device: torch.device) -> "Graphs":
         """The same on a device."""
-        start, step = ({k: v.to(device) for k, v in part.items()} for part in (self.start, self.step))
+        start, step = (
+            {k: v.to(device) for k, v in part.items()} for part in (self.start, self.step)
+        )
         return Graphs(self.whole.to(device), start, step)
 
     def take(self, index: torch.Tensor) -> Batch:

@@ -1,8 +1,9 @@
 """The training loop for JAX: an epoch is one compiled program, and all runs of a method share it.
 
-Seeds and training sizes do, on every task of one shape: arrays are filled up to the whole training split, how many of
-its samples count is an argument, and so are the constants of the data (Python floats that are leaves of a network).
-What does not depend on weights is computed once (`prepare`), where nothing turns the samples and it fits into memory.
+Seeds and training sizes do, on every task of one shape: arrays are filled up to the whole training
+split, how many of its samples count is an argument, and so are the constants of the data (Python
+floats that are leaves of a network). What does not depend on weights is computed once (`prepare`),
+where nothing turns the samples and it fits into memory.
 """
 
 import copy
@@ -29,10 +30,14 @@ from equitraj.training.outcome import Data, Monitor, Outcome, snapshot_epochs
 from equitraj.training.state import check_names
 
 jax.config.update("jax_enable_x64", True)
-# Most networks this small compile for longer than these save: half the time, at the same speed afterwards. Another one
-# says so in its `compiler_options`.
-os.environ.setdefault("XLA_FLAGS", "--xla_llvm_disable_expensive_passes=true --xla_cpu_use_fusion_emitters=false")
-DRAWING = {"xla_backend_optimization_level": 1}  # of weights: the same numbers, compiled in a third of the time
+# Most networks this small compile for longer than these save: half the time, at the same speed
+# afterwards. Another one says so in its `compiler_options`.
+os.environ.setdefault(
+    "XLA_FLAGS", "--xla_llvm_disable_expensive_passes=true --xla_cpu_use_fusion_emitters=false"
+)
+DRAWING = {
+    "xla_backend_optimization_level": 1
+}  # of weights: the same numbers, compiled in a third of the time
 COMPILED = "EQUITRAJ_COMPILED"  # the workflow puts here the folder in which a study keeps its compiled programs
 PREPARED_BYTES = 1 << 30  # of what is prepared once; more is prepared in each step
 
@@ -42,9 +47,15 @@ def _keep_programs() -> None:
     if (folder := os.environ.get(COMPILED)) and not jax.config.jax_compilation_cache_dir:
         cpus = Path("/proc/cpuinfo")
         known = cpus.read_text().split("\n\n")[0] if cpus.is_file() else platform.processor()
-        flags = "".join(line for line in known.splitlines() if line.startswith(("flags", "Features", "model name")))
+        flags = "".join(
+            line
+            for line in known.splitlines()
+            if line.startswith(("flags", "Features", "model name"))
+        )
         digest = hashlib.sha256(f"{platform.machine()} {flags}".encode()).hexdigest()[:8]
-        jax.config.update("jax_compilation_cache_dir", str(Path(folder) / f"{platform.machine()}-{digest}"))
+        jax.config.update(
+            "jax_compilation_cache_dir", str(Path(folder) / f"{platform.machine()}-{digest}")
+        )
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
 
 
@@ -62,22 +73,30 @@ def _is_array(leaf: object) -> bool:
 
 
 def with_arrays(tree: object, arrays: dict[str, np.ndarray], dtype: str | None = None) -> object:
-    """The tree with its array leaves, or their shapes, replaced by the arrays of the same path, cast to `dtype`."""
+    """The tree with its array leaves, or their shapes, replaced by the arrays of the same path,
+    cast to `dtype`."""
     dynamic, static = eqx.partition(tree, _is_array)
     paths, structure = jax.tree_util.tree_flatten_with_path(dynamic)
     # cast by NumPy and put there as they are: `jnp.asarray` would compile a program for each shape
-    leaves = [jax.device_put(np.asarray(arrays[jax.tree_util.keystr(path).lstrip(".")], dtype)) for path, _ in paths]
+    leaves = [
+        jax.device_put(np.asarray(arrays[jax.tree_util.keystr(path).lstrip(".")], dtype))
+        for path, _ in paths
+    ]
     return eqx.combine(jax.tree_util.tree_unflatten(structure, leaves), static)
 
 
 def with_constants(tree: object, dtype: str) -> object:
-    """The tree with its leaves that are Python floats, the constants of the data, replaced by arrays."""
-    as_array = lambda leaf: jax.device_put(np.asarray(leaf, dtype)) if isinstance(leaf, float) else leaf  # noqa: E731
+    """The tree with its leaves that are Python floats, the constants of the data, replaced by
+    arrays."""
+    as_array = (
+        lambda leaf: jax.device_put(np.asarray(leaf, dtype)) if isinstance(leaf, float) else leaf
+    )  # noqa: E731
     return jax.tree.map(as_array, tree)
 
 
 def vector_of(tree: object) -> tuple[jax.Array, Callable]:
-    """The array leaves one after the other, and what makes the tree of such a vector; one program, not one per leaf."""
+    """The array leaves one after the other, and what makes the tree of such a vector; one program,
+    not one per leaf."""
     kept = []
 
     def raveled(tree: object) -> jax.Array:
@@ -100,7 +119,9 @@ def select_device(wanted: str) -> None:
         RuntimeError: there is no such device; JAX says what it found.
     """
     if wanted != "auto":
-        jax.config.update("jax_default_device", jax.devices("gpu" if wanted == "cuda" else "cpu")[0])
+        jax.config.update(
+            "jax_default_device", jax.devices("gpu" if wanted == "cuda" else "cpu")[0]
+        )
 
 
 @dataclass(frozen=True)
@@ -120,7 +141,8 @@ class Program:
     flops: int
 
     def fits(self, static: object, arguments: object) -> bool:
-        """Whether a network with these static parts, called with such arguments, would compile to this program."""
+        """Whether a network with these static parts, called with such arguments, would compile to
+        this program."""
         return self.arguments == arguments and eqx.tree_equal(self.static, static) is True
 
 
@@ -140,10 +162,16 @@ def _described(arguments: tuple) -> tuple:
 
 
 class Trainer:
-    """Trains one network per seed; what seeds share is made once. `build(key)` gives it, `weights` replace its own."""
+    """Trains one network per seed; what seeds share is made once. `build(key)` gives it, `weights`
+    replace its own."""
 
     def __init__(
-        self, build, data: Data, options: TrainingOptions, device: str = "auto", weights: dict | None = None
+        self,
+        build,
+        data: Data,
+        options: TrainingOptions,
+        device: str = "auto",
+        weights: dict | None = None,
     ) -> None:
         select_device(device)
         self.weights = weights
@@ -156,7 +184,8 @@ class Trainer:
         self.programs: list[Program] = []
 
     def on(self, build, data: Data) -> "Trainer":
-        """A trainer of the same method on another number of samples, which shares the compiled programs."""
+        """A trainer of the same method on another number of samples, which shares the compiled
+        programs."""
         other = copy.copy(self)
         other.build, other.data, other.samples = _compiled_build(build), data, None
         if self.options.pushforward:  # whose program holds the statistics of the data
@@ -167,20 +196,32 @@ class Trainer:
     def still(self) -> bool:
         """Whether nothing turns the samples, leads them on or chooses among their frames."""
         options, data = self.options, self.data
-        return not (data.augmentation != "none" or options.symmetry_penalty or options.pushforward or data.draw)
+        return not (
+            data.augmentation != "none"
+            or options.symmetry_penalty
+            or options.pushforward
+            or data.draw
+        )
 
     def _load(self, network: eqx.Module) -> tuple[Samples, Samples]:
         """Training and validation samples on the device, prepared where they can be."""
         train, validation = self.data.train, self.data.validation
-        lengths = self.data.capacity, len(validation) + -len(validation) % min(len(validation), PART)
-        parts = [samples_of(a, self.options.precision, n) for a, n in zip((train, validation), lengths, strict=True)]
+        lengths = (
+            self.data.capacity,
+            len(validation) + -len(validation) % min(len(validation), PART),
+        )
+        parts = [
+            samples_of(a, self.options.precision, n)
+            for a, n in zip((train, validation), lengths, strict=True)
+        ]
         network = with_constants(network, self.options.precision)
         if self.still and hasattr(network, "prepare") and _fits(network, parts):
             parts = [part._replace(inputs=_prepared(network, part.inputs)) for part in parts]
         return tuple(parts)
 
     def initial(self, seed: int) -> tuple[eqx.Module, jax.Array]:
-        """A network with its first weights in the options' precision, and the key that is left for training."""
+        """A network with its first weights in the options' precision, and the key that is left for
+        training."""
         build_key, key = jax.random.split(jax.random.key(seed))
         network = self.build(build_key)
         arrays = named_arrays(network)
@@ -207,9 +248,13 @@ class Trainer:
         outcome.trained = named_arrays(unravel(best))
         if hasattr(network, "diagnostics"):
             with monitor.compiling():  # which is most of what it takes
-                found = eqx.filter_jit(lambda network: network.diagnostics())(rebuild(best, constants))
+                found = eqx.filter_jit(lambda network: network.diagnostics())(
+                    rebuild(best, constants)
+                )
                 outcome.diagnostics = {name: float(value) for name, value in found.items()}
-        outcome.snapshots = {int(n): named_arrays(unravel(jnp.asarray(v))) for n, v in snapshots.items()}
+        outcome.snapshots = {
+            int(n): named_arrays(unravel(jnp.asarray(v))) for n, v in snapshots.items()
+        }
 
     def _program(self, rebuild, static: object, state: tuple, constants: object) -> Program:
         """The program for a network and the samples: one that is there already, or a new one."""
@@ -217,7 +262,10 @@ class Trainer:
         for program in self.programs:
             if program.fits(static, arguments):
                 return program
-        epoch, flops = self._compiled(rebuild, state, constants), self._flops(rebuild, state, constants)
+        epoch, flops = (
+            self._compiled(rebuild, state, constants),
+            self._flops(rebuild, state, constants),
+        )
         self.programs.append(Program(static, arguments, epoch, flops))
         return self.programs[-1]
 
@@ -227,27 +275,46 @@ class Trainer:
         with jax.default_matmul_precision(self.options.matmul_precision if on_gpu else None):
             lowered = jax.jit(epoch).lower(state, constants, *self.samples)
         # those of the networks here are for a CPU
-        return lowered.compile(None if on_gpu else getattr(rebuild(state[0], constants), "compiler_options", None))
+        return lowered.compile(
+            None if on_gpu else getattr(rebuild(state[0], constants), "compiler_options", None)
+        )
 
     def _flops(self, rebuild, state: tuple, constants: object) -> int:
-        """Operations of the losses of an epoch and their gradients; what is computed once, and validation, left out."""
-        size, frames = min(self.options.batch_size, self.data.capacity), 1 if self.data.draw else None
-        cut = lambda a: jax.ShapeDtypeStruct((size, *(a.shape[1:2] if frames is None else (1,)), *a.shape[2:]), a.dtype)  # noqa: E731
+        """Operations of the losses of an epoch and their gradients; what is computed once, and
+        validation, left out."""
+        size, frames = (
+            min(self.options.batch_size, self.data.capacity),
+            1 if self.data.draw else None,
+        )
+        cut = lambda a: jax.ShapeDtypeStruct(
+            (size, *(a.shape[1:2] if frames is None else (1,)), *a.shape[2:]), a.dtype
+        )  # noqa: E731
         train = self.samples[0]
-        train = train._replace(inputs={k: v for k, v in train.inputs.items() if k not in (FUTURE, LATER)})
+        train = train._replace(
+            inputs={k: v for k, v in train.inputs.items() if k not in (FUTURE, LATER)}
+        )
         batch = jax.tree.map(cut, train._replace(counted=train.weight))
         batch = batch._replace(counted=jax.ShapeDtypeStruct((size,), train.counted.dtype))
         step = jax.value_and_grad(make_objective(rebuild, self.options))
-        return flops.count(step, state[0], constants, batch, state[3]) * self.options.batches(self.data.capacity)
+        return flops.count(step, state[0], constants, batch, state[3]) * self.options.batches(
+            self.data.capacity
+        )
 
     def _run(
-        self, run_epoch: Callable, state: tuple, constants: object, monitor: Monitor, checkpoint: Checkpoint
+        self,
+        run_epoch: Callable,
+        state: tuple,
+        constants: object,
+        monitor: Monitor,
+        checkpoint: Checkpoint,
     ) -> tuple:
         """The weights of the best epoch, and those on the way."""
         first, best, snapshots, keep = 0, state[1], {}, snapshot_epochs(self.options.epochs)
         if (saved := checkpoint.load()) is not None:
             (state, best), first = _from_numpy((state, best), saved[0]), monitor.restore(saved[1])
-            snapshots = {k.split("/")[1]: v for k, v in saved[0].items() if k.startswith("snapshot/")}
+            snapshots = {
+                k.split("/")[1]: v for k, v in saved[0].items() if k.startswith("snapshot/")
+            }
         for epoch in range(first, self.options.epochs):
             state, train_loss, validation_loss = run_epoch(state, constants, *self.samples)
             if monitor.record(epoch, float(train_loss), float(validation_loss)):
@@ -271,7 +338,9 @@ def _fits(network: eqx.Module, parts: list[Samples]) -> bool:
 
 
 @eqx.filter_jit
-def _prepared_rows(network: eqx.Module, inputs: dict[str, jax.Array], index: np.ndarray) -> dict[str, jax.Array]:
+def _prepared_rows(
+    network: eqx.Module, inputs: dict[str, jax.Array], index: np.ndarray
+) -> dict[str, jax.Array]:
     return network.prepare(flat(rows(inputs, index)))
 
 
@@ -281,7 +350,9 @@ def _prepared(network: eqx.Module, inputs: dict[str, jax.Array]) -> dict[str, ja
     found: dict[str, np.ndarray] = {}
     size = min(max(1, PART // frames), length)
     for start in range(0, length, size):
-        index = np.minimum(np.arange(start, start + size), length - 1)  # every part has one size: one program
+        index = np.minimum(
+            np.arange(start, start + size), length - 1
+        )  # every part has one size: one program
         for name, value in _prepared_rows(network, inputs, index).items():
             apart = np.asarray(value).reshape(size, frames, *value.shape[1:])
             whole = found.setdefault(name, np.empty((length, *apart.shape[1:]), apart.dtype))
@@ -294,7 +365,9 @@ def _is_key(leaf: jax.Array) -> bool:
 
 
 def _to_numpy(tree: object) -> dict[str, np.ndarray]:
-    leaves = (jax.random.key_data(leaf) if _is_key(leaf) else leaf for leaf in jax.tree.leaves(tree))
+    leaves = (
+        jax.random.key_data(leaf) if _is_key(leaf) else leaf for leaf in jax.tree.leaves(tree)
+    )
     return {str(i): np.asarray(leaf) for i, leaf in enumerate(leaves)}
 
 
@@ -304,5 +377,7 @@ def _from_numpy(tree: object, arrays: dict[str, np.ndarray]) -> object:
     for i, leaf in enumerate(leaves):
         value = jnp.asarray(arrays[str(i)])
         # a file keeps a number as an array of one
-        restored.append(jax.random.wrap_key_data(value) if _is_key(leaf) else value.reshape(leaf.shape))
+        restored.append(
+            jax.random.wrap_key_data(value) if _is_key(leaf) else value.reshape(leaf.shape)
+        )
     return jax.tree.unflatten(structure, restored)

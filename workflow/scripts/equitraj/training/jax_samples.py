@@ -13,8 +13,9 @@ from equitraj.training.outcome import Arrays
 
 
 class Samples(NamedTuple):
-    """Attributes: inputs (S, F, ...) by name, target (S, F, N, 3), rotation (S, F, 3, 3), weight (S, F), and counted
-    (S,), 1 for a sample and 0 for what fills the arrays up to the length that programs are compiled for."""
+    """Attributes: inputs (S, F, ...) by name, target (S, F, N, 3), rotation (S, F, 3, 3), weight
+    (S, F), and counted (S,), 1 for a sample and 0 for what fills the arrays up to the length that
+    programs are compiled for."""
 
     inputs: dict[str, jax.Array]
     target: jax.Array
@@ -24,7 +25,8 @@ class Samples(NamedTuple):
 
 
 def _filled(array: np.ndarray, length: int) -> np.ndarray:
-    """The array up to a length, its last entry repeated; one row of what is repeated without memory."""
+    """The array up to a length, its last entry repeated; one row of what is repeated without
+    memory."""
     if array.strides[0] == 0:
         return array[:1]
     return array if len(array) == length else array[np.minimum(np.arange(length), len(array) - 1)]
@@ -37,7 +39,9 @@ def samples_of(arrays: Arrays, dtype: str, length: int) -> Samples:
     target = arrays.target.reshape(*shape, *arrays.target.shape[1:])
     counted = (np.arange(length) < len(arrays)).astype(dtype)
     given = (apart, target, arrays.rotation, arrays.weight)
-    return jax.device_put(Samples(*jax.tree.map(lambda a: np.asarray(_filled(a, length), kind(a)), given), counted))
+    return jax.device_put(
+        Samples(*jax.tree.map(lambda a: np.asarray(_filled(a, length), kind(a)), given), counted)
+    )
 
 
 def rows(samples: Samples, index: jax.Array) -> Samples:
@@ -47,7 +51,8 @@ def rows(samples: Samples, index: jax.Array) -> Samples:
 
 
 def haar_rotations(key: jax.Array, n: int, dtype: jnp.dtype) -> jax.Array:
-    """Random rotations (n, 3, 3), uniform on SO(3): normalised Gaussian quaternions (Shoemake, 1992)."""
+    """Random rotations (n, 3, 3), uniform on SO(3): normalised Gaussian quaternions (Shoemake,
+    1992)."""
     q = jax.random.normal(key, (n, 4), dtype)
     w, x, y, z = (q / jnp.linalg.norm(q, axis=1, keepdims=True)).T
     rows = [
@@ -77,21 +82,29 @@ def turn(rotation: jax.Array, inputs: dict[str, jax.Array]) -> dict[str, jax.Arr
 
 def rotated(batch: Samples, key: jax.Array, augmentation: str) -> Samples:
     """Each frame of each sample turned by a rotation of its own: the frame turns with it."""
-    rotation = DRAWS[augmentation](key, batch.weight.size, batch.target.dtype).reshape(*batch.weight.shape, 3, 3)
+    rotation = DRAWS[augmentation](key, batch.weight.size, batch.target.dtype).reshape(
+        *batch.weight.shape, 3, 3
+    )
     target = jnp.einsum("...ij,...nj->...ni", rotation, batch.target)
-    return batch._replace(inputs=turn(rotation, batch.inputs), target=target, rotation=rotation @ batch.rotation)
+    return batch._replace(
+        inputs=turn(rotation, batch.inputs), target=target, rotation=rotation @ batch.rotation
+    )
 
 
 def drawn(batch: Samples, key: jax.Array) -> Samples:
     """One frame of each sample, drawn with the frames' weights."""
     chosen = jax.random.categorical(key, jnp.log(batch.weight))
-    one = jax.tree.map(lambda a: a[jnp.arange(len(a)), chosen][:, None], batch._replace(counted=batch.weight))
+    one = jax.tree.map(
+        lambda a: a[jnp.arange(len(a)), chosen][:, None], batch._replace(counted=batch.weight)
+    )
     return one._replace(weight=jnp.ones_like(one.weight), counted=batch.counted)
 
 
 def flat(inputs: dict[str, jax.Array]) -> dict[str, jax.Array]:
     """Inputs (S, F, ...) as a network takes them, (S * F, ...)."""
-    return {k: v.reshape(v.shape[0] * v.shape[1], *v.shape[2:]) for k, v in inputs.items()}  # spelt out: may be empty
+    return {
+        k: v.reshape(v.shape[0] * v.shape[1], *v.shape[2:]) for k, v in inputs.items()
+    }  # spelt out: may be empty
 
 
 def outputs(network: eqx.Module, batch: Samples) -> jax.Array:
@@ -104,9 +117,11 @@ def outputs(network: eqx.Module, batch: Samples) -> jax.Array:
     return found.reshape(batch.target.shape)
 
 
-def loss(network: eqx.Module, batch: Samples, huber: float = 0.0, average: bool = True) -> jax.Array:
-    """Sum over the samples of the loss of the weighted mean over their frames, taken in world axes, or of the weighted
-    mean of the frames' losses."""
+def loss(
+    network: eqx.Module, batch: Samples, huber: float = 0.0, average: bool = True
+) -> jax.Array:
+    """Sum over the samples of the loss of the weighted mean over their frames, taken in world axes,
+    or of the weighted mean of the frames' losses."""
     error, weight = outputs(network, batch) - batch.target, batch.weight
     if average and weight.shape[1] > 1:
         error = jnp.einsum("bf,bfij,bfni->bnj", weight, batch.rotation, error)[:, None]
@@ -117,7 +132,9 @@ def loss(network: eqx.Module, batch: Samples, huber: float = 0.0, average: bool 
 
 def asymmetry(network: eqx.Module, batch: Samples, key: jax.Array) -> jax.Array:
     """Sum over the samples of |R^T f(R x) - f(x)|^2, per coordinate, a rotation R for each."""
-    rotation = haar_rotations(key, batch.weight.size, batch.target.dtype).reshape(*batch.weight.shape, 3, 3)
+    rotation = haar_rotations(key, batch.weight.size, batch.target.dtype).reshape(
+        *batch.weight.shape, 3, 3
+    )
     turned = outputs(network, batch._replace(inputs=turn(rotation, batch.inputs)))
     back = jnp.einsum("...ij,...ni->...nj", rotation, turned)
     return jnp.sum(batch.counted * jnp.mean((back - outputs(network, batch)) ** 2, axis=(1, 2, 3)))

@@ -1,4 +1,5 @@
-"""A method: model, alignment, augmentation and hyperparameters under one short name, and what it claims."""
+"""A method: model, alignment, augmentation and hyperparameters under one short name, and what it
+claims."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -18,10 +19,11 @@ from equitraj.training.state import pretrained
 
 @dataclass(frozen=True)
 class Method:
-    """Attributes: name; model, name of a file; alignment, its name; augmentation, "none", "rotation" or
-    "rotation_z"; options, the
-    model's hyperparameters; training, the options of the training loop; frames, the file of the alignment (that of its
-    name where it is empty), and frame_options, its options; pretrained, `path` and `sha256` of first weights."""
+    """Attributes: name; model, name of a file; alignment, its name; augmentation, "none",
+    "rotation" or "rotation_z"; options, the
+    model's hyperparameters; training, the options of the training loop; frames, the file of the
+    alignment (that of its name where it is empty), and frame_options, its options; pretrained,
+    `path` and `sha256` of first weights."""
 
     name: str
     model: str
@@ -55,14 +57,16 @@ class Method:
 
     @property
     def residual(self) -> str:
-        """What the output is added to: what the model's file says, else the option of the training loop."""
+        """What the output is added to: what the model's file says, else the option of the training
+        loop."""
         fixed = {"displacement": "last", "velocity": "last", "acceleration": "velocity"}
         if self.closed_form:
             return "last"
         return fixed.get(self.spec.predicts) or self.training_options().residual
 
     def first_weights(self) -> dict[str, np.ndarray] | None:
-        """Given first weights by name, None where they are drawn; `adopted` of a model file renames those of others."""
+        """Given first weights by name, None where they are drawn; `adopted` of a model file renames
+        those of others."""
         if not self.pretrained:
             return None
         adopted = getattr(self.module, "adopted", dict)
@@ -75,12 +79,16 @@ class Method:
         return getattr(self.module, "layers", None) if alone else None
 
     def unit(self, shape: Shape) -> float:
-        """What one unit of the network's own output is as a displacement, in units of `residual_scale`.
+        """What one unit of the network's own output is as a displacement, in units of
+        `residual_scale`.
 
-        A displacement d, a velocity v or an acceleration a is d, t v or t^2 a / 2 after the time t = lag x time step.
+        A displacement d, a velocity v or an acceleration a is d, t v or t^2 a / 2 after the time t
+        = lag x time step.
         """
         time = shape.lag * shape.time_step
-        length = {"displacement": 1.0, "velocity": time, "acceleration": time**2 / 2}[self.spec.predicts]
+        length = {"displacement": 1.0, "velocity": time, "acceleration": time**2 / 2}[
+            self.spec.predicts
+        ]
         return length / shape.statistics.residual_scale
 
     def hyperparameters(self) -> object:
@@ -88,17 +96,25 @@ class Method:
         return self.module.Hyperparameters(**self.options)
 
     def build(self, shape: Shape, *key: object) -> object:
-        """The network for samples of this shape, in its learned frame if it has one; `key` for JAX, none for torch."""
-        network, aligner, spec = self.module.build(self.hyperparameters(), shape, *key), self.aligner, self.spec
+        """The network for samples of this shape, in its learned frame if it has one; `key` for JAX,
+        none for torch."""
+        network, aligner, spec = (
+            self.module.build(self.hyperparameters(), shape, *key),
+            self.aligner,
+            self.spec,
+        )
         if spec.predicts != "residual":
-            network = import_module(f"equitraj.training.units.{spec.framework}").wrap(network, self.unit(shape))
+            network = import_module(f"equitraj.training.units.{spec.framework}").wrap(
+                network, self.unit(shape)
+            )
         if not aligner.learned:
             return network
         canonical = import_module(f"equitraj.frames.canonical.{spec.framework}")
         return canonical.wrap(network, aligner.width, shape, *key)
 
     def cutoff(self, shape: Shape) -> float | None:
-        """The distance, in the data's units, within which the network compares points; None where it takes all pairs.
+        """The distance, in the data's units, within which the network compares points; None where
+        it takes all pairs.
 
         A model file says it by `cutoff(hyperparameters, shape)`, and gets neighbour lists then.
         """
@@ -111,14 +127,18 @@ class Method:
         Raises:
             ValueError: there is no such option, or a value is not allowed.
         """
-        check_values(f"methods.{self.name}.training", self.training, allowed.options(TrainingOptions))
+        check_values(
+            f"methods.{self.name}.training", self.training, allowed.options(TrainingOptions)
+        )
         return TrainingOptions(**self.training)
 
     def claims(self) -> dict[str, str]:
-        """Generator to level (see `claims.LEVELS`): the strongest of what model, alignment and training give it.
+        """Generator to level (see `claims.LEVELS`): the strongest of what model, alignment and
+        training give it.
 
-        A frame that turns with its input makes any model equivariant; rotated copies and a penalty can only teach it. A
-        frame that depends on the order of the points takes the permutation away from any model.
+        A frame that turns with its input makes any model equivariant; rotated copies and a penalty
+        can only teach it. A frame that depends on the order of the points takes the permutation
+        away from any model.
         """
         model, aligner = self.module.claims(self.hyperparameters()), self.aligner
         by_loss = any(self.training.get(option, 0) > 0 for option in ("symmetry_penalty", "copies"))
@@ -127,6 +147,10 @@ class Method:
         frames = completed({g: getattr(aligner, g) for g in GENERATORS if g != "permutation"})
         level = {g: [frames[g], "exact" if model[g] else "no"] for g in frames}
         level["rotation"].append("learned" if taught else "no")
-        level["rotation_z"].append("learned" if taught or self.augmentation == "rotation_z" else "no")
+        level["rotation_z"].append(
+            "learned" if taught or self.augmentation == "rotation_z" else "no"
+        )
         claimed = {g: max(levels, key=LEVELS.index) for g, levels in level.items()}
-        return claimed | {"permutation": "exact" if model["permutation"] and aligner.permutation else "no"}
+        return claimed | {
+            "permutation": "exact" if model["permutation"] and aligner.permutation else "no"
+        }

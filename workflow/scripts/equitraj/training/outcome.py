@@ -22,10 +22,12 @@ class Diverged(Exception):
 
 @dataclass(frozen=True)
 class Arrays:
-    """Training or validation samples as a network sees them, the F frames of each of the S samples side by side.
+    """Training or validation samples as a network sees them, the F frames of each of the S samples
+    side by side.
 
     Attributes:
-        inputs: the arrays of `equitraj.data.features.network_inputs`, with a first axis of length S * F.
+        inputs: the arrays of `equitraj.data.features.network_inputs`, with a first axis of length S
+        * F.
         target: (S * F, N, 3), the normalised residual.
         rotation: (S, F, 3, 3), the frames.
         weight: (S, F), their weights.
@@ -42,10 +44,11 @@ class Arrays:
 
 @dataclass(frozen=True)
 class Data:
-    """Attributes: training and validation samples; statistics of the training split; augmentation, its name;
-    draw, whether each step takes one frame of a sample, drawn by weight, in place of the mean over all; capacity, the
-    samples of the whole training split, of which `train` may have fewer (0 for as many); lag, frames from the newest to
-    the predicted one; centred, whether the points' mean is the origin of each sample; history, frames of a sample."""
+    """Attributes: training and validation samples; statistics of the training split; augmentation,
+    its name; draw, whether each step takes one frame of a sample, drawn by weight, in place of the
+    mean over all; capacity, the samples of the whole training split, of which `train` may have
+    fewer (0 for as many); lag, frames from the newest to the predicted one; centred, whether the
+    points' mean is the origin of each sample; history, frames of a sample."""
 
     train: Arrays
     validation: Arrays
@@ -63,10 +66,11 @@ class Data:
 
 @dataclass
 class Outcome:
-    """Attributes: initial and trained weights by name, the latter empty for a run that failed; snapshots, epoch to
-    weights on the way; history, one row per epoch; seconds spent in training, before an interruption included, and in
-    making the program for it; samples seen per second; floating-point operations of the losses of an epoch and their
-    gradients, None where nothing counts them; name of the device; what the network says of itself."""
+    """Attributes: initial and trained weights by name, the latter empty for a run that failed;
+    snapshots, epoch to weights on the way; history, one row per epoch; seconds spent in training,
+    before an interruption included, and in making the program for it; samples seen per second;
+    floating-point operations of the losses of an epoch and their gradients, None where nothing
+    counts them; name of the device; what the network says of itself."""
 
     initial: dict[str, np.ndarray] = field(default_factory=dict)
     trained: dict[str, np.ndarray] = field(default_factory=dict)
@@ -81,19 +85,30 @@ class Outcome:
 
     @property
     def last_fall(self) -> float | None:
-        """By how much, as a share, the best validation error fell in the last tenth of the epochs; None without any."""
+        """By how much, as a share, the best validation error fell in the last tenth of the epochs;
+        None without any."""
         errors = np.array([row["validation_mse"] for row in self.history])
         last = len(errors) - len(errors) // 10
         return float(1 - errors.min() / errors[:last].min()) if 0 < last < len(errors) else None
 
     def arrays(self) -> dict[str, np.ndarray]:
         """All weights by name, below `initial/`, `trained/` and, after epoch N, `epochN/`."""
-        parts = {"initial": self.initial, "trained": self.trained} | {f"epoch{n}": v for n, v in self.snapshots.items()}
-        return {f"{part}/{name}": value for part, arrays in parts.items() for name, value in arrays.items()}
+        parts = {"initial": self.initial, "trained": self.trained} | {
+            f"epoch{n}": v for n, v in self.snapshots.items()
+        }
+        return {
+            f"{part}/{name}": value
+            for part, arrays in parts.items()
+            for name, value in arrays.items()
+        }
 
     def rest(self) -> dict:
         """What is not weights, for JSON."""
-        return {name: value for name, value in vars(self).items() if name not in ("initial", "trained", "snapshots")}
+        return {
+            name: value
+            for name, value in vars(self).items()
+            if name not in ("initial", "trained", "snapshots")
+        }
 
     @classmethod
     def of(cls, arrays: dict[str, np.ndarray], rest: dict) -> "Outcome":
@@ -102,24 +117,35 @@ class Outcome:
         for path, value in arrays.items():
             part, name = path.split("/", 1)
             epoch = part.removeprefix("epoch")
-            kept = outcome.snapshots.setdefault(int(epoch), {}) if epoch.isdigit() else getattr(outcome, part)
+            kept = (
+                outcome.snapshots.setdefault(int(epoch), {})
+                if epoch.isdigit()
+                else getattr(outcome, part)
+            )
             kept[name] = value
         return outcome
 
 
 def snapshot_epochs(epochs: int, count: int = 6) -> set[int]:
-    """Epochs, counted from 1, after which weights are kept: evenly spaced in the logarithm, the last left out."""
+    """Epochs, counted from 1, after which weights are kept: evenly spaced in the logarithm, the
+    last left out."""
     return set(np.geomspace(1, max(epochs, 1), count).round().astype(int).tolist()) - {epochs}
 
 
 class Monitor:
-    """Keeps the history and the best epoch of a run, and ends it when it diverges, stalls or takes too long."""
+    """Keeps the history and the best epoch of a run, and ends it when it diverges, stalls or takes
+    too long."""
 
     def __init__(self, options: TrainingOptions, scale: float, name: str) -> None:
         self.options, self.scale, self.name = options, scale, name
         self.history: list[dict] = []
         self.durations: list[float] = []
-        self.best, self.best_epoch, self.seconds_before, self.compile_seconds = float("inf"), -1, 0.0, 0.0
+        self.best, self.best_epoch, self.seconds_before, self.compile_seconds = (
+            float("inf"),
+            -1,
+            0.0,
+            0.0,
+        )
         self.start = self.last_record = self.last_print = time.perf_counter()
 
     @property
@@ -150,11 +176,17 @@ class Monitor:
         now = time.perf_counter()
         self.durations.append(now - self.last_record)
         self.last_record = now
-        row = {"epoch": epoch, "train_loss": train_loss, "validation_mse": validation_loss * self.scale**2}
+        row = {
+            "epoch": epoch,
+            "train_loss": train_loss,
+            "validation_mse": validation_loss * self.scale**2,
+        }
         self.history.append(row)
         self._print(row)
         if self.options.time_limit and self.seconds > self.options.time_limit:
-            raise RunTimeout(f"{self.seconds:.0f} s of training, the limit is {self.options.time_limit:g} s")
+            raise RunTimeout(
+                f"{self.seconds:.0f} s of training, the limit is {self.options.time_limit:g} s"
+            )
         better = validation_loss < self.best
         if better:
             self.best, self.best_epoch = validation_loss, epoch
@@ -162,11 +194,19 @@ class Monitor:
 
     def stalled(self) -> bool:
         """Whether validation has not improved for `patience` epochs."""
-        return bool(self.options.patience) and self.history[-1]["epoch"] - self.best_epoch >= self.options.patience
+        return (
+            bool(self.options.patience)
+            and self.history[-1]["epoch"] - self.best_epoch >= self.options.patience
+        )
 
     def frames_per_second(self, frames_per_epoch: int) -> float:
-        """Samples per second in the median epoch; the first, which compiles, is left out where there are others."""
-        return frames_per_epoch / float(np.median(self.durations[1:] or self.durations)) if self.durations else 0.0
+        """Samples per second in the median epoch; the first, which compiles, is left out where
+        there are others."""
+        return (
+            frames_per_epoch / float(np.median(self.durations[1:] or self.durations))
+            if self.durations
+            else 0.0
+        )
 
     def state(self) -> dict:
         """What a checkpoint keeps."""
@@ -176,7 +216,11 @@ class Monitor:
 
     def restore(self, state: dict) -> int:
         """Go on from a checkpoint's state; the epoch to begin with."""
-        self.best, self.best_epoch, self.seconds_before = state["best"], state["best_epoch"], state["seconds"]
+        self.best, self.best_epoch, self.seconds_before = (
+            state["best"],
+            state["best_epoch"],
+            state["seconds"],
+        )
         self.history[:], self.durations[:] = state["history"], state["durations"]
         return state["epoch"] + 1
 
@@ -184,6 +228,8 @@ class Monitor:
         last = row["epoch"] == self.options.epochs - 1
         if last or row["epoch"] == 0 or self.last_record - self.last_print > 5:
             self.last_print = self.last_record
-            text = f"{self.name} epoch {row['epoch'] + 1}/{self.options.epochs} {self.seconds:.1f} s "
+            text = (
+                f"{self.name} epoch {row['epoch'] + 1}/{self.options.epochs} {self.seconds:.1f} s "
+            )
             text += f"train {row['train_loss']:.3e} validation mse {row['validation_mse']:.3e}"
             print(text, file=sys.stderr, flush=True)

@@ -1,7 +1,8 @@
-"""Training on short rollouts: a sample's state is replaced by what the network predicts of it some steps later.
+"""Training on short rollouts: a sample's state is replaced by what the network predicts of it some
+steps later.
 
-Gradients come from the last step alone (the pushforward trick: Brandstetter, Worrall & Welling, ICLR 2022, section
-3.1): the network learns to correct the states that it leads to.
+Gradients come from the last step alone (the pushforward trick: Brandstetter, Worrall & Welling,
+ICLR 2022, section 3.1): the network learns to correct the states that it leads to.
 """
 
 from collections.abc import Callable
@@ -15,8 +16,9 @@ from equitraj.training.outcome import Data
 
 
 def pushed(network: Callable, batch: Samples, steps: int, data: Data, key: jax.Array) -> Samples:
-    """The batch with each sample, of one frame of reference, after a random number of steps: at most `steps`, and no
-    more than have a target. `network` gives the normalised residual (S, 1, N, 3) of a batch of `data`."""
+    """The batch with each sample, of one frame of reference, after a random number of steps: at
+    most `steps`, and no more than have a target. `network` gives the normalised residual (S, 1, N,
+    3) of a batch of `data`."""
     inputs, target, statistics = dict(batch.inputs), batch.target, data.statistics
     future, later = inputs.pop(FUTURE), inputs.pop(LATER)
     count = jax.random.randint(key, later.shape, 0, later.astype(int) + 1)  # (S, 1)
@@ -32,7 +34,9 @@ def pushed(network: Callable, batch: Samples, steps: int, data: Data, key: jax.A
         position, past, moved = state
         seen = batch._replace(inputs=inputs | {"position": position, "displacement": past})
         change = extrapolated(past) + scale * network(seen)
-        between = change[:, :, None] / (data.lag * unit)  # frames on the way, and what a velocity is in these units
+        between = change[:, :, None] / (
+            data.lag * unit
+        )  # frames on the way, and what a velocity is in these units
         further = jnp.concatenate([past[:, :, kept], jnp.repeat(between, n_new, axis=2)], axis=2)
         new = position + change
         new = new - new.mean(axis=2, keepdims=True) if data.centred else new
@@ -46,4 +50,6 @@ def pushed(network: Callable, batch: Samples, steps: int, data: Data, key: jax.A
     wanted = jnp.take_along_axis(future, index, axis=2)[:, :, 0] - moved - extrapolated(past)
     at_start = (count == 0)[..., None, None]
     target = jnp.where(at_start, target, wanted / scale)  # that of the data is exact
-    return batch._replace(inputs=inputs | {"position": position, "displacement": past}, target=target)
+    return batch._replace(
+        inputs=inputs | {"position": position, "displacement": past}, target=target
+    )

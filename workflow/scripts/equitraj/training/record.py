@@ -39,7 +39,14 @@ FILES = {  # what a step writes into a run folder
     "evaluated": ("metrics.json", "predictions.h5", "rollout.csv", "rollout.h5", "physics.csv"),
     "audited": ("audit.csv", "probes.csv", "controls.csv"),
 }
-NAMES = ("task.name", "task.source", "method.name", "method.model", "method.alignment", "train_size")
+NAMES = (
+    "task.name",
+    "task.source",
+    "method.name",
+    "method.model",
+    "method.alignment",
+    "train_size",
+)
 
 
 def value_of(record: dict, key: str) -> object:
@@ -53,21 +60,28 @@ def read_record(folder: str | Path) -> dict:
     """The record of the run in `folder`.
 
     Raises:
-        ValueError: a key is missing or has a value of another type, a name is a path, or the run is not that of its
-            folder `{task}/{method}/n{size}/seed{seed}`; the message names file and key.
+        ValueError: a key is missing or has a value of another type, a name is a path, or the run is
+            not that of its folder `{task}/{method}/n{size}/seed{seed}`; the message names file and
+            key.
     """
     path = Path(folder) / "run.json"
     record = read_json(path)
     for key, wanted in KEYS.items():
         found = value_of(record, key)
         if not isinstance(found, wanted) or (isinstance(found, bool) and wanted is not bool):
-            expected = " or ".join(kind.__name__ for kind in (wanted if isinstance(wanted, tuple) else (wanted,)))
+            expected = " or ".join(
+                kind.__name__ for kind in (wanted if isinstance(wanted, tuple) else (wanted,))
+            )
             raise ValueError(f"{path}: {key}: {_short(found)}; expected {expected}")
         if key in NAMES and not NAME.fullmatch(found):
-            raise ValueError(f"{path}: {key}: {_short(found)}; expected a name of letters, digits and underscores")
+            raise ValueError(
+                f"{path}: {key}: {_short(found)}; expected a name of letters, digits and underscores"
+            )
     for key, expected in place(Path(folder)).items():
         if str(found := value_of(record, key)) != expected:
-            raise ValueError(f"{path}: {key}: {_short(found)}; expected {expected!r}, as its folder says")
+            raise ValueError(
+                f"{path}: {key}: {_short(found)}; expected {expected!r}, as its folder says"
+            )
     return record
 
 
@@ -77,7 +91,12 @@ def _short(value: object) -> str:
 
 
 def place(folder: Path) -> dict[str, str]:
-    """What the folder of a run says of it, by keys of its record; {} for one that no workflow put there."""
+    """What the folder of a run says of it, by keys of its record; {} for one that no workflow put
+    there."""
     task, method, *last = ("", "", "", *folder.absolute().parts)[-4:]
     size, seed = re.fullmatch(r"n(all|\d+)", last[0]), re.fullmatch(r"seed(\d+)", last[1])
-    return {"task.name": task, "method.name": method, "train_size": size[1], "seed": seed[1]} if size and seed else {}
+    return (
+        {"task.name": task, "method.name": method, "train_size": size[1], "seed": seed[1]}
+        if size and seed
+        else {}
+    )

@@ -1,4 +1,5 @@
-"""Training of one method on one task with one training size: all seeds, from trajectory files to run folders."""
+"""Training of one method on one task with one training size: all seeds, from trajectory files to
+run folders."""
 
 import os
 import resource
@@ -30,21 +31,31 @@ from equitraj.training.samples import Split, load_splits, network_data, shape_of
 from equitraj.training.state import BYTES, arrays_of, pretrained
 
 Result = tuple[Outcome, str]  # and its status
-PACKAGES = {"numpy": [], "jax": ["jax", "equinox", "optax"], "torch": ["torch", "e3nn", "torch-geometric"]}
+PACKAGES = {
+    "numpy": [],
+    "jax": ["jax", "equinox", "optax"],
+    "torch": ["torch", "e3nn", "torch-geometric"],
+}
 
 
 def fitted(method: Method, split: Split, lag: int) -> dict[str, np.ndarray | bytes]:
     """The state of a closed form, from parts of the split where it can take them."""
     options, module = method.hyperparameters(), method.module
     if hasattr(module, "fit_in_parts"):
-        return module.fit_in_parts(options, ((features.view(sample, lag), sample.target) for sample in split))
+        return module.fit_in_parts(
+            options, ((features.view(sample, lag), sample.target) for sample in split)
+        )
     sample = tasks.joined(list(split))
     return module.fit(options, features.view(sample, lag), sample.target)
 
 
-def fit_closed_form(method: Method, splits: dict[str, Split], lag: int, parts: tuple[str, ...]) -> Result:
+def fit_closed_form(
+    method: Method, splits: dict[str, Split], lag: int, parts: tuple[str, ...]
+) -> Result:
     """Fit a model that selects nothing on the named splits together."""
-    split = splits["train"].with_newest(np.concatenate([splits[part].samples.newest for part in parts]))
+    split = splits["train"].with_newest(
+        np.concatenate([splits[part].samples.newest for part in parts])
+    )
     begin, outcome = time.perf_counter(), Outcome()
     try:
         if method.pretrained:
@@ -65,25 +76,37 @@ def checkpoints(
 ) -> list[checkpoint.Checkpoint]:
     """The checkpoint of each seed; other data, options or code make another training."""
     parts = (data.train, data.validation)
-    arrays = [array for part in parts for array in (*part.inputs.values(), part.target, part.weight)]
+    arrays = [
+        array for part in parts for array in (*part.inputs.values(), part.target, part.weight)
+    ]
     mark = checkpoint.fingerprint(task, asdict(method), code, *arrays)
     seconds = method.training_options().checkpoint_seconds
     paths = [folder / "checkpoints" / f"seed{seed}.safetensors" for seed in seeds]
     marks = [checkpoint.fingerprint(mark, seed) for seed in seeds]
-    return [checkpoint.Checkpoint(path, mark, seconds) for path, mark in zip(paths, marks, strict=True)]
+    return [
+        checkpoint.Checkpoint(path, mark, seconds) for path, mark in zip(paths, marks, strict=True)
+    ]
 
 
 def train_networks(
-    method: Method, data: Data, seeds: list[int], saved: list[checkpoint.Checkpoint], task: dict, loop: Callable
+    method: Method,
+    data: Data,
+    seeds: list[int],
+    saved: list[checkpoint.Checkpoint],
+    task: dict,
+    loop: Callable,
 ) -> list[Result]:
-    """Train one network per seed, but for seeds that ended before a kill. `loop()` gives what trains them."""
+    """Train one network per seed, but for seeds that ended before a kill. `loop()` gives what
+    trains them."""
     options, results = method.training_options(), []
     for seed, kept in zip(seeds, saved, strict=True):
         if (finished := kept.finished()) is not None:
             results.append(finished)
             continue
         outcome, error = Outcome(), None
-        monitor = Monitor(options, data.statistics.residual_scale, f"{task['name']} {method.name} seed {seed}")
+        monitor = Monitor(
+            options, data.statistics.residual_scale, f"{task['name']} {method.name} seed {seed}"
+        )
         outcome.history = monitor.history
         try:
             trainer = loop()
@@ -101,7 +124,8 @@ def train_networks(
 
 
 def builder(method: Method, shape: Shape) -> Callable:
-    """What a loop calls to get a network with fresh weights: with a key in JAX, without one in torch."""
+    """What a loop calls to get a network with fresh weights: with a key in JAX, without one in
+    torch."""
     return lambda *key: method.build(shape, *key)
 
 
@@ -123,7 +147,8 @@ def versions(framework: str) -> dict[str, str]:
 
 
 def write_run(folder: Path, outcome: Outcome, status: str, reference: dict, record: dict) -> None:
-    """Write `model.safetensors`, `history.csv` and `run.json`; a failed run keeps its initial weights only.
+    """Write `model.safetensors`, `history.csv` and `run.json`; a failed run keeps its initial
+    weights only.
 
     `reference` holds what the alignment was fitted to, if it was, under that name.
     """
@@ -172,7 +197,8 @@ def run(
     place: Place = CPU,
     code: str = "",
 ) -> None:
-    """Train `method` on `task`; write one run folder per seed below `folder`, until then checkpoints."""
+    """Train `method` on `task`; write one run folder per seed below `folder`, until then
+    checkpoints."""
     with opened(trajectory) as whole, opened_observables(aligned) as observed:
         training = Training(task, method, whole, observed, place, code)
         training.train(size, seeds, folder)
@@ -182,14 +208,26 @@ def run(
 class Training:
     """Trains a method on a task, one training size after another; what they share is made once.
 
-    `whole` and `observed` are the trajectory and the observables of two open files. `code` is the digest of the code
-    that is run, by which checkpoints are told apart.
+    `whole` and `observed` are the trajectory and the observables of two open files. `code` is the
+    digest of the code that is run, by which checkpoints are told apart.
     """
 
     def __init__(
-        self, task: dict, method: Method, whole: Trajectory, observed: dict, place: Place = CPU, code: str = ""
+        self,
+        task: dict,
+        method: Method,
+        whole: Trajectory,
+        observed: dict,
+        place: Place = CPU,
+        code: str = "",
     ) -> None:
-        self.task, self.method, self.whole, self.observed, self.place = task, method, whole, observed, place
+        self.task, self.method, self.whole, self.observed, self.place = (
+            task,
+            method,
+            whole,
+            observed,
+            place,
+        )
         self.code = code
         self.weights = None if method.closed_form else method.first_weights()
         self.saved: list[checkpoint.Checkpoint] = []
@@ -203,12 +241,15 @@ class Training:
         splits, split_record = load_splits(self.whole, self.observed, task, size)
         shape = shape_of(method, splits["train"], task)
         memory.check(method.name, method.model, method.spec, asdict(method), shape.n_points)
-        # what selects nothing on validation may learn from it, unless the number of training samples is the question
+        # what selects nothing on validation may learn from it, unless the number of training
+        # samples is the question
         parts = ("train", "validation") if method.closed_form and str(size) == "all" else ("train",)
         if method.closed_form:
             results = [fit_closed_form(method, splits, task["lag"], parts)] * len(seeds)
         else:
-            results = self._networks(network_data(method, splits, shape), shape, size, seeds, folder)
+            results = self._networks(
+                network_data(method, splits, shape), shape, size, seeds, folder
+            )
         framework = model_spec(method.model).framework
         record = {
             "task": task,
@@ -224,16 +265,22 @@ class Training:
             "precision": "float64" if method.closed_form else method.training_options().precision,
             "threads": threads,
         }
-        reference = {name: self.observed[name][:] for name in ("reference",) if name in self.observed}
+        reference = {
+            name: self.observed[name][:] for name in ("reference",) if name in self.observed
+        }
         record |= {"started": started, "ended": now(), "host": socket.gethostname()}
         record |= {"visible_device": self.place.visible}
         for seed, (outcome, status) in zip(seeds, results, strict=True):
             write_run(folder / f"seed{seed}", outcome, status, reference, record | {"seed": seed})
 
-    def _networks(self, data: Data, shape: Shape, size: str, seeds: list[int], folder: Path) -> list[Result]:
+    def _networks(
+        self, data: Data, shape: Shape, size: str, seeds: list[int], folder: Path
+    ) -> list[Result]:
         """What comes of one network per seed."""
         task, method = self.task | {"train_size": str(size)}, self.method
-        code = self.code or command_digest("train.py", method.model, method.frames or method.alignment)
+        code = self.code or command_digest(
+            "train.py", method.model, method.frames or method.alignment
+        )
         saved = checkpoints(method, data, seeds, folder, task, code)
         self.saved += saved
         here = []
@@ -251,7 +298,9 @@ class Training:
         if self.loop is not None:
             return self.loop.on(build, data)
         trainer = import_module(f"equitraj.training.{self.method.spec.framework}").Trainer
-        self.loop = trainer(build, data, self.method.training_options(), self.place.wanted, self.weights)
+        self.loop = trainer(
+            build, data, self.method.training_options(), self.place.wanted, self.weights
+        )
         return self.loop
 
     def forget(self) -> None:

@@ -1,4 +1,5 @@
-"""Which runs of a method a step of the workflow has still to make, by the mark that it leaves in each run folder."""
+"""Which runs of a method a step of the workflow has still to make, by the mark that it leaves in
+each run folder."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -7,7 +8,11 @@ from equitraj.base import marks
 from equitraj.base.files import checked, write_digests
 from equitraj.training.record import FILES
 
-RULES = {"trained": "train", "evaluated": "evaluate", "audited": "audit"}  # a step to the name of its rules
+RULES = {
+    "trained": "train",
+    "evaluated": "evaluate",
+    "audited": "audit",
+}  # a step to the name of its rules
 
 
 def mark_path(folder: Path, step: str) -> Path:
@@ -42,7 +47,8 @@ def finish(step: str, wanted: dict[Path, str], folders: Iterable[Path]) -> None:
 
 
 def write_record(path: Path, folders: Iterable[Path]) -> None:
-    """Write the digests of what the step that `path` is named after (`trained.sha256`) wrote into run folders."""
+    """Write the digests of what the step that `path` is named after (`trained.sha256`) wrote into
+    run folders."""
     write_digests(path, [folder / name for folder in folders for name in FILES[path.stem]])
 
 

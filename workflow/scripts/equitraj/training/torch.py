@@ -1,4 +1,5 @@
-"""The training loop for torch, on batches of torch-geometric graphs or of dense arrays, as the network takes them."""
+"""The training loop for torch, on batches of torch-geometric graphs or of dense arrays, as the
+network takes them."""
 
 import copy
 import math
@@ -21,7 +22,11 @@ if TYPE_CHECKING:
     from equitraj.training.graphs import Graphs
 
 VALIDATED = 64  # samples in a call: larger ones leave the caches
-MATMUL = {"float32": "highest", "tensorfloat32": "high", "bfloat16": "medium"}  # what torch calls them
+MATMUL = {
+    "float32": "highest",
+    "tensorfloat32": "high",
+    "bfloat16": "medium",
+}  # what torch calls them
 
 torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "1")))
 
@@ -45,7 +50,9 @@ def select_device(wanted: str) -> torch.device:
         RuntimeError: "cuda" is wanted and torch finds none.
     """
     if wanted == "cuda" and not torch.cuda.is_available():
-        raise RuntimeError(f"device: cuda asked for, but torch {torch.__version__} finds no CUDA device")
+        raise RuntimeError(
+            f"device: cuda asked for, but torch {torch.__version__} finds no CUDA device"
+        )
     return torch.device("cuda" if wanted != "cpu" and torch.cuda.is_available() else "cpu")
 
 
@@ -55,7 +62,8 @@ def device_name(device: torch.device) -> str:
 
 
 def haar_rotations(n: int, generator: torch.Generator, dtype: torch.dtype) -> torch.Tensor:
-    """Random rotations (n, 3, 3), uniform on SO(3): normalised Gaussian quaternions (Shoemake, 1992)."""
+    """Random rotations (n, 3, 3), uniform on SO(3): normalised Gaussian quaternions (Shoemake,
+    1992)."""
     from e3nn.o3 import quaternion_to_matrix
 
     q = torch.randn(n, 4, generator=generator, dtype=dtype)
@@ -96,9 +104,13 @@ def outputs(network: torch.nn.Module, inputs: dict[str, np.ndarray]) -> torch.Te
 
 
 def _rotate(
-    batch: "Dense | Batch", generator: torch.Generator, n_scalars: int, augmentation: str = "rotation"
+    batch: "Dense | Batch",
+    generator: torch.Generator,
+    n_scalars: int,
+    augmentation: str = "rotation",
 ) -> tuple["Dense | Batch", torch.Tensor]:
-    """Each sample turned by a rotation of its own, and the rotations (B, 3, 3); graphs are turned in place."""
+    """Each sample turned by a rotation of its own, and the rotations (B, 3, 3); graphs are turned
+    in place."""
     turn = DRAWS[augmentation](batch.num_graphs, generator, batch.y.dtype).to(batch.y.device)
     if isinstance(batch, Dense):
         return batch.turned(turn), turn
@@ -108,9 +120,14 @@ def _rotate(
 
 
 def _loss(
-    output: torch.Tensor, batch: "Dense | Batch", n_frames: int, huber: float = 0.0, average: bool = True
+    output: torch.Tensor,
+    batch: "Dense | Batch",
+    n_frames: int,
+    huber: float = 0.0,
+    average: bool = True,
 ) -> torch.Tensor:
-    """Loss of the weighted mean over the frames, taken in world axes, or the weighted mean of the frames' losses."""
+    """Loss of the weighted mean over the frames, taken in world axes, or the weighted mean of the
+    frames' losses."""
     weight = batch.weight.unflatten(0, (-1, n_frames))
     error = (output - batch.y).unflatten(0, (*weight.shape, -1))
     if average and n_frames > 1:
@@ -118,12 +135,20 @@ def _loss(
         error = torch.einsum("bf,bfij,bfni->bnj", weight, rotation, error)[:, None]
         weight = torch.ones_like(weight[:, :1])
     zero = torch.zeros_like(error)
-    squares = 2 * torch.nn.functional.huber_loss(error, zero, reduction="none", delta=huber) if huber else error**2
+    squares = (
+        2 * torch.nn.functional.huber_loss(error, zero, reduction="none", delta=huber)
+        if huber
+        else error**2
+    )
     return (weight * squares.mean((2, 3))).sum(1).mean()
 
 
 def _asymmetry(
-    network: torch.nn.Module, batch: "Dense | Batch", output: torch.Tensor, generator: torch.Generator, n_scalars: int
+    network: torch.nn.Module,
+    batch: "Dense | Batch",
+    output: torch.Tensor,
+    generator: torch.Generator,
+    n_scalars: int,
 ) -> torch.Tensor:
     """Mean of |R^T f(R x) - f(x)|^2 over the samples, a rotation R for each; turns graphs in place."""
     batch, turn = _rotate(batch, generator, n_scalars)
@@ -141,15 +166,23 @@ def _schedule(options: TrainingOptions, n_steps: int):
 
 
 class Trainer:
-    """Trains one network per seed; what seeds share is made once. `build()` draws weights from torch's random state."""
+    """Trains one network per seed; what seeds share is made once. `build()` draws weights from
+    torch's random state."""
 
     def __init__(
-        self, build, data: Data, options: TrainingOptions, device: str = "auto", weights: dict | None = None
+        self,
+        build,
+        data: Data,
+        options: TrainingOptions,
+        device: str = "auto",
+        weights: dict | None = None,
     ) -> None:
         self.build, self.data, self.options, self.weights = build, data, options, weights
         self.place = select_device(device)
         self.device = device_name(self.place)
-        self.frames_per_epoch = options.batches(data.capacity) * min(options.batch_size, data.capacity)
+        self.frames_per_epoch = options.batches(data.capacity) * min(
+            options.batch_size, data.capacity
+        )
         self.samples = None
 
     def on(self, build, data: Data) -> "Trainer":
@@ -183,18 +216,36 @@ class Trainer:
     def _load(self, network: torch.nn.Module) -> "dict[str, Dense | Graphs]":
         """Both parts on the device; what nothing turns is prepared."""
         parts = {"train": self.data.train, "validation": self.data.validation}
-        samples = {k: _samples(network, v, self.options.precision).to(self.place) for k, v in parts.items()}
-        turned = {"train"} if self.data.augmentation != "none" or self.options.symmetry_penalty else set()
-        return {k: v if k in turned or not is_dense(network) else v.prepare(network) for k, v in samples.items()}
+        samples = {
+            k: _samples(network, v, self.options.precision).to(self.place) for k, v in parts.items()
+        }
+        turned = (
+            {"train"}
+            if self.data.augmentation != "none" or self.options.symmetry_penalty
+            else set()
+        )
+        return {
+            k: v if k in turned or not is_dense(network) else v.prepare(network)
+            for k, v in samples.items()
+        }
 
 
 class Run:
     """One training: the network, its moving average, the optimiser and where they stand."""
 
     def __init__(
-        self, network: torch.nn.Module, samples: dict, data: Data, options: TrainingOptions, seed: int
+        self,
+        network: torch.nn.Module,
+        samples: dict,
+        data: Data,
+        options: TrainingOptions,
+        seed: int,
     ) -> None:
-        self.network, self.average, self.best = network, copy.deepcopy(network), copy.deepcopy(network)
+        self.network, self.average, self.best = (
+            network,
+            copy.deepcopy(network),
+            copy.deepcopy(network),
+        )
         self.samples, self.data, self.options = samples, data, options
         self.device = next(network.parameters()).device
         self.n_samples, self.n_frames = data.train.weight.shape
@@ -223,11 +274,18 @@ class Run:
         return named_arrays(self.best)
 
     def _batch(self, chosen: torch.Tensor) -> "tuple[Dense | Batch, int]":
-        """A batch of the chosen samples (B,), and how many frames each has: all, or one drawn by weight."""
-        index, n_frames = chosen[:, None] * self.n_frames + torch.arange(self.n_frames), self.n_frames
+        """A batch of the chosen samples (B,), and how many frames each has: all, or one drawn by
+        weight."""
+        index, n_frames = (
+            chosen[:, None] * self.n_frames + torch.arange(self.n_frames),
+            self.n_frames,
+        )
         if self.data.draw:
             weight = torch.as_tensor(self.data.train.weight)[chosen]
-            index, n_frames = index.gather(1, torch.multinomial(weight, 1, generator=self.generator)), 1
+            index, n_frames = (
+                index.gather(1, torch.multinomial(weight, 1, generator=self.generator)),
+                1,
+            )
         batch = self.samples["train"].take(index.flatten())
         if self.data.draw:
             batch.weight = torch.ones_like(batch.weight)
@@ -277,10 +335,20 @@ class Run:
         return {"network": self.network, "average": self.average, "best": self.best}
 
     def _arrays(self) -> dict[str, np.ndarray]:
-        arrays = {f"{k}/{n}": v for k, module in self._state().items() for n, v in named_arrays(module).items()}
+        arrays = {
+            f"{k}/{n}": v
+            for k, module in self._state().items()
+            for n, v in named_arrays(module).items()
+        }
         moments = self.optimiser.state_dict()["state"]
-        arrays |= {f"moment/{i}/{k}": v.cpu().numpy() for i, state in moments.items() for k, v in state.items()}
-        arrays |= {f"snapshot/{n}/{k}": v for n, kept in self.snapshots.items() for k, v in kept.items()}
+        arrays |= {
+            f"moment/{i}/{k}": v.cpu().numpy()
+            for i, state in moments.items()
+            for k, v in state.items()
+        }
+        arrays |= {
+            f"snapshot/{n}/{k}": v for n, kept in self.snapshots.items() for k, v in kept.items()
+        }
         return arrays | {"generator": self.generator.get_state().numpy()}
 
     def _resume(self, arrays: dict[str, np.ndarray], monitor: Monitor, state: dict) -> int:

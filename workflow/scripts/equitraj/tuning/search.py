@@ -1,7 +1,9 @@
-"""A search by Optuna (Akiba et al., KDD 2019): trials one after another, each a training, judged on validation.
+"""A search by Optuna (Akiba et al., KDD 2019): trials one after another, each a training, judged on
+validation.
 
-Trials are kept in a journal, so that a search that was killed goes on: a trial that was under way is made again with
-the same values, as its sampler depends on the search's seed, the trial's number and finished trials alone.
+Trials are kept in a journal, so that a search that was killed goes on: a trial that was under way
+is made again with the same values, as its sampler depends on the search's seed, the trial's number
+and finished trials alone.
 """
 
 import json
@@ -11,7 +13,12 @@ from hashlib import sha256
 from pathlib import Path
 
 import optuna
-from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
+from optuna.distributions import (
+    BaseDistribution,
+    CategoricalDistribution,
+    FloatDistribution,
+    IntDistribution,
+)
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, Trial, TrialState
@@ -40,12 +47,15 @@ def distributions(space: dict) -> dict[str, BaseDistribution]:
 
 
 def opened(journal: Path, definition: dict) -> optuna.Study:
-    """The study of this definition in a journal; another task, method or space is another study in it."""
+    """The study of this definition in a journal; another task, method or space is another study in
+    it."""
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     journal.parent.mkdir(parents=True, exist_ok=True)
     name = sha256(json.dumps(definition, sort_keys=True).encode()).hexdigest()[:16]
     storage = JournalStorage(JournalFileBackend(str(journal)))
-    study = optuna.create_study(storage=storage, study_name=name, direction="minimize", load_if_exists=True)
+    study = optuna.create_study(
+        storage=storage, study_name=name, direction="minimize", load_if_exists=True
+    )
     for trial in study.get_trials(states=[TrialState.RUNNING]):
         study.set_user_attr(f"{KILLED} {trial.number}", True)
         study.tell(trial.number, state=TrialState.FAIL)
@@ -55,11 +65,14 @@ def opened(journal: Path, definition: dict) -> optuna.Study:
 def finished(study: optuna.Study) -> list[FrozenTrial]:
     """The trials of a study that came to an end of their own, in order."""
     killed = {int(name.split()[1]) for name in study.user_attrs if name.startswith(f"{KILLED} ")}
-    return [trial for trial in study.trials if trial.state.is_finished() and trial.number not in killed]
+    return [
+        trial for trial in study.trials if trial.state.is_finished() and trial.number not in killed
+    ]
 
 
 def search(study: optuna.Study, trials: int, seed: int, space: dict, train) -> list[FrozenTrial]:
-    """Make what is left of `trials`; `train(values)` gives a validation error, in data units squared, and a status."""
+    """Make what is left of `trials`; `train(values)` gives a validation error, in data units
+    squared, and a status."""
     for number in range(len(finished(study)), trials):
         study.sampler = optuna.samplers.TPESampler(seed=seed * 1_000_003 + number)
         trial = study.ask(distributions(space))
@@ -83,12 +96,24 @@ def _make(study: optuna.Study, trial: Trial, train) -> None:
         study.tell(trial, state=TrialState.FAIL)
 
 
-def trainer(task: dict, method: dict, size: str, seed: int, trajectory: Path, aligned: Path, place: Place):
-    """A function of drawn values: the best validation error of one training with them, and how it ended."""
+def trainer(
+    task: dict, method: dict, size: str, seed: int, trajectory: Path, aligned: Path, place: Place
+):
+    """A function of drawn values: the best validation error of one training with them, and how it
+    ended."""
 
     def train(values: dict) -> tuple[float | None, str]:
         with tempfile.TemporaryDirectory() as folder:
-            run(task, Method(**with_values(method, values)), size, [seed], trajectory, aligned, Path(folder), place)
+            run(
+                task,
+                Method(**with_values(method, values)),
+                size,
+                [seed],
+                trajectory,
+                aligned,
+                Path(folder),
+                place,
+            )
             record = read_json(Path(folder) / f"seed{seed}" / "run.json")
             rows = (Path(folder) / f"seed{seed}" / "history.csv").read_text().splitlines()[1:]
         errors = [float(row.split(",")[2]) for row in rows]

@@ -1,6 +1,7 @@
 """What is in a trajectory file, and the entry of a study file for it.
 
-What is measured stands in `jumps`, `motion` and `space`, each with its words; `look` puts them together.
+What is measured stands in `jumps`, `motion` and `space`, each with its words; `look` puts them
+together.
 """
 
 import textwrap
@@ -24,7 +25,8 @@ MOST = 100_000  # frames that are looked at
 
 @dataclass(frozen=True)
 class Findings:
-    """Attributes: trajectory; said, lines on each of several matters; study, what is proposed for a study file."""
+    """Attributes: trajectory; said, lines on each of several matters; study, what is proposed for a
+    study file."""
 
     trajectory: Trajectory
     said: dict[str, list[str]]
@@ -36,14 +38,18 @@ class Findings:
         for title, sentences in self.said.items():
             lines.append(f"# {title}")
             for sentence in sentences:
-                lines += textwrap.wrap(sentence, WIDTH, initial_indent="#   ", subsequent_indent="#     ")
+                lines += textwrap.wrap(
+                    sentence, WIDTH, initial_indent="#   ", subsequent_indent="#     "
+                )
         return "\n".join([*lines, "", entry.as_yaml(self.study)])
 
 
 def look(source: dict, name: str | None = None, taken: Collection[str] = ()) -> Findings:
-    """Look at the data of `source`, as in a config, with `path`; which array is what is guessed where it is not said.
+    """Look at the data of `source`, as in a config, with `path`; which array is what is guessed
+    where it is not said.
 
-    Without a `name` the source is called like its first file, unless a source of that name is `taken`.
+    Without a `name` the source is called like its first file, unless a source of that name is
+    `taken`.
 
     Raises:
         ValueError: the file cannot be read as a trajectory, or is too short for a task.
@@ -79,14 +85,18 @@ def _named(source: dict, path: Path) -> tuple[dict, list[str]]:
 
 
 def _read(source: dict) -> tuple[Trajectory, dict, list[str]]:
-    """The trajectory, its source with `unwrap: true` where jumps across a box call for it, and words on that."""
+    """The trajectory, its source with `unwrap: true` where jumps across a box call for it, and
+    words on that."""
     words = []
     try:
         read = read_file(source)
     except ValueError as error:
         if MEND not in str(error):
             raise
-        source, words = source | {"unwrap": True}, [f"{str(error).removesuffix('; ' + MEND)} -> unwrap: true"]
+        source, words = (
+            source | {"unwrap": True},
+            [f"{str(error).removesuffix('; ' + MEND)} -> unwrap: true"],
+        )
         read = read_file(source)
     return declared.apply(read, str(source["path"]), source), source, words
 
@@ -101,10 +111,14 @@ def _size(trajectory: Trajectory) -> list[str]:
     frames, points, dimension = trajectory.position.shape
     lengths = np.unique(trajectory.episode, return_counts=True)[1]
     episodes = f"{len(lengths)} episodes of {lengths.min()} to {lengths.max()} frames"
-    has = [n for n in ("velocity", "species", "mass", "bonds") if getattr(trajectory, n) is not None]
+    has = [
+        n for n in ("velocity", "species", "mass", "bonds") if getattr(trajectory, n) is not None
+    ]
     step = trajectory.time[1] - trajectory.time[0] if frames > 1 else 0
     low, high = trajectory.position.min((0, 1)), trajectory.position.max((0, 1))
-    ranges = ", ".join(f"{axis} {a:.4g} to {b:.4g}" for axis, a, b in zip("xyz", low, high, strict=False))
+    ranges = ", ".join(
+        f"{axis} {a:.4g} to {b:.4g}" for axis, a, b in zip("xyz", low, high, strict=False)
+    )
     return [
         f"{frames} frames, {points} points, {dimension} dimensions; {episodes if len(lengths) > 1 else 'one episode'}",
         f"lengths in {_unit(trajectory.length_unit)}, a frame every {step:.4g} {_unit(trajectory.time_unit)}",

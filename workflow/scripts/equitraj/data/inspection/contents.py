@@ -32,13 +32,14 @@ class Array:
 
     @property
     def word(self) -> str:
-        """The name in small letters, without its folder, and without the `value` of a series of H5MD."""
+        """The name in small letters, without its folder, and without the `value` of a series of
+        H5MD."""
         return self.name.removesuffix("/value").rsplit("/", 1)[-1].lower()
 
 
 def arrays(path: Path) -> list[Array]:
-    """The arrays of a .npz or HDF5 file, from their heads alone; none for other files. Links to other files are not
-    followed, and Python objects not read.
+    """The arrays of a .npz or HDF5 file, from their heads alone; none for other files. Links to
+    other files are not followed, and Python objects not read.
 
     Raises:
         ValueError: the file is damaged.
@@ -51,7 +52,8 @@ def arrays(path: Path) -> list[Array]:
 
 
 def needs_names(path: Path) -> bool:
-    """Whether a source must name arrays of the file: a .npz file of several, or HDF5 not written by this workflow."""
+    """Whether a source must name arrays of the file: a .npz file of several, or HDF5 not written by
+    this workflow."""
     if path.suffix.lower() in HDF5:
         with h5py.File(path, "r") as file:
             return "provenance" not in file.get("parameters", file).attrs
@@ -83,7 +85,8 @@ def _stored(path: Path) -> list[Array]:
 
 
 def guessed(found: list[Array]) -> dict[str, Array]:
-    """Which array is what: `position` and, where names and shapes agree with it, the keys of `NAMES`.
+    """Which array is what: `position` and, where names and shapes agree with it, the keys of
+    `NAMES`.
 
     Raises:
         ValueError: no array has the shape of positions.
@@ -92,15 +95,22 @@ def guessed(found: list[Array]) -> dict[str, Array]:
     likely = [a for a in numbers if len(a.shape) in (3, 4) and a.shape[-1] in (2, 3)]
     known = NAMES["position"].split()
     others = {name for role, names in NAMES.items() if role != "position" for name in names.split()}
-    ranked = sorted(likely, key=lambda a: known.index(a.word) if a.word in known else 99 + 99 * (a.word in others))
+    ranked = sorted(
+        likely,
+        key=lambda a: known.index(a.word) if a.word in known else 99 + 99 * (a.word in others),
+    )
     if not ranked:
         shapes = ", ".join(f"{a.name} {a.shape} {a.dtype}" for a in found)
-        raise ValueError(f"no array of positions, (frames, points, 2 or 3); found: {shapes or 'no arrays'}")
+        raise ValueError(
+            f"no array of positions, (frames, points, 2 or 3); found: {shapes or 'no arrays'}"
+        )
     roles = {"position": ranked[0]}
     numbers.remove(ranked[0])
     for role, fits in _fitting(ranked[0].shape).items():
         names = NAMES[role].split()
-        named = sorted((a for a in numbers if a.word in names and fits(a)), key=lambda a: names.index(a.word))
+        named = sorted(
+            (a for a in numbers if a.word in names and fits(a)), key=lambda a: names.index(a.word)
+        )
         roles |= {role: named[0]} if named else {}
     return roles
 
@@ -114,7 +124,9 @@ def _fitting(shape: tuple[int, ...]) -> dict:
         "mass": per_point,
         "charge": per_point,
         "species": per_point,
-        "bonds": lambda a: len(a.shape) == 2 and a.shape[1] == 2 and a.dtype.startswith(("int", "uint")),
+        "bonds": lambda a: len(a.shape) == 2
+        and a.shape[1] == 2
+        and a.dtype.startswith(("int", "uint")),
         "episode": per_frame,
         "time": per_frame,
     }
@@ -124,5 +136,7 @@ def described(found: list[Array], roles: dict[str, Array]) -> list[str]:
     """The arrays and what they are taken for."""
     taken = {array.name: role for role, array in roles.items()}
     return [
-        f"{a.name} {a.shape} {a.dtype}" + (f", taken for {taken[a.name]}" if a.name in taken else "") for a in found
+        f"{a.name} {a.shape} {a.dtype}"
+        + (f", taken for {taken[a.name]}" if a.name in taken else "")
+        for a in found
     ]

@@ -17,8 +17,8 @@ STEPS = 100  # of a rollout, in config.yaml
 
 
 def name_from(path: Path, taken: Collection[str] = ()) -> str:
-    """A name made of letters, digits and underscores, from that of a file; another one where it is `taken`, because
-    a study file that is laid over a configuration would merge the two."""
+    """A name made of letters, digits and underscores, from that of a file; another one where it is
+    `taken`, because a study file that is laid over a configuration would merge the two."""
     name = re.sub(r"\W+", "_", path.stem, flags=re.ASCII).strip("_") or "data"
     return f"my_{name}" if name in taken else name
 
@@ -35,7 +35,10 @@ def study(name: str, source: dict, trajectory: Trajectory, motion: Motion, space
     task = {"source": name, "history": motion.history, "lag": motion.lag, "split": motion.split}
     if inputs := worth_showing(trajectory):
         task["inputs"] = inputs
-    made = {"sources": {name: source}, "tasks": {f"{name}_k{k}": task | {"history": k} for k in histories}}
+    made = {
+        "sources": {name: source},
+        "tasks": {f"{name}_k{k}": task | {"history": k} for k in histories},
+    }
     if space.gap:
         made["methods"] = {"e3nn": {"options": {"max_radius": float(f"{space.gap:.3g}")}}}
     if (steps := longest_rollout(trajectory, task)) < STEPS:
@@ -44,9 +47,12 @@ def study(name: str, source: dict, trajectory: Trajectory, motion: Motion, space
 
 
 def worth_showing(trajectory: Trajectory) -> list[str]:
-    """What a method could see beside positions: velocities, features, and species and masses where points differ."""
+    """What a method could see beside positions: velocities, features, and species and masses where
+    points differ."""
     kinds = {name: getattr(trajectory, name) for name in ("species", "mass")}
-    differing = [name for name, value in kinds.items() if value is not None and len(np.unique(value)) > 1]
+    differing = [
+        name for name, value in kinds.items() if value is not None and len(np.unique(value)) > 1
+    ]
     return ["velocity"] * (trajectory.velocity is not None) + differing + list(trajectory.features)
 
 
@@ -67,4 +73,8 @@ def as_yaml(study: dict) -> str:
 
 
 def _flow(value: object) -> str:
-    return yaml.safe_dump(value, default_flow_style=True, sort_keys=False, width=10_000).removesuffix("\n...\n").strip()
+    return (
+        yaml.safe_dump(value, default_flow_style=True, sort_keys=False, width=10_000)
+        .removesuffix("\n...\n")
+        .strip()
+    )

@@ -1,4 +1,5 @@
-"""Jumps: points that leave a periodic box on one side and enter it on the other, and other sudden moves."""
+"""Jumps: points that leave a periodic box on one side and enter it on the other, and other sudden
+moves."""
 
 from dataclasses import dataclass, replace
 
@@ -7,7 +8,9 @@ import numpy as np
 from equitraj.data.trajectory import Trajectory
 
 AXES = "xyz"
-SMALL = 1 / 6  # of the range of the coordinates: what most displacements stay below where jumps stand out
+SMALL = (
+    1 / 6
+)  # of the range of the coordinates: what most displacements stay below where jumps stand out
 ACROSS = 0.8  # of that range: what every jump is longer than, if points leave on one side and enter on the other
 FEWEST = 3  # jumps of one size that are no coincidence
 SUDDEN = 30.0  # times the median displacement
@@ -15,8 +18,9 @@ SUDDEN = 30.0  # times the median displacement
 
 @dataclass(frozen=True)
 class Jumps:
-    """Attributes: box, length of the periodic box per axis along which points were wrapped; wrapped, number of such
-    jumps; sudden, number of other displacements beyond `SUDDEN` medians; first, frame and point of the first."""
+    """Attributes: box, length of the periodic box per axis along which points were wrapped;
+    wrapped, number of such jumps; sudden, number of other displacements beyond `SUDDEN` medians;
+    first, frame and point of the first."""
 
     box: dict[str, float]
     wrapped: int
@@ -38,24 +42,31 @@ def measure(trajectory: Trajectory) -> Jumps:
             wrapped += int(jumps.sum())
             displacement[..., axis] = along - length * np.round(along / length)
     size = np.linalg.norm(displacement, axis=-1)
-    sudden = np.argwhere(size > SUDDEN * np.median(size[inside])) if inside.any() else np.empty((0, 2), int)
+    sudden = (
+        np.argwhere(size > SUDDEN * np.median(size[inside]))
+        if inside.any()
+        else np.empty((0, 2), int)
+    )
     first = (int(sudden[0, 0]) + 1, int(sudden[0, 1])) if len(sudden) else None
     return Jumps(box, wrapped, len(sudden), first)
 
 
 def _period(along: np.ndarray, jumps: np.ndarray, extent: float) -> float | None:
-    """The box length along an axis, if the displacements `along` it that are marked as jumps are one period."""
+    """The box length along an axis, if the displacements `along` it that are marked as jumps are
+    one period."""
     if jumps.sum() < FEWEST or np.median(np.abs(along)) > SMALL * extent:
         return None
     size = np.abs(along[jumps])
     if size.min() < ACROSS * extent:
         return None
-    # a point that crosses moves on meanwhile, which shortens its jump; and all points lie within the box
+    # a point that crosses moves on meanwhile, which shortens its jump; and all points lie within
+    # the box
     return max(float(size.max()), extent)
 
 
 def unwrapped(trajectory: Trajectory, box: dict[str, float]) -> Trajectory:
-    """The trajectory with its points followed across the faces of a box with these lengths per axis."""
+    """The trajectory with its points followed across the faces of a box with these lengths per
+    axis."""
     position = trajectory.position.copy()
     for episode in np.unique(trajectory.episode) if box else ():
         here = trajectory.episode == episode

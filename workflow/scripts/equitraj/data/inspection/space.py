@@ -23,11 +23,11 @@ FLAT = 1e-6  # of the extent
 
 @dataclass(frozen=True)
 class Space:
-    """Attributes: extent, root mean square distance from the centre of the frame; nearest, the 1 %, 50 % and 99 % of
-    distances to the nearest neighbour; gap, the distance at which the density of neighbours has its first minimum, or
-    None; neighbours, their mean number within the gap; chain, whether consecutive points keep together; constant,
-    number of pairs that turn but keep their distance, None where not counted; flat, whether all points lie in one
-    plane."""
+    """Attributes: extent, root mean square distance from the centre of the frame; nearest, the 1 %,
+    50 % and 99 % of distances to the nearest neighbour; gap, the distance at which the density of
+    neighbours has its first minimum, or None; neighbours, their mean number within the gap; chain,
+    whether consecutive points keep together; constant, number of pairs that turn but keep their
+    distance, None where not counted; flat, whether all points lie in one plane."""
 
     extent: float
     nearest: tuple[float, float, float] | None
@@ -65,7 +65,8 @@ def _box_lengths(box: dict[str, float] | None, dimension: int) -> np.ndarray | N
 
 
 def _neighbours(frames: np.ndarray, box: np.ndarray | None) -> tuple:
-    """Quantiles of the distance to the nearest neighbour, the first gap, the mean number of neighbours within it."""
+    """Quantiles of the distance to the nearest neighbour, the first gap, the mean number of
+    neighbours within it."""
     trees = [_tree(frame, box) for frame in frames]
     nearest = np.concatenate([tree.query(tree.data, k=2)[0][:, 1] for tree in trees])
     quantiles = np.quantile(nearest, [0.01, 0.5, 0.99])
@@ -83,14 +84,18 @@ def _neighbours(frames: np.ndarray, box: np.ndarray | None) -> tuple:
 def _tree(frame: np.ndarray, box: np.ndarray | None) -> cKDTree:
     if box is None:
         return cKDTree(frame)
-    folded = np.where(box > 0, np.mod(frame - frame.min(0), np.where(box > 0, box, 1.0)), frame - frame.min(0))
+    folded = np.where(
+        box > 0, np.mod(frame - frame.min(0), np.where(box > 0, box, 1.0)), frame - frame.min(0)
+    )
     return cKDTree(folded, boxsize=np.where(box > 0, np.nextafter(box, np.inf), 0.0))
 
 
 def first_gap(counts: np.ndarray, edges: np.ndarray, dimension: int) -> float | None:
-    """The distance at which the density of neighbours (from counts of pairs per shell) is lowest after its first peak.
+    """The distance at which the density of neighbours (from counts of pairs per shell) is lowest
+    after its first peak.
 
-    None where it does not rise again by `DEPTH` of its highest value: there is no shell of neighbours.
+    None where it does not rise again by `DEPTH` of its highest value: there is no shell of
+    neighbours.
     """
     middle = (edges[1:] + edges[:-1]) / 2
     density = gaussian_filter1d(counts / middle ** (dimension - 1), 1.5, mode="nearest")
@@ -109,8 +114,9 @@ def first_gap(counts: np.ndarray, edges: np.ndarray, dimension: int) -> float | 
 
 
 def is_chain(frames: np.ndarray) -> bool:
-    """Whether the shortest tree that joins all points, by their root mean square distances over frames (T, N, D), runs
-    through them in the order of their numbers. By chance it does so for one in N! / 2 orders."""
+    """Whether the shortest tree that joins all points, by their root mean square distances over
+    frames (T, N, D), runs through them in the order of their numbers. By chance it does so for one
+    in N! / 2 orders."""
     n_points = frames.shape[1]
     if n_points < 4:
         return False
@@ -147,16 +153,24 @@ def described(space: Space) -> list[str]:
         lines.append("all points lie in one plane of space")
     if space.nearest:
         low, median, high = space.nearest
-        lines.append(f"nearest neighbour at {median:.3g} (from {low:.3g} to {high:.3g} in 98 % of cases)")
+        lines.append(
+            f"nearest neighbour at {median:.3g} (from {low:.3g} to {high:.3g} in 98 % of cases)"
+        )
         if space.gap:
             lines.append(
                 f"-> max_radius: {space.gap:.3g}, where the density of neighbours has its first gap; "
                 f"{space.neighbours:.1f} neighbours lie within"
             )
         else:
-            lines.append("-> no max_radius: the density of neighbours has no first gap, so the model's default stands")
+            lines.append(
+                "-> no max_radius: the density of neighbours has no first gap, so the model's default stands"
+            )
     if space.chain:
-        lines.append("-> bonds: chain, because the shortest tree through the points runs in the order of their numbers")
+        lines.append(
+            "-> bonds: chain, because the shortest tree through the points runs in the order of their numbers"
+        )
     if space.constant:
-        lines.append(f"{space.constant} pairs turn about each other but keep their distance: bonds, or rigid parts")
+        lines.append(
+            f"{space.constant} pairs turn about each other but keep their distance: bonds, or rigid parts"
+        )
     return lines

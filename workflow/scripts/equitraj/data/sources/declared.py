@@ -22,14 +22,17 @@ def name_of(address: str | list[str]) -> str:
 
 
 def apply(trajectory: Trajectory, name: str, source: dict) -> Trajectory:
-    """The trajectory with the bonds that `source` declares; without the key `bonds` it keeps its own.
+    """The trajectory with the bonds that `source` declares; without the key `bonds` it keeps its
+    own.
 
     Raises:
         ValueError: the number of frames is not the declared one, or `bonds` has an unknown value.
     """
     n_frames, n_points = trajectory.position.shape[:2]
     if (frames := source.get("frames")) is not None and n_frames != frames:
-        raise ValueError(f"{name}: {n_frames} frames, but the source declares `frames: {frames}`; correct one of them")
+        raise ValueError(
+            f"{name}: {n_frames} frames, but the source declares `frames: {frames}`; correct one of them"
+        )
     bonds = source.get("bonds")
     if bonds is None:
         return trajectory

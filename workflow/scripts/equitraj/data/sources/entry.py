@@ -1,4 +1,5 @@
-"""The entry of a source in the configuration: which files it names, which format reads them, which keys it may have."""
+"""The entry of a source in the configuration: which files it names, which format reads them, which
+keys it may have."""
 
 from glob import glob
 from pathlib import Path, PurePosixPath
@@ -23,12 +24,18 @@ def listed(value: str | list[str]) -> list[str]:
 
 
 def sums(value: str | list[str | None] | None, addresses: list[str]) -> list[str | None]:
-    """The checksum of each address in lower case, None where none is known; one None stands for all."""
-    return [None] * len(addresses) if value is None else [each and each.lower() for each in listed(value)]
+    """The checksum of each address in lower case, None where none is known; one None stands for
+    all."""
+    return (
+        [None] * len(addresses)
+        if value is None
+        else [each and each.lower() for each in listed(value)]
+    )
 
 
 def paths(source: dict) -> list[str]:
-    """The files of a source of kind `file`, in the order of its episodes: as listed, a pattern's files sorted.
+    """The files of a source of kind `file`, in the order of its episodes: as listed, a pattern's
+    files sorted.
 
     Raises:
         ValueError: a pattern that nothing matches, or a file that is not there.
@@ -36,13 +43,21 @@ def paths(source: dict) -> list[str]:
     found: list[str] = []
     for path in listed(source["path"]):
         is_pattern = bool(GLOB & set(path)) and not Path(path).exists()
-        matching = sorted(p for p in glob(path, recursive=True) if Path(p).is_file()) if is_pattern else [path]
+        matching = (
+            sorted(p for p in glob(path, recursive=True) if Path(p).is_file())
+            if is_pattern
+            else [path]
+        )
         if not matching:
-            raise ValueError(f"path: no file matches {path!r}; paths are relative to the working directory")
+            raise ValueError(
+                f"path: no file matches {path!r}; paths are relative to the working directory"
+            )
         found += matching
     for key, path in [("path", p) for p in found] + [("topology", source.get("topology"))]:
         if path and not Path(path).is_file():
-            raise ValueError(f"{key}: no file {path!r}; paths are relative to the working directory")
+            raise ValueError(
+                f"{key}: no file {path!r}; paths are relative to the working directory"
+            )
     return found
 
 
@@ -53,7 +68,9 @@ def is_web(address: str) -> bool:
         known = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
     except ValueError:  # a port that is no number, brackets that do not close
         return False
-    return known and not any(character.isspace() or not character.isprintable() for character in address)
+    return known and not any(
+        character.isspace() or not character.isprintable() for character in address
+    )
 
 
 def suffix(address: str) -> str:
@@ -64,7 +81,8 @@ def suffix(address: str) -> str:
 
 
 def format_of(source: dict) -> str:
-    """The file in `formats/` that reads a source: the one it names, or by its keys and the suffix of its first file.
+    """The file in `formats/` that reads a source: the one it names, or by its keys and the suffix
+    of its first file.
 
     Raises:
         ValueError: no such format.
@@ -74,13 +92,16 @@ def format_of(source: dict) -> str:
             raise ValueError(f"format: unknown {chosen!r}; {nearest(chosen, names(FORMATS))}")
         return chosen
     ending = suffix(listed(source.get("path") or source["url"])[0])
-    claims = next((name for name in names(FORMATS) if ending in format_constant(name, "SUFFIXES")), OTHERS)
+    claims = next(
+        (name for name in names(FORMATS) if ending in format_constant(name, "SUFFIXES")), OTHERS
+    )
     asked = [key for key in ("topology", "topology_url", "selection") if source.get(key)]
     return claims if set(asked) <= set(format_constant(claims, "KEYS")) else OTHERS
 
 
 def format_constant(name: str, what: str) -> tuple[str, ...]:
-    """`SUFFIXES` or `KEYS` of a format, or `NEEDS`, which it may leave out, read without importing it."""
+    """`SUFFIXES` or `KEYS` of a format, or `NEEDS`, which it may leave out, read without importing
+    it."""
     return constant(LIBRARY / FORMATS / f"{name}.py", what, () if what == "NEEDS" else None)
 
 
@@ -88,12 +109,15 @@ def check(source: dict) -> None:
     """Check that a source has what its kind and its format need, and nothing that they ignore.
 
     Raises:
-        ValueError: a key that is missing or has no effect, an unknown system or format, a file that is not there.
+        ValueError: a key that is missing or has no effect, an unknown system or format, a file that
+        is not there.
     """
     kind = source.get("kind")
     if kind not in NEEDED:
         raise ValueError(f"kind: unknown value {kind!r}; {nearest(str(kind), list(NEEDED))}")
-    if missing := [key for key in NEEDED[kind] if not source.get(key) and not _is_unpinned(source, key)]:
+    if missing := [
+        key for key in NEEDED[kind] if not source.get(key) and not _is_unpinned(source, key)
+    ]:
         unknown = ", or null where nobody tells it" if missing[0] == "sha256" else ""
         raise ValueError(f"{missing[0]}: no value; kind {kind} needs it{unknown}")
     allowed = [*COMMON, *KEYS[kind]]
@@ -139,14 +163,25 @@ def _check_addresses(source: dict) -> None:
 def _check_values(source: dict) -> None:
     start, stop = source.get("start", 0), source.get("stop")
     if stop is not None and stop - start < 2:
-        raise ValueError(f"stop: {stop} leaves {max(stop - start, 0)} frames after start: {start}; expected at least 2")
+        raise ValueError(
+            f"stop: {stop} leaves {max(stop - start, 0)} frames after start: {start}; expected at least 2"
+        )
     if (source.get("gaps") == "interpolate") != ("gap_frames" in source):
         raise ValueError(
             "gap_frames: the longest gap that is bridged; it goes with `gaps: interpolate` and only with it"
         )
-    if "unwrap" in source and "box" not in source and "box" in format_constant(format_of(source), "KEYS"):
+    if (
+        "unwrap" in source
+        and "box" not in source
+        and "box" in format_constant(format_of(source), "KEYS")
+    ):
         raise ValueError("unwrap: has no effect without a `box:`; give it, or leave `unwrap:` out")
-    if "arrays" in source and "position" not in source["arrays"] and "array" not in source and _named(source):
+    if (
+        "arrays" in source
+        and "position" not in source["arrays"]
+        and "array" not in source
+        and _named(source)
+    ):
         raise ValueError("arrays: no position; give the name of the array that holds the positions")
 
 

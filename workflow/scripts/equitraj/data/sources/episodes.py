@@ -16,12 +16,15 @@ def cut(trajectory: Trajectory, source: dict) -> Trajectory:
     if (start, stop, stride) == (0, None, 1):
         return trajectory
     _, first, length = np.unique(trajectory.episode, return_index=True, return_counts=True)
-    chosen = np.concatenate([np.arange(f, f + n)[start:stop:stride] for f, n in zip(first, length, strict=True)])
+    chosen = np.concatenate(
+        [np.arange(f, f + n)[start:stop:stride] for f, n in zip(first, length, strict=True)]
+    )
     return at_frames(trajectory, chosen)
 
 
 def chosen(trajectory: Trajectory, source: dict, name: str) -> Trajectory:
-    """The episodes whose numbers (from 0) `episodes` of the source lists, in that order, numbered from 0 again.
+    """The episodes whose numbers (from 0) `episodes` of the source lists, in that order, numbered
+    from 0 again.
 
     Raises:
         ValueError: a number that no episode has.
@@ -30,7 +33,9 @@ def chosen(trajectory: Trajectory, source: dict, name: str) -> Trajectory:
         return trajectory
     present = np.unique(trajectory.episode)
     if unknown := [number for number in source["episodes"] if number not in present]:
-        raise ValueError(f"episodes: no episode {unknown[0]} in {name}; expected numbers from 0 to {present[-1]}")
+        raise ValueError(
+            f"episodes: no episode {unknown[0]} in {name}; expected numbers from 0 to {present[-1]}"
+        )
     frames = [np.flatnonzero(trajectory.episode == number) for number in source["episodes"]]
     episode = np.repeat(np.arange(len(frames)), [len(each) for each in frames])
     return replace(at_frames(trajectory, np.concatenate(frames)), episode=episode)
@@ -39,10 +44,11 @@ def chosen(trajectory: Trajectory, source: dict, name: str) -> Trajectory:
 def join(parts: list[Trajectory], names: list[str]) -> Trajectory:
     """Trajectories of the same points as one, their episodes numbered on.
 
-    Every part is checked under its own name of `names`: finite values, at least two evenly spaced frames in each
-    episode, and the points, bonds, features and step of the first part. Words for species become integers, in
-    alphabetical order, with the words in the provenance. Species, masses and features that are the same in all parts
-    stay fixed; others are repeated for each frame.
+    Every part is checked under its own name of `names`: finite values, at least two evenly spaced
+    frames in each episode, and the points, bonds, features and step of the first part. Words for
+    species become integers, in alphabetical order, with the words in the provenance. Species,
+    masses and features that are the same in all parts stay fixed; others are repeated for each
+    frame.
 
     Raises:
         ValueError: the first part that differs, and how.
@@ -71,10 +77,17 @@ def _numbered_species(parts: list[Trajectory]) -> tuple[list[Trajectory], list[s
     """Species in words as integers, and the words; numbers stay as they are."""
     kinds = {p.species.dtype.kind for p in parts if p.species is not None}
     if not kinds & set("UOST"):
-        whole = [p.species if p.species is None or (p.species % 1).any() else p.species.astype(np.int64) for p in parts]
+        whole = [
+            p.species if p.species is None or (p.species % 1).any() else p.species.astype(np.int64)
+            for p in parts
+        ]
         return [replace(p, species=s) for p, s in zip(parts, whole, strict=True)], []
-    words = sorted({str(w) for p in parts if p.species is not None for w in np.unique(p.species.astype(str))})
-    numbered = [None if p.species is None else np.searchsorted(words, p.species.astype(str)) for p in parts]
+    words = sorted(
+        {str(w) for p in parts if p.species is not None for w in np.unique(p.species.astype(str))}
+    )
+    numbered = [
+        None if p.species is None else np.searchsorted(words, p.species.astype(str)) for p in parts
+    ]
     return [replace(p, species=s) for p, s in zip(parts, numbered, strict=True)], words
 
 
@@ -83,7 +96,9 @@ def _check_episodes(part: Trajectory, name: str) -> None:
     for episode, start, n in zip(index, first, length, strict=True):
         which = name if len(index) == 1 else f"{name}, episode {episode}"
         if n < 2:
-            raise ValueError(f"{which}: {n} frame; expected at least 2: leave it out, or take a longer one")
+            raise ValueError(
+                f"{which}: {n} frame; expected at least 2: leave it out, or take a longer one"
+            )
         spacing.check_even(part.time[start : start + n], which, part.time_unit)
 
 
@@ -93,14 +108,21 @@ def _check_same(part: Trajectory, name: str, first: Trajectory, first_name: str)
     def facts(of: Trajectory) -> dict[str, object]:
         bonds = None if of.bonds is None else of.bonds.tolist()
         what = {"points": of.position.shape[1], "dimensions": of.position.shape[2]}
-        what |= {k: "yes" if getattr(of, k) is not None else "no" for k in ("velocity", "box", *CHANGING)}
-        what |= {"features": {k: v.shape[-1] for k, v in sorted(of.features.items())}, "bonds": bonds}
+        what |= {
+            k: "yes" if getattr(of, k) is not None else "no" for k in ("velocity", "box", *CHANGING)
+        }
+        what |= {
+            "features": {k: v.shape[-1] for k, v in sorted(of.features.items())},
+            "bonds": bonds,
+        }
         return what | {"length_unit": of.length_unit, "time_unit": of.time_unit}
 
     ours, theirs = facts(part), facts(first)
     for key, value in ours.items():
         if value != theirs[key]:
-            shown = ("other bonds", "its own") if key == "bonds" else (f"{key} {value}", theirs[key])
+            shown = (
+                ("other bonds", "its own") if key == "bonds" else (f"{key} {value}", theirs[key])
+            )
             raise ValueError(
                 f"{name}: {shown[0]}, but {first_name} has {shown[1]}; the files of one source hold the same points: "
                 "select them, or make it a source of its own"
@@ -119,7 +141,9 @@ def _episodes(parts: list[Trajectory]) -> np.ndarray:
     return np.concatenate([index + n for index, n in zip(numbered, before, strict=True)])
 
 
-def _joined(values: list[np.ndarray | None], frames: list[int], fixed_axes: int) -> np.ndarray | None:
+def _joined(
+    values: list[np.ndarray | None], frames: list[int], fixed_axes: int
+) -> np.ndarray | None:
     """What belongs to points: fixed where all parts agree, else with a row for each frame."""
     if values[0] is None:
         return None
@@ -127,6 +151,7 @@ def _joined(values: list[np.ndarray | None], frames: list[int], fixed_axes: int)
     if fixed and all(np.array_equal(value, values[0]) for value in values):
         return values[0]
     rows = [
-        v if v.ndim > fixed_axes else np.broadcast_to(v, (n, *v.shape)) for v, n in zip(values, frames, strict=True)
+        v if v.ndim > fixed_axes else np.broadcast_to(v, (n, *v.shape))
+        for v, n in zip(values, frames, strict=True)
     ]
     return np.concatenate(rows)

@@ -1,11 +1,16 @@
-"""What a file from others may not do: unpack to something far larger than itself, or name other files as content."""
+"""What a file from others may not do: unpack to something far larger than itself, or name other
+files as content."""
 
 from pathlib import Path
 
 import h5py
 
-MAX_BYTES = 1 << 34  # of a download or of what a file unpacks to; the key `max_bytes` of a source raises it
-SMALL_BYTES = 1 << 28  # below this a high ratio harms nobody: constant arrays do compress a thousandfold
+MAX_BYTES = (
+    1 << 34
+)  # of a download or of what a file unpacks to; the key `max_bytes` of a source raises it
+SMALL_BYTES = (
+    1 << 28
+)  # below this a high ratio harms nobody: constant arrays do compress a thousandfold
 MAX_RATIO = 100.0
 
 
@@ -13,7 +18,8 @@ def check_unpacked(name: str, unpacked: int, stored: int, source: dict) -> None:
     """Refuse to unpack, before anything is read, what its own header says to be too large.
 
     Raises:
-        ValueError: `unpacked` bytes are more than the source's `max_bytes`, or more than 100 times the `stored` ones.
+        ValueError: `unpacked` bytes are more than the source's `max_bytes`, or more than 100 times
+        the `stored` ones.
     """
     limit = source.get("max_bytes", MAX_BYTES)
     if unpacked > limit:
@@ -28,7 +34,8 @@ def check_unpacked(name: str, unpacked: int, stored: int, source: dict) -> None:
 
 
 def check_self_contained(path: str | Path, name: str | None = None) -> None:
-    """Refuse an HDF5 file whose content lies in other files: external links, external storage, virtual data sets.
+    """Refuse an HDF5 file whose content lies in other files: external links, external storage,
+    virtual data sets.
 
     Raises:
         ValueError: not an HDF5 file, or one that names another file.
@@ -49,7 +56,11 @@ def check_self_contained(path: str | Path, name: str | None = None) -> None:
 
 
 def _link_outside(key: str, link) -> list[str]:
-    return [f"{key} is a link into the file {link.filename!r}"] if isinstance(link, h5py.ExternalLink) else []
+    return (
+        [f"{key} is a link into the file {link.filename!r}"]
+        if isinstance(link, h5py.ExternalLink)
+        else []
+    )
 
 
 def _storage_outside(key: str, item) -> list[str]:

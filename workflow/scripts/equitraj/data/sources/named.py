@@ -1,4 +1,5 @@
-"""Arrays by name as trajectories: positions, velocities, features, episodes, under whatever keys they were saved."""
+"""Arrays by name as trajectories: positions, velocities, features, episodes, under whatever keys
+they were saved."""
 
 from dataclasses import replace
 
@@ -8,9 +9,18 @@ from equitraj.data.sources.box import follow
 from equitraj.data.trajectory import Trajectory
 
 POSITIONS = "(frames, points, 2 or 3) or (episodes, frames, points, 2 or 3)"
-RESERVED = ("position", "velocity", "mass", "species", "episode", "bonds", "time")  # other names are features
+RESERVED = (
+    "position",
+    "velocity",
+    "mass",
+    "species",
+    "episode",
+    "bonds",
+    "time",
+)  # other names are features
 PER_POINT = ("mass", "species", "charge")  # one number per point
-# The shapes of what belongs to points, by how many axes the positions have: E episodes, T frames, N points, F numbers.
+# The shapes of what belongs to points, by how many axes the positions have: E episodes, T frames, N
+# points, F numbers.
 SHAPES = {3: ("N", "NF", "TN", "TNF", "EN", "ENF"), 4: ("N", "NF", "EN", "ENF", "ETN", "ETNF")}
 WORDS = {"E": "episodes", "T": "frames", "N": "points", "F": "numbers"}
 
@@ -24,11 +34,12 @@ def mapping(source: dict) -> dict[str, str | None]:
 def from_arrays(arrays: dict[str, np.ndarray], name: str, source: dict) -> Trajectory:
     """The trajectory of `arrays`, whose names are those of `arrays` in a source.
 
-    `position` is (T, N, D) or (E, T, N, D); `velocity` has the same shape; `episode` (T,) cuts the frames of the first
-    into episodes; `time` is (T,) or (E, T); `bonds` (M, 2); all others belong to the points: fixed (N[, F]), per
-    episode (E, N[, F]) or per frame ([E, ]T, N[, F]), where an array with more than one reading is refused. `source`
-    may give `time_step` (time between frames, default 1), `length_unit` and `time_unit` (default `reduced`), and a
-    periodic `box` (three lengths, or three vectors) through which the points are followed, with `unwrap`. `name` stands
+    `position` is (T, N, D) or (E, T, N, D); `velocity` has the same shape; `episode` (T,) cuts the
+    frames of the first into episodes; `time` is (T,) or (E, T); `bonds` (M, 2); all others belong
+    to the points: fixed (N[, F]), per episode (E, N[, F]) or per frame ([E, ]T, N[, F]), where an
+    array with more than one reading is refused. `source` may give `time_step` (time between frames,
+    default 1), `length_unit` and `time_unit` (default `reduced`), and a periodic `box` (three
+    lengths, or three vectors) through which the points are followed, with `unwrap`. `name` stands
     in the messages.
 
     Raises:
@@ -58,15 +69,22 @@ def from_arrays(arrays: dict[str, np.ndarray], name: str, source: dict) -> Traje
     if "box" in source:
         followed, box = follow(trajectory.position, episode, name, source)
         trajectory = replace(trajectory, position=followed, box=box)
-    points = {k: per_point(name, k, v, sizes, episode, position.ndim) for k, v in arrays.items() if k not in RESERVED}
+    points = {
+        k: per_point(name, k, v, sizes, episode, position.ndim)
+        for k, v in arrays.items()
+        if k not in RESERVED
+    }
     own = {
-        k: per_point(name, k, arrays[k], sizes, episode, position.ndim)[..., 0] for k in PER_POINT[:2] if k in arrays
+        k: per_point(name, k, arrays[k], sizes, episode, position.ndim)[..., 0]
+        for k in PER_POINT[:2]
+        if k in arrays
     }
     return without_species(replace(trajectory, features=points, **own), name, source)
 
 
 def without_species(trajectory: Trajectory, name: str, source: dict) -> Trajectory:
-    """The trajectory without the points whose species `omit_species` of the source lists, and without their bonds.
+    """The trajectory without the points whose species `omit_species` of the source lists, and
+    without their bonds.
 
     Raises:
         ValueError: no species that belong to the points for good, or nothing that is left.
@@ -74,11 +92,15 @@ def without_species(trajectory: Trajectory, name: str, source: dict) -> Trajecto
     if not (omitted := source.get("omit_species")):
         return trajectory
     if trajectory.species is None or trajectory.species.ndim != 1:
-        raise ValueError(f"omit_species: {name} has no species of its points; name their array under `arrays:`")
+        raise ValueError(
+            f"omit_species: {name} has no species of its points; name their array under `arrays:`"
+        )
     kept = ~np.isin(trajectory.species.astype(str), [str(each) for each in omitted])
     if not kept.any():
         raise ValueError(f"omit_species: {omitted} leaves none of the {len(kept)} points of {name}")
-    bonds = None if trajectory.bonds is None else trajectory.bonds[kept[trajectory.bonds].all(axis=1)]
+    bonds = (
+        None if trajectory.bonds is None else trajectory.bonds[kept[trajectory.bonds].all(axis=1)]
+    )
     return replace(
         trajectory,
         position=trajectory.position[:, kept],
@@ -101,12 +123,16 @@ def _frames(value: np.ndarray) -> np.ndarray:
     return value.reshape(-1, *value.shape[-2:])
 
 
-def _episode(name: str, index: np.ndarray | None, n_episodes: int, n_frames: int, axes: int) -> np.ndarray:
+def _episode(
+    name: str, index: np.ndarray | None, n_episodes: int, n_frames: int, axes: int
+) -> np.ndarray:
     """The episodes, numbered from 0, of all frames."""
     if index is None:
         return np.repeat(np.arange(n_episodes), n_frames)
     if axes == 4:
-        raise ValueError(f"{name}: positions with an axis of episodes and an episode index; leave one of them out")
+        raise ValueError(
+            f"{name}: positions with an axis of episodes and an episode index; leave one of them out"
+        )
     if index.shape != (n_frames,) or (index[1:] < index[:-1]).any():
         raise ValueError(
             f"{name}: an episode index of shape {index.shape}; expected ({n_frames},), one for each frame, "
@@ -115,14 +141,20 @@ def _episode(name: str, index: np.ndarray | None, n_episodes: int, n_frames: int
     return np.unique(index, return_inverse=True)[1]
 
 
-def _time(name: str, time: np.ndarray | None, n_episodes: int, n_frames: int, source: dict) -> np.ndarray:
+def _time(
+    name: str, time: np.ndarray | None, n_episodes: int, n_frames: int, source: dict
+) -> np.ndarray:
     """Times of all frames (E T,)."""
     if time is None:
         return np.tile(np.arange(n_frames) * float(source.get("time_step", 1.0)), n_episodes)
     if "time_step" in source:
-        raise ValueError(f"{name}: times of its own and a `time_step` in the source; leave one of them out")
+        raise ValueError(
+            f"{name}: times of its own and a `time_step` in the source; leave one of them out"
+        )
     if time.shape not in ((n_frames,), (n_episodes, n_frames)):
-        raise ValueError(f"{name}: times of shape {time.shape}; expected ({n_frames},) or ({n_episodes}, {n_frames})")
+        raise ValueError(
+            f"{name}: times of shape {time.shape}; expected ({n_frames},) or ({n_episodes}, {n_frames})"
+        )
     return np.broadcast_to(_numbers(name, "time", time), (n_episodes, n_frames)).ravel()
 
 
@@ -131,7 +163,8 @@ def per_point(
 ) -> np.ndarray:
     """What belongs to points as (N, F), or (all frames, N, F) where it changes.
 
-    `sizes` has the numbers E, T, N of episodes, frames (of each episode, where the positions have 4 `axes`) and points.
+    `sizes` has the numbers E, T, N of episodes, frames (of each episode, where the positions have 4
+    `axes`) and points.
 
     Raises:
         ValueError: no shape fits, or more than one does.
@@ -139,7 +172,9 @@ def per_point(
     if what != "species":
         value = _numbers(name, what, value)
     shapes = [
-        s for s in SHAPES[axes] if tuple(sizes.get(a, n) for a, n in zip(s, value.shape, strict=False)) == value.shape
+        s
+        for s in SHAPES[axes]
+        if tuple(sizes.get(a, n) for a, n in zip(s, value.shape, strict=False)) == value.shape
     ]
     shapes = [s for s in shapes if len(s) == value.ndim]
     if what in PER_POINT:
@@ -157,7 +192,11 @@ def per_point(
 
 def _advice(shapes: list[str], sizes: dict[str, int], axes: int) -> str:
     def words(shape: str) -> str:
-        return "(" + ", ".join(f"{sizes[a]} {WORDS[a]}" if a in sizes else WORDS[a] for a in shape) + ")"
+        return (
+            "("
+            + ", ".join(f"{sizes[a]} {WORDS[a]}" if a in sizes else WORDS[a] for a in shape)
+            + ")"
+        )
 
     if not shapes:
         return f"fits no points; expected {' or '.join(map(words, SHAPES[axes]))}"

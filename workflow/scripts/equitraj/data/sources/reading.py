@@ -1,4 +1,5 @@
-"""Files as one trajectory: each read by the format that a source names or its suffix tells, and joined as episodes."""
+"""Files as one trajectory: each read by the format that a source names or its suffix tells, and
+joined as episodes."""
 
 from dataclasses import replace
 from importlib import import_module
@@ -10,7 +11,8 @@ from equitraj.data.trajectory import Trajectory
 
 
 def read_file(source: dict) -> Trajectory:
-    """The trajectory of `source`, whose key `path` names a file, a pattern of files, or a list of both.
+    """The trajectory of `source`, whose key `path` names a file, a pattern of files, or a list of
+    both.
 
     Raises:
         ValueError: no such file, or a file that cannot be read as a trajectory.
@@ -18,9 +20,16 @@ def read_file(source: dict) -> Trajectory:
     paths = entry.paths(source)
     trajectory = read_files(paths, source)
     addresses, sums = paths, [file_sha256(path) for path in paths]
-    here = {"address": addresses, "sha256": sums} if len(paths) > 1 else {"address": paths[0], "sha256": sums[0]}
+    here = (
+        {"address": addresses, "sha256": sums}
+        if len(paths) > 1
+        else {"address": paths[0], "sha256": sums[0]}
+    )
     if source.get("topology"):
-        here["topology"] = {"address": source["topology"], "sha256": file_sha256(source["topology"])}
+        here["topology"] = {
+            "address": source["topology"],
+            "sha256": file_sha256(source["topology"]),
+        }
     return replace(trajectory, provenance=trajectory.provenance | here)
 
 

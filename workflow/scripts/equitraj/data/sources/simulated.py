@@ -1,13 +1,16 @@
-"""The system that a trajectory was simulated with: to simulate again from its states, and to tell their energy.
+"""The system that a trajectory was simulated with: to simulate again from its states, and to tell
+their energy.
 
 Both are optional functions of a system's file:
 
-    again(options, position, velocity | None, frames, seed) -> (S, N, 3)    positions `frames` recorded frames later
-    energy(options, position, velocity) -> (S,)    kinetic and potential energy, in NumPy only
+    again(options, position, velocity | None, frames, seed) -> (S, N, 3)    positions `frames`
+    recorded frames later energy(options, position, velocity) -> (S,)    kinetic and potential
+    energy, in NumPy only
 
-for S states (S, N, 3) in the system's own coordinates. Without velocities, `again` draws them as they are distributed
-where the positions are known, and nothing else. A system whose points are not the same in every episode takes a last
-argument `features`, which are those of the states, by name, (S, N, F).
+for S states (S, N, 3) in the system's own coordinates. Without velocities, `again` draws them as
+they are distributed where the positions are known, and nothing else. A system whose points are not
+the same in every episode takes a last argument `features`, which are those of the states, by name,
+(S, N, F).
 """
 
 from dataclasses import dataclass
@@ -24,7 +27,8 @@ from equitraj.data.trajectory import Trajectory
 
 @dataclass(frozen=True)
 class Simulated:
-    """Attributes: name of the system; module, its file; options; turn (3, 3), its coordinates to the trajectory's."""
+    """Attributes: name of the system; module, its file; options; turn (3, 3), its coordinates to
+    the trajectory's."""
 
     name: str
     module: ModuleType
@@ -36,9 +40,15 @@ class Simulated:
         return hasattr(self.module, hook)
 
     def again(
-        self, position: np.ndarray, velocity: np.ndarray | None, frames: int, seed: int, features: dict
+        self,
+        position: np.ndarray,
+        velocity: np.ndarray | None,
+        frames: int,
+        seed: int,
+        features: dict,
     ) -> np.ndarray:
-        """Positions (S, N, 3) `frames` frames after the states, with new noise; `velocity` None for unknown ones."""
+        """Positions (S, N, 3) `frames` frames after the states, with new noise; `velocity` None for
+        unknown ones."""
         velocity = None if velocity is None else velocity @ self.turn
         states = (self.options, position @ self.turn, velocity, frames, seed)
         return self.module.again(*states, **self._taken("again", features)) @ self.turn.T
@@ -50,7 +60,11 @@ class Simulated:
 
     def _taken(self, hook: str, features: dict) -> dict:
         """The features of the states, where the hook asks for them."""
-        return {"features": features} if "features" in signature(getattr(self.module, hook)).parameters else {}
+        return (
+            {"features": features}
+            if "features" in signature(getattr(self.module, hook)).parameters
+            else {}
+        )
 
 
 def simulated(trajectory: Trajectory) -> Simulated | None:

@@ -1,8 +1,9 @@
 """Simulated systems by name: the folder `systems/` is the list of them.
 
-A system is a file with a dataclass `Options` (documented fields with literal defaults), `simulate(options, frames) ->
-Trajectory`, and `POINTS`, the option that gives the number of points, or that number where it is always the same;
-`ENGINE`, the package that moves them, where it is not OpenMM.
+A system is a file with a dataclass `Options` (documented fields with literal defaults),
+`simulate(options, frames) -> Trajectory`, and `POINTS`, the option that gives the number of points,
+or that number where it is always the same; `ENGINE`, the package that moves them, where it is not
+OpenMM.
 """
 
 from dataclasses import asdict

@@ -4,7 +4,8 @@ import numpy as np
 
 
 def check_even(time: np.ndarray, name: str, unit: str) -> None:
-    """Raise ValueError that names the first frame where the step of `time` (T,) is another than that of the first two.
+    """Raise ValueError that names the first frame where the step of `time` (T,) is another than
+    that of the first two.
 
     Formats keep times to about six digits.
     """

@@ -1,4 +1,5 @@
-"""The mean of the points becomes the origin; the axes stay (dmol-book, Input Data & Equivariances, section 5.6)."""
+"""The mean of the points becomes the origin; the axes stay (dmol-book, Input Data & Equivariances,
+section 5.6)."""
 
 from dataclasses import dataclass
 

@@ -1,9 +1,9 @@
 """All principal axes: the mean over the sign flips that an eigensolver leaves open.
 
-Puny et al., Frame Averaging for Invariant and Equivariant Network Design, ICLR 2022, section 3.1: 4 flips make proper
-rotations, all 8 include reflections. Both signs of each axis are in the set, so that no rule for signs is needed. Axes
-of equal spread are undetermined, and rows of zeros in every frame. Points in a plane have the cross product of the
-first two axes as their third.
+Puny et al., Frame Averaging for Invariant and Equivariant Network Design, ICLR 2022, section 3.1: 4
+flips make proper rotations, all 8 include reflections. Both signs of each axis are in the set, so
+that no rule for signs is needed. Axes of equal spread are undetermined, and rows of zeros in every
+frame. Points in a plane have the cross product of the first two axes as their third.
 """
 
 from dataclasses import dataclass

@@ -1,8 +1,9 @@
 """Axes from chosen points by Gram-Schmidt orthogonalisation.
 
-Three points: the first is the origin, x points to the second, the third lies in the half-plane of positive y. Two
-points: the origin is the centre of mass, and the vectors are those from it to the two points. z = x cross y. This is
-how a protein's backbone frames are built (Jumper et al., Nature 596, 583 (2021), supplement, algorithm 21).
+Three points: the first is the origin, x points to the second, the third lies in the half-plane of
+positive y. Two points: the origin is the centre of mass, and the vectors are those from it to the
+two points. z = x cross y. This is how a protein's backbone frames are built (Jumper et al., Nature
+596, 583 (2021), supplement, algorithm 21).
 
 Where the vectors are parallel, y and z are undetermined; where the first is zero, x and z are.
 """

@@ -1,8 +1,9 @@
-"""The mean over random rotations, new ones for each sample: a Monte Carlo estimate of the mean over the rotation group.
+"""The mean over random rotations, new ones for each sample: a Monte Carlo estimate of the mean over
+the rotation group.
 
-The mean over the whole group is equivariant whatever the model (Yarotsky, Constructive Approximation 55, 407 (2022));
-that over a few rotations drawn from the Haar measure is so in expectation. The model is trained with the axes of the
-world: the average belongs to prediction.
+The mean over the whole group is equivariant whatever the model (Yarotsky, Constructive
+Approximation 55, 407 (2022)); that over a few rotations drawn from the Haar measure is so in
+expectation. The model is trained with the axes of the world: the average belongs to prediction.
 """
 
 from dataclasses import dataclass
@@ -24,7 +25,10 @@ class Alignment(Base):
     rotation: ClassVar[str] = "in expectation"
 
     def frames(
-        self, position: np.ndarray, reference: np.ndarray | None = None, rng: np.random.Generator | None = None
+        self,
+        position: np.ndarray,
+        reference: np.ndarray | None = None,
+        rng: np.random.Generator | None = None,
     ) -> Frames:
         """Haar-random rotations about the newest mean, with equal weights."""
         rng = np.random.default_rng(0) if rng is None else rng

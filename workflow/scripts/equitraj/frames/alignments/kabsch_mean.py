@@ -1,7 +1,7 @@
 """The rotation that brings the points nearest to the mean shape of the training split.
 
-The mean shape is that of generalised Procrustes analysis without scaling (Gower, Psychometrika 40, 33 (1975)): all
-training frames are turned onto the mean, the mean is taken again, until it stays.
+The mean shape is that of generalised Procrustes analysis without scaling (Gower, Psychometrika 40,
+33 (1975)): all training frames are turned onto the mean, the mean is taken again, until it stays.
 """
 
 from dataclasses import dataclass
@@ -22,12 +22,15 @@ class Alignment(ToReference):
     """None."""
 
     def fit(self, position: np.ndarray) -> np.ndarray:
-        """The mean shape (N, 3) of training positions (T, N, 3), turned as the frame it starts from.
+        """The mean shape (N, 3) of training positions (T, N, 3), turned as the frame it starts
+        from.
 
-        It starts from the frame that spreads furthest along its second axis: points on a line would fix no turn. Of
-        more than 20,000 frames as many are taken, spread evenly.
+        It starts from the frame that spreads furthest along its second axis: points on a line would
+        fix no turn. Of more than 20,000 frames as many are taken, spread evenly.
         """
-        offset, _ = axes.centred(position[spread(len(position), MOST)] if len(position) > MOST else position)
+        offset, _ = axes.centred(
+            position[spread(len(position), MOST)] if len(position) > MOST else position
+        )
         widths = np.linalg.svd(offset, compute_uv=False)
         mean = offset[np.argmax(widths[:, min(1, widths.shape[1] - 1)])]
         for _ in range(ITERATIONS):

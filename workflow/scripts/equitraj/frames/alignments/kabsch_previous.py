@@ -1,8 +1,10 @@
-"""The rotation that brings the newest points nearest to those of the frame before (`scipy` calls it `align_vectors`).
+"""The rotation that brings the newest points nearest to those of the frame before (`scipy` calls it
+`align_vectors`).
 
-It removes the turn since the previous frame and not the orientation: a rotated history gives the same coordinates,
-rotated. Hence no claim for rotations. A history of one frame has no previous frame: the axes are those of the world.
-Kabsch, Acta Cryst. A 32, 922 (1976); for degenerate points see `axes.kabsch`.
+It removes the turn since the previous frame and not the orientation: a rotated history gives the
+same coordinates, rotated. Hence no claim for rotations. A history of one frame has no previous
+frame: the axes are those of the world. Kabsch, Acta Cryst. A 32, 922 (1976); for degenerate points
+see `axes.kabsch`.
 """
 
 from dataclasses import dataclass
@@ -17,7 +19,10 @@ class Alignment(Base):
     """None."""
 
     def frames(
-        self, position: np.ndarray, reference: np.ndarray | None = None, rng: np.random.Generator | None = None
+        self,
+        position: np.ndarray,
+        reference: np.ndarray | None = None,
+        rng: np.random.Generator | None = None,
     ) -> Frames:
         """The Kabsch rotation of the newest points onto the previous ones, at the newest mean."""
         newest = position[:, -1]

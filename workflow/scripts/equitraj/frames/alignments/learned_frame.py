@@ -1,7 +1,8 @@
 """Axes that a network finds: two vectors, equivariant under rotations, and their Gram-Schmidt axes.
 
-Kaba et al., Equivariance with Learned Canonicalization Functions, ICML 2023. The vector network is a part of the
-trained network and sees the points about their mean; what is outside it, `frames` here, only moves the origin there.
+Kaba et al., Equivariance with Learned Canonicalization Functions, ICML 2023. The vector network is
+a part of the trained network and sees the points about their mean; what is outside it, `frames`
+here, only moves the origin there.
 """
 
 from dataclasses import dataclass

@@ -1,7 +1,8 @@
-"""One of the principal axes' sign flips, drawn at random: frame averaging at the price of one frame.
+"""One of the principal axes' sign flips, drawn at random: frame averaging at the price of one
+frame.
 
-Duval et al., FAENet: Frame Averaging Equivariant GNN for Materials Modeling, ICML 2023. Only the mean over
-the draws is equivariant. Training draws a new frame for each sample in each epoch.
+Duval et al., FAENet: Frame Averaging Equivariant GNN for Materials Modeling, ICML 2023. Only the
+mean over the draws is equivariant. Training draws a new frame for each sample in each epoch.
 """
 
 from dataclasses import dataclass
@@ -15,7 +16,8 @@ from equitraj.frames.alignments import frame_averaging
 
 @dataclass(frozen=True)
 class Alignment(frame_averaging.Alignment):
-    """Options: reflections, to draw from 8 frames that include reflections in place of 4 proper rotations."""
+    """Options: reflections, to draw from 8 frames that include reflections in place of 4 proper
+    rotations."""
 
     reflections: bool = False
 
@@ -23,13 +25,18 @@ class Alignment(frame_averaging.Alignment):
     training: ClassVar[str] = "draw"
 
     def frames(
-        self, position: np.ndarray, reference: np.ndarray | None = None, rng: np.random.Generator | None = None
+        self,
+        position: np.ndarray,
+        reference: np.ndarray | None = None,
+        rng: np.random.Generator | None = None,
     ) -> Frames:
         """One frame of each sample's set, drawn evenly."""
         rng = np.random.default_rng(0) if rng is None else rng
         every = self.of_points(position[:, -1])
         batch, count = every.weight.shape
-        return Frames.single(every.rotation[np.arange(batch), rng.integers(count, size=batch)], every.origin)
+        return Frames.single(
+            every.rotation[np.arange(batch), rng.integers(count, size=batch)], every.origin
+        )
 
     def training_frames(self, position: np.ndarray, reference: np.ndarray | None = None) -> Frames:
         """All frames of each sample's set, from which training draws."""

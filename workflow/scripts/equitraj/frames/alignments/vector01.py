@@ -1,8 +1,10 @@
-"""Point 0 becomes the origin and the vector from point 1 to point 0 the x axis, by the smallest rotation.
+"""Point 0 becomes the origin and the vector from point 1 to point 0 the x axis, by the smallest
+rotation.
 
-The chapter's alignment (dmol-book, Input Data & Equivariances, section 5.6) is this one in a plane. In three
-dimensions one vector leaves the turn about itself open, so that only rotations within the plane of planar data are
-removed: no claim for rotations in space. Where points 0 and 1 coincide the axes are those of the world.
+The chapter's alignment (dmol-book, Input Data & Equivariances, section 5.6) is this one in a plane.
+In three dimensions one vector leaves the turn about itself open, so that only rotations within the
+plane of planar data are removed: no claim for rotations in space. Where points 0 and 1 coincide the
+axes are those of the world.
 """
 
 from dataclasses import dataclass

@@ -1,13 +1,13 @@
 """Frames of pairs of points, weighted so that no small change of the input makes a jump.
 
-Dym, Lawrence and Siegel, Equivariant Frames and the Impossibility of Continuous Canonicalization, ICML 2024
-(arXiv:2402.16077): no single frame is continuous on all point clouds, a weighted set is. Each ordered pair
-(i, j) of points, seen from the mean, gives the Gram-Schmidt axes of x_i and x_j with weight |x_i cross x_j|, which is
-zero where the pair determines no axes. The default pairs are (i, i + 1) around the cycle of point names: N frames in
-place of N (N - 1).
+Dym, Lawrence and Siegel, Equivariant Frames and the Impossibility of Continuous Canonicalization,
+ICML 2024 (arXiv:2402.16077): no single frame is continuous on all point clouds, a weighted set is.
+Each ordered pair (i, j) of points, seen from the mean, gives the Gram-Schmidt axes of x_i and x_j
+with weight |x_i cross x_j|, which is zero where the pair determines no axes. The default pairs are
+(i, i + 1) around the cycle of point names: N frames in place of N (N - 1).
 
-Where all weights are zero (points on a line), each pair gives the one axis it determines, with equal weights: the
-prediction stays on the line. There, and only there, the prediction can jump.
+Where all weights are zero (points on a line), each pair gives the one axis it determines, with
+equal weights: the prediction stays on the line. There, and only there, the prediction can jump.
 """
 
 from dataclasses import dataclass
@@ -22,8 +22,8 @@ MIRROR = np.array([1.0, 1.0, -1.0])
 
 @dataclass(frozen=True)
 class Alignment(Base):
-    """Options: all_pairs, all ordered pairs in place of neighbours in the order of names, so that the names do not
-    matter; reflections, to add the mirror image of each frame."""
+    """Options: all_pairs, all ordered pairs in place of neighbours in the order of names, so that
+    the names do not matter; reflections, to add the mirror image of each frame."""
 
     all_pairs: bool = False
     reflections: bool = False

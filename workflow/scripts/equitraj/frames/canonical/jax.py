@@ -1,8 +1,8 @@
 """A learned frame around a JAX network: a vector network, orthonormalised (Kaba et al., ICML 2023).
 
-Two vectors are sums over the points of their positions and displacements, weighted by a network of each point's own
-invariants; Gram-Schmidt makes a rotation of them, the third axis by the cross product. The whole is trained by the
-loss of the prediction.
+Two vectors are sums over the points of their positions and displacements, weighted by a network of
+each point's own invariants; Gram-Schmidt makes a rotation of them, the third axis by the cross
+product. The whole is trained by the loss of the prediction.
 """
 
 import equinox as eqx
@@ -21,11 +21,16 @@ class VectorNetwork(eqx.Module):
     extent: float
 
     def single(self, position: jax.Array, displacement: jax.Array, scalar: jax.Array) -> jax.Array:
-        """(3, 3) from `position` (N, 3) about the origin, `displacement` (K - 1, N, 3) and `scalar` (N, F)."""
-        vectors = jnp.concatenate([position[:, None] / self.extent, jnp.moveaxis(displacement, 0, 1)], axis=1)
+        """(3, 3) from `position` (N, 3) about the origin, `displacement` (K - 1, N, 3) and `scalar`
+        (N, F)."""
+        vectors = jnp.concatenate(
+            [position[:, None] / self.extent, jnp.moveaxis(displacement, 0, 1)], axis=1
+        )
         upper = np.triu_indices(vectors.shape[1])
         invariants = jnp.arcsinh(jnp.sum(vectors[:, upper[0]] * vectors[:, upper[1]], -1))
-        weight = jax.vmap(self.mlp)(jnp.concatenate([invariants, scalar], -1)).reshape(len(position), 2, -1)
+        weight = jax.vmap(self.mlp)(jnp.concatenate([invariants, scalar], -1)).reshape(
+            len(position), 2, -1
+        )
         return gram_schmidt(*jnp.einsum("nak,nkc->ac", weight, vectors))
 
     def __call__(self, inputs: dict[str, jax.Array]) -> jax.Array:
@@ -35,9 +40,12 @@ class VectorNetwork(eqx.Module):
 
 
 def gram_schmidt(first: jax.Array, second: jax.Array) -> jax.Array:
-    """Rows e1 along `first` (3,), e2 along the rest of `second`, e3 = e1 x e2; zero where there is none."""
+    """Rows e1 along `first` (3,), e2 along the rest of `second`, e3 = e1 x e2; zero where there is
+    none."""
     e1 = _unit(first, 0.0)
-    e2 = _unit(second - (second @ e1) * e1, UNDETERMINED * (jnp.abs(first).max() + jnp.abs(second).max()))
+    e2 = _unit(
+        second - (second @ e1) * e1, UNDETERMINED * (jnp.abs(first).max() + jnp.abs(second).max())
+    )
     return jnp.stack([e1, e2, jnp.cross(e1, e2)])
 
 
@@ -54,7 +62,8 @@ class Canonical(eqx.Module):
     frame: VectorNetwork
 
     def __call__(self, inputs: dict[str, jax.Array]) -> jax.Array:
-        """(B, N, 3) from the arrays of `equitraj.data.features.network_inputs`, back in the axes of the inputs."""
+        """(B, N, 3) from the arrays of `equitraj.data.features.network_inputs`, back in the axes of
+        the inputs."""
         rotation = self.frame(inputs)
         names = [name for name in TURNED if name in inputs]
         turned = inputs | {k: jnp.einsum("bij,b...j->b...i", rotation, inputs[k]) for k in names}

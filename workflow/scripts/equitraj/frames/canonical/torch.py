@@ -1,4 +1,5 @@
-"""A learned frame around a torch network: a vector network, orthonormalised; the same as in `canonical/jax.py`."""
+"""A learned frame around a torch network: a vector network, orthonormalised; the same as in
+`canonical/jax.py`."""
 
 from typing import TYPE_CHECKING
 
@@ -24,17 +25,23 @@ class VectorNetwork(torch.nn.Module):
             torch.nn.Linear(n_inputs, width), torch.nn.SiLU(), torch.nn.Linear(width, 2 * n_vectors)
         )
 
-    def forward(self, position: torch.Tensor, displacement: torch.Tensor, scalar: torch.Tensor) -> torch.Tensor:
-        """(B, 3, 3) from `position` (B, N, 3), `displacement` (B, N, K - 1, 3) and `scalar` (B, N, F)."""
+    def forward(
+        self, position: torch.Tensor, displacement: torch.Tensor, scalar: torch.Tensor
+    ) -> torch.Tensor:
+        """(B, 3, 3) from `position` (B, N, 3), `displacement` (B, N, K - 1, 3) and `scalar` (B, N,
+        F)."""
         vectors = torch.cat([position[:, :, None] / self.extent, displacement], 2)
-        invariants = torch.arcsinh((vectors[:, :, self.upper[0]] * vectors[:, :, self.upper[1]]).sum(-1))
+        invariants = torch.arcsinh(
+            (vectors[:, :, self.upper[0]] * vectors[:, :, self.upper[1]]).sum(-1)
+        )
         weight = self.mlp(torch.cat([invariants, scalar], -1)).unflatten(-1, (2, -1))
         first, second = torch.einsum("bnak,bnkc->abc", weight, vectors)
         return gram_schmidt(first, second)
 
 
 def gram_schmidt(first: torch.Tensor, second: torch.Tensor) -> torch.Tensor:
-    """Rows e1 along `first` (B, 3), e2 along the rest of `second`, e3 = e1 x e2; zero where there is no direction."""
+    """Rows e1 along `first` (B, 3), e2 along the rest of `second`, e3 = e1 x e2; zero where there
+    is no direction."""
     scale = first.norm(dim=-1) + second.norm(dim=-1)
     e1 = _unit(first, 0 * scale)
     e2 = _unit(second - (second * e1).sum(-1, keepdim=True) * e1, UNDETERMINED * scale)
@@ -57,7 +64,8 @@ class Canonical(torch.nn.Module):
             self.batch, self.graphs = network.batch, network.graphs
 
     def forward(self, data: "Data | dict[str, torch.Tensor]") -> torch.Tensor:
-        """(B * N, 3) from a batch of graphs, or (B, N, 3) from a dense one, back in the axes of the inputs."""
+        """(B * N, 3) from a batch of graphs, or (B, N, 3) from a dense one, back in the axes of the
+        inputs."""
         return self._dense(data) if isinstance(data, dict) else self._on_graphs(data)
 
     def _dense(self, inputs: dict[str, torch.Tensor]) -> torch.Tensor:
@@ -71,7 +79,10 @@ class Canonical(torch.nn.Module):
         position = data.pos.unflatten(0, (-1, self.shape.n_points))
         x = data.pos[:, :0] if data.x is None else data.x
         x = x.unflatten(0, position.shape[:2])
-        scalar, vectors = x[..., : self.shape.n_scalars], x[..., self.shape.n_scalars :].unflatten(-1, (-1, 3))
+        scalar, vectors = (
+            x[..., : self.shape.n_scalars],
+            x[..., self.shape.n_scalars :].unflatten(-1, (-1, 3)),
+        )
         rotation = self.frame(position, vectors, scalar)
         turned = data.clone()
         turned.pos = torch.einsum("bij,bnj->bni", rotation, position).flatten(0, 1)

@@ -1,4 +1,5 @@
-"""Figures: one file each, holding the caption (its docstring), INPUTS (the keys it reads) and `draw(inputs)`."""
+"""Figures: one file each, holding the caption (its docstring), INPUTS (the keys it reads) and
+`draw(inputs)`."""
 
 import importlib
 from pathlib import Path
@@ -13,16 +14,20 @@ HELPERS = {"__init__", "style"}
 
 def names() -> list[str]:
     """Every figure that exists: the Python files of this folder that assign INPUTS."""
-    return sorted(path.stem for path in FOLDER.glob("*.py") if path.stem not in HELPERS and inputs(path.stem))
+    return sorted(
+        path.stem for path in FOLDER.glob("*.py") if path.stem not in HELPERS and inputs(path.stem)
+    )
 
 
 def inputs(name: str) -> tuple[str, ...]:
-    """The INPUTS of figure `name`, read from its text, so that a workflow can ask without importing matplotlib."""
+    """The INPUTS of figure `name`, read from its text, so that a workflow can ask without importing
+    matplotlib."""
     return tuple(facts(FOLDER / f"{name}.py")["constants"].get("INPUTS", ()))
 
 
 def read_by(name: str) -> tuple[str, ...]:
-    """The keys that `figure.py` reads for figure `name`: its INPUTS, and where it may show errors what they are in."""
+    """The keys that `figure.py` reads for figure `name`: its INPUTS, and where it may show errors
+    what they are in."""
     keys = inputs(name)
     return (*keys, "sources") if "summary" in keys else keys
 

@@ -1,4 +1,5 @@
-"""What the redrawn figures of the chapters share: reading planar frames, drawing chains, axes with units."""
+"""What the redrawn figures of the chapters share: reading planar frames, drawing chains, axes with
+units."""
 
 from pathlib import Path
 
@@ -31,17 +32,26 @@ def some(count: int, shown: int = FRAMES_SHOWN) -> np.ndarray:
 
 def colour_map(name: str) -> Colormap:
     """The colour map `name` without its palest end, which would vanish on white."""
-    return LinearSegmentedColormap.from_list(name, matplotlib.colormaps[name](np.linspace(0, 0.88, 64)))
+    return LinearSegmentedColormap.from_list(
+        name, matplotlib.colormaps[name](np.linspace(0, 0.88, 64))
+    )
 
 
 def chains(
-    axes: Axes, frames: np.ndarray, values: np.ndarray, norm: Normalize, name: str = TIME, alpha: float = 0.45
+    axes: Axes,
+    frames: np.ndarray,
+    values: np.ndarray,
+    norm: Normalize,
+    name: str = TIME,
+    alpha: float = 0.45,
 ) -> None:
     """Draw frames (F, N, 2) as chains, coloured by `values` (F,) on the colour map `name`."""
     colours = colour_map(name)(norm(values))
     axes.add_collection(LineCollection(frames, colors=colours, alpha=alpha, linewidths=0.8))
     points = frames.reshape(-1, 2)
-    axes.scatter(*points.T, s=3, c=np.repeat(colours, frames.shape[1], axis=0), alpha=alpha, linewidths=0)
+    axes.scatter(
+        *points.T, s=3, c=np.repeat(colours, frames.shape[1], axis=0), alpha=alpha, linewidths=0
+    )
 
 
 def plane(axes: Axes, title: str = "", first: bool = True) -> None:
@@ -53,9 +63,13 @@ def plane(axes: Axes, title: str = "", first: bool = True) -> None:
     axes.set_title(title)
 
 
-def colourbar(figure: Figure, axes: list[Axes], norm: Normalize, label: str, name: str = TIME) -> None:
+def colourbar(
+    figure: Figure, axes: list[Axes], norm: Normalize, label: str, name: str = TIME
+) -> None:
     """One bar for the colours of `chains`, at the right of `axes`."""
-    figure.colorbar(ScalarMappable(norm, colour_map(name)), ax=axes, label=label, fraction=0.03, pad=0.02)
+    figure.colorbar(
+        ScalarMappable(norm, colour_map(name)), ax=axes, label=label, fraction=0.03, pad=0.02
+    )
 
 
 def rms(values: np.ndarray) -> float:

@@ -1,11 +1,14 @@
-"""Names are drawn as they are: a dollar sign in one begins no formula, which matplotlib would set or fail on."""
+"""Names are drawn as they are: a dollar sign in one begins no formula, which matplotlib would set
+or fail on."""
 
 import re
 
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
-OURS = re.compile(r"\$10\^\{-?\d+\}\$|\$\\mathdefault\{.*\}\$")  # the powers of ten that axes and tables show
+OURS = re.compile(
+    r"\$10\^\{-?\d+\}\$|\$\\mathdefault\{.*\}\$"
+)  # the powers of ten that axes and tables show
 
 
 def literal(figure: Figure) -> None:

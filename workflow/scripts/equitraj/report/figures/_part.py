@@ -1,4 +1,5 @@
-"""The part of a large study that its figures show: as many tasks and methods as can be told apart on a page."""
+"""The part of a large study that its figures show: as many tasks and methods as can be told apart
+on a page."""
 
 from pathlib import Path
 
@@ -9,9 +10,11 @@ TASKS, METHODS = 12, 40
 
 
 def part(inputs: dict[str, Path], folder: Path) -> tuple[dict[str, Path], str]:
-    """The inputs of a figure, tables of more tasks or methods than it can show replaced by parts of them in `folder`.
+    """The inputs of a figure, tables of more tasks or methods than it can show replaced by parts of
+    them in `folder`.
 
-    Kept are the first tasks, and of the methods those with the smallest error on any of these, as `summary` says.
+    Kept are the first tasks, and of the methods those with the smallest error on any of these, as
+    `summary` says.
 
     Returns:
         The inputs, and a sentence that says what is left out, "" where nothing is.
@@ -25,7 +28,10 @@ def part(inputs: dict[str, Path], folder: Path) -> tuple[dict[str, Path], str]:
     known = summary[summary["task"].isin(tasks[:TASKS])]
     ranks = known.groupby("task")["mse_mean"].rank().groupby(known["method"]).min()
     kept = {"task": tasks[:TASKS], "method": list(ranks.sort_values(kind="stable").index[:METHODS])}
-    paths = {key: _rows(path, kept, folder) if path.suffix == ".csv" else path for key, path in inputs.items()}
+    paths = {
+        key: _rows(path, kept, folder) if path.suffix == ".csv" else path
+        for key, path in inputs.items()
+    }
     shown = f"{len(kept['task'])} of {len(tasks)} tasks and {len(kept['method'])} of {len(methods)} methods"
     return paths, f"Shown are {shown}, the most accurate; the tables have all."
 

@@ -1,8 +1,8 @@
-"""One-step test error of every method, best first: mean over seeds with its 95 % interval over seeds and blocks of
-test samples, where there are three seeds. The dashed line is the error of predicting no
-motion, the dotted one that of constant velocity, and the thin one the floor, which no method can beat: what is left
-where the same states are simulated again; at the right the skill, 1 - MSE / MSE of no motion. An arrow points to an
-error beyond the axis."""
+"""One-step test error of every method, best first: mean over seeds with its 95 % interval over
+seeds and blocks of test samples, where there are three seeds. The dashed line is the error of
+predicting no motion, the dotted one that of constant velocity, and the thin one the floor, which no
+method can beat: what is left where the same states are simulated again; at the right the skill, 1 -
+MSE / MSE of no motion. An arrow points to an error beyond the axis."""
 
 from pathlib import Path
 
@@ -27,13 +27,20 @@ def draw(inputs: dict[str, Path]) -> tuple[Figure, str]:
     rows = table.groupby("task").size().max()
     figure, axes = style.panels(len(tasks), height=0.185 * rows + 0.75)
     for axis, task in zip(axes, tasks, strict=True):
-        _panel(axis, table[table["task"] == task].sort_values("mse_mean", ascending=False), styles, floors.get(task))
+        _panel(
+            axis,
+            table[table["task"] == task].sort_values("mse_mean", ascending=False),
+            styles,
+            floors.get(task),
+        )
         axis.set_title(task, pad=12)
     style.kind_legend(figure, (s.kind for s in styles.values()), style.reference_entries())
     return figure, finding(table)
 
 
-def _panel(axis: Axes, rows: pd.DataFrame, styles: dict[str, style.MethodStyle], floor: Level | None) -> None:
+def _panel(
+    axis: Axes, rows: pd.DataFrame, styles: dict[str, style.MethodStyle], floor: Level | None
+) -> None:
     references = rows[["mse_persistence", "mse_velocity"]].max()
     shown = rows["mse_mean"][rows["mse_mean"] < style.ceiling(references)]
     around = style.with_floor([*shown, *references], floor and floor.value)
@@ -45,7 +52,14 @@ def _panel(axis: Axes, rows: pd.DataFrame, styles: dict[str, style.MethodStyle],
         style.floor_line(axis, floor.value, floor.kind, vertical=True)
     for y, row in enumerate(rows.itertuples()):
         _row(axis, y, row, styles[row.method])
-    axis.text(1.02, len(rows) - 0.25, "skill", transform=axis.get_yaxis_transform(), fontsize=7.5, color=style.FAINT)
+    axis.text(
+        1.02,
+        len(rows) - 0.25,
+        "skill",
+        transform=axis.get_yaxis_transform(),
+        fontsize=7.5,
+        color=style.FAINT,
+    )
     axis.set_yticks(range(len(rows)), rows["method"])
     axis.set_ylim(-0.6, len(rows) - 0.4)
     axis.set_xlabel("test MSE")
@@ -64,7 +78,9 @@ def _row(axis: Axes, y: int, row: tuple, look: style.MethodStyle) -> None:
         )  # fmt: skip
         return
     # an interval may reach below zero, where no log axis goes
-    axis.plot([max(row.mse_low, left), row.mse_high], [y, y], color=look.colour, linewidth=1.8, alpha=0.55)
+    axis.plot(
+        [max(row.mse_low, left), row.mse_high], [y, y], color=look.colour, linewidth=1.8, alpha=0.55
+    )
     axis.plot(row.mse_mean, y, marker=look.marker, color=look.colour)
 
 

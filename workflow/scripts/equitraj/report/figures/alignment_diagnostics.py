@@ -1,7 +1,8 @@
-"""Is an alignment a good frame? From left to right: the share of steps at which its rotation jumps; how much a small
-perturbation of a point is amplified; the share of the variance that it puts into far-away points; the relative change
-of the aligned points when the input is rotated, when planar, collinear, symmetric or coincident points are (the largest
-of the four), and when the input is reflected. A dot per task."""
+"""Is an alignment a good frame? From left to right: the share of steps at which its rotation jumps;
+how much a small perturbation of a point is amplified; the share of the variance that it puts into
+far-away points; the relative change of the aligned points when the input is rotated, when planar,
+collinear, symmetric or coincident points are (the largest of the four), and when the input is
+reflected. A dot per task."""
 
 from pathlib import Path
 
@@ -34,7 +35,10 @@ def draw(inputs: dict[str, Path]) -> tuple[Figure, str]:
     if table.empty:
         return style.empty("no alignment was measured"), "No alignment was measured: 0 rows."
     table = with_degenerate(table)
-    alignments, tasks = sorted(table["alignment"].unique(), reverse=True), list(table["task"].unique())
+    alignments, tasks = (
+        sorted(table["alignment"].unique(), reverse=True),
+        list(table["task"].unique()),
+    )
     columns = [column for column in COLUMNS if column in table and table[column].notna().any()]
     height = 0.22 * len(alignments) + 1.0
     figure, axes = style.panels(len(columns), columns=len(columns), height=height, sharey=True)
@@ -51,11 +55,14 @@ def draw(inputs: dict[str, Path]) -> tuple[Figure, str]:
 
 
 def with_degenerate(table: pd.DataFrame) -> pd.DataFrame:
-    """alignment.csv with a column `degenerate`: the largest of its rotation errors on degenerate points."""
+    """alignment.csv with a column `degenerate`: the largest of its rotation errors on degenerate
+    points."""
     return table.assign(degenerate=table.filter(like="rotation_error_").max(axis=1))
 
 
-def _panel(axis: Axes, table: pd.DataFrame, column: str, alignments: list[str], tasks: list[str]) -> None:
+def _panel(
+    axis: Axes, table: pd.DataFrame, column: str, alignments: list[str], tasks: list[str]
+) -> None:
     values = table[column].to_numpy(dtype=float) * (100 if column in SHARES else 1)
     shift = 0.5 * ((table["task"].map(tasks.index) + 0.5) / len(tasks) - 0.5)
     y = table["alignment"].map(alignments.index) - shift

@@ -1,5 +1,6 @@
-"""How near the principal axes come to being undetermined: the share of frames whose relative gap of the two leading
-second moments is below a value. At a gap of 0 the two axes may be exchanged or turned at will."""
+"""How near the principal axes come to being undetermined: the share of frames whose relative gap of
+the two leading second moments is below a value. At a gap of 0 the two axes may be exchanged or
+turned at will."""
 
 from pathlib import Path
 
@@ -18,17 +19,30 @@ def draw(inputs: dict[str, Path]) -> tuple[Figure, str]:
     """One panel, a line per task."""
     table = style.read_table(inputs["eigengap"]).dropna(subset=["gap"])
     if table.empty:
-        return style.empty("no gap of moments was measured"), "No gap of moments was measured: 0 rows."
+        return style.empty(
+            "no gap of moments was measured"
+        ), "No gap of moments was measured: 0 rows."
     figure, (axis,) = style.panels(1, height=2.8)
-    axis.set(xlim=(0, 1.02), ylim=(0, 1.03), xlabel="relative gap of the two leading moments", ylabel="share of frames")
+    axis.set(
+        xlim=(0, 1.02),
+        ylim=(0, 1.03),
+        xlabel="relative gap of the two leading moments",
+        ylabel="share of frames",
+    )
     axis.axvspan(0, NEAR, color=style.PALE, alpha=0.5, linewidth=0)
-    axis.text(NEAR / 2, 1.0, "near\ndegenerate", ha="center", va="top", fontsize=7, color=style.FAINT)
+    axis.text(
+        NEAR / 2, 1.0, "near\ndegenerate", ha="center", va="top", fontsize=7, color=style.FAINT
+    )
     tasks = list(table["task"].unique())
     looks, points = {}, []
     for number, task in enumerate(tasks):
         rows = table[table["task"] == task].sort_values("quantile")
-        looks[task] = style.MethodStyle("", COLOURS[number % len(COLOURS)], "o", style.DASHES[number % 4])
-        axis.plot(rows["gap"], rows["quantile"], color=looks[task].colour, linestyle=looks[task].linestyle)
+        looks[task] = style.MethodStyle(
+            "", COLOURS[number % len(COLOURS)], "o", style.DASHES[number % 4]
+        )
+        axis.plot(
+            rows["gap"], rows["quantile"], color=looks[task].colour, linestyle=looks[task].linestyle
+        )
         points.append((rows["gap"].iloc[-1], rows["quantile"].iloc[-1]))
     style.label_right(axis, points, tasks, looks)
     axis.grid()

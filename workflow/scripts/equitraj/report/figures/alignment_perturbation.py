@@ -1,6 +1,7 @@
-"""How one point's shift moves all points in the frame of each alignment: the median of the change of a point (row) over
-the shift of the moved point (column). A good frame moves little but the point itself, the diagonal; a frame that hangs
-on two points swings all others when one of the two moves."""
+"""How one point's shift moves all points in the frame of each alignment: the median of the change
+of a point (row) over the shift of the moved point (column). A good frame moves little but the point
+itself, the diagonal; a frame that hangs on two points swings all others when one of the two
+moves."""
 
 from pathlib import Path
 
@@ -36,14 +37,18 @@ def draw(inputs: dict[str, Path]) -> tuple[Figure, str]:
     for axis, alignment in zip(axes, alignments, strict=False):
         image = _panel(axis, rows[rows["alignment"] == alignment], norm)
         axis.set_title(alignment, fontsize=7.5, fontweight="normal")
-    bar = figure.colorbar(image, ax=list(axes[: len(alignments)]), location="bottom", aspect=50, fraction=0.04)
+    bar = figure.colorbar(
+        image, ax=list(axes[: len(alignments)]), location="bottom", aspect=50, fraction=0.04
+    )
     bar.set_label(f"gain on {task} (column: moved point, row: point that answers)")
     return figure, finding(rows, task)
 
 
 def _panel(axis: Axes, rows: pd.DataFrame, norm: LogNorm) -> AxesImage:
     gain = rows.pivot_table(index="point", columns="moved", values="gain").to_numpy()
-    image = axis.imshow(np.clip(gain, norm.vmin, norm.vmax), norm=norm, cmap="magma_r", interpolation="nearest")
+    image = axis.imshow(
+        np.clip(gain, norm.vmin, norm.vmax), norm=norm, cmap="magma_r", interpolation="nearest"
+    )
     last = len(gain) - 1
     axis.set_xticks([0, last], [0, last], fontsize=7)
     axis.set_yticks([0, last], [0, last], fontsize=7)
@@ -53,7 +58,8 @@ def _panel(axis: Axes, rows: pd.DataFrame, norm: LogNorm) -> AxesImage:
 
 
 def finding(rows: pd.DataFrame, task: str) -> str:
-    """The alignment that carries a shift over to other points least and most (mean off the diagonal)."""
+    """The alignment that carries a shift over to other points least and most (mean off the
+    diagonal)."""
     others = rows[rows["moved"] != rows["point"]].groupby("alignment")["gain"].mean()
     top = rows.loc[rows["gain"].idxmax()]
     return (

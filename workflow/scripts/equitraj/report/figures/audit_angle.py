@@ -1,6 +1,7 @@
-"""Relative error of equivariance against the angle of the rotation, mean over axes and test samples with its 95 %
-interval, on a logarithmic axis. What is built in stays in the grey band, the noise of rounding, at every angle; what is
-learned grows with the angle as far as the rotations go that it was taught."""
+"""Relative error of equivariance against the angle of the rotation, mean over axes and test samples
+with its 95 % interval, on a logarithmic axis. What is built in stays in the grey band, the noise of
+rounding, at every angle; what is learned grows with the angle as far as the rotations go that it
+was taught."""
 
 from pathlib import Path
 

@@ -1,6 +1,7 @@
-"""Change of the prediction per change of the input, against the relative gap of the two leading moments of the points.
-Where two moments meet, principal axes are not determined: a method with a frame that jumps there has a gain that grows
-without bound to the right, a continuous one stays near 1, and one that jumps anywhere is far above throughout."""
+"""Change of the prediction per change of the input, against the relative gap of the two leading
+moments of the points. Where two moments meet, principal axes are not determined: a method with a
+frame that jumps there has a gain that grows without bound to the right, a continuous one stays near
+1, and one that jumps anywhere is far above throughout."""
 
 from pathlib import Path
 
@@ -20,7 +21,9 @@ def draw(inputs: dict[str, Path]) -> tuple[Figure, str]:
     rows = shared.probe_rows(inputs, "continuity")
     if rows.empty:
         return style.empty("continuity was not measured"), "Continuity was not measured: 0 rows."
-    styles = style.method_styles(style.read_table(inputs["summary"]), style.read_claims(inputs["audit"]))
+    styles = style.method_styles(
+        style.read_table(inputs["summary"]), style.read_claims(inputs["audit"])
+    )
     growth = rows.groupby(["task", "method", "x"])["value"].mean().groupby(["task", "method"]).max()
     tasks = list(rows["task"].unique())
     labels = max((growth[task] >= FLAT).sum() + 3 for task in tasks)
@@ -32,7 +35,9 @@ def draw(inputs: dict[str, Path]) -> tuple[Figure, str]:
     return figure, finding(growth, rows)
 
 
-def _panel(axis: Axes, rows: pd.DataFrame, growth: pd.Series, styles: dict[str, style.MethodStyle]) -> None:
+def _panel(
+    axis: Axes, rows: pd.DataFrame, growth: pd.Series, styles: dict[str, style.MethodStyle]
+) -> None:
     style.log_axis(axis.xaxis, style.log_limits(rows["x"]))
     axis.invert_xaxis()
     style.log_axis(axis.yaxis, style.log_limits(rows["value"].clip(lower=shared.ZERO)))
@@ -56,5 +61,8 @@ def finding(growth: pd.Series, rows: pd.DataFrame) -> str:
     flat = f"{(worst < FLAT).sum()} of {len(worst)} methods have a gain below {FLAT:g} at every gap"
     if worst.max() < FLAT:
         return flat + "."
-    others = [f"{method} {style.sig(value)}" for method, value in worst[~(worst < FLAT)].sort_values().items()]
+    others = [
+        f"{method} {style.sig(value)}"
+        for method, value in worst[~(worst < FLAT)].sort_values().items()
+    ]
     return f"{flat}; the largest of the others: {style.listing(others)}."

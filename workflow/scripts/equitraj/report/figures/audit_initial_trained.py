@@ -1,6 +1,6 @@
-"""Relative rotation error of each method before training (open marker) and after it (filled), the worst over tasks and
-seeds, in both precisions. A symmetry that is built in is there before training; one that is learned appears only
-after it."""
+"""Relative rotation error of each method before training (open marker) and after it (filled), the
+worst over tasks and seeds, in both precisions. A symmetry that is built in is there before
+training; one that is learned appears only after it."""
 
 from pathlib import Path
 
@@ -20,9 +20,13 @@ def draw(inputs: dict[str, Path]) -> tuple[Figure, str]:
     summary, audit = style.read_table(inputs["summary"]), style.read_table(inputs["audit"])
     rows = audit[(audit["generator"] == "rotation") & (audit["verdict"] != "not applicable")]
     if rows.empty:
-        return style.empty("no method was audited under rotation"), "No method was audited under rotation: 0 rows."
+        return style.empty(
+            "no method was audited under rotation"
+        ), "No method was audited under rotation: 0 rows."
     styles = style.method_styles(summary, audit)
-    errors = rows.pivot_table(index=["dtype", "method"], columns="weights", values="rel_mean", aggfunc="max")
+    errors = rows.pivot_table(
+        index=["dtype", "method"], columns="weights", values="rel_mean", aggfunc="max"
+    )
     errors = errors.reindex(columns=["initial", "trained"])
     dtypes = list(errors.index.unique("dtype"))
     methods = list(errors.groupby("method")["trained"].max().sort_values(ascending=False).index)
@@ -32,7 +36,15 @@ def draw(inputs: dict[str, Path]) -> tuple[Figure, str]:
         axis.set_title(dtype)
     looks = {"before training": "white", "after training": style.FAINT}
     extra = [
-        Line2D([], [], linestyle="none", marker="o", color=style.FAINT, markerfacecolor=face, label=label)
+        Line2D(
+            [],
+            [],
+            linestyle="none",
+            marker="o",
+            color=style.FAINT,
+            markerfacecolor=face,
+            label=label,
+        )
         for label, face in looks.items()
     ]
     style.kind_legend(figure, (styles[m].kind for m in methods), extra)
@@ -43,7 +55,9 @@ def _panel(axis: Axes, errors: pd.DataFrame, styles: dict[str, style.MethodStyle
     floor = 1e-17  # an error of exactly 0 is drawn here
     for y, (method, row) in enumerate(errors.clip(lower=floor).iterrows()):
         look = styles[method]
-        axis.plot([row["initial"], row["trained"]], [y, y], color=look.colour, linewidth=1, alpha=0.5)
+        axis.plot(
+            [row["initial"], row["trained"]], [y, y], color=look.colour, linewidth=1, alpha=0.5
+        )
         axis.plot(row["initial"], y, marker=look.marker, color=look.colour, markerfacecolor="white")
         axis.plot(row["trained"], y, marker=look.marker, color=look.colour, markersize=4)
     style.log_axis(axis.xaxis, style.log_limits(errors.clip(lower=floor).to_numpy().ravel()))
@@ -54,7 +68,8 @@ def _panel(axis: Axes, errors: pd.DataFrame, styles: dict[str, style.MethodStyle
 
 
 def finding(rows: pd.DataFrame, errors: pd.DataFrame) -> str:
-    """In the finer precision: who is equivariant with any weights, and who comes nearest to it of the others."""
+    """In the finer precision: who is equivariant with any weights, and who comes nearest to it of
+    the others."""
     dtype = errors.index.unique("dtype").max()
     verdicts = rows[rows["dtype"] == dtype].groupby("method")["verdict"]
     exact = verdicts.agg(lambda values: (values == "exact").all())

@@ -1,7 +1,8 @@
-"""Lie derivative of each method: the rate at which it ceases to be equivariant under an infinitesimal rotation (filled)
-or translation (open), root mean square over test samples, relative to the predicted displacement (Gruver et al., ICLR
-2023). It follows the frame of each sample, and does not see where a frame jumps. At the right, where the framework lets
-one look inside, the same for each layer in order."""
+"""Lie derivative of each method: the rate at which it ceases to be equivariant under an
+infinitesimal rotation (filled) or translation (open), root mean square over test samples, relative
+to the predicted displacement (Gruver et al., ICLR 2023). It follows the frame of each sample, and
+does not see where a frame jumps. At the right, where the framework lets one look inside, the same
+for each layer in order."""
 
 from pathlib import Path
 
@@ -21,7 +22,9 @@ def draw(inputs: dict[str, Path]) -> tuple[Figure, str]:
     """A panel per task with a row per method; beside it a panel of layers where there are any."""
     rows = shared.probe_rows(inputs, "lie")
     if rows.empty:
-        return style.empty("no Lie derivative was measured"), "No Lie derivative was measured: 0 rows."
+        return style.empty(
+            "no Lie derivative was measured"
+        ), "No Lie derivative was measured: 0 rows."
     layers = shared.probe_rows(inputs, "lie_layer")
     summary, audit = style.read_table(inputs["summary"]), style.read_claims(inputs["audit"])
     kinds, styles = style.method_kinds(summary, audit), style.method_styles(summary, audit)
@@ -40,7 +43,14 @@ def draw(inputs: dict[str, Path]) -> tuple[Figure, str]:
 
 def _layers(axis: Axes, rows: pd.DataFrame, styles: dict[str, style.MethodStyle]) -> None:
     if rows.empty:
-        axis.text(0.5, 0.5, "no layer was looked at", ha="center", transform=axis.transAxes, color=style.FAINT)
+        axis.text(
+            0.5,
+            0.5,
+            "no layer was looked at",
+            ha="center",
+            transform=axis.transAxes,
+            color=style.FAINT,
+        )
         axis.set_axis_off()
         return
     floor = rows["floor"].median()
@@ -51,7 +61,14 @@ def _layers(axis: Axes, rows: pd.DataFrame, styles: dict[str, style.MethodStyle]
     for method, part in rows.groupby("method"):
         curve = part.groupby("x")["value"].mean().clip(lower=shared.ZERO)
         look = styles[method]
-        axis.plot(curve.index, curve, color=look.colour, marker=look.marker, linestyle=look.linestyle, linewidth=1.1)
+        axis.plot(
+            curve.index,
+            curve,
+            color=look.colour,
+            marker=look.marker,
+            linestyle=look.linestyle,
+            linewidth=1.1,
+        )
         ends[method] = (curve.index[-1], curve.iloc[-1])
     shared.label_few(axis, ends, styles, shared.at_rounding(rows), "methods at rounding")
     axis.set_title("layer by layer")
@@ -66,7 +83,9 @@ def finding(rows: pd.DataFrame) -> str:
     parts = []
     for item, part in rows.groupby("item"):
         top = part.loc[part["value"].idxmax()]
-        parts.append(f"under {item} the largest is {style.sig(top['value'])} ({top['method']} on {top['task']})")
+        parts.append(
+            f"under {item} the largest is {style.sig(top['value'])} ({top['method']} on {top['task']})"
+        )
     return (
         f"{len(exact)} of {count} methods have a Lie derivative at rounding under all that was measured; "
         f"{style.listing(parts)}."

@@ -1,9 +1,10 @@
-"""Symmetry of the trained methods as measured in float64: the mean change when the input is transformed and the
-prediction is transformed back, relative to the predicted displacement; the worst over tasks and seeds. A cell shows the
-power of ten, dark for rounding and bright for the size of the motion itself. A frame means that the method claims this
-symmetry: solid exactly, dashed in expectation over its own random draws, dotted learned. A red cross: a claim that does
-not hold, in either precision. Translations are by parts of the points' extent. Time reversal and scaling are measured,
-never claimed."""
+"""Symmetry of the trained methods as measured in float64: the mean change when the input is
+transformed and the prediction is transformed back, relative to the predicted displacement; the
+worst over tasks and seeds. A cell shows the power of ten, dark for rounding and bright for the size
+of the motion itself. A frame means that the method claims this symmetry: solid exactly, dashed in
+expectation over its own random draws, dotted learned. A red cross: a claim that does not hold, in
+either precision. Translations are by parts of the points' extent. Time reversal and scaling are
+measured, never claimed."""
 
 from pathlib import Path
 
@@ -44,7 +45,9 @@ def draw(inputs: dict[str, Path]) -> tuple[Figure, str]:
     summary, audit = style.read_table(inputs["summary"]), style.read_table(inputs["audit"])
     trained = audit[audit["weights"] == "trained"]
     if trained.empty:
-        return style.empty("no trained method was audited"), "No trained method was audited: 0 rows."
+        return style.empty(
+            "no trained method was audited"
+        ), "No trained method was audited: 0 rows."
     return of_table(trained, style.method_kinds(summary, audit)), finding(trained)
 
 
@@ -54,12 +57,15 @@ def of_table(trained: pd.DataFrame, kinds: dict[str, str] | None = None) -> Figu
     methods = shared.by_kind(cells.index.unique("method"), kinds)
     order = list(GENERATORS)
     columns = sorted(
-        cells.index.unique("generator"), key=lambda g: (order.index(g) if g in order else len(order) - 2.5, g)
+        cells.index.unique("generator"),
+        key=lambda g: (order.index(g) if g in order else len(order) - 2.5, g),
     )
     figure = Figure(figsize=(style.WIDTH, 0.2 * len(methods) + 1.75), layout="constrained")
     axis = figure.subplots()
     _matrix(axis, figure, cells, methods, columns)
-    _dividers(axis, [kinds.get(m) for m in methods], sum(g not in REPORTED for g in columns), len(columns))
+    _dividers(
+        axis, [kinds.get(m) for m in methods], sum(g not in REPORTED for g in columns), len(columns)
+    )
     _legend(figure, cells)
     places = {(m, g): (columns.index(g), methods.index(m)) for m, g in cells.index}
     _data.tell(axis, "transformation", "relative change", [
@@ -70,15 +76,20 @@ def of_table(trained: pd.DataFrame, kinds: dict[str, str] | None = None) -> Figu
 
 
 def worst_cells(trained: pd.DataFrame) -> pd.DataFrame:
-    """For each method and generator: the largest rel_mean in the finest precision, the claim, whether all agree."""
+    """For each method and generator: the largest rel_mean in the finest precision, the claim,
+    whether all agree."""
     applicable = trained["verdict"] != "not applicable"
     finest = trained["dtype"] == trained["dtype"].max()  # float64 sorts after float32
-    table = trained.assign(error=trained["rel_mean"].where(applicable & finest), agreed=trained["agrees"] != "no")
+    table = trained.assign(
+        error=trained["rel_mean"].where(applicable & finest), agreed=trained["agrees"] != "no"
+    )
     groups = table.groupby(["method", "generator"])
     return groups.agg(error=("error", "max"), claim=("claim", "first"), agreed=("agreed", "all"))
 
 
-def _matrix(axis: Axes, figure: Figure, cells: pd.DataFrame, methods: list[str], columns: list[str]) -> None:
+def _matrix(
+    axis: Axes, figure: Figure, cells: pd.DataFrame, methods: list[str], columns: list[str]
+) -> None:
     index = pd.MultiIndex.from_product([methods, columns], names=cells.index.names)
     errors = cells["error"].reindex(index).to_numpy(dtype=float).reshape(len(methods), len(columns))
     decade = np.log10(np.clip(errors, 1e-16, 1e2))
@@ -99,7 +110,9 @@ def _matrix(axis: Axes, figure: Figure, cells: pd.DataFrame, methods: list[str],
         if not cells.loc[method, "agreed"].all():
             label.set(color=style.WRONG, fontweight="bold")
     names = [GENERATORS.get(g, g.replace("_", " ")) for g in columns]
-    axis.set_xticks(range(len(columns)), names, rotation=35, ha="left", rotation_mode="anchor", fontsize=7.5)
+    axis.set_xticks(
+        range(len(columns)), names, rotation=35, ha="left", rotation_mode="anchor", fontsize=7.5
+    )
     axis.tick_params(length=0, top=True, labeltop=True, bottom=False, labelbottom=False)
     axis.spines[:].set_visible(False)
     bar = figure.colorbar(image, ax=axis, ticks=[-15, -10, -5, 0], pad=0.01, fraction=0.03)
@@ -117,10 +130,20 @@ def _cell(axis: Axes, row: int, column: int, cell: pd.Series, decade: float) -> 
     drawn = [axis.text(place, row, text, ha="center", va="center", fontsize=7, color=ink)]
     if cell["claim"] in FRAMES:
         dash = FRAMES[cell["claim"]]
-        box = Rectangle((column - 0.45, row - 0.4), 0.9, 0.8, fill=False, edgecolor=ink, linewidth=0.9, linestyle=dash)
+        box = Rectangle(
+            (column - 0.45, row - 0.4),
+            0.9,
+            0.8,
+            fill=False,
+            edgecolor=ink,
+            linewidth=0.9,
+            linestyle=dash,
+        )
         drawn.append(axis.add_patch(box))
     if not cell["agreed"]:
-        drawn += axis.plot(column + 0.3, row, marker="x", color=CROSS, markersize=5, markeredgewidth=1.8)
+        drawn += axis.plot(
+            column + 0.3, row, marker="x", color=CROSS, markersize=5, markeredgewidth=1.8
+        )
     return drawn
 
 
@@ -139,7 +162,9 @@ def _legend(figure: Figure, cells: pd.DataFrame) -> None:
         for level, dash in FRAMES.items()
         if level in present
     ]
-    cross = Line2D([], [], linestyle="none", marker="x", color=CROSS, markeredgewidth=2, label="claim broken")
+    cross = Line2D(
+        [], [], linestyle="none", marker="x", color=CROSS, markeredgewidth=2, label="claim broken"
+    )
     figure.legend(handles=[*entries, cross], loc="outside lower center", ncols=4)
 
 

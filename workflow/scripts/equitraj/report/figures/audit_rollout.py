@@ -1,6 +1,6 @@
-"""Relative difference between the rollout from a rotated start and the rotated rollout, step by step. The grey band is
-rounding, a thousand times that of one step since it is carried along; where the dynamics of a method are unstable, even
-rounding grows beyond that."""
+"""Relative difference between the rollout from a rotated start and the rotated rollout, step by
+step. The grey band is rounding, a thousand times that of one step since it is carried along; where
+the dynamics of a method are unstable, even rounding grows beyond that."""
 
 from pathlib import Path
 

@@ -1,6 +1,6 @@
-"""Relative error under rotation along the training, in float64: a symmetry that is built in is there from the first
-epoch to the last, in the grey band of rounding; one that is learned falls with the loss, and one that is unlearned
-rises while the loss falls."""
+"""Relative error under rotation along the training, in float64: a symmetry that is built in is
+there from the first epoch to the last, in the grey band of rounding; one that is learned falls with
+the loss, and one that is unlearned rises while the loss falls."""
 
 from pathlib import Path
 

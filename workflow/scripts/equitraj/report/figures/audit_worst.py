@@ -1,5 +1,6 @@
-"""The worst rotation that an optimiser found on SO(3) (filled) beside the 95th percentile (p95) of random ones (open):
-where they lie far apart, random rotations do not show the error. The grey band is rounding."""
+"""The worst rotation that an optimiser found on SO(3) (filled) beside the 95th percentile (p95) of
+random ones (open): where they lie far apart, random rotations do not show the error. The grey band
+is rounding."""
 
 from pathlib import Path
 
@@ -18,7 +19,9 @@ def draw(inputs: dict[str, Path]) -> tuple[Figure, str]:
     """A panel per task, a row per method."""
     rows = shared.probe_rows(inputs, "worst_rotation")
     if rows.empty:
-        return style.empty("no worst rotation was searched for"), "No worst rotation was searched for: 0 rows."
+        return style.empty(
+            "no worst rotation was searched for"
+        ), "No worst rotation was searched for: 0 rows."
     summary, audit = style.read_table(inputs["summary"]), style.read_claims(inputs["audit"])
     kinds, styles = style.method_kinds(summary, audit), style.method_styles(summary, audit)
     tasks = list(rows["task"].unique())
@@ -34,7 +37,8 @@ def draw(inputs: dict[str, Path]) -> tuple[Figure, str]:
 
 
 def finding(rows: pd.DataFrame) -> str:
-    """The largest ratio of worst to random among what is above rounding, and how many stay at rounding at the worst."""
+    """The largest ratio of worst to random among what is above rounding, and how many stay at
+    rounding at the worst."""
     worst = rows[rows["item"] == WORST]
     exact = shared.at_rounding(worst)
     text = f"{len(exact)} of {worst['method'].nunique()} methods stay at rounding under the worst rotation found"

@@ -1,5 +1,6 @@
-"""The trajectory drawn over itself without alignment, on its mean and principal axes, and on point 0 and the vector
-from point 1 to point 0. Colour is time, from dark at the first frame to light at the last."""
+"""The trajectory drawn over itself without alignment, on its mean and principal axes, and on point
+0 and the vector from point 1 to point 0. Colour is time, from dark at the first frame to light at
+the last."""
 
 from pathlib import Path
 
@@ -8,7 +9,15 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
 from equitraj.chapter.alignment2d import ALIGNED, centre_of_mass, principal_axis
-from equitraj.report.figures._chapter import TITLES, chains, colourbar, planar, plane, point_rms, some
+from equitraj.report.figures._chapter import (
+    TITLES,
+    chains,
+    colourbar,
+    planar,
+    plane,
+    point_rms,
+    some,
+)
 from equitraj.report.figures.style import panels, sig
 
 INPUTS = ("lifted",)

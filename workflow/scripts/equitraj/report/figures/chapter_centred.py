@@ -1,5 +1,5 @@
-"""The trajectory drawn over itself: as it is, with the mean of each frame at the origin, and with point 0 there.
-Colour is time, from dark at the first frame to light at the last."""
+"""The trajectory drawn over itself: as it is, with the mean of each frame at the origin, and with
+point 0 there. Colour is time, from dark at the first frame to light at the last."""
 
 from pathlib import Path
 

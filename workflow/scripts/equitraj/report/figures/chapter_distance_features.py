@@ -1,6 +1,7 @@
-"""Five ways to turn one distance into features: its inverse, the distance repeated, one of several bins, radial basis
-functions, and a small network trained for the purpose (eight features each but the first; a line for each feature).
-The last panel compares what a linear readout of each can express."""
+"""Five ways to turn one distance into features: its inverse, the distance repeated, one of several
+bins, radial basis functions, and a small network trained for the purpose (eight features each but
+the first; a line for each feature). The last panel compares what a linear readout of each can
+express."""
 
 from pathlib import Path
 
@@ -20,9 +21,13 @@ TITLE = "Distance features"
 
 def curves(axes: Axes, name: str, r: np.ndarray, features: np.ndarray) -> None:
     """One line per feature, in the order of the features; equal ones lie on each other."""
-    for colour, feature in zip(colour_map(SIZE)(np.linspace(0, 1, features.shape[1])), features.T, strict=True):
+    for colour, feature in zip(
+        colour_map(SIZE)(np.linspace(0, 1, features.shape[1])), features.T, strict=True
+    ):
         axes.plot(r, feature, color=colour, linewidth=1.3)
-    axes.set(title=name[0].upper() + name[1:], xlabel="distance (reduced units)", xlim=(r[0], r[-1]))
+    axes.set(
+        title=name[0].upper() + name[1:], xlabel="distance (reduced units)", xlim=(r[0], r[-1])
+    )
 
 
 def compare(axes: Axes, errors: dict[str, float]) -> None:

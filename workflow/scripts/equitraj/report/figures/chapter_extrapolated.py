@@ -1,6 +1,6 @@
-"""One step beyond the end of the trajectory. Left: the last frame and the frame that each method puts after it.
-Right: the same steps as arrows, lengthened to be seen; no motion would have none, and the baseline's would leave the
-picture."""
+"""One step beyond the end of the trajectory. Left: the last frame and the frame that each method
+puts after it. Right: the same steps as arrows, lengthened to be seen; no motion would have none,
+and the baseline's would leave the picture."""
 
 from pathlib import Path
 
@@ -17,12 +17,22 @@ TITLE = "The extrapolated frame"
 ARROW = 0.35  # length in reduced units that the longest arrow is drawn with
 
 
-def arrows(axes: Axes, start: np.ndarray, steps: dict[str, np.ndarray], colours: dict[str, str]) -> float:
+def arrows(
+    axes: Axes, start: np.ndarray, steps: dict[str, np.ndarray], colours: dict[str, str]
+) -> float:
     """Draw the steps (N, 2) from `start` (N, 2), lengthened; returns by how much."""
     factor = ARROW / max(np.linalg.norm(step, axis=1).max() for step in steps.values())
     for width, (name, step) in zip((0.011, 0.005), steps.items(), strict=True):
         scale = {"angles": "xy", "scale_units": "xy", "scale": 1}
-        axes.quiver(*start.T, *(factor * step.T), color=colours[name], width=width, zorder=3, label=name, **scale)
+        axes.quiver(
+            *start.T,
+            *(factor * step.T),
+            color=colours[name],
+            width=width,
+            zorder=3,
+            label=name,
+            **scale,
+        )
     return factor
 
 
@@ -43,7 +53,15 @@ def draw(inputs: dict[str, Path]) -> tuple[Figure, str]:
     figure, (left, right) = panels(2, columns=2, height=3.3)
     left.plot(*last.T, "-", color=FAINT, linewidth=5, alpha=0.4, label="last frame = no motion")
     for (name, frame), line in zip(following.items(), ("-", (0, (4, 2)), "-"), strict=True):
-        left.plot(*frame.T, linestyle=line, marker=".", markersize=4, linewidth=1.2, color=colours[name], label=name)
+        left.plot(
+            *frame.T,
+            linestyle=line,
+            marker=".",
+            markersize=4,
+            linewidth=1.2,
+            color=colours[name],
+            label=name,
+        )
     right.plot(*last.T, "-", color=FAINT, linewidth=5, alpha=0.4)
     lengths = {name: point_rms(frame - last) for name, frame in following.items()}
     small = {name: following[name] - last for name in ("constant velocity", "e3nn network")}
@@ -54,7 +72,8 @@ def draw(inputs: dict[str, Path]) -> tuple[Figure, str]:
     figure.legend(*left.get_legend_handles_labels(), loc="outside lower center", ncols=4)
     known = {"e3nn network": network, "linear baseline": baseline}
     errors = {
-        name: point_rms(arrays["validation_prediction"][-1, :, :2] - frames[-1]) for name, arrays in known.items()
+        name: point_rms(arrays["validation_prediction"][-1, :, :2] - frames[-1])
+        for name, arrays in known.items()
     }
     return figure, (
         f"Root mean square step of a point beyond the last frame: constant velocity "

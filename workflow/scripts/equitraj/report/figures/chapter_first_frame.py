@@ -21,7 +21,9 @@ def draw(inputs: dict[str, Path]) -> tuple[Figure, str]:
     axes.plot(*first.T, "-", color=FAINT, linewidth=1.5, zorder=1)
     axes.scatter(*first.T, s=170, color=INK, zorder=2)
     for number, point in enumerate(first):
-        axes.annotate(str(number), point, ha="center", va="center", color="white", fontsize=8, weight="bold")
+        axes.annotate(
+            str(number), point, ha="center", va="center", color="white", fontsize=8, weight="bold"
+        )
     plane(axes, "Frame 0")
     axes.tick_params(colors=INK)
     length = np.linalg.norm(np.diff(first, axis=0), axis=1)

@@ -1,5 +1,6 @@
-"""Which change of a butane molecule leaves the energy of which untrained model alone: the chapter's five models, each
-less free than the one above it. Numbers are the median relative change of the energy over random weights."""
+"""Which change of a butane molecule leaves the energy of which untrained model alone: the chapter's
+five models, each less free than the one above it. Numbers are the median relative change of the
+energy over random weights."""
 
 from pathlib import Path
 
@@ -27,7 +28,9 @@ def draw(inputs: dict[str, Path]) -> tuple[Figure, str]:
     table = read_table(inputs["ladder"])
     models, changes = list(dict.fromkeys(table["model"])), list(dict.fromkeys(table["generator"]))
     cells = table.set_index(["model", "generator"])
-    invariant = np.array([[cells.loc[(m, c), "verdict"] == "invariant" for c in changes] for m in models])
+    invariant = np.array(
+        [[cells.loc[(m, c), "verdict"] == "invariant" for c in changes] for m in models]
+    )
     figure = Figure(figsize=(WIDTH, 2.7), layout="constrained")
     axes = figure.subplots()
     axes.imshow(invariant, cmap=COLOURS, vmin=0, vmax=1, aspect="auto")
@@ -36,11 +39,18 @@ def draw(inputs: dict[str, Path]) -> tuple[Figure, str]:
         text = "invariant" if same else f"changed\n{100 * change:.0f} %"
         axes.text(column, row, text, ha="center", va="center", color=ON_BRIGHT, fontsize=8)
     axes.set_xticks(range(len(changes)), [COLUMNS.get(change, change) for change in changes])
-    axes.set_yticks(range(len(models)), [model.replace("+", " +\n", 1).replace("+r", " + r") for model in models])
+    axes.set_yticks(
+        range(len(models)),
+        [model.replace("+", " +\n", 1).replace("+r", " + r") for model in models],
+    )
     axes.tick_params(length=0, labeltop=True, labelbottom=False)
     axes.spines[:].set_visible(False)
-    axes.hlines(np.arange(1, len(models)) - 0.5, -0.5, len(changes) - 0.5, color="white", linewidth=2)
-    axes.vlines(np.arange(1, len(changes)) - 0.5, -0.5, len(models) - 0.5, color="white", linewidth=2)
+    axes.hlines(
+        np.arange(1, len(models)) - 0.5, -0.5, len(changes) - 0.5, color="white", linewidth=2
+    )
+    axes.vlines(
+        np.arange(1, len(changes)) - 0.5, -0.5, len(models) - 0.5, color="white", linewidth=2
+    )
     last = [
         COLUMNS.get(change, change).replace("\n", " ")
         for change, same in zip(changes, invariant[-1], strict=True)

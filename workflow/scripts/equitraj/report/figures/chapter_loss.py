@@ -1,6 +1,6 @@
-"""Validation error of both chapter models after each epoch, both as mean squared error of positions, beside three
-predictions that nobody has to train step by step: no motion, constant velocity, and the baseline's own map fitted
-exactly."""
+"""Validation error of both chapter models after each epoch, both as mean squared error of
+positions, beside three predictions that nobody has to train step by step: no motion, constant
+velocity, and the baseline's own map fitted exactly."""
 
 from pathlib import Path
 
@@ -23,7 +23,9 @@ def draw(inputs: dict[str, Path]) -> tuple[Figure, str]:
         "linear baseline": (baseline["validation_rmse"] ** 2, BASELINE, "s"),
         "e3nn network": (network["validation_loss"], NETWORK, "o"),
     }
-    persistence, velocity, fitted = (float(baseline[f"{k}_mse"]) for k in ("persistence", "velocity", "least_squares"))
+    persistence, velocity, fitted = (
+        float(baseline[f"{k}_mse"]) for k in ("persistence", "velocity", "least_squares")
+    )
     figure = Figure(figsize=(WIDTH, 3.6), layout="constrained")
     axes = figure.subplots()
     axes.set_yscale("log")
@@ -39,15 +41,21 @@ def draw(inputs: dict[str, Path]) -> tuple[Figure, str]:
         (velocity, "constant velocity", INK),
         (fitted, "baseline's map, fitted", BASELINE),
     ]
-    axes.set(xlabel="epoch", ylabel="validation MSE (reduced units squared)", xlim=(0.5, longest + 0.5))
+    axes.set(
+        xlabel="epoch", ylabel="validation MSE (reduced units squared)", xlim=(0.5, longest + 0.5)
+    )
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.grid(axis="y")
-    values = np.concatenate([persistence, velocity, fitted, *(curve for curve, _, _ in curves.values())], axis=None)
+    values = np.concatenate(
+        [persistence, velocity, fitted, *(curve for curve, _, _ in curves.values())], axis=None
+    )
     low, high = np.log10(values.min()) - 0.5, np.log10(values.max()) + 0.5
     axes.set_ylim(10**low, 10**high)
     heights = spread([(np.log10(value) - low) / (high - low) for value, _, _ in labels], 0.065)
     for height, (_, text, colour) in zip(heights, labels, strict=True):
-        axes.annotate(text, (1.01, height), xycoords="axes fraction", color=colour, va="center", fontsize=8)
+        axes.annotate(
+            text, (1.01, height), xycoords="axes fraction", color=colour, va="center", fontsize=8
+        )
     axes.spines["left"].set_color(FAINT)
     ends = {name: curve[-1] / persistence for name, (curve, _, _) in curves.items()}
     return figure, (

@@ -1,6 +1,6 @@
-"""Predicted against true values on the validation frames. Upper row: what the chapter plots, the mean of x, y and z
-of each point. Lower row: the displacements along x and y, which are what has to be predicted. Points on the line are
-exact."""
+"""Predicted against true values on the validation frames. Upper row: what the chapter plots, the
+mean of x, y and z of each point. Lower row: the displacements along x and y, which are what has to
+be predicted. Points on the line are exact."""
 
 from pathlib import Path
 
@@ -8,7 +8,14 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from equitraj.chapter.data import chapter_centre, pairs, parity, r2, read_arrays, reference_predictions
+from equitraj.chapter.data import (
+    chapter_centre,
+    pairs,
+    parity,
+    r2,
+    read_arrays,
+    reference_predictions,
+)
 from equitraj.data.trajectory import read
 from equitraj.report.figures._chapter import BASELINE, NETWORK
 from equitraj.report.figures.style import INK, panels, sig
@@ -18,15 +25,32 @@ TITLE = "Parity, as printed and of displacements"
 SHOWN = 4000
 
 
-def scatter(axes: Axes, value: np.ndarray, prediction: np.ndarray, colour: str, marker: str) -> None:
-    """Draw at most SHOWN of the pairs, evenly spread, the line of exact predictions, and R2 of all pairs."""
+def scatter(
+    axes: Axes, value: np.ndarray, prediction: np.ndarray, colour: str, marker: str
+) -> None:
+    """Draw at most SHOWN of the pairs, evenly spread, the line of exact predictions, and R2 of all
+    pairs."""
     value, prediction = value.ravel(), prediction.ravel()
     step = max(1, len(value) // SHOWN)
     axes.scatter(
-        value[::step], prediction[::step], s=4, color=colour, marker=marker, alpha=0.35, linewidths=0, rasterized=True
+        value[::step],
+        prediction[::step],
+        s=4,
+        color=colour,
+        marker=marker,
+        alpha=0.35,
+        linewidths=0,
+        rasterized=True,
     )
     axes.axline((value.mean(),) * 2, slope=1, color=INK, linewidth=0.8)
-    axes.text(0.04, 0.95, f"R² = {sig(r2(value, prediction), 4)}", transform=axes.transAxes, va="top", weight="bold")
+    axes.text(
+        0.04,
+        0.95,
+        f"R² = {sig(r2(value, prediction), 4)}",
+        transform=axes.transAxes,
+        va="top",
+        weight="bold",
+    )
     axes.locator_params(nbins=5)
     axes.set_aspect("equal", adjustable="datalim")
 
@@ -47,9 +71,19 @@ def draw(inputs: dict[str, Path]) -> tuple[Figure, str]:
         prediction = arrays["validation_prediction"].astype(float)
         scores[name] = parity(start, value, prediction)
         scatter(axes[column], chapter_centre(value), chapter_centre(prediction), colour, marker)
-        scatter(axes[2 + column], (value - start)[..., :2], (prediction - start)[..., :2], colour, marker)
-        axes[column].set(title=f"{name}: as in the chapter", xlabel="true mean of x, y, z (reduced units)")
-        axes[2 + column].set(title=f"{name}: displacements", xlabel="true displacement (reduced units)")
+        scatter(
+            axes[2 + column],
+            (value - start)[..., :2],
+            (prediction - start)[..., :2],
+            colour,
+            marker,
+        )
+        axes[column].set(
+            title=f"{name}: as in the chapter", xlabel="true mean of x, y, z (reduced units)"
+        )
+        axes[2 + column].set(
+            title=f"{name}: displacements", xlabel="true displacement (reduced units)"
+        )
     for row, what in enumerate(("mean of x, y, z", "displacement")):
         axes[2 * row].set_ylabel(f"predicted {what}")
     still = parity(start, value, reference_predictions(position, n_train)["persistence"])

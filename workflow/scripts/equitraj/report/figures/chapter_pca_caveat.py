@@ -1,6 +1,6 @@
-"""New frames and copies of them turned by 1 radian, moved onto a reference frame by least squares (left) and onto the
-principal components of the training frames (right). Only the first removes the rotation: components fitted to
-training data are fixed directions in space."""
+"""New frames and copies of them turned by 1 radian, moved onto a reference frame by least squares
+(left) and onto the principal components of the training frames (right). Only the first removes the
+rotation: components fitted to training data are fixed directions in space."""
 
 from pathlib import Path
 
@@ -36,7 +36,10 @@ def draw(inputs: dict[str, Path]) -> tuple[Figure, str]:
         ax.add_collection(LineCollection(original[shown], colors=FAINT, linewidths=4, alpha=0.45))
         ax.add_collection(LineCollection(copy[shown], colors=GREEN, linewidths=1.4))
         plane(ax, title, first=ax is axes[0])
-    lines = [Line2D([], [], color=FAINT, linewidth=4, alpha=0.45), Line2D([], [], color=GREEN, linewidth=1.4)]
+    lines = [
+        Line2D([], [], color=FAINT, linewidth=4, alpha=0.45),
+        Line2D([], [], color=GREEN, linewidth=1.4),
+    ]
     figure.legend(lines, ["new frame", "turned by 1 radian"], loc="outside lower center", ncols=2)
     size = point_rms(centre_of_mass(new))
     return figure, (

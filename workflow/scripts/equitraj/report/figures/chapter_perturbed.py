@@ -1,5 +1,6 @@
-"""One point of the first frame is moved step by step by up to 0.2 along x, in turn a point near the start of the
-chain, the first and the last; the whole frame is then aligned. Colour is the size of the perturbation."""
+"""One point of the first frame is moved step by step by up to 0.2 along x, in turn a point near the
+start of the chain, the first and the last; the whole frame is then aligned. Colour is the size of
+the perturbation."""
 
 from pathlib import Path
 
@@ -8,7 +9,15 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
 from equitraj.chapter.alignment2d import ALIGNED
-from equitraj.report.figures._chapter import SIZE, TITLES, chains, colourbar, planar, plane, point_rms
+from equitraj.report.figures._chapter import (
+    SIZE,
+    TITLES,
+    chains,
+    colourbar,
+    planar,
+    plane,
+    point_rms,
+)
 from equitraj.report.figures.style import listing, panels, sig
 
 INPUTS = ("lifted",)
@@ -17,7 +26,8 @@ STEPS, LARGEST = 16, 0.2
 
 
 def perturbed(frame: np.ndarray, point: int) -> np.ndarray:
-    """Copies (STEPS, N, 2) of `frame` (N, 2) with one point moved towards negative x, evenly up to LARGEST."""
+    """Copies (STEPS, N, 2) of `frame` (N, 2) with one point moved towards negative x, evenly up to
+    LARGEST."""
     copies = np.repeat(frame[None], STEPS, axis=0)
     copies[:, point, 0] -= np.linspace(0, LARGEST, STEPS)
     return copies
@@ -42,7 +52,9 @@ def draw(inputs: dict[str, Path]) -> tuple[Figure, str]:
         axes[3 * row].set_ylabel(f"Point {point} moved\ny (reduced units)")
     colourbar(figure, axes, norm, "perturbation (reduced units)", SIZE)
     _, principal, vector = ALIGNED
-    small, large = ([sig(others[point, name], 2) for point in points] for name in (principal, vector))
+    small, large = (
+        [sig(others[point, name], 2) for point in points] for name in (principal, vector)
+    )
     return figure, (
         f"Moving point {listing(map(str, points))} by {LARGEST} moves the other points, after alignment on the 0-1 "
         f"vector, by a root mean square of {listing(large)}; on the mean and principal axes by {listing(small)}. The "

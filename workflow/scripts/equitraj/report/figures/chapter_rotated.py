@@ -1,5 +1,5 @@
-"""The trajectory and a copy of it turned by 1 radian, each without alignment and after two alignments. Where an
-alignment removes rotations, the copy lies on the original."""
+"""The trajectory and a copy of it turned by 1 radian, each without alignment and after two
+alignments. Where an alignment removes rotations, the copy lies on the original."""
 
 from pathlib import Path
 
@@ -21,16 +21,25 @@ SAME = 1e-6  # reduced units, far above rounding and far below the size of the c
 def draw(inputs: dict[str, Path]) -> tuple[Figure, str]:
     """The figure and its finding."""
     frames = planar(inputs["lifted"])
-    aligned = {name: (align(frames), align(frames @ rotation(1.0))) for name, align in ALIGNED.items()}
-    _, principal, vector = (np.abs(copy - original).max(axis=(1, 2)) for original, copy in aligned.values())
+    aligned = {
+        name: (align(frames), align(frames @ rotation(1.0))) for name, align in ALIGNED.items()
+    }
+    _, principal, vector = (
+        np.abs(copy - original).max(axis=(1, 2)) for original, copy in aligned.values()
+    )
     flipped = principal > SAME
-    shown = np.append(some(len(frames), SHOWN - 1), np.argmax(flipped))  # one frame at least that shows the flaw
+    shown = np.append(
+        some(len(frames), SHOWN - 1), np.argmax(flipped)
+    )  # one frame at least that shows the flaw
     figure, axes = panels(3, columns=3, height=2.7)
     for ax, (name, (original, copy)) in zip(axes, aligned.items(), strict=True):
         ax.add_collection(LineCollection(original[shown], colors=FAINT, linewidths=4, alpha=0.45))
         ax.add_collection(LineCollection(copy[shown], colors=GREEN, linewidths=1.4))
         plane(ax, TITLES[name], first=ax is axes[0])
-    lines = [Line2D([], [], color=FAINT, linewidth=4, alpha=0.45), Line2D([], [], color=GREEN, linewidth=1.4)]
+    lines = [
+        Line2D([], [], color=FAINT, linewidth=4, alpha=0.45),
+        Line2D([], [], color=GREEN, linewidth=1.4),
+    ]
     figure.legend(lines, ["as it is", "turned by 1 radian"], loc="outside lower center", ncols=2)
     return figure, (
         f"After the 0-1 vector alignment the turned copy differs by at most {sig(vector.max(), 2)}: rounding. After "

@@ -1,5 +1,6 @@
-"""The true frames beside those that the linear baseline and the e3nn network of the chapter predict, one frame ahead,
-over training and validation frames. Colour is time, from dark at the first frame to light at the last."""
+"""The true frames beside those that the linear baseline and the e3nn network of the chapter
+predict, one frame ahead, over training and validation frames. Colour is time, from dark at the
+first frame to light at the last."""
 
 from pathlib import Path
 

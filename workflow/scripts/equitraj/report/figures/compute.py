@@ -1,7 +1,7 @@
-"""The smallest validation error so far against seconds of training (compilation left out) and against floating-point
-operations of the losses and their gradients, of each task's largest training set: median over seeds. Curves end where
-training ended, so that methods can be compared at any budget that both have spent. Operations are known of networks in
-JAX."""
+"""The smallest validation error so far against seconds of training (compilation left out) and
+against floating-point operations of the losses and their gradients, of each task's largest training
+set: median over seeds. Curves end where training ended, so that methods can be compared at any
+budget that both have spent. Operations are known of networks in JAX."""
 
 from pathlib import Path
 
@@ -27,7 +27,9 @@ def draw(inputs: dict[str, Path]) -> tuple[Figure, str]:
         return style.empty("no network was trained"), "No network was trained: 0 rows."
     styles = style.method_styles(summary, audit)
     tasks = list(table["task"].unique())[:PANELS]
-    figure, axes = style.panels(2 * len(tasks), height=style.panel_height(table["method"].nunique()))
+    figure, axes = style.panels(
+        2 * len(tasks), height=style.panel_height(table["method"].nunique())
+    )
     for number, task in enumerate(tasks):
         rows = table[table["task"] == task]
         for axis, budget in zip(axes[2 * number : 2 * number + 2], BUDGETS, strict=True):
@@ -38,7 +40,8 @@ def draw(inputs: dict[str, Path]) -> tuple[Figure, str]:
 
 
 def curves(metrics: pd.DataFrame, history: pd.DataFrame) -> pd.DataFrame:
-    """A row per task, method and epoch of the largest training set: medians over seeds of budgets and error."""
+    """A row per task, method and epoch of the largest training set: medians over seeds of budgets
+    and error."""
     if history.empty:
         return history.assign(seconds=[], operations=[], error=[])
     cost = metrics.set_index([*KEYS, "train_size"])[["train_seconds", "flops"]]
@@ -46,13 +49,17 @@ def curves(metrics: pd.DataFrame, history: pd.DataFrame) -> pd.DataFrame:
     runs = rows.groupby(KEYS, sort=False)
     part = (runs.cumcount() + 1) / runs["epoch"].transform("size")
     rows = rows.assign(
-        seconds=part * rows["train_seconds"], operations=part * rows["flops"], error=runs["validation_mse"].cummin()
+        seconds=part * rows["train_seconds"],
+        operations=part * rows["flops"],
+        error=runs["validation_mse"].cummin(),
     )
     columns = ["seconds", "operations", "error"]
     return rows.groupby(["task", "method", "epoch"], sort=False)[columns].median().reset_index()
 
 
-def _panel(axis: Axes, rows: pd.DataFrame, budget: str, styles: dict[str, style.MethodStyle]) -> None:
+def _panel(
+    axis: Axes, rows: pd.DataFrame, budget: str, styles: dict[str, style.MethodStyle]
+) -> None:
     if rows.empty:
         axis.text(0.5, 0.5, "not counted", transform=axis.transAxes, ha="center", color=style.FAINT)
         axis.plot([], [])
@@ -69,8 +76,11 @@ def _panel(axis: Axes, rows: pd.DataFrame, budget: str, styles: dict[str, style.
     axis.grid()
 
 
-def at_equal_budget(table: pd.DataFrame, task: str, pair: tuple[str, str], budget: str) -> float | None:
-    """How many times smaller the first method's error is with what the cheaper of the two spent; None if unknown."""
+def at_equal_budget(
+    table: pd.DataFrame, task: str, pair: tuple[str, str], budget: str
+) -> float | None:
+    """How many times smaller the first method's error is with what the cheaper of the two spent;
+    None if unknown."""
     rows = table[table["task"] == task].dropna(subset=[budget])
     lines = [rows[rows["method"] == method] for method in pair]
     if any(line.empty for line in lines):
@@ -81,17 +91,25 @@ def at_equal_budget(table: pd.DataFrame, task: str, pair: tuple[str, str], budge
 
 
 def finding(table: pd.DataFrame, routes: pd.DataFrame) -> str:
-    """Each route against the same model without it, with equal operations, or equal seconds where these are unknown."""
+    """Each route against the same model without it, with equal operations, or equal seconds where
+    these are unknown."""
     parts = []
     for row in routes.drop_duplicates(["task", "method"]).itertuples():
         for budget, what in (("operations", "operations"), ("seconds", "seconds")):
             ratio = at_equal_budget(table, row.task, (row.method, row.against), budget)
             if ratio is None:
                 continue
-            times = f"{style.sig(max(ratio, 1 / ratio))} times {'smaller' if ratio >= 1 else 'larger'}"
-            parts.append(f"{row.task}: {row.method} has an error {times} than {row.against} with as many {what}")
+            times = (
+                f"{style.sig(max(ratio, 1 / ratio))} times {'smaller' if ratio >= 1 else 'larger'}"
+            )
+            parts.append(
+                f"{row.task}: {row.method} has an error {times} than {row.against} with as many {what}"
+            )
             break
     if not parts:
         fastest = table.loc[table.groupby("task")["error"].idxmin()]
-        parts = [f"{r.task}: {r.method} has the smallest error, {style.sig(r.error)}" for r in fastest.itertuples()]
+        parts = [
+            f"{r.task}: {r.method} has the smallest error, {style.sig(r.error)}"
+            for r in fastest.itertuples()
+        ]
     return "; ".join(parts[:8]) + (f"; and {len(parts) - 8} more" if len(parts) > 8 else "") + "."

@@ -1,6 +1,6 @@
-"""Test error against the time that training took, mean over seeds, on the hardware of this run. The lines are the
-errors of the two references, which need no training; a point on the upper edge has a larger error than the axis
-shows."""
+"""Test error against the time that training took, mean over seeds, on the hardware of this run. The
+lines are the errors of the two references, which need no training; a point on the upper edge has a
+larger error than the axis shows."""
 
 from pathlib import Path
 
@@ -19,11 +19,16 @@ def draw(inputs: dict[str, Path]) -> tuple[Figure, str]:
     summary, audit = style.read_table(inputs["summary"]), style.read_claims(inputs["audit"])
     styles = style.method_styles(summary, audit)
     table = style.largest_size(summary).dropna(subset=["mse_mean"])
-    table = table[(table["train_seconds_mean"] > 0) & table["method"].map(lambda m: styles[m].kind != "baseline")]
+    table = table[
+        (table["train_seconds_mean"] > 0)
+        & table["method"].map(lambda m: styles[m].kind != "baseline")
+    ]
     tasks = list(table["task"].unique())
     if not tasks:
         return style.empty("no method was trained"), "No method was trained: 0 rows."
-    figure, axes = style.panels(len(tasks), height=style.panel_height(table.groupby("task").size().max()))
+    figure, axes = style.panels(
+        len(tasks), height=style.panel_height(table.groupby("task").size().max())
+    )
     for axis, task in zip(axes, tasks, strict=True):
         _panel(axis, table[table["task"] == task], styles)
         axis.set_title(task)
@@ -48,7 +53,8 @@ def _panel(axis: Axes, rows: pd.DataFrame, styles: dict[str, style.MethodStyle])
 
 
 def finding(table: pd.DataFrame) -> str:
-    """The most accurate method of each task, its time, and the fastest within a factor of two of its error."""
+    """The most accurate method of each task, its time, and the fastest within a factor of two of
+    its error."""
     parts = []
     for task, rows in table.groupby("task", sort=False):
         best = rows.loc[rows["mse_mean"].idxmin()]
@@ -58,5 +64,12 @@ def finding(table: pd.DataFrame) -> str:
         text = f"{task}: {best['method']} reaches {style.sig(best['mse_mean'])} in {seconds} s"
         if fast["method"] != best["method"]:
             text += f", {fast['method']} {style.sig(fast['mse_mean'])} in {style.sig(fast['train_seconds_mean'])} s"
-        parts.append(text + (" and is the fastest within a factor of 2" if fast["method"] == best["method"] else ""))
+        parts.append(
+            text
+            + (
+                " and is the fastest within a factor of 2"
+                if fast["method"] == best["method"]
+                else ""
+            )
+        )
     return "; ".join(parts) + "."

@@ -1,8 +1,9 @@
-"""Test error against training samples, a line per method, typical errors (geometric means over seeds) with 95 %
-intervals over seeds and blocks of test samples where there are three seeds or more, a point per seed where there are
-fewer. An arrow along the axis of samples says how many times as many samples a method needs without its route to
-symmetry. The dashed line is the error of no motion, the dotted one that of constant velocity, and the thin one the
-floor, which no method can beat."""
+"""Test error against training samples, a line per method, typical errors (geometric means over
+seeds) with 95 % intervals over seeds and blocks of test samples where there are three seeds or
+more, a point per seed where there are fewer. An arrow along the axis of samples says how many times
+as many samples a method needs without its route to symmetry. The dashed line is the error of no
+motion, the dotted one that of constant velocity, and the thin one the floor, which no method can
+beat."""
 
 from pathlib import Path
 
@@ -26,19 +27,29 @@ def draw(inputs: dict[str, Path]) -> tuple[Figure, str]:
     summary, audit = style.read_table(inputs["summary"]), style.read_claims(inputs["audit"])
     metrics, factors = style.read_table(inputs["metrics"]), style.read_table(inputs["data_factors"])
     styles = style.method_styles(summary, audit)
-    samples = style.read_table(inputs["splits"]).query("split == 'train'").set_index(["task", "train_size"])["samples"]
+    samples = (
+        style.read_table(inputs["splits"])
+        .query("split == 'train'")
+        .set_index(["task", "train_size"])["samples"]
+    )
     table = with_samples(summary, samples).dropna(subset=["mse_mean"])
     floors = levels(inputs["floor"])
     several = table.groupby("task")["samples"].nunique().loc[lambda sizes: sizes > 1].index
     tasks = [task for task in table["task"].unique() if task in several][:PANELS]
     if not tasks:
-        return style.empty("the study has one training size"), "The study has one training size, so nothing is drawn."
+        return style.empty(
+            "the study has one training size"
+        ), "The study has one training size, so nothing is drawn."
     drawn = table[table["task"].isin(tasks)]
-    figure, axes = style.panels(len(tasks), height=style.panel_height(drawn["method"].nunique()) + 0.3)
+    figure, axes = style.panels(
+        len(tasks), height=style.panel_height(drawn["method"].nunique()) + 0.3
+    )
     if len(tasks) == 1:
         figure.set_figwidth(ALONE)
     for axis, task in zip(axes, tasks, strict=True):
-        seeds = with_samples(metrics[(metrics["task"] == task) & (metrics["status"] == "ok")], samples)
+        seeds = with_samples(
+            metrics[(metrics["task"] == task) & (metrics["status"] == "ok")], samples
+        )
         _panel(axis, table[table["task"] == task], seeds, styles, floors.get(task))
         _factor(axis, table[table["task"] == task], factors[factors["task"] == task])
         axis.set_title(task)
@@ -53,13 +64,20 @@ def with_samples(table: pd.DataFrame, samples: pd.Series) -> pd.DataFrame:
 
 
 def _panel(
-    axis: Axes, rows: pd.DataFrame, seeds: pd.DataFrame, styles: dict[str, style.MethodStyle], floor: Level | None
+    axis: Axes,
+    rows: pd.DataFrame,
+    seeds: pd.DataFrame,
+    styles: dict[str, style.MethodStyle],
+    floor: Level | None,
 ) -> None:
     references = rows[["mse_persistence", "mse_velocity"]].max()
     fitted = rows[rows["method"].map(lambda m: styles[m].kind != "baseline")]
     shown = fitted["mse_mean"][fitted["mse_mean"] < style.ceiling(references)]
     style.log_axis(axis.xaxis, style.log_limits(rows["samples"], 0.03))
-    style.log_axis(axis.yaxis, style.log_limits(style.with_floor([*shown, references.min()], floor and floor.value)))
+    style.log_axis(
+        axis.yaxis,
+        style.log_limits(style.with_floor([*shown, references.min()], floor and floor.value)),
+    )
     if floor:
         style.floor_line(axis, floor.value, floor.kind)
     for value, dash in zip(references, style.REFERENCE.values(), strict=True):
@@ -67,12 +85,32 @@ def _panel(
     ends = {}
     for method, points in fitted.groupby("method", sort=False):
         look, line = styles[method], points.sort_values("samples")
-        axis.plot(line["samples"], line["mse_mean"], marker=look.marker, color=look.colour, linestyle=look.linestyle)
+        axis.plot(
+            line["samples"],
+            line["mse_mean"],
+            marker=look.marker,
+            color=look.colour,
+            linestyle=look.linestyle,
+        )
         if line["mse_low"].notna().any():
-            axis.fill_between(line["samples"], line["mse_low"], line["mse_high"], color=look.colour, alpha=0.13, lw=0)
+            axis.fill_between(
+                line["samples"],
+                line["mse_low"],
+                line["mse_high"],
+                color=look.colour,
+                alpha=0.13,
+                lw=0,
+            )
         else:
             each = seeds[seeds["method"] == method]
-            axis.plot(each["samples"], each["mse"], look.marker, color=look.colour, alpha=0.4, markersize=3)
+            axis.plot(
+                each["samples"],
+                each["mse"],
+                look.marker,
+                color=look.colour,
+                alpha=0.4,
+                markersize=3,
+            )
         ends[method] = tuple(line[["samples", "mse_mean"]].iloc[-1])
     style.label_right(axis, list(ends.values()), list(ends), styles)
     sizes = sorted(rows["samples"].unique())
@@ -84,19 +122,26 @@ def _panel(
 
 
 def _factor(axis: Axes, rows: pd.DataFrame, factors: pd.DataFrame) -> None:
-    """The arrow of the largest settled data factor on data as given, at an error that both methods reach."""
+    """The arrow of the largest settled data factor on data as given, at an error that both methods
+    reach."""
     settled = factors[(factors["measure"] == "given") & (factors["low"] > 1)]
     if settled.empty:
         return
     best = settled.loc[settled["factor"].idxmax()]
     curves = [
-        rows[rows["method"] == best[name]].sort_values("samples").set_index("samples")["mse_mean"].cummin()
+        rows[rows["method"] == best[name]]
+        .sort_values("samples")
+        .set_index("samples")["mse_mean"]
+        .cummin()
         for name in ("method", "against")
     ]
     level = np.sqrt(max(c.iloc[-1] for c in curves) * min(c.iloc[0] for c in curves))
     ends = [np.exp(np.interp(-np.log(level), -np.log(c), np.log(c.index))) for c in curves]
     axis.annotate(
-        "", (ends[0], level), (ends[1], level), arrowprops={"arrowstyle": "<->", "color": style.INK, "lw": 0.9}
+        "",
+        (ends[0], level),
+        (ends[1], level),
+        arrowprops={"arrowstyle": "<->", "color": style.INK, "lw": 0.9},
     )
     axis.annotate(
         f"{style.sig(best['factor'], 2)} times the samples", (np.sqrt(ends[0] * ends[1]), level), (0, 3),
@@ -128,7 +173,8 @@ def times_text(row: pd.Series) -> str:
 
 
 def interval_text(row: pd.Series) -> str:
-    """What follows a data factor in brackets: its interval, why there is none, or nothing after a bound."""
+    """What follows a data factor in brackets: its interval, why there is none, or nothing after a
+    bound."""
     if isinstance(row["bound"], str) and row["bound"]:
         return ""
     if pd.isna(row["low"]):

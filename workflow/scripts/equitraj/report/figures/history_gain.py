@@ -1,6 +1,6 @@
-"""Test error against the number of past frames that a method sees (history K), mean over seeds. Tasks share a panel
-when they predict the same targets; the dashed line is the error of predicting no motion, and a point on the upper edge
-has a larger error than the axis shows."""
+"""Test error against the number of past frames that a method sees (history K), mean over seeds.
+Tasks share a panel when they predict the same targets; the dashed line is the error of predicting
+no motion, and a point on the upper edge has a larger error than the axis shows."""
 
 from os.path import commonprefix
 from pathlib import Path
@@ -36,12 +36,15 @@ def draw(inputs: dict[str, Path]) -> tuple[Figure, str]:
 def same_targets(table: pd.DataFrame) -> dict[str, pd.DataFrame]:
     """Rows by set of targets, where these are met with more than one history.
 
-    Tasks that predict the same targets have the same error of no motion, to the last digit that a table keeps.
+    Tasks that predict the same targets have the same error of no motion, to the last digit that a
+    table keeps.
     """
     groups = {}
     for _, rows in table.groupby(table["mse_persistence"].map(lambda v: f"{v:.6e}"), sort=False):
         if rows["history"].nunique() > 1:
-            name = commonprefix(sorted(rows["task"].unique())).rstrip("_-") or ", ".join(sorted(rows["task"].unique()))
+            name = commonprefix(sorted(rows["task"].unique())).rstrip("_-") or ", ".join(
+                sorted(rows["task"].unique())
+            )
             groups[name.removesuffix("_k")] = rows.sort_values("history")
     return groups
 
@@ -56,7 +59,9 @@ def _panel(axis: Axes, rows: pd.DataFrame, styles: dict[str, style.MethodStyle])
     for method, line in rows.groupby("method"):
         look = styles[method]
         height = line["mse_mean"].clip(upper=axis.get_ylim()[1])
-        axis.plot(line["history"], height, marker=look.marker, color=look.colour, linestyle=look.linestyle)
+        axis.plot(
+            line["history"], height, marker=look.marker, color=look.colour, linestyle=look.linestyle
+        )
         ends.append((line["history"].iloc[-1], height.iloc[-1]))
     style.label_right(axis, ends, sorted(rows["method"].unique()), styles)
     axis.set(xlabel="history K (frames)", ylabel="test MSE")

@@ -1,7 +1,7 @@
-"""Where the points go and where they were predicted to go, for one test sample of each task, in the plane of its two
-largest extents. Grey arrows are the true displacements, coloured ones the predicted; both are magnified by the factor
-given, because a step is far smaller than the body. The number is the relative error of the displacements over the
-samples kept."""
+"""Where the points go and where they were predicted to go, for one test sample of each task, in the
+plane of its two largest extents. Grey arrows are the true displacements, coloured ones the
+predicted; both are magnified by the factor given, because a step is far smaller than the body. The
+number is the relative error of the displacements over the samples kept."""
 
 from pathlib import Path
 
@@ -21,7 +21,8 @@ COLUMNS = 3
 
 
 def draw(inputs: dict[str, Path]) -> tuple[Figure, str]:
-    """A row per task; the best equivariant method, the best other one, and constant velocity or the next best."""
+    """A row per task; the best equivariant method, the best other one, and constant velocity or the
+    next best."""
     summary, audit = style.read_table(inputs["summary"]), style.read_claims(inputs["audit"])
     styles = style.method_styles(summary, audit)
     tasks, (examples, totals) = set(summary["task"]), _read(inputs["examples"])
@@ -40,16 +41,22 @@ def draw(inputs: dict[str, Path]) -> tuple[Figure, str]:
         for axis, method in zip(axes, methods, strict=False):
             _panel(axis, data, method, styles[method].colour)
             axis.set_title(f"{task}:\n{method}", fontsize=8)
-            axis.set_xlabel(f"{axis.get_xlabel()}, error {100 * errors[method]:.3g} %", fontsize=7.5)
+            axis.set_xlabel(
+                f"{axis.get_xlabel()}, error {100 * errors[method]:.3g} %", fontsize=7.5
+            )
         few = f"{len(data[TRUTH])} of {totals[task]} test samples, spread evenly"
-        parts.append(f"{task} ({few}): {', '.join(f'{m} {100 * e:.3g} %' for m, e in errors.items())}")
+        parts.append(
+            f"{task} ({few}): {', '.join(f'{m} {100 * e:.3g} %' for m, e in errors.items())}"
+        )
     return figure, f"Displacement error relative to the true displacement: {'; '.join(parts)}."
 
 
 def _read(path: Path) -> tuple[dict[str, dict[str, np.ndarray]], dict[str, int]]:
     """The examples of each task, and how many test samples they were taken from."""
     with h5py.File(checked(path), "r") as file:
-        examples = {task: {name: data[()] for name, data in group.items()} for task, group in file.items()}
+        examples = {
+            task: {name: data[()] for name, data in group.items()} for task, group in file.items()
+        }
         return examples, {task: int(group.attrs["test_samples"]) for task, group in file.items()}
 
 
@@ -82,7 +89,10 @@ def _panel(axis: Axes, data: dict[str, np.ndarray], method: str, colour: str) ->
     ends = np.concatenate([start, start + factor * true_step, start + factor * step])
     low, high = ends.min(0), ends.max(0)
     half = 0.55 * (high - low).max()
-    axis.set(xlim=(low + high)[0] / 2 + np.array([-half, half]), ylim=(low + high)[1] / 2 + np.array([-half, half]))
+    axis.set(
+        xlim=(low + high)[0] / 2 + np.array([-half, half]),
+        ylim=(low + high)[1] / 2 + np.array([-half, half]),
+    )
     axis.set_aspect("equal")
     axis.set(xticks=[], yticks=[], xlabel=f"displacements × {style.sig(factor, 1)}")
     axis.spines[:].set_visible(False)

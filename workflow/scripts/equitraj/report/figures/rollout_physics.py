@@ -1,8 +1,9 @@
-"""Physics of rollouts against the number of steps: means over starts, the median over seeds of each method, and the
-truth in ink. Where they are known: the length of bonds and the radius of gyration; how far energy, momentum and angular
-momentum have drifted since the start (its size), by velocities from central differences. A bath makes them drift in the
-truth too. A line that leaves a panel, or ends early, has left the physics; `physics.csv` has the distances of all
-distributions from the true ones."""
+"""Physics of rollouts against the number of steps: means over starts, the median over seeds of each
+method, and the truth in ink. Where they are known: the length of bonds and the radius of gyration;
+how far energy, momentum and angular momentum have drifted since the start (its size), by velocities
+from central differences. A bath makes them drift in the truth too. A line that leaves a panel, or
+ends early, has left the physics; `physics.csv` has the distances of all distributions from the true
+ones."""
 
 from functools import partial
 from pathlib import Path
@@ -37,7 +38,9 @@ def draw(inputs: dict[str, Path]) -> tuple[Figure, str]:
     curves = table[table["quantity"].isin(list(QUANTITIES))]
     curves = curves[curves.groupby("task")["step"].transform("max") > 1]
     if curves.empty:
-        return style.empty("no physics was measured in rollouts"), "No physics was measured in rollouts: 0 rows."
+        return style.empty(
+            "no physics was measured in rollouts"
+        ), "No physics was measured in rollouts: 0 rows."
     units = quantity_units(style.read_table(inputs["sources"]))
     audit = style.read_claims(inputs["audit"])
     styles = style.method_styles(summary, audit)
@@ -47,7 +50,9 @@ def draw(inputs: dict[str, Path]) -> tuple[Figure, str]:
     width = 0.5 + 0.066 * max(map(len, methods))  # inches of a line and its name
     columns = int(np.clip(style.WIDTH // width, 1, 4))
     legend = 0.17 * -(-(len(methods) + 1) // columns)
-    figure = Figure(figsize=(style.WIDTH, 1.35 * len(quantities) + 0.5 + legend), layout="constrained")
+    figure = Figure(
+        figsize=(style.WIDTH, 1.35 * len(quantities) + 0.5 + legend), layout="constrained"
+    )
     grid = figure.subplots(len(quantities), len(tasks), squeeze=False, sharex="col")
     for axes, quantity in zip(grid, quantities, strict=True):
         for axis, task in zip(axes, tasks, strict=True):
@@ -61,13 +66,22 @@ def draw(inputs: dict[str, Path]) -> tuple[Figure, str]:
         axis.set_xlabel("step")
     entries = [Line2D([], [], color=style.INK, linewidth=2.2, label="truth")]
     looks = {method: styles[method] for method in methods}
-    entries += [Line2D([], [], color=s.colour, linestyle=s.linestyle, label=m) for m, s in looks.items()]
-    figure.legend(handles=entries, loc="outside lower center", ncols=columns, columnspacing=1.4, handletextpad=0.5)
+    entries += [
+        Line2D([], [], color=s.colour, linestyle=s.linestyle, label=m) for m, s in looks.items()
+    ]
+    figure.legend(
+        handles=entries,
+        loc="outside lower center",
+        ncols=columns,
+        columnspacing=1.4,
+        handletextpad=0.5,
+    )
     return figure, finding(table, style.method_kinds(summary, audit), units["energy_drift"])
 
 
 def quantity_units(sources: pd.DataFrame) -> dict[str, str]:
-    """The unit of each quantity, "" where it is not known: where sources have several, or reduced ones.
+    """The unit of each quantity, "" where it is not known: where sources have several, or reduced
+    ones.
 
     Masses are in g/mol (u), so that energies in nm and ps are in kJ/mol.
     """
@@ -76,12 +90,19 @@ def quantity_units(sources: pd.DataFrame) -> dict[str, str]:
     length, time = ("" if unit == "reduced" else unit for unit in (length, time))
     found = dict.fromkeys(QUANTITIES, "") | {"bond_length": length, "radius_of_gyration": length}
     if length and time:
-        found |= {"momentum_drift": f"u {length}/{time}", "angular_momentum_drift": f"u {length}²/{time}"}
-        found["energy_drift"] = "kJ/mol" if (length, time) == ("nm", "ps") else f"u {length}²/{time}²"
+        found |= {
+            "momentum_drift": f"u {length}/{time}",
+            "angular_momentum_drift": f"u {length}²/{time}",
+        }
+        found["energy_drift"] = (
+            "kJ/mol" if (length, time) == ("nm", "ps") else f"u {length}²/{time}²"
+        )
     return found
 
 
-def _panel(axis: Axes, rows: pd.DataFrame, quantity: str, styles: dict[str, style.MethodStyle]) -> None:
+def _panel(
+    axis: Axes, rows: pd.DataFrame, quantity: str, styles: dict[str, style.MethodStyle]
+) -> None:
     if rows.empty:
         axis.set_axis_off()
         return
@@ -90,29 +111,39 @@ def _panel(axis: Axes, rows: pd.DataFrame, quantity: str, styles: dict[str, styl
     if quantity in DRIFTS:
         curves, truth = curves.abs(), truth.abs()
         low, high = style.log_limits([*truth, *curves.to_numpy().ravel()])
-        style.log_axis(axis.yaxis, (max(low, truth.min() / BEYOND), min(high, truth.max() * BEYOND)))
+        style.log_axis(
+            axis.yaxis, (max(low, truth.min() / BEYOND), min(high, truth.max() * BEYOND))
+        )
     else:
         axis.set_ylim(0.5 * truth.min(), 1.5 * truth.max())
     for method in curves:
         look = styles[method]
-        axis.plot(curves[method].dropna(), color=look.colour, linestyle=look.linestyle, linewidth=1.1)
+        axis.plot(
+            curves[method].dropna(), color=look.colour, linestyle=look.linestyle, linewidth=1.1
+        )
     axis.plot(truth, color=style.INK, linewidth=2.2, zorder=5)
     axis.grid()
 
 
 def _medians(rows: pd.DataFrame, column: str = "predicted") -> pd.DataFrame:
-    """Median over seeds, a row per step, a column per method; none where half of the seeds have ended."""
+    """Median over seeds, a row per step, a column per method; none where half of the seeds have
+    ended."""
     seeds = rows.pivot(index="step", columns=["method", "seed"], values=column).fillna(np.inf)
     return seeds.T.groupby(level="method").median().T.replace(np.inf, np.nan)
 
 
 def finding(table: pd.DataFrame, kinds: dict[str, str], energy_unit: str = "") -> str:
-    """For each task how many fitted methods stay near the truth and keep bonds, and whose energy drifts best."""
+    """For each task how many fitted methods stay near the truth and keep bonds, and whose energy
+    drifts best."""
     parts = []
     for task, rows in table.groupby("task", sort=False):
         rows = rows[rows["method"].map(kinds) != "baseline"]
         said = SAID | {"energy_drift": partial(_energy, unit=energy_unit)}
-        words = [say(rows[rows["quantity"] == what]) for what, say in said.items() if (rows["quantity"] == what).any()]
+        words = [
+            say(rows[rows["quantity"] == what])
+            for what, say in said.items()
+            if (rows["quantity"] == what).any()
+        ]
         if words:
             parts.append(f"{task}, {rows['method'].nunique()} fitted methods: {', '.join(words)}")
     return "; ".join(parts) + "." if parts else "No fitted method was rolled out: 0 rows."
@@ -121,7 +152,9 @@ def finding(table: pd.DataFrame, kinds: dict[str, str], energy_unit: str = "") -
 def _within(rows: pd.DataFrame) -> str:
     steps = rows.assign(steps=rows["predicted"].fillna(np.inf)).groupby("method")["steps"].median()
     if np.isfinite(steps.max()):
-        return f"the last to be off by a bond length is {steps.idxmax()}, after {steps.max():g} steps"
+        return (
+            f"the last to be off by a bond length is {steps.idxmax()}, after {steps.max():g} steps"
+        )
     never = style.listing(steps.index[np.isinf(steps)])
     return f"within a bond length of the truth for {rows['step'].max()} steps stay {np.isinf(steps).sum()} ({never})"
 

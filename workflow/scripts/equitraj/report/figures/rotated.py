@@ -1,6 +1,6 @@
-"""Error on the test split turned by random rotations against the error on the test split as it is, mean over seeds.
-A method that is equivariant in fact lies on the diagonal, whatever it claims; what lies above it has learned an
-orientation."""
+"""Error on the test split turned by random rotations against the error on the test split as it is,
+mean over seeds. A method that is equivariant in fact lies on the diagonal, whatever it claims; what
+lies above it has learned an orientation."""
 
 from pathlib import Path
 
@@ -23,7 +23,9 @@ def draw(inputs: dict[str, Path]) -> tuple[Figure, str]:
     table = style.largest_size(summary).dropna(subset=["mse_mean", "mse_rotated_mean"])
     tasks = list(table["task"].unique())
     if not tasks:
-        return style.empty("nothing was evaluated on rotated data"), "Nothing was evaluated on rotated data: 0 rows."
+        return style.empty(
+            "nothing was evaluated on rotated data"
+        ), "Nothing was evaluated on rotated data: 0 rows."
     labels = max(len(rows) - len(unnamed(rows)) for _, rows in table.groupby("task"))
     figure, axes = style.panels(len(tasks), height=style.panel_height(labels + 1))
     for axis, task in zip(axes, tasks, strict=True):
@@ -40,7 +42,9 @@ def _panel(axis: Axes, rows: pd.DataFrame, styles: dict[str, style.MethodStyle])
     axis.plot(limits, limits, color=style.FAINT, linewidth=0.8, zorder=1)
     for row in rows.itertuples():
         look = styles[row.method]
-        axis.plot(row.mse_mean, row.mse_rotated_mean, marker=look.marker, color=look.colour, alpha=0.85)
+        axis.plot(
+            row.mse_mean, row.mse_rotated_mean, marker=look.marker, color=look.colour, alpha=0.85
+        )
     ends = {row.method: (row.mse_mean, row.mse_rotated_mean) for row in rows.itertuples()}
     shared.label_few(axis, ends, styles, unnamed(rows), "others on the diagonal")
     axis.set(xlabel="test MSE, data as given", ylabel="test MSE, data rotated")

@@ -1,6 +1,8 @@
-"""What the figures of the audit share: rows of a kind, curves of all methods, labels for the few that matter.
+"""What the figures of the audit share: rows of a kind, curves of all methods, labels for the few
+that matter.
 
-With thirty methods most lie on top of each other, at rounding or on the diagonal: those get one label together.
+With thirty methods most lie on top of each other, at rounding or on the diagonal: those get one
+label together.
 """
 
 from collections.abc import Callable, Iterable
@@ -20,25 +22,37 @@ ROUNDING = 1e-10  # what counts as rounding in float64 where no table gives it
 Draw = Callable[[Axes, pd.DataFrame, dict], None]
 
 
-def by_kind(methods: Iterable[str], kinds: dict[str, str], value: dict[str, float] | None = None) -> list[str]:
+def by_kind(
+    methods: Iterable[str], kinds: dict[str, str], value: dict[str, float] | None = None
+) -> list[str]:
     """Methods by kind as in `style.KINDS`, within a kind by `value` (small first), then by name."""
     order, value = list(style.KINDS), value or {}
-    return sorted(set(methods), key=lambda m: (order.index(kinds.get(m, "baseline")), value.get(m, 0.0), m))
+    return sorted(
+        set(methods), key=lambda m: (order.index(kinds.get(m, "baseline")), value.get(m, 0.0), m)
+    )
 
 
 def probe_rows(inputs: dict[str, Path], probe: str) -> pd.DataFrame:
     """The rows of `probe` in probes.csv with a value, of each task's largest training set.
 
-    Column `floor` is up to where an error counts as rounding. Where the table gives none it is that of the rotations in
-    the audit, by the rule of its verdicts.
+    Column `floor` is up to where an error counts as rounding. Where the table gives none it is that
+    of the rotations in the audit, by the rule of its verdicts.
     """
     table = style.read_table(inputs["probes"])
     rows = table[(table["probe"] == probe) & table["value"].notna()]
     if rows.empty:
         return rows
-    audit = style.read_table(inputs["audit"], ["task", "method", "generator", "weights", "dtype", "noise_floor"])
-    same = (audit["generator"] == "rotation") & (audit["weights"] == "trained") & (audit["dtype"] == "float64")
-    floors = EXACT_FACTOR * audit[same].groupby(["task", "method"])["noise_floor"].max().rename("audited")
+    audit = style.read_table(
+        inputs["audit"], ["task", "method", "generator", "weights", "dtype", "noise_floor"]
+    )
+    same = (
+        (audit["generator"] == "rotation")
+        & (audit["weights"] == "trained")
+        & (audit["dtype"] == "float64")
+    )
+    floors = EXACT_FACTOR * audit[same].groupby(["task", "method"])["noise_floor"].max().rename(
+        "audited"
+    )
     rows = style.largest_size(rows).join(floors, on=["task", "method"])
     floor = pd.to_numeric(rows["floor"]).fillna(rows["audited"]).fillna(ROUNDING)
     return rows.drop(columns="audited").assign(floor=floor)
@@ -51,9 +65,14 @@ def at_rounding(rows: pd.DataFrame) -> set[str]:
 
 
 def label_few(
-    axis: Axes, ends: dict[str, tuple[float, float]], styles: dict, together: Iterable[str], what: str
+    axis: Axes,
+    ends: dict[str, tuple[float, float]],
+    styles: dict,
+    together: Iterable[str],
+    what: str,
 ) -> None:
-    """Name each method at its end point in the right margin; those in `together` get one label, as `7 {what}`.
+    """Name each method at its end point in the right margin; those in `together` get one label, as
+    `7 {what}`.
 
     Args:
         ends: (x, y) of each method in data coordinates.
@@ -72,18 +91,24 @@ def label_few(
 def curves(
     inputs: dict[str, Path], probe: str, xlabel: str, ylabel: str, unit: str = "", slack: float = 1
 ) -> tuple[Figure, str]:
-    """A panel per task with a line per method for a probe of probes.csv, and who stays at rounding, who errs most.
+    """A panel per task with a line per method for a probe of probes.csv, and who stays at rounding,
+    who errs most.
 
     Args:
         slack: how many times more than otherwise counts as rounding.
-        unit: what follows the number of x in the finding, for example " degrees" or, in front, "step ".
+        unit: what follows the number of x in the finding, for example " degrees" or, in front,
+        "step ".
     """
     rows = probe_rows(inputs, probe)
     rows = rows.assign(floor=slack * rows["floor"])
     rows = rows[(probe != "angle") | (rows["x"] > 0)]  # at an angle of 0 nothing is turned
     if rows.empty:
-        return style.empty(f"the audit has no measurement of {xlabel}"), f"No measurement of {xlabel}: 0 rows."
-    styles = style.method_styles(style.read_table(inputs["summary"]), style.read_claims(inputs["audit"]))
+        return style.empty(
+            f"the audit has no measurement of {xlabel}"
+        ), f"No measurement of {xlabel}: 0 rows."
+    styles = style.method_styles(
+        style.read_table(inputs["summary"]), style.read_claims(inputs["audit"])
+    )
     tasks = list(rows["task"].unique())
     labels = max(_labels(part) for _, part in rows.groupby("task"))
     figure, axes = style.panels(len(tasks), height=style.panel_height(labels) + 0.3)
@@ -97,7 +122,9 @@ def curves(
 
 def floor_entry() -> Line2D:
     """Legend entry of the band below the noise floor."""
-    return Line2D([], [], color=style.PALE, linestyle="none", marker="s", markersize=9, label="rounding")
+    return Line2D(
+        [], [], color=style.PALE, linestyle="none", marker="s", markersize=9, label="rounding"
+    )
 
 
 def _labels(rows: pd.DataFrame) -> int:
@@ -118,14 +145,17 @@ def _curves_panel(axis: Axes, rows: pd.DataFrame, styles: dict) -> None:
         )  # fmt: skip
         if {"low", "high"} <= set(part) and part["low"].notna().any():
             band = part.groupby("x")[["low", "high"]].mean().clip(lower=ZERO)
-            axis.fill_between(band.index, band["low"], band["high"], color=look.colour, alpha=0.12, linewidth=0)
+            axis.fill_between(
+                band.index, band["low"], band["high"], color=look.colour, alpha=0.12, linewidth=0
+            )
         ends[method] = (curve.index[-1], curve.iloc[-1])
     label_few(axis, ends, styles, exact, "methods at rounding")
     axis.grid()
 
 
 def _strip(axis: Axes, rows: pd.DataFrame, exact: set[str]) -> bool:
-    """Set the limits; whether the methods at rounding became a strip, many decades of nothing below the others."""
+    """Set the limits; whether the methods at rounding became a strip, many decades of nothing below
+    the others."""
     floor = rows["floor"].median()
     among = rows["method"].isin(exact)
     high, low = rows["value"][~among], rows["value"][among]
@@ -169,7 +199,12 @@ def rows_axis(axis: Axes, methods: list[str], kinds: dict[str, str]) -> None:
 
 
 def marker_rows(
-    axis: Axes, rows: pd.DataFrame, faces: dict[str, str], kinds: dict, styles: dict, joined: bool = False
+    axis: Axes,
+    rows: pd.DataFrame,
+    faces: dict[str, str],
+    kinds: dict,
+    styles: dict,
+    joined: bool = False,
 ) -> None:
     """A row per method with a marker for each item, above the band of rounding.
 
@@ -177,7 +212,9 @@ def marker_rows(
         rows: columns method, item, value and floor.
         faces: item to fill style; the first orders the methods of a kind.
     """
-    values = rows.pivot_table(index="method", columns="item", values="value").reindex(columns=list(faces))
+    values = rows.pivot_table(index="method", columns="item", values="value").reindex(
+        columns=list(faces)
+    )
     methods = by_kind(values.index, kinds, values[next(iter(faces))].to_dict())
     values, floor = values.loc[methods].clip(lower=ZERO), rows["floor"].median()
     limits = style.log_limits([*values.to_numpy().ravel(), floor])
@@ -189,7 +226,14 @@ def marker_rows(
             axis.plot(row, [y] * len(row), color=look.colour, linewidth=1, alpha=0.5)
         for item, face in reversed(faces.items()):  # the first lies on top
             inside = "white" if face == "none" else look.colour
-            axis.plot(row[item], y, marker=look.marker, color=look.colour, markerfacecolor=inside, markersize=4.5)
+            axis.plot(
+                row[item],
+                y,
+                marker=look.marker,
+                color=look.colour,
+                markerfacecolor=inside,
+                markersize=4.5,
+            )
     rows_axis(axis, methods, kinds)
     axis.grid()
 
@@ -211,7 +255,9 @@ def row_panels(
     tasks: list[str], count: int, columns: int = 1, sharey: bool | str = "row"
 ) -> tuple[Figure, list[list[Axes]]]:
     """A figure with a row of `columns` axes for each task, high enough for `count` methods."""
-    figure = Figure(figsize=(style.WIDTH, len(tasks) * rows_height(count) + style.LEGEND), layout="constrained")
+    figure = Figure(
+        figsize=(style.WIDTH, len(tasks) * rows_height(count) + style.LEGEND), layout="constrained"
+    )
     grid = figure.subplots(len(tasks), columns, squeeze=False, sharey=sharey)
     for axes, task in zip(grid, tasks, strict=True):
         axes[0].set_title(task)

@@ -1,9 +1,11 @@
-"""One look for every figure: sizes, fonts, a colour and a marker for each method, numbers as text, saving.
+"""One look for every figure: sizes, fonts, a colour and a marker for each method, numbers as text,
+saving.
 
-A method has one colour and one marker in all figures. Cool colours and round markers claim rotation equivariance,
-warm colours and square ones do not, greys and triangles fit nothing. Every colour has a contrast of at least 4.5 on
-white, so that labels in it can be read (WCAG 2.2, 1.4.3); the marker and a direct label repeat what the colour says. No
-two methods have the very same colour, by which the page finds a method in a figure.
+A method has one colour and one marker in all figures. Cool colours and round markers claim rotation
+equivariance, warm colours and square ones do not, greys and triangles fit nothing. Every colour has
+a contrast of at least 4.5 on white, so that labels in it can be read (WCAG 2.2, 1.4.3); the marker
+and a direct label repeat what the colour says. No two methods have the very same colour, by which
+the page finds a method in a figure.
 """
 
 import csv
@@ -27,11 +29,17 @@ from equitraj.report.figures._literal import literal
 WIDTH = 7.6  # inches, the text width of the report
 LEGEND = 0.35  # inches below the panels
 INK, FAINT, PALE = "#1f2430", "#646b76", "#d9dce1"
-ON_DARK, ON_BRIGHT = "#fffffe", "#1f2431"  # words on coloured cells, which unlike INK stay as they are on a dark page
+ON_DARK, ON_BRIGHT = (
+    "#fffffe",
+    "#1f2431",
+)  # words on coloured cells, which unlike INK stay as they are on a dark page
 BLUE, ORANGE, GREEN, RED, PURPLE = "#0072b2", "#8f6400", "#00785a", "#b84a00", "#b0437f"
 WRONG = "#c00000"  # words of what is not as claimed
 FLOOR_DECADES = 2  # below the smallest error, where the floor is still drawn to scale
-REFERENCE = {"no motion": (0, (5, 2)), "constant velocity": (0, (1, 1.5))}  # dashes of the two reference lines
+REFERENCE = {
+    "no motion": (0, (5, 2)),
+    "constant velocity": (0, (1, 1.5)),
+}  # dashes of the two reference lines
 
 BASELINES = ("persistence", "constant_velocity")  # the models that fit nothing
 # The columns whose values are text, also where they are all digits, or `nan`.
@@ -42,10 +50,17 @@ TEXT = (
 
 KINDS = {
     "equivariant": ("o", ["#0072b2", "#00785a", "#6a3fb5", "#1b3f8b", "#0f7d8c", "#4a5fd0"]),
-    "not equivariant": ("s", ["#b84a00", "#8f6400", "#b0437f", "#8c2d04", "#7b3f8c", "#a03050", "#6b5b00", "#5c3317"]),
+    "not equivariant": (
+        "s",
+        ["#b84a00", "#8f6400", "#b0437f", "#8c2d04", "#7b3f8c", "#a03050", "#6b5b00", "#5c3317"],
+    ),
     "baseline": ("^", ["#50565f", "#6e747e", "#2c3340", "#3d434c"]),
 }
-MARKERS = {"equivariant": "oDhp8", "not equivariant": "sPX*d", "baseline": "^v<>1"}  # the next where colours end
+MARKERS = {
+    "equivariant": "oDhp8",
+    "not equivariant": "sPX*d",
+    "baseline": "^v<>1",
+}  # the next where colours end
 DASHES = ["-", (0, (5, 1.5)), (0, (1, 1)), (0, (5, 1.5, 1, 1.5))]
 
 RC = {
@@ -95,7 +110,8 @@ def apply() -> None:
 
 
 def read_table(path: str | Path, columns: Sequence[str] | None = None) -> pd.DataFrame:
-    """A CSV table; names stay text, an empty field is NaN, and a table with a head only has no rows.
+    """A CSV table; names stay text, an empty field is NaN, and a table with a head only has no
+    rows.
 
     Args:
         columns: those that are wanted, which of a large table is a good deal faster.
@@ -103,7 +119,12 @@ def read_table(path: str | Path, columns: Sequence[str] | None = None) -> pd.Dat
     with checked(path).open(newline="", encoding="utf-8") as file:
         heads = next(csv.reader(file), [])
     missing = {head: [""] if head in TEXT else ["", "nan", "NaN"] for head in heads}
-    options = {"dtype": dict.fromkeys(TEXT, str), "keep_default_na": False, "na_values": missing, "usecols": columns}
+    options = {
+        "dtype": dict.fromkeys(TEXT, str),
+        "keep_default_na": False,
+        "na_values": missing,
+        "usecols": columns,
+    }
     return pd.read_csv(path, **options)
 
 
@@ -117,13 +138,18 @@ def method_kinds(summary: pd.DataFrame, audit: pd.DataFrame) -> dict[str, str]:
     claims = set(audit[(audit["generator"] == "rotation") & audit["claim"].isin(CLAIMED)]["method"])
     models = summary.drop_duplicates("method").set_index("method")["model"]
     return {
-        method: "baseline" if model in BASELINES else "equivariant" if method in claims else "not equivariant"
+        method: "baseline"
+        if model in BASELINES
+        else "equivariant"
+        if method in claims
+        else "not equivariant"
         for method, model in models.items()
     }
 
 
 def method_styles(summary: pd.DataFrame, audit: pd.DataFrame) -> dict[str, MethodStyle]:
-    """One style per method, the same whenever the two tables are the same, in alphabetical order within a kind."""
+    """One style per method, the same whenever the two tables are the same, in alphabetical order
+    within a kind."""
     styles, counts = {}, dict.fromkeys(KINDS, 0)
     for method, kind in sorted(method_kinds(summary, audit).items()):
         _, colours = KINDS[kind]
@@ -148,7 +174,8 @@ def largest_size(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def sig(value: float, digits: int = 3) -> str:
-    """`value` with 3 significant digits: `1.65e-07`, `0.0123`, `4.45`, `1637`; `n/a` for a missing one."""
+    """`value` with 3 significant digits: `1.65e-07`, `0.0123`, `4.45`, `1637`; `n/a` for a missing
+    one."""
     if value is None or not np.isfinite(value):
         return "n/a"
     if value == 0:
@@ -160,7 +187,8 @@ def sig(value: float, digits: int = 3) -> str:
 
 
 def skill(value: float) -> str:
-    """A skill with two digits of what is missing to 1, `0.99983`, because what counts there is how near to 1 it is."""
+    """A skill with two digits of what is missing to 1, `0.99983`, because what counts there is how
+    near to 1 it is."""
     if value is not None and abs(value) < 1e-12:
         return "0"  # what is left when a reference is compared with itself
     if value is None or not 0.9 < value < 1:
@@ -171,11 +199,18 @@ def skill(value: float) -> str:
 
 
 def listing(words: Iterable[str], most: int = 8) -> str:
-    """`a`, `a and b`, `a, b and c`, or `no method`; of more than `most` words the first ones `and 9 more`."""
+    """`a`, `a and b`, `a, b and c`, or `no method`; of more than `most` words the first ones `and 9
+    more`."""
     words = list(words)
     if len(words) > most:
         words = [*words[: most - 1], f"{len(words) - most + 1} more"]
-    return words[0] if len(words) == 1 else ", ".join(words[:-1]) + " and " + words[-1] if words else "no method"
+    return (
+        words[0]
+        if len(words) == 1
+        else ", ".join(words[:-1]) + " and " + words[-1]
+        if words
+        else "no method"
+    )
 
 
 def bracketed(words: Iterable[str]) -> str:
@@ -184,8 +219,11 @@ def bracketed(words: Iterable[str]) -> str:
     return f" ({listing(words)})" if words else ""
 
 
-def panels(count: int, columns: int = 2, height: float = 2.6, **options: object) -> tuple[Figure, list[Axes]]:
-    """A figure of text width with `count` axes in a grid of at most `columns` columns, each `height` inches high."""
+def panels(
+    count: int, columns: int = 2, height: float = 2.6, **options: object
+) -> tuple[Figure, list[Axes]]:
+    """A figure of text width with `count` axes in a grid of at most `columns` columns, each
+    `height` inches high."""
     columns = max(1, min(columns, count))
     rows = -(-max(count, 1) // columns)
     figure = Figure(figsize=(WIDTH, rows * height + LEGEND), layout="constrained")
@@ -203,10 +241,12 @@ def empty(message: str) -> Figure:
 
 
 def spread(values: Sequence[float], gap: float, low: float = 0.0, high: float = 1.0) -> np.ndarray:
-    """Positions in [low, high], at least `gap` apart, of least squared distance to `values`: where labels are written.
+    """Positions in [low, high], at least `gap` apart, of least squared distance to `values`: where
+    labels are written.
 
-    Isotonic regression by pooling adjacent violators (Barlow et al., Statistical Inference under Order Restrictions,
-    1972) of the values less their share of gaps. Where `gap` does not fit it is made smaller.
+    Isotonic regression by pooling adjacent violators (Barlow et al., Statistical Inference under
+    Order Restrictions, 1972) of the values less their share of gaps. Where `gap` does not fit it is
+    made smaller.
     """
     values = np.asarray(values, dtype=float)
     gap = min(gap, (high - low) / max(len(values) - 1, 1))
@@ -228,30 +268,55 @@ def spread(values: Sequence[float], gap: float, low: float = 0.0, high: float = 
 def kind_legend(figure: Figure, kinds: Iterable[str], extra: Sequence[Line2D] = ()) -> None:
     """Explain below the panels the markers of the kinds present, and `extra`."""
     kinds = set(kinds)
-    names = {"equivariant": "claims rotation equivariance", "not equivariant": "no such claim", "baseline": "baseline"}
+    names = {
+        "equivariant": "claims rotation equivariance",
+        "not equivariant": "no such claim",
+        "baseline": "baseline",
+    }
     entries = [
         # a colour that is no method's, though nobody sees the difference
-        Line2D([], [], color=f"#{int(colours[0][1:], 16) + 1:06x}", marker=marker, linestyle="none", label=names[kind])
+        Line2D(
+            [],
+            [],
+            color=f"#{int(colours[0][1:], 16) + 1:06x}",
+            marker=marker,
+            linestyle="none",
+            label=names[kind],
+        )
         for kind, (marker, colours) in KINDS.items()
         if kind in kinds
     ]
-    figure.legend(handles=[*entries, *extra], loc="outside lower center", ncols=6, columnspacing=1.4, handletextpad=0.4)
+    figure.legend(
+        handles=[*entries, *extra],
+        loc="outside lower center",
+        ncols=6,
+        columnspacing=1.4,
+        handletextpad=0.4,
+    )
 
 
 def reference_entries() -> list[Line2D]:
     """Legend entries of the two reference lines."""
-    return [Line2D([], [], color=FAINT, linestyle=dash, linewidth=1, label=name) for name, dash in REFERENCE.items()]
+    return [
+        Line2D([], [], color=FAINT, linestyle=dash, linewidth=1, label=name)
+        for name, dash in REFERENCE.items()
+    ]
 
 
-def label_right(axes: Axes, points: Sequence[tuple[float, float]], names: Sequence[str], styles: dict) -> None:
-    """Names in the right margin, at the height of their points as far as they do not overlap, with leader lines.
+def label_right(
+    axes: Axes, points: Sequence[tuple[float, float]], names: Sequence[str], styles: dict
+) -> None:
+    """Names in the right margin, at the height of their points as far as they do not overlap, with
+    leader lines.
 
     Set the limits and scales of `axes` first: the places are computed from them.
     """
     if not len(points):
         return
     rows = axes.get_subplotspec().get_gridspec().nrows
-    height = (axes.figure.get_size_inches()[1] - LEGEND) / rows - 0.65  # what title and axis label leave of a panel
+    height = (
+        axes.figure.get_size_inches()[1] - LEGEND
+    ) / rows - 0.65  # what title and axis label leave of a panel
     to_axes = axes.transData + axes.transAxes.inverted()
     low, high = axes.get_ylim()
     points = [(x, min(max(y, low), high)) for x, y in points]
@@ -283,19 +348,22 @@ def panel_height(n_methods: int) -> float:
 
 
 def ceiling(references: Iterable[float]) -> float:
-    """The error above which a point is drawn at the edge with its number, so that it does not squeeze all others."""
+    """The error above which a point is drawn at the edge with its number, so that it does not
+    squeeze all others."""
     return 30 * float(np.nanmax(np.asarray(list(references), dtype=float)))
 
 
 def with_floor(values: Iterable[float], floor: float | None) -> list[float]:
-    """The errors that an axis has to show, with the floor where it is not further below them than `FLOOR_DECADES`."""
+    """The errors that an axis has to show, with the floor where it is not further below them than
+    `FLOOR_DECADES`."""
     values = list(values)
     near = floor and floor > np.nanmin(values) / 10**FLOOR_DECADES
     return [*values, floor] if near else values
 
 
 def floor_line(axes: Axes, value: float, kind: str, vertical: bool = False) -> None:
-    """A thin line at the irreducible error with its name; its number at the edge where it lies outside of the limits.
+    """A thin line at the irreducible error with its name; its number at the edge where it lies
+    outside of the limits.
 
     Set limits and scales first. `kind` is that of floor.csv: a lower bound is called so.
     """
@@ -310,14 +378,19 @@ def floor_line(axes: Axes, value: float, kind: str, vertical: bool = False) -> N
     if vertical:
         place = axes.transAxes.inverted().transform(axes.transData.transform((value, 1)))[0]
         side = "left" if place < 0.2 else "right" if place > 0.8 else "center"
-        axes.text(value, 1.01, name, transform=axes.get_xaxis_transform(), ha=side, va="bottom", **look)
+        axes.text(
+            value, 1.01, name, transform=axes.get_xaxis_transform(), ha=side, va="bottom", **look
+        )
     else:
         side = "top" if value > low else "bottom"  # all else lies above the floor
-        axes.text(0.02, value, name, transform=axes.get_yaxis_transform(), ha="left", va=side, **look)
+        axes.text(
+            0.02, value, name, transform=axes.get_yaxis_transform(), ha="left", va=side, **look
+        )
 
 
 def log_axis(axis: Axis, limits: tuple[float, float]) -> None:
-    """Make `axis` (`axes.xaxis` or `axes.yaxis`) logarithmic, with enough ticks on short spans and few on long ones."""
+    """Make `axis` (`axes.xaxis` or `axes.yaxis`) logarithmic, with enough ticks on short spans and
+    few on long ones."""
     letter, span = axis.axis_name, limits[1] / limits[0]
     getattr(axis.axes, f"set_{letter}scale")("log")
     getattr(axis.axes, f"set_{letter}lim")(limits)
@@ -332,7 +405,8 @@ def log_axis(axis: Axis, limits: tuple[float, float]) -> None:
 
 
 def log_limits(values: Iterable[float], margin: float = 0.06) -> tuple[float, float]:
-    """Limits of a logarithmic axis around the positive finite `values`, with a margin in parts of the span."""
+    """Limits of a logarithmic axis around the positive finite `values`, with a margin in parts of
+    the span."""
     values = np.asarray(list(values), dtype=float)
     logs = np.log10(values[np.isfinite(values) & (values > 0)])
     low, high = (logs.min(), logs.max()) if len(logs) else (-1, 0)
@@ -348,11 +422,19 @@ def with_unit(figure: Figure, unit: str) -> None:
 
 
 def save(figure: Figure, path: str | Path) -> None:
-    """Write `figure` as SVG (the same bytes for the same figure) and as PNG beside it, each in one step."""
+    """Write `figure` as SVG (the same bytes for the same figure) and as PNG beside it, each in one
+    step."""
     path = Path(path)
     literal(figure)
     with matplotlib.rc_context({"svg.hashsalt": "equitraj", "svg.fonttype": "none"}):
-        for suffix, metadata in ((".svg", {"Date": None, "Creator": "equitraj"}), (".png", {"Software": "equitraj"})):
+        for suffix, metadata in (
+            (".svg", {"Date": None, "Creator": "equitraj"}),
+            (".png", {"Software": "equitraj"}),
+        ):
             with atomic(path.with_suffix(suffix)) as temporary:
-                figure.savefig(temporary, format=suffix[1:], dpi=160, metadata=metadata, facecolor="white")
-            figure.set_layout_engine("none")  # both have one layout, which with many panels takes longer than drawing
+                figure.savefig(
+                    temporary, format=suffix[1:], dpi=160, metadata=metadata, facecolor="white"
+                )
+            figure.set_layout_engine(
+                "none"
+            )  # both have one layout, which with many panels takes longer than drawing

@@ -1,18 +1,22 @@
-"""The Lie derivative of a predictor, by forward-mode differentiation: how it answers to an infinitely small motion.
+"""The Lie derivative of a predictor, by forward-mode differentiation: how it answers to an
+infinitely small motion.
 
-L_X f(x) = d/dt exp(-tX) f(exp(tX) x) at t = 0 is zero for every x exactly where f is equivariant to the one-parameter
-group of X (Gruver, Finzi, Goldblum and Wilson, ICLR 2023, eq. 3). For the six X of rigid motion, and for each layer of
-a network that says how its features turn, it needs no draw from the group.
+L_X f(x) = d/dt exp(-tX) f(exp(tX) x) at t = 0 is zero for every x exactly where f is equivariant to
+the one-parameter group of X (Gruver, Finzi, Goldblum and Wilson, ICLR 2023, eq. 3). For the six X
+of rigid motion, and for each layer of a network that says how its features turn, it needs no draw
+from the group.
 
 With g = exp(tX) and f(x) = o + sum_f w_f R_f^T m(R_f (x - o)), frames R, o, w of x, one finds
 
-    g^-1 f(gx) = o' + sum_f w'_f R'_f^T m(R'_f (x - o'))    with R' = R(gx) g, o' = g^-1 o(gx), w' = w(gx):
+    g^-1 f(gx) = o' + sum_f w'_f R'_f^T m(R'_f (x - o'))    with R' = R(gx) g, o' = g^-1 o(gx), w' =
+    w(gx):
 
-only the frames move. They come from NumPy and are differentiated by central differences; an equivariant frame has
-R' and o' at rest, so that there is nothing to truncate. The network m is differentiated by forward mode, its inputs and
-the extrapolation are linear. A jump is no derivative: axes that change sign or place within the stencil are followed
-along their branch, a sample whose frame jumps otherwise is left out (NaN), and what finds jumps is the audit under
-finite rotations.
+only the frames move. They come from NumPy and are differentiated by central differences; an
+equivariant frame has R' and o' at rest, so that there is nothing to truncate. The network m is
+differentiated by forward mode, its inputs and the extrapolation are linear. A jump is no
+derivative: axes that change sign or place within the stencil are followed along their branch, a
+sample whose frame jumps otherwise is left out (NaN), and what finds jumps is the audit under finite
+rotations.
 """
 
 from collections.abc import Callable
@@ -35,8 +39,8 @@ from equitraj.symmetry.verdict import EPSILON
 from equitraj.training.method import Method
 
 NAMES = tuple(f"{kind}_{axis}" for kind in ("rotation", "translation") for axis in "xyz")
-# Radians, or units of the points' extent. Fourth-order central differences: truncated at STEP^4 / 30 = 3e-14 of a turn,
-# rounded at 2^-52 / STEP = 2e-13 of the positions.
+# Radians, or units of the points' extent. Fourth-order central differences: truncated at STEP^4 /
+# 30 = 3e-14 of a turn, rounded at 2^-52 / STEP = 2e-13 of the positions.
 STEP = 1e-3
 STENCIL = {-2: 1 / 12, -1: -8 / 12, 1: 8 / 12, 2: -1 / 12}
 JUMP = 0.1  # a frame that turns by this much between two points of the stencil jumps
@@ -45,7 +49,11 @@ REST = 16 * ROUNDING  # a frame that moves by less is at rest
 LAYER_ROUNDING = 16 * EPSILON["float64"]  # of a layer's features and their derivatives
 AFFINE = 1e-6  # relative: far above rounding, far below what bends
 OMEGA = np.array(
-    [[[0, 0, 0], [0, 0, -1], [0, 1, 0]], [[0, 0, 1], [0, 0, 0], [-1, 0, 0]], [[0, -1, 0], [1, 0, 0], [0] * 3]]
+    [
+        [[0, 0, 0], [0, 0, -1], [0, 1, 0]],
+        [[0, 0, 1], [0, 0, 0], [-1, 0, 0]],
+        [[0, -1, 0], [1, 0, 0], [0] * 3],
+    ]
 )
 
 
@@ -53,7 +61,8 @@ OMEGA = np.array(
 class Motion:
     """Time derivatives of the pulled-back frames R', o', w' for G generators.
 
-    Attributes: rotation (G, B, F, 3, 3); origin (G, B, 3); weight (G, B, F); NaN where a frame jumps.
+    Attributes: rotation (G, B, F, 3, 3); origin (G, B, 3); weight (G, B, F); NaN where a frame
+    jumps.
     """
 
     rotation: np.ndarray
@@ -62,13 +71,18 @@ class Motion:
 
 
 def derivatives(
-    method: Method, shape: Shape, arrays: dict[str, np.ndarray], reference: np.ndarray | None, sample: Sample
+    method: Method,
+    shape: Shape,
+    arrays: dict[str, np.ndarray],
+    reference: np.ndarray | None,
+    sample: Sample,
 ) -> dict[str, np.ndarray]:
     """L_X f for the six generators in `NAMES`, each (B, N, 3), float64.
 
-    In the data's units, per radian about the axes through the world's origin, and per shift by the points' extent (root
-    mean square distance from their mean), so that rotations and translations compare. `arrays` are the weights,
-    `reference` what the alignment was fitted to. Alignments that draw frames draw the same ones throughout.
+    In the data's units, per radian about the axes through the world's origin, and per shift by the
+    points' extent (root mean square distance from their mean), so that rotations and translations
+    compare. `arrays` are the weights, `reference` what the alignment was fitted to. Alignments that
+    draw frames draw the same ones throughout.
     """
     frames = lambda position: method.aligner.frames(position, reference, np.random.default_rng(0))  # noqa: E731
     still = frames(sample.position)
@@ -79,11 +93,17 @@ def derivatives(
     n_generators, batch, count = tangent.shape[:3]
     inside = replace(still.into_sample(sample), target=None)
     moved = {"position": tangent.reshape(n_generators, *inside.position.shape)}
-    for name in ("velocity", "box"):  # turned like differences of positions: an origin does not move them
+    for name in (
+        "velocity",
+        "box",
+    ):  # turned like differences of positions: an origin does not move them
         if (value := getattr(sample, name)) is not None:
             turned = np.einsum("gbfij,bnj->gbfni", motion.rotation, value)
             moved[name] = turned.reshape(n_generators, *getattr(inside, name).shape)
-    steps = [replace(inside, **{k: np.nan_to_num(v[g]) for k, v in moved.items()}) for g in range(n_generators)]
+    steps = [
+        replace(inside, **{k: np.nan_to_num(v[g]) for k, v in moved.items()})
+        for g in range(n_generators)
+    ]
     value, change = _linearised(method, shape, arrays, inside, steps)
     value = value.reshape(batch, count, *value.shape[1:])
     change = change.reshape(n_generators, batch, count, *change.shape[2:])
@@ -94,13 +114,17 @@ def derivatives(
 
 
 def elements(time: float, unit: float) -> tuple[np.ndarray, np.ndarray]:
-    """exp(tX) of the six generators: matrices (6, 3, 3) and shifts (6, 3), translations in units of `unit`."""
+    """exp(tX) of the six generators: matrices (6, 3, 3) and shifts (6, 3), translations in units of
+    `unit`."""
     turns = Rotation.from_rotvec(time * np.eye(3)).as_matrix()
     return np.concatenate([turns, np.tile(np.eye(3), (3, 1, 1))]), time * unit * np.eye(6, 3, -3)
 
 
-def frame_motion(frames: Callable[[np.ndarray], Frames], still: Frames, position: np.ndarray, unit: float) -> Motion:
-    """How the pulled-back frames of histories (B, K, N, 3), `still` at rest, move along the six generators."""
+def frame_motion(
+    frames: Callable[[np.ndarray], Frames], still: Frames, position: np.ndarray, unit: float
+) -> Motion:
+    """How the pulled-back frames of histories (B, K, N, 3), `still` at rest, move along the six
+    generators."""
     total = [np.zeros((6, *part.shape)) for part in (still.rotation, still.origin, still.weight)]
     for step, coefficient in STENCIL.items():
         pulled = [
@@ -117,7 +141,11 @@ def frame_motion(frames: Callable[[np.ndarray], Frames], still: Frames, position
 
 
 def _pulled_back(
-    frames: Callable[[np.ndarray], Frames], still: Frames, position: np.ndarray, matrix: np.ndarray, shift: np.ndarray
+    frames: Callable[[np.ndarray], Frames],
+    still: Frames,
+    position: np.ndarray,
+    matrix: np.ndarray,
+    shift: np.ndarray,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """R(gx) g, g^-1 o(gx) and w(gx) for g = (matrix, shift); R is NaN where it jumped."""
     moved = frames(position @ matrix.T + shift)
@@ -128,7 +156,9 @@ def _pulled_back(
         order = np.where(near.all(1)[:, None], np.arange(distance.shape[1]), distance.argmin(2))
         rotation = np.take_along_axis(rotation, order[..., None, None], axis=1)
         weight = np.take_along_axis(weight, order, axis=1)
-        branch = np.rint(still.rotation @ rotation.swapaxes(-1, -2))  # axes renamed and turned round
+        branch = np.rint(
+            still.rotation @ rotation.swapaxes(-1, -2)
+        )  # axes renamed and turned round
         rotation = branch @ rotation
         rotation = np.where(_near(rotation, still.rotation)[..., None, None], rotation, np.nan)
     return rotation, (moved.origin - shift) @ matrix, weight
@@ -139,7 +169,8 @@ def _near(rotation: np.ndarray, still: np.ndarray) -> np.ndarray:
 
 
 def _tangent(rotation: np.ndarray, change: np.ndarray) -> np.ndarray:
-    """`change` (G, B, F, 3, 3) made tangent to the orthogonal matrices, where `rotation` (B, F, 3, 3) is one."""
+    """`change` (G, B, F, 3, 3) made tangent to the orthogonal matrices, where `rotation` (B, F, 3,
+    3) is one."""
     turn = rotation.swapaxes(-1, -2) @ change
     gram = rotation @ rotation.swapaxes(-1, -2)
     orthogonal = (np.abs(gram - np.eye(3)).max((-2, -1)) < 1e-6)[..., None, None]
@@ -149,7 +180,8 @@ def _tangent(rotation: np.ndarray, change: np.ndarray) -> np.ndarray:
 def _linearised(
     method: Method, shape: Shape, arrays: dict[str, np.ndarray], sample: Sample, steps: list[Sample]
 ) -> tuple[np.ndarray, np.ndarray]:
-    """m (B, N, 3) at a sample in the model's frame, and m's derivatives (G, B, N, 3) along G tangents."""
+    """m (B, N, 3) at a sample in the model's frame, and m's derivatives (G, B, N, 3) along G
+    tangents."""
     if method.closed_form:
         return _affine(method, shape, arrays, sample, steps)
     framework, network = _network(method, shape, arrays)
@@ -161,7 +193,9 @@ def _linearised(
     (value, _), (along, _) = framework.linearised(network, inputs, tangents, method.layers)
     change = np.zeros((len(steps), *value.shape))
     change[moves] = along
-    moved = [features.prediction(one, c, shape.statistics) for one, c in zip(steps, change, strict=True)]
+    moved = [
+        features.prediction(one, c, shape.statistics) for one, c in zip(steps, change, strict=True)
+    ]
     return features.prediction(sample, value, shape.statistics), np.stack(moved)
 
 
@@ -177,12 +211,16 @@ def _moving(inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
 def _affine(
     method: Method, shape: Shape, arrays: dict[str, np.ndarray], sample: Sample, steps: list[Sample]
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Closed forms that are affine in positions: the difference of two evaluations is exact to rounding.
+    """Closed forms that are affine in positions: the difference of two evaluations is exact to
+    rounding.
 
     Others, of which nothing is known that could be differentiated, get no derivative but NaN.
     """
     apply, names = predictor.forward(method, shape, arrays, "float64"), _vectors(sample)
-    base, value = apply(replace(sample, **{k: np.zeros_like(getattr(sample, k)) for k in names})), apply(sample)
+    base, value = (
+        apply(replace(sample, **{k: np.zeros_like(getattr(sample, k)) for k in names})),
+        apply(sample),
+    )
     change = np.stack([apply(one) - base for one in steps])
     there = apply(replace(sample, **{k: getattr(sample, k) + getattr(steps[0], k) for k in names}))
     affine = np.allclose(there, value + change[0], rtol=AFFINE, atol=AFFINE * np.abs(value).max())
@@ -199,30 +237,44 @@ def _network(method: Method, shape: Shape, arrays: dict[str, np.ndarray]) -> tup
     return framework, framework.network(method, shape, arrays)
 
 
-def relative(derivative: dict[str, np.ndarray], prediction: np.ndarray, sample: Sample) -> dict[str, np.ndarray]:
-    """(B,) root mean square over the three axes of |L_X f|, relative to the predicted displacement, for both kinds."""
+def relative(
+    derivative: dict[str, np.ndarray], prediction: np.ndarray, sample: Sample
+) -> dict[str, np.ndarray]:
+    """(B,) root mean square over the three axes of |L_X f|, relative to the predicted displacement,
+    for both kinds."""
     norm = symmetry.displacement_norm(prediction, sample)
     squared = {name: np.square(value).sum((1, 2)) for name, value in derivative.items()}
     kinds = ("rotation", "translation")
-    return {kind: np.sqrt(np.mean([squared[f"{kind}_{axis}"] for axis in "xyz"], axis=0)) / norm for kind in kinds}
+    return {
+        kind: np.sqrt(np.mean([squared[f"{kind}_{axis}"] for axis in "xyz"], axis=0)) / norm
+        for kind in kinds
+    }
 
 
 def layer_errors(
-    method: Method, shape: Shape, arrays: dict[str, np.ndarray], reference: np.ndarray | None, sample: Sample
+    method: Method,
+    shape: Shape,
+    arrays: dict[str, np.ndarray],
+    reference: np.ndarray | None,
+    sample: Sample,
 ) -> dict[str, np.ndarray]:
-    """For each layer (B,) root mean square over the three rotations of |dh/dt - X_h h| relative to |h|.
+    """For each layer (B,) root mean square over the three rotations of |dh/dt - X_h h| relative to
+    |h|.
 
-    Both are taken over the features of one degree, and the worst degree counts: large scalars hide no broken vector.
-    Of the network in the model's frame, turned about the origin of that frame (the first frame, where there are
-    several). A model file offers it by `layers(network, inputs)`, for torch `layers(network, graph)`: the output, and
-    the features of each layer by name and by degree l, (B, N, C, 2 l + 1) or (B * N, C, 2 l + 1), in the basis of
-    e3nn's irreps. A model without that function, or in a learned frame, has none.
+    Both are taken over the features of one degree, and the worst degree counts: large scalars hide
+    no broken vector. Of the network in the model's frame, turned about the origin of that frame
+    (the first frame, where there are several). A model file offers it by `layers(network, inputs)`,
+    for torch `layers(network, graph)`: the output, and the features of each layer by name and by
+    degree l, (B, N, C, 2 l + 1) or (B * N, C, 2 l + 1), in the basis of e3nn's irreps. A model
+    without that function, or in a learned frame, has none.
     """
     if method.layers is None:
         return {}
     frames = method.aligner.frames(sample.position, reference, np.random.default_rng(0))
     first = Frames(frames.rotation[:, :1], frames.origin, frames.weight[:, :1])
-    inputs = features.network_inputs(first.into_sample(sample), shape.statistics, "float64", method.cutoff(shape))
+    inputs = features.network_inputs(
+        first.into_sample(sample), shape.statistics, "float64", method.cutoff(shape)
+    )
     framework, network = _network(method, shape, arrays)
     return network_layer_errors(framework, network, method.layers, inputs)
 
@@ -236,11 +288,16 @@ def network_layer_errors(
     return {name: _layer_error(framework, value[name], change[name]) for name in value}
 
 
-def _layer_error(framework: ModuleType, value: dict[int, np.ndarray], change: dict[int, np.ndarray]) -> np.ndarray:
-    """(B,) from features (B, N, C, 2 l + 1) and their derivatives (3, B, N, C, 2 l + 1): of the worst degree."""
+def _layer_error(
+    framework: ModuleType, value: dict[int, np.ndarray], change: dict[int, np.ndarray]
+) -> np.ndarray:
+    """(B,) from features (B, N, C, 2 l + 1) and their derivatives (3, B, N, C, 2 l + 1): of the
+    worst degree."""
     error, size = [], []
     for degree, h in value.items():
-        generators = (np.zeros((3, 1, 1)), OMEGA)[degree] if degree < 2 else framework.generators(degree)
+        generators = (
+            (np.zeros((3, 1, 1)), OMEGA)[degree] if degree < 2 else framework.generators(degree)
+        )
         expected = np.einsum("gij,...j->g...i", generators, h)
         error.append(np.square(change[degree] - expected).sum((2, 3, 4)).mean(0))
         size.append(np.square(h).sum((1, 2, 3)))
@@ -249,11 +306,17 @@ def _layer_error(framework: ModuleType, value: dict[int, np.ndarray], change: di
 
 
 def rows(
-    method: Method, shape: Shape, arrays: dict[str, np.ndarray], reference: np.ndarray | None, sample: Sample
+    method: Method,
+    shape: Shape,
+    arrays: dict[str, np.ndarray],
+    reference: np.ndarray | None,
+    sample: Sample,
 ) -> list[dict]:
-    """Rows of probes.csv: `lie` for rotation and translation, `lie_layer` for each layer that a model shows.
+    """Rows of probes.csv: `lie` for rotation and translation, `lie_layer` for each layer that a
+    model shows.
 
-    The value is the mean over samples, with its 95 % interval; samples whose frame jumps are left out.
+    The value is the mean over samples, with its 95 % interval; samples whose frame jumps are left
+    out.
     """
     derivative = derivatives(method, shape, arrays, reference, sample)
     prediction = predictor.Predictor(
@@ -265,14 +328,27 @@ def rows(
     found = relative(derivative, prediction, sample)
     rows = [_row("lie", kind, 0, value, floor) for kind, value in found.items()]
     # relative positions of points that are far from the origin lose digits
-    floor = LAYER_ROUNDING * max(1.0, float(np.abs(sample.position).max() / symmetry.extent(sample.position[:, -1])))
+    floor = LAYER_ROUNDING * max(
+        1.0, float(np.abs(sample.position).max() / symmetry.extent(sample.position[:, -1]))
+    )
     layers = layer_errors(method, shape, arrays, reference, sample)
-    return rows + [_row("lie_layer", name, i, value, floor) for i, (name, value) in enumerate(layers.items(), 1)]
+    return rows + [
+        _row("lie_layer", name, i, value, floor)
+        for i, (name, value) in enumerate(layers.items(), 1)
+    ]
 
 
 def _row(probe: str, item: str, x: int, value: np.ndarray, floor: float) -> dict:
     value = value[np.isfinite(value)]
     mean = float(value.mean()) if len(value) else np.nan
     low, high = interval(value[None]) if len(value) else (np.nan, np.nan)
-    row = {"probe": probe, "item": item, "x": x, "value": mean, "low": low, "high": high, "floor": floor}
+    row = {
+        "probe": probe,
+        "item": item,
+        "x": x,
+        "value": mean,
+        "low": low,
+        "high": high,
+        "floor": floor,
+    }
     return row | {"verdict": symmetry.verdict(mean, floor)}

@@ -26,18 +26,24 @@ def network(method: Method, shape: Shape, arrays: dict[str, np.ndarray]) -> torc
 
 
 def generators(degree: int) -> np.ndarray:
-    """X of the rotations about x, y and z on the features of a degree l, (3, 2 l + 1, 2 l + 1), in e3nn's basis."""
+    """X of the rotations about x, y and z on the features of a degree l, (3, 2 l + 1, 2 l + 1), in
+    e3nn's basis."""
     torch.set_default_dtype(torch.float64)
     return o3.so3_generators(degree).numpy()
 
 
 @torch.no_grad()
 def linearised(
-    network: torch.nn.Module, inputs: dict[str, np.ndarray], tangents: dict[str, np.ndarray], layers: Callable | None
+    network: torch.nn.Module,
+    inputs: dict[str, np.ndarray],
+    tangents: dict[str, np.ndarray],
+    layers: Callable | None,
 ) -> tuple:
-    """Output and layers of `layers(network, graph)`, or the output alone and {}, and their derivatives.
+    """Output and layers of `layers(network, graph)`, or the output alone and {}, and their
+    derivatives.
 
-    The values (B, ...) are those at the inputs (B, ...), the derivatives (G, B, ...) along tangents (G, B, ...).
+    The values (B, ...) are those at the inputs (B, ...), the derivatives (G, B, ...) along tangents
+    (G, B, ...).
     """
     torch.set_default_dtype(torch.float64)
     n_samples, n_points = inputs["position"].shape[:2]
@@ -47,33 +53,51 @@ def linearised(
         moved = {k: v[:, chunk] for k, v in tangents.items()}
         parts.append(_linearised(network, {k: v[chunk] for k, v in inputs.items()}, moved, layers))
     value, change = zip(*parts, strict=True)
-    return tree_map(lambda *p: np.concatenate(p), *value), tree_map(lambda *p: np.concatenate(p, 1), *change)
+    return tree_map(lambda *p: np.concatenate(p), *value), tree_map(
+        lambda *p: np.concatenate(p, 1), *change
+    )
 
 
-def _linearised(network: torch.nn.Module, inputs: dict, tangents: dict, layers: Callable | None) -> tuple:
+def _linearised(
+    network: torch.nn.Module, inputs: dict, tangents: dict, layers: Callable | None
+) -> tuple:
     leading = inputs["position"].shape[:2]
-    run, at, along = (_dense if is_dense(network) else _on_graphs)(network, inputs, tangents, layers)
+    run, at, along = (_dense if is_dense(network) else _on_graphs)(
+        network, inputs, tangents, layers
+    )
     change = torch.vmap(lambda *step: torch.func.jvp(run, at, step)[1])(*along)
     by_point = lambda n: lambda v: v.numpy().reshape(*v.shape[:n], *leading, *v.shape[n + 1 :])  # noqa: E731
     return tree_map(by_point(0), run(*at)), tree_map(by_point(1), change)
 
 
-def _on_graphs(network: torch.nn.Module, inputs: dict, tangents: dict, layers: Callable | None) -> tuple:
-    """Output and layers as a function of what moves, where it is, and the directions (G, ...) along which it moves."""
+def _on_graphs(
+    network: torch.nn.Module, inputs: dict, tangents: dict, layers: Callable | None
+) -> tuple:
+    """Output and layers as a function of what moves, where it is, and the directions (G, ...) along
+    which it moves."""
     graph = network.batch(inputs)
     names = [name for name in ("pos", "x") if getattr(graph, name, None) is not None]
     scalar = {"scalar": np.zeros_like(inputs["scalar"])} if "scalar" in inputs else {}
     # all that a graph holds is linear in its inputs, but for the edges
-    steps = [network.batch({k: v[i] for k, v in tangents.items()} | scalar) for i in range(len(tangents["position"]))]
+    steps = [
+        network.batch({k: v[i] for k, v in tangents.items()} | scalar)
+        for i in range(len(tangents["position"]))
+    ]
 
     def run(*parts: torch.Tensor) -> tuple:
         moved = graph.clone().update(dict(zip(names, parts, strict=True)))
         return layers(network, moved) if layers else (network(moved), {})
 
-    return run, tuple(graph[k] for k in names), tuple(torch.stack([step[k] for step in steps]) for k in names)
+    return (
+        run,
+        tuple(graph[k] for k in names),
+        tuple(torch.stack([step[k] for step in steps]) for k in names),
+    )
 
 
-def _dense(network: torch.nn.Module, inputs: dict, tangents: dict, layers: Callable | None) -> tuple:
+def _dense(
+    network: torch.nn.Module, inputs: dict, tangents: dict, layers: Callable | None
+) -> tuple:
     """The same for a network that takes dense batches."""
     given, along = tensors(inputs), tensors(tangents)
 

@@ -1,4 +1,5 @@
-"""A JAX network whose output is in the data's own units, as one in the units that the training loop counts in."""
+"""A JAX network whose output is in the data's own units, as one in the units that the training loop
+counts in."""
 
 import equinox as eqx
 import jax

@@ -19,20 +19,26 @@ OBJECTS = (
 
 
 def read(path: Path, source: dict, name: str) -> Trajectory:
-    """The arrays that `array` or `arrays` of the source name; `array` may be left out where there is only one.
+    """The arrays that `array` or `arrays` of the source name; `array` may be left out where there
+    is only one.
 
     Raises:
-        ValueError: the file is damaged or holds Python objects, there is no such key, or a shape does not fit.
+        ValueError: the file is damaged or holds Python objects, there is no such key, or a shape
+        does not fit.
     """
     return from_arrays(load(path, mapping(source), name, source), name, source)
 
 
-def load(path: Path, wanted: dict[str, str | None], name: str, source: dict) -> dict[str, np.ndarray]:
+def load(
+    path: Path, wanted: dict[str, str | None], name: str, source: dict
+) -> dict[str, np.ndarray]:
     """The arrays of a file under the names that `wanted` gives to their keys."""
     try:
         if is_zipfile(path):
             with ZipFile(path) as archive:
-                check_unpacked(name, sum(m.file_size for m in archive.infolist()), path.stat().st_size, source)
+                check_unpacked(
+                    name, sum(m.file_size for m in archive.infolist()), path.stat().st_size, source
+                )
         content = np.load(path, allow_pickle=False)
         if isinstance(content, np.ndarray):
             return {_only(name, wanted): content}
@@ -45,7 +51,9 @@ def load(path: Path, wanted: dict[str, str | None], name: str, source: dict) -> 
         raise
     except ValueError as error:
         reason = f"not a NumPy array of numbers ({error}); save it with np.save or np.savez"
-        raise ValueError(f"{name}: {OBJECTS if str(error).startswith('Object arrays') else reason}") from error
+        raise ValueError(
+            f"{name}: {OBJECTS if str(error).startswith('Object arrays') else reason}"
+        ) from error
 
 
 class _NoSuchKey(ValueError):
@@ -54,7 +62,9 @@ class _NoSuchKey(ValueError):
 
 def _only(name: str, wanted: dict[str, str | None]) -> str:
     if set(wanted) != {"position"}:
-        raise _NoSuchKey(f"{name}: a .npy file is one array, the positions; save several with np.savez as .npz")
+        raise _NoSuchKey(
+            f"{name}: a .npy file is one array, the positions; save several with np.savez as .npz"
+        )
     return "position"
 
 
@@ -63,5 +73,7 @@ def _pick_key(name: str, what: str, key: str | None, keys: list[str]) -> str:
         return keys[0]
     if key not in keys:
         found = "several arrays" if key is None else f"no array {key!r} for {what}"
-        raise _NoSuchKey(f"{name}: {found}; correct `array:` or `arrays:` of the source; {nearest(str(key), keys)}")
+        raise _NoSuchKey(
+            f"{name}: {found}; correct `array:` or `arrays:` of the source; {nearest(str(key), keys)}"
+        )
     return key

@@ -16,10 +16,12 @@ KEYS = ("array", "arrays", "box", "unwrap", "omit_species", "time_step", "length
 
 
 def read(path: Path, source: dict, name: str) -> Trajectory:
-    """The data sets that `array` or `arrays` of the source name; a file of this workflow needs no key.
+    """The data sets that `array` or `arrays` of the source name; a file of this workflow needs no
+    key.
 
     Raises:
-        ValueError: the file is damaged, or its content lies in other files, or there is no such data set.
+        ValueError: the file is damaged, or its content lies in other files, or there is no such
+        data set.
     """
     check_self_contained(path, name)
     with h5py.File(path, "r") as file:
@@ -34,7 +36,9 @@ def read(path: Path, source: dict, name: str) -> Trajectory:
                 f"arrays: {{ position: {found[0] if found else 'PATH'} }}, or give a `topology:` where it is H5MD; "
                 f"data sets: {', '.join(found[:20]) or 'none'}"
             )
-        wanted = {what: _dataset(file, name, what, key, found) for what, key in mapping(source).items()}
+        wanted = {
+            what: _dataset(file, name, what, key, found) for what, key in mapping(source).items()
+        }
         return from_arrays(wanted, name, source)
 
 
@@ -47,7 +51,9 @@ def _datasets(file: h5py.File) -> list[str]:
 def _dataset(file: h5py.File, name: str, what: str, key: str, found: list[str]) -> np.ndarray:
     item = file.get(key)
     if not isinstance(item, h5py.Dataset):
-        raise ValueError(f"{name}: no data set {key!r} for {what}; correct `arrays:`; {nearest(key, found[:50])}")
+        raise ValueError(
+            f"{name}: no data set {key!r} for {what}; correct `arrays:`; {nearest(key, found[:50])}"
+        )
     text = h5py.check_string_dtype(item.dtype)
     if item.dtype.hasobject and not text:
         raise ValueError(f"{name}: {key} has values of type {item.dtype}; expected numbers")

@@ -1,4 +1,5 @@
-"""Motion capture as joint angles: a motion (AMC) over a skeleton (ASF), the files of the CMU Motion Capture Database.
+"""Motion capture as joint angles: a motion (AMC) over a skeleton (ASF), the files of the CMU Motion
+Capture Database.
 
 Reference: M. Schafer, Acclaim Skeleton File Definition V1.10 (1995), and http://mocap.cs.cmu.edu.
 """
@@ -27,7 +28,8 @@ class Bone:
         parent: its name, "" for the root.
         offset: (3,) from the parent's end to its own, in the pose of the skeleton file.
         axis: the rotation of its own axes.
-        freedom: what the motion file gives of it, in order: `rx` an angle about x, `tx` a shift along x.
+        freedom: what the motion file gives of it, in order: `rx` an angle about x, `tx` a shift
+        along x.
     """
 
     parent: str
@@ -37,7 +39,8 @@ class Bone:
 
 
 def read(path: Path, source: dict, name: str) -> Trajectory:
-    """The root and the ends of all bones, in the order of the skeleton file, in its own length unit.
+    """The root and the ends of all bones, in the order of the skeleton file, in its own length
+    unit.
 
     Species are the names of the joints, bonds those of each joint with its parent.
 
@@ -55,7 +58,9 @@ def read(path: Path, source: dict, name: str) -> Trajectory:
         episode=np.zeros(n_frames, np.int64),
         time=np.arange(n_frames) * float(source.get("time_step", 1.0)),
         species=np.array(list(bones)),
-        bonds=np.array([[place[b.parent], place[n]] for n, b in bones.items() if b.parent]).reshape(-1, 2),
+        bonds=np.array([[place[b.parent], place[n]] for n, b in bones.items() if b.parent]).reshape(
+            -1, 2
+        ),
         length_unit=source.get("length_unit", "reduced"),
         time_unit=source.get("time_unit", "reduced"),
     )
@@ -64,8 +69,8 @@ def read(path: Path, source: dict, name: str) -> Trajectory:
 def joints(bones: dict[str, Bone], motion: dict[str, np.ndarray], degrees: bool) -> np.ndarray:
     """Positions (T, N, 3) of the joints by forward kinematics.
 
-    `motion` has the values (T, F) of the freedoms of each bone. A bone turns in its own axes: its rotation is its
-    parent's times C M C^-1, with C of the skeleton file and M of the motion file.
+    `motion` has the values (T, F) of the freedoms of each bone. A bone turns in its own axes: its
+    rotation is its parent's times C M C^-1, with C of the skeleton file and M of the motion file.
     """
     n_frames = len(motion[ROOT])
     turned: dict[str, Rotation] = {}
@@ -74,7 +79,11 @@ def joints(bones: dict[str, Bone], motion: dict[str, np.ndarray], degrees: bool)
         order = "".join(each[1] for each in bone.freedom if each[0] == "r")
         angles = motion[name][:, [each[0] == "r" for each in bone.freedom]]
         # lower case: about fixed axes, the first one first
-        own = Rotation.from_euler(order, angles, degrees=degrees) if order else Rotation.identity(n_frames)
+        own = (
+            Rotation.from_euler(order, angles, degrees=degrees)
+            if order
+            else Rotation.identity(n_frames)
+        )
         own = bone.axis * own * bone.axis.inv()
         turned[name] = turned[bone.parent] * own if bone.parent else own
         if bone.parent:
@@ -98,8 +107,12 @@ def read_skeleton(text: str, name: str) -> tuple[dict[str, Bone], bool]:
     try:
         root = {words[0].lower(): words[1:] for words in sections["root"]}
         entries = {entry["name"][0]: entry for entry in _entries(sections["bonedata"])}
-        parents = {child: parent for parent, *children in sections["hierarchy"] for child in children}
-        degrees = ["angle", "rad"] not in [[w.lower() for w in words] for words in sections.get("units", [])]
+        parents = {
+            child: parent for parent, *children in sections["hierarchy"] for child in children
+        }
+        degrees = ["angle", "rad"] not in [
+            [w.lower() for w in words] for words in sections.get("units", [])
+        ]
         order = tuple(each.lower() for each in root["order"])
         start, turn = (np.array(root[key], float) for key in ("position", "orientation"))
         axis = Rotation.from_euler(root["axis"][0].lower(), turn, degrees=degrees)
@@ -107,7 +120,9 @@ def read_skeleton(text: str, name: str) -> tuple[dict[str, Bone], bool]:
         for bone in _parents_first(parents, list(entries)):
             bones[bone] = _bone(entries[bone], parents[bone], degrees)
     except (KeyError, IndexError, ValueError, TypeError) as error:
-        raise ValueError(f"{name}: not a skeleton ({type(error).__name__}: {error}); {MEND}") from error
+        raise ValueError(
+            f"{name}: not a skeleton ({type(error).__name__}: {error}); {MEND}"
+        ) from error
     return bones, degrees
 
 
@@ -115,7 +130,9 @@ def _bone(entry: dict[str, list[str]], parent: str, degrees: bool) -> Bone:
     direction = np.array(entry["direction"], float).reshape(3)
     *angles, order = entry["axis"]
     axis = Rotation.from_euler(order.lower(), np.array(angles, float), degrees=degrees)
-    freedom = _freedom(tuple(each.lower() for each in entry.get("dof", [])), ("r",), entry["name"][0])
+    freedom = _freedom(
+        tuple(each.lower() for each in entry.get("dof", [])), ("r",), entry["name"][0]
+    )
     return Bone(parent, direction * float(entry["length"][0]), axis, freedom)
 
 
@@ -130,7 +147,9 @@ def _parents_first(parents: dict[str, str], names: list[str]) -> list[str]:
     """The bones in the order of the file, but each after its parent."""
     before = {bone: {parents[bone]} for bone in names}
     depth = {ROOT: 0}
-    for bone in TopologicalSorter(before).static_order():  # raises a ValueError where bones hang on themselves
+    for bone in TopologicalSorter(
+        before
+    ).static_order():  # raises a ValueError where bones hang on themselves
         if bone != ROOT:
             depth[bone] = depth[parents[bone]] + 1
     place = {bone: i for i, bone in enumerate(names)}
@@ -167,7 +186,8 @@ def read_motion(text: str, name: str, bones: dict[str, Bone]) -> dict[str, np.nd
     """The values (T, F) of each bone's freedoms in every frame; a bone without any has F = 0.
 
     Raises:
-        ValueError: a bone that the skeleton does not have, one that is missing, or what is no number, with its line.
+        ValueError: a bone that the skeleton does not have, one that is missing, or what is no
+        number, with its line.
     """
     values: dict[str, list[list[float]]] = {bone: [] for bone in bones}
     frames = 0
@@ -180,8 +200,14 @@ def read_motion(text: str, name: str, bones: dict[str, Bone]) -> dict[str, np.nd
             frames += 1
             continue
         bone, *numbers = words
-        if bone not in bones or len(numbers) != len(bones[bone].freedom) or len(values[bone]) != frames - 1:
-            raise ValueError(f"{name}: line {number}: {line.strip()[:60]!r} does not fit the skeleton; {MEND}")
+        if (
+            bone not in bones
+            or len(numbers) != len(bones[bone].freedom)
+            or len(values[bone]) != frames - 1
+        ):
+            raise ValueError(
+                f"{name}: line {number}: {line.strip()[:60]!r} does not fit the skeleton; {MEND}"
+            )
         try:
             values[bone].append([float(each) for each in numbers])
         except ValueError as error:
@@ -189,7 +215,10 @@ def read_motion(text: str, name: str, bones: dict[str, Bone]) -> dict[str, np.nd
     _check_frame(values, bones, frames, name)
     if not frames:
         raise ValueError(f"{name}: no frames; {MEND}")
-    return {bone: np.array(rows).reshape(frames, len(bones[bone].freedom)) for bone, rows in values.items()}
+    return {
+        bone: np.array(rows).reshape(frames, len(bones[bone].freedom))
+        for bone, rows in values.items()
+    }
 
 
 def _check_frame(values: dict[str, list], bones: dict[str, Bone], frames: int, name: str) -> None:

@@ -1,4 +1,5 @@
-"""Every format that MDAnalysis reads, with what its topology holds: species, masses, charges, bonds.
+"""Every format that MDAnalysis reads, with what its topology holds: species, masses, charges,
+bonds.
 
 Reference: Gowers et al., MDAnalysis, Proc. 15th Python in Science Conf. (2016), 98.
 """
@@ -20,18 +21,22 @@ KEYS = ("topology", "topology_url", "topology_sha256", "selection", "unwrap", "t
 
 
 def read(path: Path, source: dict, name: str) -> Trajectory:
-    """Frames `start` to `stop`, each `stride`-th, of the atoms of `selection` (default `all`), in Angstrom and ps.
+    """Frames `start` to `stop`, each `stride`-th, of the atoms of `selection` (default `all`), in
+    Angstrom and ps.
 
-    `topology` is a second file, where the format has no names or bonds. `unwrap: true` makes molecules whole in the
-    first frame, where there are bonds, and follows every atom across the faces of the box; without the key a jump is
-    refused. `time_step` stands for the times of a file that has none. Only what the topology holds is taken: nothing
-    is guessed.
+    `topology` is a second file, where the format has no names or bonds. `unwrap: true` makes
+    molecules whole in the first frame, where there are bonds, and follows every atom across the
+    faces of the box; without the key a jump is refused. `time_step` stands for the times of a file
+    that has none. Only what the topology holds is taken: nothing is guessed.
 
     Raises:
-        ValueError: a file or a selection that MDAnalysis refuses, uneven times, a jump across the box.
+        ValueError: a file or a selection that MDAnalysis refuses, uneven times, a jump across the
+        box.
     """
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of what a format lacks; what is taken from it is checked here
+        warnings.simplefilter(
+            "ignore"
+        )  # of what a format lacks; what is taken from it is checked here
         universe = _open(path, source, name)
         atoms = _select(universe, source.get("selection", "all"), name)
         return _follow(atoms, source, name)
@@ -62,7 +67,9 @@ def _select(universe, selection: str, name: str):
     except Exception as error:
         raise ValueError(f"selection: MDAnalysis cannot read {selection!r} ({error})") from error
     if not len(atoms):
-        raise ValueError(f"selection: {selection!r} selects none of the {len(universe.atoms)} atoms of {name}")
+        raise ValueError(
+            f"selection: {selection!r} selects none of the {len(universe.atoms)} atoms of {name}"
+        )
     return atoms
 
 
@@ -72,12 +79,20 @@ def _follow(atoms, source: dict, name: str) -> Trajectory:
     numbers = range(len(frames))[start:stop]
     kept = {number: i for i, number in enumerate(numbers[::stride])}
     if not kept:
-        raise ValueError(f"{name}: no frames from `start: {start}` to `stop: {stop}`; the file has {len(frames)}")
-    position, time, boxes = np.empty((len(kept), len(atoms), 3)), np.empty(len(kept)), np.zeros((len(kept), 3, 3))
+        raise ValueError(
+            f"{name}: no frames from `start: {start}` to `stop: {stop}`; the file has {len(frames)}"
+        )
+    position, time, boxes = (
+        np.empty((len(kept), len(atoms), 3)),
+        np.empty(len(kept)),
+        np.zeros((len(kept), 3, 3)),
+    )
     velocity = np.empty_like(position) if frames[numbers[0]].has_velocities else None
     follow = Follower(name, source.get("unwrap"))
     whole = _whole(atoms) if source.get("unwrap") and frames.ts.dimensions is not None else None
-    for frame in frames[start : numbers[-1] + 1 : 1 if frames.ts.dimensions is not None else stride]:
+    for frame in frames[
+        start : numbers[-1] + 1 : 1 if frames.ts.dimensions is not None else stride
+    ]:
         box = frame.triclinic_dimensions
         box = np.zeros((3, 3)) if box is None else box.astype(np.float64)
         now = follow(atoms.positions.astype(np.float64), box, frame.frame, whole)
@@ -98,15 +113,16 @@ def _follow(atoms, source: dict, name: str) -> Trajectory:
 
 
 def _whole(atoms) -> np.ndarray | None:
-    """The positions of the first frame with no molecule cut by the box, where there are bonds to follow."""
+    """The positions of the first frame with no molecule cut by the box, where there are bonds to
+    follow."""
     if not hasattr(atoms, "bonds") or not len(atoms.universe.bonds):
         return None
     molecules = sum(atoms.fragments[1:], atoms.fragments[0])
     place = np.full(len(atoms.universe.atoms), -1)
     place[molecules.indices] = np.arange(len(molecules))
-    return molecules.unwrap(compound="fragments", reference=None, inplace=False)[place[atoms.indices]].astype(
-        np.float64
-    )
+    return molecules.unwrap(compound="fragments", reference=None, inplace=False)[
+        place[atoms.indices]
+    ].astype(np.float64)
 
 
 def _times(time: np.ndarray, source: dict, name: str) -> np.ndarray:
@@ -119,8 +135,14 @@ def _times(time: np.ndarray, source: dict, name: str) -> np.ndarray:
 
 def _topology(atoms) -> dict:
     """Species, mass, charge and bonds, each where the topology has it."""
-    species = next((getattr(atoms, a).astype(str) for a in ("elements", "types") if hasattr(atoms, a)), None)
-    charge = {"charge": np.asarray(atoms.charges, np.float64)[:, None]} if hasattr(atoms, "charges") else {}
+    species = next(
+        (getattr(atoms, a).astype(str) for a in ("elements", "types") if hasattr(atoms, a)), None
+    )
+    charge = (
+        {"charge": np.asarray(atoms.charges, np.float64)[:, None]}
+        if hasattr(atoms, "charges")
+        else {}
+    )
     mass = np.asarray(atoms.masses, np.float64) if hasattr(atoms, "masses") else None
     return {"species": species, "mass": mass, "features": charge, "bonds": _bonds(atoms)}
 

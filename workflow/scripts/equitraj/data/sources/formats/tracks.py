@@ -11,7 +11,11 @@ from equitraj.data.trajectory import Trajectory
 SUFFIXES = (".csv", ".tsv", ".parquet")
 KEYS = ("columns", "gaps", "gap_frames", "time_step", "length_unit", "time_unit")
 NEEDED, AXES, VELOCITY = ("frame", "id", "x", "y"), ("x", "y", "z"), ("vx", "vy", "vz")
-FOUND = (*NEEDED, "z", "episode")  # taken from columns of the same name where the source says nothing
+FOUND = (
+    *NEEDED,
+    "z",
+    "episode",
+)  # taken from columns of the same name where the source says nothing
 MOST_EMPTY = 100  # frames for each row: a table with fewer rows than that has a wrong frame number
 GAPS = ("refuse", "drop", "split", "interpolate")
 PER_POINT = ("mass", "species")
@@ -24,25 +28,31 @@ MENDS = (
 def read(path: Path, source: dict, name: str) -> Trajectory:
     """The tracks of a table, its columns named by `columns` of the source.
 
-    `frame` counts frames, `id` names the points, `x`, `y` and, where there is one, `z` place them; `episode` tells
-    trials apart; `vx`, `vy`, `vz`, `mass`, `species`, and features by name (a column or a list of columns) are
-    optional. Points are ordered by their id. Frames are as far apart as the greatest common divisor of the steps
-    between frame numbers. A point is missing where it has no row or where a coordinate is empty; `gaps` says what then
-    happens.
+    `frame` counts frames, `id` names the points, `x`, `y` and, where there is one, `z` place them;
+    `episode` tells trials apart; `vx`, `vy`, `vz`, `mass`, `species`, and features by name (a
+    column or a list of columns) are optional. Points are ordered by their id. Frames are as far
+    apart as the greatest common divisor of the steps between frame numbers. A point is missing
+    where it has no row or where a coordinate is empty; `gaps` says what then happens.
 
     Raises:
-        ValueError: no such column, a value that is no number, rows twice, gaps where they are refused.
+        ValueError: no such column, a value that is no number, rows twice, gaps where they are
+        refused.
     """
     columns = _columns(_header(path, source, name), source, name)
     table = _load(path, columns, source, name)
     step = int(np.gcd.reduce(np.diff(np.unique(table["frame"])))) or 1
-    trials = [_grid(rows, columns, step, f"{name}, episode {key}") for key, rows in table.groupby("episode", sort=True)]
+    trials = [
+        _grid(rows, columns, step, f"{name}, episode {key}")
+        for key, rows in table.groupby("episode", sort=True)
+    ]
     trials = _without_gaps(trials, source, name)
     if not trials:
         raise ValueError(f"{name}: no two frames in a row have every point; {MENDS}")
     if len({len(ids) for _, ids, _ in trials}) > 1:
         counts = ", ".join(f"{len(ids)} in episode {i}" for i, (_, ids, _) in enumerate(trials[:5]))
-        raise ValueError(f"{name}: another number of points in each episode ({counts}); expected one: {MENDS}")
+        raise ValueError(
+            f"{name}: another number of points in each episode ({counts}); expected one: {MENDS}"
+        )
     return _trajectory(trials, columns, step, source, name)
 
 
@@ -56,7 +66,10 @@ def _header(path: Path, source: dict, name: str) -> list[str]:
             return list(pd.read_csv(path, nrows=0, sep=_separator(path), compression=None))
         with ParquetFile(path) as file:
             facts, header = file.metadata, file.schema_arrow.names
-    except (OSError, ValueError) as error:  # the errors of pandas and pyarrow for damaged files are among them
+    except (
+        OSError,
+        ValueError,
+    ) as error:  # the errors of pandas and pyarrow for damaged files are among them
         raise ValueError(
             f"{name}: not a readable table ({str(error).splitlines()[0]}); expected CSV or Parquet"
         ) from error
@@ -80,7 +93,9 @@ def _columns(header: list[str], source: dict, name: str) -> dict[str, list[str]]
     for what, keys in columns.items():
         for key in keys:
             if key not in header:
-                raise ValueError(f"{name}: no column {key!r} for {what}; correct `columns:`; {nearest(key, header)}")
+                raise ValueError(
+                    f"{name}: no column {key!r} for {what}; correct `columns:`; {nearest(key, header)}"
+                )
     if missing := [what for what in NEEDED if what not in columns]:
         raise ValueError(
             f"{name}: no column for {missing[0]}; expected one: name it in `columns:` of the source, as in columns: "
@@ -90,46 +105,62 @@ def _columns(header: list[str], source: dict, name: str) -> dict[str, list[str]]
 
 
 def _load(path: Path, columns: dict[str, list[str]], source: dict, name: str):
-    """The named columns, with whole numbers for `frame`, in a table with `frame`, `id` and `episode`."""
+    """The named columns, with whole numbers for `frame`, in a table with `frame`, `id` and
+    `episode`."""
     import pandas as pd
 
     used = sorted({key for keys in columns.values() for key in keys})
     if _is_parquet(path):
         table = pd.read_parquet(path, columns=used)
     else:
-        table = pd.read_csv(path, usecols=used, sep=_separator(path), compression=None, float_precision="round_trip")
+        table = pd.read_csv(
+            path, usecols=used, sep=_separator(path), compression=None, float_precision="round_trip"
+        )
     for what, keys in columns.items():
         for key in keys if what not in ("id", "episode", "species") else []:
             numbers = pd.to_numeric(table[key], errors="coerce")
             wrong = table.index[numbers.isna() & table[key].notna()]
             if len(wrong):
                 value = table[key][wrong[0]]
-                raise ValueError(f"{name}: row {wrong[0] + 2}, column {key}: {value!r}; expected a number")
+                raise ValueError(
+                    f"{name}: row {wrong[0] + 2}, column {key}: {value!r}; expected a number"
+                )
             table[key] = numbers
     frame = table[columns["frame"][0]]
     odd = table.index[frame.isna() | (frame % 1 != 0)]
     if len(odd):
-        raise ValueError(f"{name}: row {odd[0] + 2}, column {frame.name}: {frame[odd[0]]!r}; expected a whole number")
+        raise ValueError(
+            f"{name}: row {odd[0] + 2}, column {frame.name}: {frame[odd[0]]!r}; expected a whole number"
+        )
     heads = {"frame": frame.astype(np.int64), "id": table[columns["id"][0]], "episode": 0}
     if "episode" in columns:
         heads["episode"] = table[columns["episode"][0]]
-    values = {f"{what}/{i}": table[key] for what, keys in columns.items() for i, key in enumerate(keys)}
+    values = {
+        f"{what}/{i}": table[key] for what, keys in columns.items() for i, key in enumerate(keys)
+    }
     return pd.DataFrame(heads | values)
 
 
-def _grid(rows, columns: dict[str, list[str]], step: int, name: str) -> tuple[np.ndarray, list, dict[str, np.ndarray]]:
-    """Frame numbers (T,), ids (N,) and values (T, N, F) by name of one episode; what is missing is NaN or None."""
+def _grid(
+    rows, columns: dict[str, list[str]], step: int, name: str
+) -> tuple[np.ndarray, list, dict[str, np.ndarray]]:
+    """Frame numbers (T,), ids (N,) and values (T, N, F) by name of one episode; what is missing is
+    NaN or None."""
     twice = rows[rows.duplicated(["frame", "id"])]
     if len(twice):
         first = twice.iloc[0]
-        raise ValueError(f"{name}: point {first['id']} is twice in frame {first['frame']}; expected one row for each")
+        raise ValueError(
+            f"{name}: point {first['id']} is twice in frame {first['frame']}; expected one row for each"
+        )
     first, last = int(rows["frame"].min()), int(rows["frame"].max())
     if (last - first) // step + 1 > MOST_EMPTY * len(rows):
         raise ValueError(
             f"{name}: {len(rows)} rows for frames {first} to {last} in steps of {step}; correct the frame numbers"
         )
     frames = np.arange(first, last + step, step)
-    wide = rows.set_index(["frame", "id"])[[c for c in rows if "/" in c]].unstack("id").reindex(frames)
+    wide = (
+        rows.set_index(["frame", "id"])[[c for c in rows if "/" in c]].unstack("id").reindex(frames)
+    )
     ids = sorted(rows["id"].unique())
     values = {
         what: np.stack([wide[f"{what}/{i}"][ids].to_numpy() for i in range(len(keys))], axis=-1)
@@ -140,7 +171,9 @@ def _grid(rows, columns: dict[str, list[str]], step: int, name: str) -> tuple[np
 
 
 def _position(values: dict[str, np.ndarray]) -> np.ndarray:
-    return np.concatenate([values[axis] for axis in AXES if axis in values], axis=-1).astype(np.float64)
+    return np.concatenate([values[axis] for axis in AXES if axis in values], axis=-1).astype(
+        np.float64
+    )
 
 
 def _missing(values: dict[str, np.ndarray]) -> np.ndarray:
@@ -157,15 +190,24 @@ def _without_gaps(trials: list, source: dict, name: str) -> list:
     if not any(gap.any() for gap in gaps):
         return trials
     if how == "refuse":
-        frames, ids, gap = next((f, i, g) for (f, i, _), g in zip(trials, gaps, strict=True) if g.any())
+        frames, ids, gap = next(
+            (f, i, g) for (f, i, _), g in zip(trials, gaps, strict=True) if g.any()
+        )
         t, n = np.argwhere(gap)[0]
         total = sum(int(g.sum()) for g in gaps)
-        raise ValueError(f"{name}: {total} points are missing, the first one {ids[n]} in frame {frames[t]}; {MENDS}")
+        raise ValueError(
+            f"{name}: {total} points are missing, the first one {ids[n]} in frame {frames[t]}; {MENDS}"
+        )
     if how == "drop":
         return _dropped(trials, gaps, name)
     if how == "split":
-        return [piece for trial, gap in zip(trials, gaps, strict=True) for piece in _split(trial, gap)]
-    return [_interpolated(trial, gap, source["gap_frames"], name) for trial, gap in zip(trials, gaps, strict=True)]
+        return [
+            piece for trial, gap in zip(trials, gaps, strict=True) for piece in _split(trial, gap)
+        ]
+    return [
+        _interpolated(trial, gap, source["gap_frames"], name)
+        for trial, gap in zip(trials, gaps, strict=True)
+    ]
 
 
 def _dropped(trials: list, gaps: list[np.ndarray], name: str) -> list:
@@ -176,7 +218,11 @@ def _dropped(trials: list, gaps: list[np.ndarray], name: str) -> list:
             f"{name}: no point is in every frame; `gaps: drop` leaves nothing: choose split or interpolate"
         )
     return [
-        (frames, [i for i, k in zip(ids, keep, strict=True) if k], {w: v[:, keep] for w, v in values.items()})
+        (
+            frames,
+            [i for i, k in zip(ids, keep, strict=True) if k],
+            {w: v[:, keep] for w, v in values.items()},
+        )
         for (frames, ids, values), keep in zip(trials, kept, strict=True)
     ]
 
@@ -185,7 +231,11 @@ def _split(trial: tuple, gap: np.ndarray) -> list:
     """The stretches of at least two frames between gaps."""
     frames, ids, values = trial
     edges = np.flatnonzero(np.diff(np.concatenate([[True], gap.any(axis=1), [True]]).astype(int)))
-    stretches = [slice(low, high) for low, high in zip(edges[::2], edges[1::2], strict=True) if high - low >= 2]
+    stretches = [
+        slice(low, high)
+        for low, high in zip(edges[::2], edges[1::2], strict=True)
+        if high - low >= 2
+    ]
     return [(frames[s], ids, {what: value[s] for what, value in values.items()}) for s in stretches]
 
 
@@ -199,14 +249,22 @@ def _interpolated(trial: tuple, gap: np.ndarray, longest: int, name: str) -> tup
         for low, high in zip(edges[::2], edges[1::2], strict=True):
             if high - low > longest or low == 0 or high == len(frames):
                 where = f"frames {frames[low]} to {frames[high - 1]}"
-                why = "at an end" if low == 0 or high == len(frames) else f"more than `gap_frames: {longest}`"
+                why = (
+                    "at an end"
+                    if low == 0 or high == len(frames)
+                    else f"more than `gap_frames: {longest}`"
+                )
                 raise ValueError(
                     f"{name}: point {ids[n]} is missing in {where}, {why}; use a larger one, or drop or split"
                 )
     filled = {}
     for what, value in values.items():
         flat = pd.DataFrame(value.reshape(len(value), -1))
-        flat = flat.ffill() if what == "species" else flat.astype(float).interpolate(limit_area="inside")
+        flat = (
+            flat.ffill()
+            if what == "species"
+            else flat.astype(float).interpolate(limit_area="inside")
+        )
         filled[what] = flat.to_numpy().reshape(value.shape)
     return frames, ids, filled
 
@@ -222,7 +280,11 @@ def _trajectory(trials: list, columns: dict, step: int, source: dict, name: str)
         time=np.concatenate([trial[0] for trial in trials]) * float(source.get("time_step", 1.0)),
         velocity=np.concatenate(velocity, axis=-1).astype(np.float64) if velocity else None,
         **{what: points[what][..., 0] for what in PER_POINT if what in points},
-        features={what: value.astype(np.float64) for what, value in points.items() if what not in PER_POINT},
+        features={
+            what: value.astype(np.float64)
+            for what, value in points.items()
+            if what not in PER_POINT
+        },
         length_unit=source.get("length_unit", "reduced"),
         time_unit=source.get("time_unit", "reduced"),
     )

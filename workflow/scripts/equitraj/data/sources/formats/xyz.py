@@ -1,6 +1,7 @@
 """Extended XYZ files, read by ASE: species, positions and whatever their `Properties=` name.
 
-Reference: Larsen et al., J. Phys. Condens. Matter 29, 273002 (2017), and https://github.com/libAtoms/extxyz.
+Reference: Larsen et al., J. Phys. Condens. Matter 29, 273002 (2017), and
+https://github.com/libAtoms/extxyz.
 """
 
 from collections.abc import Iterator
@@ -20,7 +21,10 @@ SUFFIXES = (".xyz", ".extxyz")
 STREAMS = True  # takes `start`, `stop` and `stride` itself
 KEYS = ("arrays", "unwrap", "omit_species", "time_step", "length_unit", "time_unit")
 # Names that programs give to columns, in order of preference; all are in the file's own units.
-COLUMNS = {"velocity": ("velocities", "velocity", "velo", "vel"), "charge": ("initial_charges", "charges", "charge")}
+COLUMNS = {
+    "velocity": ("velocities", "velocity", "velo", "vel"),
+    "charge": ("initial_charges", "charges", "charge"),
+}
 COLUMNS |= {"mass": ("masses", "mass")}
 GIVEN = ("position", "species")  # columns that every file has
 
@@ -28,8 +32,9 @@ GIVEN = ("position", "species")  # columns that every file has
 def read(path: Path, source: dict, name: str) -> Trajectory:
     """All frames of a file, of the same atoms in the same order.
 
-    `arrays` of the source names columns: a velocity, a mass, a charge, features; without it the usual names of
-    velocities, masses and charges are found. Momenta give velocities in Angstrom per ps.
+    `arrays` of the source names columns: a velocity, a mass, a charge, features; without it the
+    usual names of velocities, masses and charges are found. Momenta give velocities in Angstrom per
+    ps.
 
     Raises:
         ValueError: not such a file, no such column, or atoms that change.
@@ -44,11 +49,17 @@ def read(path: Path, source: dict, name: str) -> Trajectory:
             frames.append(columns)
             boxes.append(box)
     if not frames:
-        raise ValueError(f"{name}: no frames from `start` to `stop`; expected extended XYZ with at least 2")
+        raise ValueError(
+            f"{name}: no frames from `start` to `stop`; expected extended XYZ with at least 2"
+        )
     chosen = _chosen(name, source, frames[0])
-    arrays = {what: np.stack([frame[column] for frame in frames]) for what, column in chosen.items()}
     arrays = {
-        what: value[0] if what not in ("position", "velocity") and (value == value[0]).all() else value
+        what: np.stack([frame[column] for frame in frames]) for what, column in chosen.items()
+    }
+    arrays = {
+        what: value[0]
+        if what not in ("position", "velocity") and (value == value[0]).all()
+        else value
         for what, value in arrays.items()
     }
     units = {"length_unit": "Angstrom", "time_unit": "ps", "time_step": 1.0} | source
@@ -60,7 +71,8 @@ def _frames(path: Path, name: str) -> Iterator:
     """The frames as ASE's Atoms, one at a time; its parser raises every kind of error."""
     from ase.io import read as read_frame
 
-    # frame by frame, because ASE's search for the last one reads as many lines as the file claims, past its end
+    # frame by frame, because ASE's search for the last one reads as many lines as the file claims,
+    # past its end
     with path.open(encoding="utf-8", errors="replace") as lines:
         for line in lines:
             if not line.strip():
@@ -87,8 +99,13 @@ def _columns(atoms) -> dict[str, np.ndarray]:
     columns |= {k: v for k, v in results.items() if np.shape(v)[:1] == (n_atoms,)}
     columns.pop("numbers", None)
     if atoms.has("momenta"):
-        columns.setdefault("velocities", atoms.get_velocities() * 1000 * units.fs)  # ASE's time is 10.18 fs
-    return columns | {"position": columns.pop("positions"), "species": np.array(atoms.get_chemical_symbols())}
+        columns.setdefault(
+            "velocities", atoms.get_velocities() * 1000 * units.fs
+        )  # ASE's time is 10.18 fs
+    return columns | {
+        "position": columns.pop("positions"),
+        "species": np.array(atoms.get_chemical_symbols()),
+    }
 
 
 def _check_same(name: str, number: int, columns: dict, frames: list[dict]) -> None:
@@ -107,12 +124,16 @@ def _check_same(name: str, number: int, columns: dict, frames: list[dict]) -> No
             f"{first['species'][changed[0]]} in the first; expected the same atoms in the same order"
         )
     if missing := sorted(set(first) - set(columns)):
-        raise ValueError(f"{name}: frame {number} has no column {missing[0]!r}, which the first frame has")
+        raise ValueError(
+            f"{name}: frame {number} has no column {missing[0]!r}, which the first frame has"
+        )
 
 
 def _chosen(name: str, source: dict, columns: dict) -> dict[str, str]:
     """Names to columns."""
-    usual = {what: next((c for c in known if c in columns), None) for what, known in COLUMNS.items()}
+    usual = {
+        what: next((c for c in known if c in columns), None) for what, known in COLUMNS.items()
+    }
     chosen = {"position": "position", "species": "species"} | {k: v for k, v in usual.items() if v}
     for what, column in source.get("arrays", {}).items():
         if column not in columns:

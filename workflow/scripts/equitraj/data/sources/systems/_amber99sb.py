@@ -1,8 +1,9 @@
-"""Parameters of the AMBER force field ff99SB that an alanine between two caps needs, as they are published.
+"""Parameters of the AMBER force field ff99SB that an alanine between two caps needs, as they are
+published.
 
-Bonds, angles and Lennard-Jones radii: Cornell et al., J. Am. Chem. Soc. 117, 5179 (1995); torsions: Wang, Cieplak &
-Kollman, J. Comput. Chem. 21, 1049 (2000), those of the backbone: Hornak et al., Proteins 65, 712 (2006). Units here are
-those of the papers: kcal/mol, Angstrom, degrees.
+Bonds, angles and Lennard-Jones radii: Cornell et al., J. Am. Chem. Soc. 117, 5179 (1995); torsions:
+Wang, Cieplak & Kollman, J. Comput. Chem. 21, 1049 (2000), those of the backbone: Hornak et al.,
+Proteins 65, 712 (2006). Units here are those of the papers: kcal/mol, Angstrom, degrees.
 """
 
 from itertools import combinations
@@ -72,32 +73,49 @@ def terms(types: list[str], charge: np.ndarray, bonds: np.ndarray, impropers: np
         bonds: (M, 2).
         impropers: (I, 4), the centre third.
     """
-    near = [set(bonds[bonds[:, 0] == i, 1]) | set(bonds[bonds[:, 1] == i, 0]) for i in range(len(types))]
-    angles = [(i, j, k) for j, others in enumerate(near) for i, k in combinations(sorted(others), 2)]
-    twisted = [(i, j, k, m) for j, k in bonds for i in near[j] - {k} for m in near[k] - {j} if i != m]
+    near = [
+        set(bonds[bonds[:, 0] == i, 1]) | set(bonds[bonds[:, 1] == i, 0]) for i in range(len(types))
+    ]
+    angles = [
+        (i, j, k) for j, others in enumerate(near) for i, k in combinations(sorted(others), 2)
+    ]
+    twisted = [
+        (i, j, k, m) for j, k in bonds for i in near[j] - {k} for m in near[k] - {j} if i != m
+    ]
     waves = [(atoms, wave) for atoms in twisted for wave in _torsion([types[i] for i in atoms])]
     waves += [(atoms, IMPROPERS[f"{types[atoms[2]]} {types[atoms[3]]}"]) for atoms in impropers]
     left_out = {frozenset(pair) for pair in bonds} | {frozenset((i, k)) for i, _, k in angles}
     fourth = {frozenset((atoms[0], atoms[3])) for atoms in twisted}
-    pairs = np.array([p for p in combinations(range(len(types)), 2) if frozenset(p) not in left_out])
+    pairs = np.array(
+        [p for p in combinations(range(len(types)), 2) if frozenset(p) not in left_out]
+    )
     scaled = np.array([frozenset(pair) in fourth for pair in pairs])
     bonded = [_row(BONDS, [types[i] for i in atoms]) for atoms in bonds]
     bent = [_row(ANGLES, [types[i] for i in atoms]) for atoms in angles]
     return Terms(
         bonds=(bonds, np.array(bonded) * [KCAL / ANGSTROM**2, ANGSTROM]),
         angles=(np.array(angles), np.array(bent) * [KCAL, np.pi / 180]),
-        torsions=(np.array([a for a, _ in waves]), np.array([w for _, w in waves]) * [1, np.pi / 180, KCAL]),
+        torsions=(
+            np.array([a for a, _ in waves]),
+            np.array([w for _, w in waves]) * [1, np.pi / 180, KCAL],
+        ),
         pairs=(pairs, _pair_parameters(types, charge, pairs, scaled)),
     )
 
 
-def _pair_parameters(types: list[str], charge: np.ndarray, pairs: np.ndarray, scaled: np.ndarray) -> np.ndarray:
+def _pair_parameters(
+    types: list[str], charge: np.ndarray, pairs: np.ndarray, scaled: np.ndarray
+) -> np.ndarray:
     """(P, 3): q q', e and s by the rules of Lorentz and Berthelot."""
     radius, depth = np.array([LENNARD_JONES[t] for t in types]).T
     first, second = pairs.T
     sigma = (radius[first] + radius[second]) * 2 ** (-1 / 6) * ANGSTROM
-    epsilon = np.sqrt(depth[first] * depth[second]) * KCAL * np.where(scaled, FUDGE_LENNARD_JONES, 1)
-    return np.stack([charge[first] * charge[second] * np.where(scaled, FUDGE_COULOMB, 1), epsilon, sigma], 1)
+    epsilon = (
+        np.sqrt(depth[first] * depth[second]) * KCAL * np.where(scaled, FUDGE_LENNARD_JONES, 1)
+    )
+    return np.stack(
+        [charge[first] * charge[second] * np.where(scaled, FUDGE_COULOMB, 1), epsilon, sigma], 1
+    )
 
 
 def _row(table: dict[str, tuple], types: list[str]) -> tuple:

@@ -1,7 +1,8 @@
-"""Langevin dynamics by BAOAB: Leimkuhler & Matthews, Appl. Math. Res. Express 2013, 34, in OpenMM's custom integrator.
+"""Langevin dynamics by BAOAB: Leimkuhler & Matthews, Appl. Math. Res. Express 2013, 34, in OpenMM's
+custom integrator.
 
-Positions and velocities belong to the same time, and without friction it is velocity Verlet: energies of recorded
-states mean something.
+Positions and velocities belong to the same time, and without friction it is velocity Verlet:
+energies of recorded states mean something.
 """
 
 import numpy as np
@@ -10,7 +11,8 @@ from equitraj.data.sources.systems._recording import GAS_CONSTANT
 
 
 def baoab(temperature: float, time_step: float, seed: int):
-    """An `openmm.CustomIntegrator` at `temperature` (K) with `time_step` (ps), without friction until it is set.
+    """An `openmm.CustomIntegrator` at `temperature` (K) with `time_step` (ps), without friction
+    until it is set.
 
     `noise` scales the noise of each coordinate: 1, or what a context sets it to.
     """

@@ -6,7 +6,8 @@ GAS_CONSTANT = 0.00831446261815324  # kJ/(mol K)
 
 
 def recorded(context: object, frames: int, stride: int) -> tuple[np.ndarray, np.ndarray]:
-    """Positions and velocities (frames, N, 3) of an `openmm.Context`, one frame every `stride` steps."""
+    """Positions and velocities (frames, N, 3) of an `openmm.Context`, one frame every `stride`
+    steps."""
     states = np.empty((2, frames, context.getSystem().getNumParticles(), 3))
     for frame in range(frames):
         context.getIntegrator().step(stride)
@@ -16,7 +17,9 @@ def recorded(context: object, frames: int, stride: int) -> tuple[np.ndarray, np.
     return states[0], states[1]
 
 
-def continued(context: object, position: np.ndarray, velocity: np.ndarray, steps: int) -> np.ndarray:
+def continued(
+    context: object, position: np.ndarray, velocity: np.ndarray, steps: int
+) -> np.ndarray:
     """Positions (S, N, 3) of an `openmm.Context`, `steps` steps after each of S states (S, N, 3)."""
     ends = np.empty_like(position)
     for end, start, speed in zip(ends, position, velocity, strict=True):
@@ -28,5 +31,8 @@ def continued(context: object, position: np.ndarray, velocity: np.ndarray, steps
 
 
 def thermal(shape: tuple[int, ...], temperature: float, mass: float, seed: int) -> np.ndarray:
-    """Velocities in nm/ps drawn from Maxwell and Boltzmann's distribution at `temperature` (K), for a mass in g/mol."""
-    return np.sqrt(GAS_CONSTANT * temperature / mass) * np.random.default_rng(seed).normal(size=shape)
+    """Velocities in nm/ps drawn from Maxwell and Boltzmann's distribution at `temperature` (K), for
+    a mass in g/mol."""
+    return np.sqrt(GAS_CONSTANT * temperature / mass) * np.random.default_rng(seed).normal(
+        size=shape
+    )

@@ -1,16 +1,18 @@
-"""Alanine dipeptide in vacuum: L-alanine between an acetyl and a methylamide cap, 22 atoms, all bonds flexible.
+"""Alanine dipeptide in vacuum: L-alanine between an acetyl and a methylamide cap, 22 atoms, all
+bonds flexible.
 
-Force field: AMBER ff99SB (Hornak et al., Proteins 65, 712 (2006)), without cutoff and without constraints, so that
-energy is kept where there is no friction. `simulate` takes it from OpenMM (`amber99sb.xml`), `energy` has it in NumPy.
-Its law knows no left and right, but a molecule stays the L form: nothing turns it over.
+Force field: AMBER ff99SB (Hornak et al., Proteins 65, 712 (2006)), without cutoff and without
+constraints, so that energy is kept where there is no friction. `simulate` takes it from OpenMM
+(`amber99sb.xml`), `energy` has it in NumPy. Its law knows no left and right, but a molecule stays
+the L form: nothing turns it over.
 
-The first structure was built from ideal bond lengths and angles with OpenMM's Modeller and brought to the nearest
-minimum, at phi = -77 and psi = 54 degrees (C7eq). A bath brings it to equilibrium; its friction is weak while frames
-are recorded, so that motion from frame to frame is inertial: a hydrogen swings on its carbon in 11 frames of 1 fs.
-Units: nm, ps, g/mol, kJ/mol.
+The first structure was built from ideal bond lengths and angles with OpenMM's Modeller and brought
+to the nearest minimum, at phi = -77 and psi = 54 degrees (C7eq). A bath brings it to equilibrium;
+its friction is weak while frames are recorded, so that motion from frame to frame is inertial: a
+hydrogen swings on its carbon in 11 frames of 1 fs. Units: nm, ps, g/mol, kJ/mol.
 
-Integrator: BAOAB (`_baoab.py`). Engine: OpenMM, Eastman et al., J. Phys. Chem. B 128, 109 (2024), Reference platform,
-which is deterministic.
+Integrator: BAOAB (`_baoab.py`). Engine: OpenMM, Eastman et al., J. Phys. Chem. B 128, 109 (2024),
+Reference platform, which is deterministic.
 """
 
 from dataclasses import dataclass
@@ -29,7 +31,8 @@ from equitraj.data.trajectory import Trajectory
 
 POINTS = 22  # atoms
 EQUILIBRATION_FRICTION = 1.0  # 1/ps
-# residue, name as in the PDB, element, type in the force field, charge in e, first position in Angstrom
+# residue, name as in the PDB, element, type in the force field, charge in e, first position in
+# Angstrom
 ATOMS = [
     line.split()
     for line in """
@@ -57,13 +60,25 @@ ATOMS = [
     NME H3  H H1  0.0976  1.326  2.246 -2.665
     """.strip().splitlines()
 ]
-NEXT_TO = {0: (1, 2, 3, 4), 4: (5, 6), 6: (7, 8), 8: (9, 10, 14), 10: (11, 12, 13), 14: (15, 16), 16: (17, 18)}
+NEXT_TO = {
+    0: (1, 2, 3, 4),
+    4: (5, 6),
+    6: (7, 8),
+    8: (9, 10, 14),
+    10: (11, 12, 13),
+    14: (15, 16),
+    16: (17, 18),
+}
 NEXT_TO |= {18: (19, 20, 21)}
 BONDS = np.array([(first, second) for first, others in NEXT_TO.items() for second in others])
-IMPROPERS = np.array([(0, 6, 4, 5), (4, 8, 6, 7), (8, 16, 14, 15), (14, 18, 16, 17)])  # the planes of C=O and N-H
+IMPROPERS = np.array(
+    [(0, 6, 4, 5), (4, 8, 6, 7), (8, 16, 14, 15), (14, 18, 16, 17)]
+)  # the planes of C=O and N-H
 PHI, PSI = (4, 6, 8, 14), (6, 8, 14, 16)  # C-N-CA-C and N-CA-C-N
 NUMBER = {"H": 1, "C": 6, "N": 7, "O": 8}
-MASS = np.array([{"H": 1.007947, "C": 12.01078, "N": 14.00672, "O": 15.99943}[atom[2]] for atom in ATOMS])  # g/mol
+MASS = np.array(
+    [{"H": 1.007947, "C": 12.01078, "N": 14.00672, "O": 15.99943}[atom[2]] for atom in ATOMS]
+)  # g/mol
 CHARGE = np.array([float(atom[4]) for atom in ATOMS])
 START = 0.1 * np.array([[float(x) for x in atom[5:]] for atom in ATOMS])
 
@@ -77,7 +92,8 @@ class Options(Checked):
     time_step: of the integrator, ps.
     stride: integrator steps from frame to frame.
     equilibration_steps: integrator steps before the first frame, in a bath of friction 1/ps.
-    episodes: molecules that are simulated one after the other, each for as many frames and turned at random in space.
+    episodes: molecules that are simulated one after the other, each for as many frames and turned
+    at random in space.
     """
 
     seed: Annotated[int, Range(1, 2147483647)] = 1
@@ -90,14 +106,18 @@ class Options(Checked):
 
 
 def simulate(options: Options, frames: int) -> Trajectory:
-    """Positions (frames, 22, 3) in nm and velocities in nm/ps, every `stride` steps; species are atomic numbers.
+    """Positions (frames, 22, 3) in nm and velocities in nm/ps, every `stride` steps; species are
+    atomic numbers.
 
     Raises:
-        ValueError: the molecule flew apart (a time step too long); frames that cannot be divided among the episodes.
+        ValueError: the molecule flew apart (a time step too long); frames that cannot be divided
+        among the episodes.
     """
     length = frames // options.episodes
     if length * options.episodes != frames:
-        raise ValueError(f"alanine_dipeptide: frames: {frames}; expected a multiple of the {options.episodes} episodes")
+        raise ValueError(
+            f"alanine_dipeptide: frames: {frames}; expected a multiple of the {options.episodes} episodes"
+        )
     parts = [_episode(options, number, length) for number in range(options.episodes)]
     position, velocity = (np.concatenate(values) for values in zip(*parts, strict=True))
     return Trajectory(
@@ -119,25 +139,34 @@ def _episode(options: Options, number: int, frames: int) -> tuple[np.ndarray, np
     rng = np.random.default_rng([options.seed, number])
     context = _context(options, EQUILIBRATION_FRICTION, int(rng.integers(1, 2**31)))
     context.setPositions(START)
-    context.setVelocities(thermal(START.shape, options.temperature, MASS[:, None], int(rng.integers(1, 2**31))))
+    context.setVelocities(
+        thermal(START.shape, options.temperature, MASS[:, None], int(rng.integers(1, 2**31)))
+    )
     context.getIntegrator().step(options.equilibration_steps)
     set_friction(context.getIntegrator(), options.friction)
     found = recorded(context, frames, options.stride)
     bond = np.linalg.norm(found[0][:, BONDS[:, 0]] - found[0][:, BONDS[:, 1]], axis=-1)
     if not (bond < 2 * _terms().bonds[1][:, 1]).all():  # nor where there is no number
-        raise ValueError(f"alanine_dipeptide: the molecule flew apart; time_step {options.time_step} ps is too long")
+        raise ValueError(
+            f"alanine_dipeptide: the molecule flew apart; time_step {options.time_step} ps is too long"
+        )
     turn = Rotation.random(rng=rng).as_matrix()
     return tuple(values @ turn.T for values in found)
 
 
-def again(options: Options, position: np.ndarray, velocity: np.ndarray | None, frames: int, seed: int) -> np.ndarray:
-    """Positions (S, 22, 3) `frames` frames after S states; without velocities, with those of the bath.
+def again(
+    options: Options, position: np.ndarray, velocity: np.ndarray | None, frames: int, seed: int
+) -> np.ndarray:
+    """Positions (S, 22, 3) `frames` frames after S states; without velocities, with those of the
+    bath.
 
     In equilibrium velocities do not depend on positions: that is all that positions tell of them.
     """
     if velocity is None:
         velocity = thermal(position.shape, options.temperature, MASS[:, None], seed)
-    return continued(_context(options, options.friction, seed), position, velocity, frames * options.stride)
+    return continued(
+        _context(options, options.friction, seed), position, velocity, frames * options.stride
+    )
 
 
 def energy(options: Options, position: np.ndarray, velocity: np.ndarray) -> np.ndarray:
@@ -147,7 +176,9 @@ def energy(options: Options, position: np.ndarray, velocity: np.ndarray) -> np.n
 
 def dihedrals(position: np.ndarray) -> np.ndarray:
     """phi and psi (S, 2) in degrees, -180 to 180, of positions (S, 22, 3)."""
-    return np.degrees([twist(*np.moveaxis(position[:, list(atoms)], 1, 0)) for atoms in (PHI, PSI)]).T
+    return np.degrees(
+        [twist(*np.moveaxis(position[:, list(atoms)], 1, 0)) for atoms in (PHI, PSI)]
+    ).T
 
 
 @cache
@@ -166,7 +197,9 @@ def _context(options: Options, friction: float, seed: int):
 def _system():
     from openmm import app
 
-    return app.ForceField("amber99sb.xml").createSystem(_topology(), constraints=None, removeCMMotion=False)
+    return app.ForceField("amber99sb.xml").createSystem(
+        _topology(), constraints=None, removeCMMotion=False
+    )
 
 
 def _topology():

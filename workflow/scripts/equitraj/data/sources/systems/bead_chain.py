@@ -1,19 +1,21 @@
-"""A chain of beads on springs that moves in a plane or in space, in contact with a weak thermal bath.
+"""A chain of beads on springs that moves in a plane or in space, in contact with a weak thermal
+bath.
 
-Neighbours are joined by harmonic springs; all other pairs repel each other by a screened Coulomb (Yukawa) force, as
-like charges do in salt water:
+Neighbours are joined by harmonic springs; all other pairs repel each other by a screened Coulomb
+(Yukawa) force, as like charges do in salt water:
 
     U = sum_i k/2 (|x_i+1 - x_i| - r0)^2 + sum_{j > i+1} A exp(-r_ij / s) / r_ij
 
-With `field`, beads carry charges +1 and -1 in turn, and a force of that size along z pulls each by its charge: all
-directions are alike no longer, those about z still are.
+With `field`, beads carry charges +1 and -1 in turn, and a force of that size along z pulls each by
+its charge: all directions are alike no longer, those about z still are.
 
-The repulsion keeps the chain from crossing itself and gives it a bending stiffness, with forces between pairs only.
-Units: nm, ps, g/mol, kJ/mol. The friction is so weak (1/friction is many times the length of the default run) that
-motion from frame to frame is inertial; before recording, a strong friction brings the chain to equilibrium.
+The repulsion keeps the chain from crossing itself and gives it a bending stiffness, with forces
+between pairs only. Units: nm, ps, g/mol, kJ/mol. The friction is so weak (1/friction is many times
+the length of the default run) that motion from frame to frame is inertial; before recording, a
+strong friction brings the chain to equilibrium.
 
-Integrator: BAOAB (`_baoab.py`). Engine: OpenMM, Eastman et al., J. Phys. Chem. B 128, 109 (2024), Reference platform,
-which is deterministic.
+Integrator: BAOAB (`_baoab.py`). Engine: OpenMM, Eastman et al., J. Phys. Chem. B 128, 109 (2024),
+Reference platform, which is deterministic.
 """
 
 from dataclasses import dataclass, replace
@@ -49,9 +51,10 @@ class Options(Checked):
     stride: integrator steps from frame to frame.
     equilibration_steps: integrator steps before the first frame, from a straight chain.
     dimensions: 2, confined to the plane z = 0, or 3.
-    episodes: chains that are simulated one after the other, each for as many frames; where there are several, each is
-        turned at random: about z in a plane or a field, else in space.
-    field: force on a unit charge, kJ/(mol nm), along z; 0 for none and no charges. Needs 3 dimensions.
+    episodes: chains that are simulated one after the other, each for as many frames; where there
+    are several, each is turned at random: about z in a plane or a field, else in space.
+    field: force on a unit charge, kJ/(mol nm), along z; 0 for none and no charges. Needs 3
+    dimensions.
     """
 
     seed: Annotated[int, Range(1, 2147483647)] = 1
@@ -75,8 +78,8 @@ def simulate(options: Options, frames: int) -> Trajectory:
     """Positions (frames, beads, 2 or 3) in nm and velocities in nm/ps, every `stride` steps.
 
     Raises:
-        ValueError: the chain left its plane or flew apart (a time step too long); a field in a plane; frames that
-            cannot be divided among the episodes.
+        ValueError: the chain left its plane or flew apart (a time step too long); a field in a
+            plane; frames that cannot be divided among the episodes.
     """
     if options.field and options.dimensions == 2:
         raise ValueError(
@@ -84,9 +87,13 @@ def simulate(options: Options, frames: int) -> Trajectory:
         )
     length = frames // options.episodes
     if length * options.episodes != frames:
-        raise ValueError(f"bead_chain: frames: {frames}; expected a multiple of the {options.episodes} episodes")
+        raise ValueError(
+            f"bead_chain: frames: {frames}; expected a multiple of the {options.episodes} episodes"
+        )
     parts = [_episode(options, number, length) for number in range(options.episodes)]
-    position, velocity = (np.concatenate(values)[..., : options.dimensions] for values in zip(*parts, strict=True))
+    position, velocity = (
+        np.concatenate(values)[..., : options.dimensions] for values in zip(*parts, strict=True)
+    )
     return Trajectory(
         position=position,
         velocity=velocity,
@@ -111,7 +118,9 @@ def _episode(options: Options, number: int, frames: int) -> tuple[np.ndarray, np
     seed = int(rng.integers(1, 2**31)) if number else options.seed
     found = run_in_space(replace(options, seed=seed), frames)
     if not np.isfinite(found[0]).all():
-        raise ValueError(f"bead_chain: positions are no longer finite; time_step {options.time_step} ps is too long")
+        raise ValueError(
+            f"bead_chain: positions are no longer finite; time_step {options.time_step} ps is too long"
+        )
     if options.dimensions == 2 and any(values[..., 2].any() for values in found):
         raise ValueError("bead_chain: the chain left the plane z = 0")
     if options.episodes == 1:
@@ -132,8 +141,11 @@ def run_in_space(options: Options, frames: int) -> tuple[np.ndarray, np.ndarray]
     return recorded(context, frames, options.stride)
 
 
-def again(options: Options, position: np.ndarray, velocity: np.ndarray | None, frames: int, seed: int) -> np.ndarray:
-    """Positions (S, beads, 3) `frames` frames after S states; without velocities, with those of the bath.
+def again(
+    options: Options, position: np.ndarray, velocity: np.ndarray | None, frames: int, seed: int
+) -> np.ndarray:
+    """Positions (S, beads, 3) `frames` frames after S states; without velocities, with those of the
+    bath.
 
     In equilibrium velocities do not depend on positions: that is all that positions tell of them.
     """
@@ -154,15 +166,23 @@ def energy(options: Options, position: np.ndarray, velocity: np.ndarray) -> np.n
     apart = r[:, ~bonded]
     repulsion = options.repulsion * np.exp(-apart / options.screening_length) / apart
     pull = -options.field * (charges(options) * position[..., 2]).sum(-1)
-    return options.mass / 2 * np.square(velocity).sum((1, 2)) + springs.sum(-1) + repulsion.sum(-1) + pull
+    return (
+        options.mass / 2 * np.square(velocity).sum((1, 2))
+        + springs.sum(-1)
+        + repulsion.sum(-1)
+        + pull
+    )
 
 
 def _context(options: Options):
     import openmm
 
     integrator = baoab(options.temperature, options.time_step, options.seed)
-    context = openmm.Context(_system(options), integrator, openmm.Platform.getPlatformByName("Reference"))
-    # with noise in a plane only z stays 0, as forces along the lines between beads of equal z have no z component
+    context = openmm.Context(
+        _system(options), integrator, openmm.Platform.getPlatformByName("Reference")
+    )
+    # with noise in a plane only z stays 0, as forces along the lines between beads of equal z have
+    # no z component
     noisy = openmm.Vec3(1, 1, options.dimensions == 3)
     integrator.setPerDofVariableByName("noise", [noisy] * options.beads)
     return context
@@ -175,7 +195,8 @@ def _system(options: Options):
     for _ in range(options.beads):
         system.addParticle(options.mass)
     springs = openmm.HarmonicBondForce()
-    # Bonds of any pair, in place of a non-bonded force: every pair interacts, so a neighbour list would gain nothing.
+    # Bonds of any pair, in place of a non-bonded force: every pair interacts, so a neighbour list
+    # would gain nothing.
     repulsion = openmm.CustomBondForce("repulsion * exp(-r / screening_length) / r")
     repulsion.addGlobalParameter("repulsion", options.repulsion)
     repulsion.addGlobalParameter("screening_length", options.screening_length)

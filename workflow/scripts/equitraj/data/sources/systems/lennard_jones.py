@@ -1,15 +1,18 @@
-"""A simple liquid in a periodic box: N points with Lennard-Jones forces, at first the parameters of argon.
+"""A simple liquid in a periodic box: N points with Lennard-Jones forces, at first the parameters of
+argon.
 
-    U = sum_{i < j} 4 e ((s / r_ij)^12 - (s / r_ij)^6), switched to zero between 0.9 and 1 of the cutoff
+    U = sum_{i < j} 4 e ((s / r_ij)^12 - (s / r_ij)^6), switched to zero between 0.9 and 1 of the
+    cutoff
 
-with r_ij to the nearest image of point j. Parameters: Rahman, Phys. Rev. 136, A405 (1964): s = 0.34 nm,
-e / k = 120 K, at 94.4 K and 1.374 g/cm^3 (0.02071 atoms in a cube of 0.1 nm). A bath brings the liquid from a lattice
-to its temperature; its friction is weak while frames are recorded, so that motion from frame to frame is inertial.
-Units: nm, ps, g/mol, kJ/mol.
+with r_ij to the nearest image of point j. Parameters: Rahman, Phys. Rev. 136, A405 (1964): s = 0.34
+nm, e / k = 120 K, at 94.4 K and 1.374 g/cm^3 (0.02071 atoms in a cube of 0.1 nm). A bath brings the
+liquid from a lattice to its temperature; its friction is weak while frames are recorded, so that
+motion from frame to frame is inertial. Units: nm, ps, g/mol, kJ/mol.
 
-Integrator: OpenMM's LangevinMiddleIntegrator (Zhang et al., J. Phys. Chem. A 123, 6056 (2019)). Engine: OpenMM, CPU
-platform with deterministic forces and one thread: its neighbour list makes 4,096 points a matter of seconds. Positions
-are those that OpenMM integrates, which go on outside of the box.
+Integrator: OpenMM's LangevinMiddleIntegrator (Zhang et al., J. Phys. Chem. A 123, 6056 (2019)).
+Engine: OpenMM, CPU platform with deterministic forces and one thread: its neighbour list makes
+4,096 points a matter of seconds. Positions are those that OpenMM integrates, which go on outside of
+the box.
 """
 
 from dataclasses import dataclass, replace
@@ -59,10 +62,12 @@ class Options(Checked):
 
 
 def simulate(options: Options, frames: int) -> Trajectory:
-    """Positions (frames, points, 3) in nm and velocities in nm/ps, every `stride` steps, with their box.
+    """Positions (frames, points, 3) in nm and velocities in nm/ps, every `stride` steps, with their
+    box.
 
     Raises:
-        ValueError: a cutoff of half the box or more, or points that flew apart (a time step too long).
+        ValueError: a cutoff of half the box or more, or points that flew apart (a time step too
+        long).
     """
     length = box_length(options)
     if options.cutoff >= length / 2:
@@ -72,7 +77,9 @@ def simulate(options: Options, frames: int) -> Trajectory:
         )
     position, velocity = _run(options, length, frames)
     if not np.isfinite(position).all():
-        raise ValueError(f"lennard_jones: positions are no longer finite; time_step {options.time_step} ps is too long")
+        raise ValueError(
+            f"lennard_jones: positions are no longer finite; time_step {options.time_step} ps is too long"
+        )
     return Trajectory(
         position=position,
         velocity=velocity,
@@ -110,8 +117,11 @@ def _context(options: Options, length: float, friction: float):
     return openmm.Context(_system(options, length), integrator, platform, settings)
 
 
-def again(options: Options, position: np.ndarray, velocity: np.ndarray | None, frames: int, seed: int) -> np.ndarray:
-    """Positions (S, points, 3) `frames` frames after S states; without velocities, with those of the bath.
+def again(
+    options: Options, position: np.ndarray, velocity: np.ndarray | None, frames: int, seed: int
+) -> np.ndarray:
+    """Positions (S, points, 3) `frames` frames after S states; without velocities, with those of
+    the bath.
 
     In equilibrium velocities do not depend on positions: that is all that positions tell of them.
     """
@@ -122,7 +132,8 @@ def again(options: Options, position: np.ndarray, velocity: np.ndarray | None, f
 
 
 def energy(options: Options, position: np.ndarray, velocity: np.ndarray) -> np.ndarray:
-    """Kinetic and potential energy (S,) in kJ/mol of states (S, points, 3); the switch is that of OpenMM's manual."""
+    """Kinetic and potential energy (S,) in kJ/mol of states (S, points, 3); the switch is that of
+    OpenMM's manual."""
     potential = np.array([_potential(options, _distances(state, options)) for state in position])
     return options.mass / 2 * np.square(velocity).sum((1, 2)) + potential
 
@@ -130,7 +141,9 @@ def energy(options: Options, position: np.ndarray, velocity: np.ndarray) -> np.n
 def _distances(position: np.ndarray, options: Options) -> np.ndarray:
     """Distances (P,) to nearest images of all pairs of points (points, 3) within the cutoff."""
     length = box_length(options)
-    inside = position % length % length  # twice, as the first gives `length` itself for tiny negative numbers
+    inside = (
+        position % length % length
+    )  # twice, as the first gives `length` itself for tiny negative numbers
     pairs = cKDTree(inside, boxsize=length).query_pairs(options.cutoff, output_type="ndarray")
     apart = position[pairs[:, 1]] - position[pairs[:, 0]]
     return np.linalg.norm(apart - length * np.round(apart / length), axis=-1)
@@ -144,7 +157,8 @@ def _potential(options: Options, r: np.ndarray) -> float:
 
 
 def lattice(n_points: int, length: float) -> np.ndarray:
-    """Points (N, 3) of the smallest cubic lattice in a box that has enough, the empty places spread evenly."""
+    """Points (N, 3) of the smallest cubic lattice in a box that has enough, the empty places spread
+    evenly."""
     side = int(np.ceil(round(n_points ** (1 / 3), 9)))
     places = np.linspace(0, side**3, n_points, endpoint=False).astype(int)
     return (np.stack(np.unravel_index(places, (side, side, side)), 1) + 0.5) * length / side
