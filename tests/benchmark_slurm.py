@@ -1,8 +1,9 @@
 """What a cluster costs: a study of 200 runs on the test cluster beside the same study by `snakemake
 --cores`.
 
-python tests/benchmark_slurm.py        (root on Debian with Slurm's packages; about 15 minutes on 2
-cores)
+python tests/benchmark_slurm.py
+
+It needs root on Debian with Slurm's packages, and takes about 15 minutes on 2 cores.
 
 Prints submissions, time in the queue, and overhead per run: the difference of the two wall times
 over the runs. Both share this machine's cores, so that the difference is what submitting, waiting

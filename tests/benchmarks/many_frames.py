@@ -1,8 +1,9 @@
 """Time and peak memory of every step of a study, from a file of 12 points to the report, against
 the number of frames.
 
-python tests/benchmarks/many_frames.py --frames 10000 100000 1000000        (two cores: about an
-hour for the last)
+python tests/benchmarks/many_frames.py --frames 10000 100000 1000000
+
+On two cores the last takes about an hour.
 
 The study is run by Snakemake, one job at a time, in a copy of the workflow. Its jobs find a
 `python` that takes down what the operating system says of each when it has ended (getrusage(2)):

@@ -1,8 +1,9 @@
 """What a study of many runs costs beside its trainings: parsing, tables, figures, report, and
 running it again.
 
-python tests/benchmarks/many_runs.py --runs 10000        (about 10 minutes on 2 cores; --folder
-keeps the study)
+python tests/benchmarks/many_runs.py --runs 10000
+
+It takes about 10 minutes on 2 cores; --folder keeps the study.
 
 A study of 10 tasks, 20 methods, up to 5 sizes and up to 10 seeds. Its trajectory and one task of
 four methods with all seeds are made for real; every other run is a copy of one of these, written as

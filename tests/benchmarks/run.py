@@ -1,9 +1,8 @@
 """All benchmarks in one sitting: tables on the screen, docs/benchmarks.md and its figure.
 
 python tests/benchmarks/run.py            (make benchmark; about an hour and a half on two cores)
-python tests/benchmarks/run.py --parts Training "Many runs"    (only these; the other tables stay as
-they are) python tests/benchmarks/run.py --quick    (make benchmark QUICK=1; within 3 minutes,
-writes nothing)
+python tests/benchmarks/run.py --parts Training "Many runs"  (the other tables stay)
+python tests/benchmarks/run.py --quick    (make benchmark QUICK=1; 3 minutes, writes nothing)
 
 A part that fails or runs out of its time says so in its table, with what it printed until then; the
 exit code is 0.

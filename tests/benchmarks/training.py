@@ -1,8 +1,7 @@
 """Speed of training on one thread: the workflow's networks beside the chapter's loop and other
 references.
 
-python tests/benchmarks/training.py           (about 10 minutes; --quick: the main figures, within
-3)
+python tests/benchmarks/training.py    (about 10 minutes; --quick: the main figures in 3)
 
 All competitors are built and warmed up; then each trains a block of frames, one after the other,
 round after round, so that whatever else the machine does falls on all of them. Prints one JSON

@@ -4,7 +4,6 @@ runs."""
 import json
 import subprocess
 import sys
-from pathlib import Path
 
 import ase.io
 import h5py
@@ -24,7 +23,7 @@ SCRIPTS = REPOSITORY / "workflow/scripts"
 
 
 def run_script(*arguments: object) -> subprocess.CompletedProcess:
-    return called("inspect.py", *arguments)
+    return called("describe.py", *arguments)
 
 
 def one_episode(position: np.ndarray) -> Trajectory:
@@ -317,23 +316,10 @@ def test_the_chapters_trajectory():
     }  # fmt: skip
 
 
-# Python looks for modules in the folder of the script that it runs: inspect.py there must not hide
-# the library's.
-@pytest.mark.parametrize("flag", [[], ["-P"], ["-I"]])
-def test_python_finds_its_own_inspect_beside_this_script(flag):
-    look = "import sys; sys.path.insert(0, sys.argv[1]); import inspect, dataclasses; print(inspect.__file__)"
-    done = subprocess.run(
-        [sys.executable, *flag, "-c", look, SCRIPTS], capture_output=True, text=True, check=True
-    )
-    assert Path(done.stdout.strip()).parent == Path(json.__file__).parents[1]
-
-
-def test_python_finds_its_own_inspect_in_this_folder():
-    look = "import inspect, pickle; print(pickle.loads(pickle.dumps(inspect.signature)) is inspect.signature)"
-    done = subprocess.run(
-        [sys.executable, "-c", look], cwd=SCRIPTS, capture_output=True, text=True, check=True
-    )
-    assert done.stdout == "True\n"
+# Python looks for modules in the folder of the script that it runs.
+def test_no_command_hides_a_module_of_the_standard_library():
+    commands = {path.stem for path in SCRIPTS.glob("*.py")}
+    assert not commands & sys.stdlib_module_names
 
 
 @pytest.mark.parametrize(

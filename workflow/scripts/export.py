@@ -2,8 +2,8 @@
 PDB file beside it.
 
 python workflow/scripts/export.py results/runs/space_k2/egnn/nall/seed0 --output egnn.xtc
-python workflow/scripts/export.py results/runs/space_k2/egnn/nall/seed0 --what rollout --steps 50
---output rollout.xyz
+python workflow/scripts/export.py results/runs/space_k2/egnn/nall/seed0 --output egnn.xyz \
+    --what rollout --steps 50
 
 The first line writes egnn.xtc, egnn_truth.xtc and egnn.pdb: MDAnalysis.Universe("egnn.pdb",
 "egnn.xtc") opens it.

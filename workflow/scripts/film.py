@@ -1,9 +1,8 @@
 """A film of one trajectory in several frames side by side, jumps marked: a GIF, and a JSON file
 with its words.
 
-python workflow/scripts/film.py --trajectory results/data/chain/lifted.h5 --output results/film.gif
-    \ --aligned vector01=results/aligned/chain_k3/vector01.h5
-    principal_axes=results/aligned/chain_k3/principal_axes.h5
+python workflow/scripts/film.py --trajectory results/data/chain/lifted.h5 --output results/film.gif \
+    --aligned vector01=results/aligned/chain_k3/vector01.h5 principal_axes=results/aligned/chain_k3/principal_axes.h5
 """
 
 import argparse

@@ -1,7 +1,7 @@
 """The irreducible test error of tasks on simulated data: floor.csv, a row per task.
 
-python workflow/scripts/floor.py --trajectories results/data/chain/lifted.h5 --tasks tasks.json
---output floor.csv
+python workflow/scripts/floor.py --trajectories results/data/chain/lifted.h5 --tasks tasks.json \
+    --output floor.csv
 """
 
 import argparse

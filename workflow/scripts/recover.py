@@ -1,8 +1,8 @@
 """Go on after the main Snakemake process was killed: cancel the jobs it left behind, wait for them,
 unlock, run again.
 
-python workflow/scripts/recover.py --workflow-profile profiles/slurm --configfile
-studies/chapter.yaml
+python workflow/scripts/recover.py --workflow-profile profiles/slurm \
+    --configfile studies/chapter.yaml
 
 Takes the arguments of the run that was killed, in the folder in which it ran. Jobs left in a
 cluster's queue go on writing; a run started beside them would see half of their files, so that they
