@@ -20,7 +20,12 @@ def test_a_page_printed_from_the_code_is_up_to_date(page):
 
 
 @pytest.mark.parametrize(
-    "page", ["README.md", *(f"docs/{p.name}" for p in (REPOSITORY / "docs").glob("*.md"))]
+    "page",
+    [
+        "README.md",
+        "CONTRIBUTING.md",
+        *(f"docs/{p.name}" for p in (REPOSITORY / "docs").glob("*.md")),
+    ],
 )
 def test_links_and_pictures_exist(page):
     path = REPOSITORY / page
@@ -29,7 +34,11 @@ def test_links_and_pictures_exist(page):
     assert not missing
 
 
-PAGES = [REPOSITORY / "README.md", *sorted((REPOSITORY / "docs").glob("*.md"))]
+PAGES = [
+    REPOSITORY / "README.md",
+    REPOSITORY / "CONTRIBUTING.md",
+    *sorted((REPOSITORY / "docs").glob("*.md")),
+]
 
 
 def blocks(kind: str) -> list:
