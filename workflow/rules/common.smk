@@ -262,7 +262,16 @@ ENVIRONMENTS = {"numpy": "data", "jax": "jax", "torch": "torch"}  # of the metho
 def environment_of_method(wildcards):
     """The environment of a method: that of its framework, or the one that its model file names."""
     name = spec(wildcards.method).environment or ENVIRONMENTS[spec(wildcards.method).framework]
-    return str(SCRIPTS.parents[1] / f"envs/{name}.yaml")
+    return f"../../envs/{name}.yaml"
+
+
+def environment(framework):
+    """The environment of a rule for one framework.
+
+    A path where that is enough: --containerize refuses functions in rules that a study does not use.
+    """
+    is_enough = not any(spec(method).environment for method in config["methods"])
+    return f"../../envs/{ENVIRONMENTS[framework]}.yaml" if is_enough else environment_of_method
 
 
 SEARCHES = config.get("tune", {})

@@ -22,7 +22,7 @@ rule train_numpy:
     wildcard_constraints:
         method=methods_of_framework("numpy"),
     conda:
-        environment_of_method
+        environment("numpy")
     resources:
         mem_mb=memory(TRAIN_LOG, 1500),
         runtime=minutes(15),
@@ -48,6 +48,8 @@ rule train_numpy:
 use rule train_numpy as train_jax with:
     wildcard_constraints:
         method=methods_of_framework("jax", gpu=False),
+    conda:
+        environment("jax")
     resources:
         mem_mb=memory(TRAIN_LOG, 3000),
         runtime=minutes(60),
@@ -67,6 +69,8 @@ use rule train_jax as train_jax_gpu with:
 use rule train_numpy as train_torch with:
     wildcard_constraints:
         method=methods_of_framework("torch", gpu=False),
+    conda:
+        environment("torch")
     resources:
         mem_mb=memory(TRAIN_LOG, 4000),
         runtime=minutes(60),
