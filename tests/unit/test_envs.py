@@ -61,20 +61,32 @@ RULE = re.compile(
 
 def add_what_rules_name() -> None:
     """Add the commands and library files that each rule names to those of the environment it names."""
-    known: dict[str, tuple[str, str]] = {}
+    known: dict[str, tuple[str, list[str]]] = {}
     for path in sorted((REPOSITORY / "workflow/rules").glob("*.smk")):
         for rule in RULE.finditer(path.read_text()):
             called = " ".join(re.findall(r"(?:script|code)\(([^)]*)\)", rule[0]))
-            named = re.search(r"envs/(\w+)\.yaml", rule[0])
-            parent = known.get(
-                rule["parent"], (called, "")
-            )  # what a rule does not say it has from its parent
-            called, environment = called or parent[0], named[1] if named else parent[1]
-            known[rule["name"] or rule["own"]] = called, environment
-            if environment:  # a target has none
-                STARTS[environment] |= files_called(called) - {
-                    "chapter.py"
-                }  # it imports what its verb needs
+            # what a rule does not say it has from its parent
+            parent_called, parent_environments = known.get(rule["parent"], (called, []))
+            called = called or parent_called
+            environments = environments_named(rule[0]) or parent_environments
+            known[rule["name"] or rule["own"]] = called, environments
+            for environment in environments:  # a target has none
+                # chapter.py imports what its verb needs
+                STARTS[environment] |= files_called(called) - {"chapter.py"}
+    assert all(known[rule][1] == FRAMEWORKS for rule in ("evaluate", "audit"))
+    assert known["train_torch_gpu"][1] == ["torch"]
+
+
+FRAMEWORKS = ["data", "jax", "torch"]  # the environments of methods
+
+
+def environments_named(rule: str) -> list[str]:
+    """The environments in the text of a rule."""
+    if "environment_of_method" in rule:
+        return FRAMEWORKS
+    if named := re.search(r'environment\("(\w+)"\)', rule):
+        return [named[1].replace("numpy", "data")]
+    return re.findall(r"envs/(\w+)\.yaml", rule)[:1]
 
 
 def files_called(called: str) -> set[str]:
