@@ -1,5 +1,6 @@
 # make        the quickstart study and its report
 # make test   the tests, three at a time: some wait for a cluster
+# make lint   format, style, rules and types
 # make lock   envs/*.lock.txt anew, from PyPI
 # make benchmark          speeds of everything: docs/benchmarks.md and its figure, in an hour and a half
 # make benchmark QUICK=1  the main figures within 3 minutes, printed only
@@ -28,6 +29,7 @@ lint: .venv/ready-for-tests
 	$(BIN)/ruff format --check .
 	$(BIN)/snakefmt --check Snakefile workflow/rules
 	$(BIN)/snakemake --lint --configfile studies/quickstart.yaml
+	$(BIN)/mypy
 
 # uv stays out of the environment that the versions are tested in
 lock: .venv/ready

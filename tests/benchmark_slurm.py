@@ -104,7 +104,8 @@ def main() -> None:
     print(f"submissions              {len(jobs)}")
     print(f"queue, median / longest  {median(queued):.0f} s / {max(queued):.0f} s")
     print(
-        f"wall time on the cluster {seconds_there:.0f} s; by --cores {os.cpu_count()}: {seconds_here:.0f} s"
+        f"wall time on the cluster {seconds_there:.0f} s; by --cores {os.cpu_count()}: "
+        f"{seconds_here:.0f} s"
     )
     print(f"overhead per run         {(seconds_there - seconds_here) / n_runs:.2f} s")
 

@@ -43,7 +43,8 @@ def main() -> None:
         )
     deviation = found.std(-1)[:, :-1].mean() / SIMULATIONS**0.5
     print(
-        f"runs: mean {found[:, :-1].mean():.5f}; a set of {SIMULATIONS} has a standard deviation of {deviation:.5f}"
+        f"runs: mean {found[:, :-1].mean():.5f}; a set of {SIMULATIONS} has a standard deviation "
+        f"of {deviation:.5f}"
     )
 
 

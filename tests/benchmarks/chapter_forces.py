@@ -53,9 +53,10 @@ def of_angles(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     one, other = x[:, :-2] - x[:, 1:-1], x[:, 2:] - x[:, 1:-1]
     cross = one[..., 0] * other[..., 1] - one[..., 1] * other[..., 0]
     angle = np.arctan2(cross, (one * other).sum(-1))
-    across = lambda arm: np.stack([-arm[..., 1], arm[..., 0]], -1) / np.square(arm).sum(
-        -1, keepdims=True
-    )  # noqa: E731
+
+    def across(arm: np.ndarray) -> np.ndarray:
+        return np.stack([-arm[..., 1], arm[..., 0]], -1) / np.square(arm).sum(-1, keepdims=True)
+
     knots = np.linspace(-np.pi, np.pi, 2 * KNOTS + 1)
     share, first, last = hats(angle, knots), -across(one), across(other)
     force = np.zeros((*x.shape, len(knots)))

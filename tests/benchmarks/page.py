@@ -105,10 +105,13 @@ def markdown(
     text = [
         "# Measured speeds",
         "",
-        "Written by `make benchmark`. Rates of training are per second of processor time on one thread, in rounds in",
-        "which all take their turn: compare within one table. Timings on shared machines vary by a factor of 1.5.",
+        "Written by `make benchmark`. Rates of training are per second of processor time on one "
+        "thread, in rounds in",
+        "which all take their turn: compare within one table. Timings on shared machines vary by a "
+        "factor of 1.5.",
         "",
-        f"{datetime.now(UTC):%Y-%m-%d}, {processor()}, {cores} cores, Python {platform.python_version()};",
+        f"{datetime.now(UTC):%Y-%m-%d}, {processor()}, {cores} cores, Python "
+        f"{platform.python_version()};",
         f"{versions()}.",
         "",
         "![Frames per second of training](benchmarks.png)",

@@ -503,7 +503,8 @@ def test_a_study_of_many_methods_can_still_be_read(browser, tmp_path_factory):
     page = opened(browser, report)
     assert page.problems == [] and page.evaluate("document.documentElement.scrollWidth") <= 1280
     labels = page.locator("#figure-accuracy svg text.m").evaluate_all(
-        "all => all.map(one => one.getBoundingClientRect()).map(box => [box.right, box.top, box.bottom])"
+        "all => all.map(one => one.getBoundingClientRect()).map(box => [box.right, box.top, "
+        "box.bottom])"
     )
     assert len(labels) >= 40
     cautions = page.locator("#answer p.line").last.bounding_box()

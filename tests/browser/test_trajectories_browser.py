@@ -201,7 +201,8 @@ def test_it_can_be_used_by_keys_alone_and_plays_only_when_asked(visit):
     page.clock.run_for(100 * STEP)
     assert said(page).startswith("step 0 of")
     labelled = page.locator("#viewer :is(select, input, button)").evaluate_all(
-        "parts => parts.every(part => part.labels?.length || part.ariaLabel || part.textContent.trim())"
+        "parts => parts.every(part => part.labels?.length || part.ariaLabel || "
+        "part.textContent.trim())"
     )
     assert labelled
     page.locator("#viewer-step").focus()

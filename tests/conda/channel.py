@@ -61,7 +61,8 @@ def requirements(environments: Iterable[Path]) -> list[str]:
     installed = version("torch")
     if installed != f"{pinned['torch']}+cpu":
         raise Unavailable(
-            f"torch {installed} is installed, not {pinned['torch']}+cpu: wheels for CUDA are gigabytes"
+            f"torch {installed} is installed, not {pinned['torch']}+cpu: wheels for CUDA are "
+            "gigabytes"
         )
     return [
         f"{name}=={pin}"

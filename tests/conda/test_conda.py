@@ -272,7 +272,8 @@ def test_a_model_with_an_environment_of_its_own_runs_in_it(study, tmp_path):
     shutil.copy(FOREST, folder / "workflow/scripts/equitraj/models")
     shutil.copy(SCIKIT, folder / "envs")
     (tmp_path / "own.yaml").write_text(
-        "methods: { forest: { model: forest } }\nstudy: { tasks: [tiny_k3], methods: [forest], seeds: [0] }"
+        "methods: { forest: { model: forest } }\nstudy: { tasks: [tiny_k3], methods: [forest], "
+        "seeds: [0] }"
     )
     kept = study.folder / ".snakemake/conda"  # the other environments are those of the study
     target = "results/runs/tiny_k3/forest/nall/seed0/metrics.json"

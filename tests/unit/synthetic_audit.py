@@ -5,7 +5,8 @@ import numpy as np
 import pandas as pd
 
 GENERATORS = (
-    "rotation inversion mirror translation translation_0.1 translation_1 translation_10 permutation euclidean "
+    "rotation inversion mirror translation translation_0.1 translation_1 translation_10 "
+    "permutation euclidean "
     "time_reversal scaling"
 ).split()
 UNTRAINED = ("persistence", "constant_velocity", "autoregression", "linear_lsq")

@@ -128,7 +128,7 @@ def test_motion_capture_is_fetched_in_the_order_of_its_episodes(tmp_path, server
         (
             SKELETON.replace("dof rx\n", "dof l\n"),
             "",
-            "a.asf: not a skeleton .ValueError: tibia has the freedom 'l'",
+            "a.asf: not a skeleton .ValueError: tibia has the degree of freedom 'l'",
         ),
         (SKELETON.replace("length 7.2", "length long"), "", "a.asf: not a skeleton .ValueError"),
     ],
@@ -219,7 +219,8 @@ def protein(folder, residues=3, frames=40) -> np.ndarray:
     for i in range(n):
         residue, name = i // len(names) + 1, names[i % len(names)]
         lines.append(
-            f"{i + 1:8d} 4AKE {residue:<4d} ALA  {name:<4s} {name[0]:<4s} {0.1 * i:10.6f}     {12.0:9.4f}           0"
+            f"{i + 1:8d} 4AKE {residue:<4d} ALA  {name:<4s} {name[0]:<4s} {0.1 * i:10.6f}     "
+            f"{12.0:9.4f}           0"
         )
     lines += ["", f"{2:8d} !NBOND: bonds", "       1       2       1       3", ""]
     (folder / "a.psf").write_text("\n".join(lines) + "\n")

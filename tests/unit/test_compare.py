@@ -89,7 +89,8 @@ def test_an_error_that_doubled_is_found_with_its_size_and_only_there(pair):
     np.testing.assert_array_equal(table.drop("egnn")["mse_ratio"], 1)
     said = compared.sentences(comparison.ratios(*read(pair)))
     assert said[0] == (
-        "On data as given the error in B is larger: `egnn` on `chain_k1` 2.00 times (2.00 to 2.00) and `egnn` on "
+        "On data as given the error in B is larger: `egnn` on `chain_k1` 2.00 times (2.00 to 2.00) "
+        "and `egnn` on "
         "`chain_k3` 2.00 times (2.00 to 2.00)."
     )
     first = compared.ratio_table(comparison.ratios(*read(pair))).rows[0]

@@ -250,7 +250,8 @@ def test_the_pattern_of_irreps_agrees_with_e3nn(text, e3nn_reads):
 def test_a_plain_default_of_a_user_s_own_model_needs_no_range(tmp_path):
     path = tmp_path / "mine.py"
     path.write_text(
-        "class Hyperparameters:\n    width: int = 3\n    way: Literal['a', 'b'] = 'a'\n    rate: float = 0.1\n"
+        "class Hyperparameters:\n    width: int = 3\n    way: Literal['a', 'b'] = 'a'\n    rate: "
+        "float = 0.1\n"
     )
     fields = registry.dataclass_fields(path, "Hyperparameters")
     registry.check_values("methods.m.options", {"width": -5, "way": "b", "rate": 3}, fields)

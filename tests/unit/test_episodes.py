@@ -122,7 +122,8 @@ def test_files_of_another_time_step_are_refused(trials):
     for step, (path, arrays) in zip((0.1, 0.1, 0.2), trials.items(), strict=True):
         np.savez(path, **arrays, t=np.arange(len(arrays["x"])) * step)
     with pytest.raises(
-        ValueError, match=r"trial_2.npz: frames 0.2 reduced apart, but those of .*trial_0.npz 0.1"
+        ValueError,
+        match=r"trial_2.npz: frames 0.2 reduced apart, but the frames of .*trial_0.npz 0.1",
     ):
         read_file({"path": list(trials), "arrays": ARRAYS | {"time": "t"}})
 

@@ -196,7 +196,10 @@ def test_a_rollout_starts_where_those_of_evaluation_do(run_folder, nanometres):
             ["--what", "rollout", "--start", "118", "--steps", "9", "--output", "a.xyz"],
             "frames 0 to 119.* at most 1",
         ),
-        (["--what", "rollout", "--start", "1", "--output", "a.xyz"], "needs 3 up to its start"),
+        (
+            ["--what", "rollout", "--start", "1", "--output", "a.xyz"],
+            "needs 3 frames up to its start",
+        ),
         (["--trajectory", "missing.h5", "--output", "a.xyz"], "missing.h5"),
     ],
 )

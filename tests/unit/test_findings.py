@@ -75,7 +75,8 @@ def factor_row(method: str, factor: float, low: float, high: float, bound: str =
         ),
         (
             (0.5, 0.4, 0.6),
-            "symmetry costs: 0.500 times the training data do without it (95 % interval 0.400 to 0.600)",
+            "symmetry costs: 0.500 times the training data do without it (95 % interval 0.400 to "
+            "0.600)",
         ),
         ((1.2, 0.9, 1.6), "no difference in training data is settled: a factor of 1.20"),
         (

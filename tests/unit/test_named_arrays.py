@@ -103,7 +103,7 @@ def test_masses_and_species_may_change():
     [
         (
             {"velocity": ONE[1:]},
-            r"velocities of shape \(6, 4, 2\); expected that of the positions \(7, 4, 2\)",
+            r"velocities of shape \(6, 4, 2\); expected the shape of the positions \(7, 4, 2\)",
         ),
         ({"heat": np.zeros(9)}, r"heat of shape \(9,\) fits no points; expected \(4 points\) or"),
         ({"charge": np.zeros((POINTS, 2))}, "charge of shape .* fits no points"),

@@ -51,9 +51,7 @@ def test_copies_are_the_sample_and_its_rotations_and_mean_the_same_in_the_world(
 
 
 @pytest.mark.parametrize("model", ["mlp", "egnn", "e3nn_network"])
-def test_copies_train_what_is_not_equivariant_and_change_nothing_for_what_is(
-    files, tmp_path, model
-):  # noqa: F811
+def test_copies_train_what_is_not_equivariant_and_change_nothing_for_what_is(files, tmp_path, model):  # noqa: F811  # fmt: skip
     """Both loops: of the first epoch on, copies take the place of samples, in the order that they
     would have had."""
     for name, copies in (("plain", 0), ("copies", 3)):
@@ -109,9 +107,10 @@ def test_fewer_samples_are_trained_on_for_as_many_steps(files, tmp_path, monkeyp
 def test_operations_of_products_and_scans_are_those_counted_by_hand():
     a, b = (jax.ShapeDtypeStruct(shape, "float32") for shape in ((8, 16), (16, 4)))
     assert flops.count(lambda a, b: jnp.tanh(a @ b).sum(), a, b) == 2 * 8 * 16 * 4 + 32 + 32
-    looped = lambda a: jax.lax.scan(lambda c, _: (jnp.tanh(c @ c.T @ c), None), a, None, length=5)[
-        0
-    ]  # noqa: E731
+
+    def looped(a):
+        return jax.lax.scan(lambda c, _: (jnp.tanh(c @ c.T @ c), None), a, None, length=5)[0]
+
     assert flops.count(looped, a) == 5 * (2 * 8 * 8 * 16 * 2 + 8 * 16)
     gradient = flops.count(jax.grad(lambda a, b: (a @ b).sum(), argnums=(0, 1)), a, b)
     assert (

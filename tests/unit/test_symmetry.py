@@ -137,18 +137,22 @@ def test_permutation_renames_bonds_with_points():
     s = sample()
     (g,) = actions.draw("permutation", 1, 6, 1.0, np.random.default_rng(2))
     moved = g.apply(s)
-    length = lambda q: np.sort(
-        np.linalg.norm(q.position[0, -1, q.edges[0]] - q.position[0, -1, q.edges[1]], axis=-1)
-    )  # noqa: E731
+
+    def length(q):
+        newest = q.position[0, -1]
+        return np.sort(np.linalg.norm(newest[q.edges[0]] - newest[q.edges[1]], axis=-1))
+
     np.testing.assert_allclose(length(moved), length(s))
 
 
 def test_time_reversal_is_exact_for_leapfrog_and_broken_by_friction():
     """Stoermer's rule x'' = F(x) is its own inverse; a step without memory goes on instead of back."""
     assert audit(equivariant)["time_reversal"]["verdict"] == "exact"
-    forgetful = lambda s: s.position[:, -1] - 0.1 * (
-        s.position[:, -1] - s.position[:, -1].mean(1, keepdims=True)
-    )  # noqa: E731
+
+    def forgetful(s):
+        newest = s.position[:, -1]
+        return newest - 0.1 * (newest - newest.mean(1, keepdims=True))
+
     row = audit(forgetful)["time_reversal"]
     assert row["verdict"] == "broken" and row["loss_percent"] is None
 

@@ -115,7 +115,7 @@ def test_split_makes_episodes_of_the_stretches_between_gaps(tmp_path):
     found = read(gap((2, 17)), tmp_path, gaps="split")
     np.testing.assert_array_equal(found.position, BY_ID[[0, 1, 3, 4, 5]])
     assert found.episode.tolist() == [0, 0, 1, 1, 1] and found.time.tolist() == [0, 1, 3, 4, 5]
-    with pytest.raises(ValueError, match="no two frames in a row have every point"):
+    with pytest.raises(ValueError, match="no two consecutive frames have every point"):
         read(gap((1, 17), (3, 17), (5, 4)), tmp_path, gaps="split")
 
 
@@ -166,6 +166,6 @@ def test_episodes_with_other_numbers_of_points_are_refused(tmp_path):
     rows = pd.concat([table(episode=0), table(episode=1)[lambda t: t["id"] != 4]])
     with pytest.raises(
         ValueError,
-        match=r"another number of points in each episode \(3 in episode 0, 2 in episode 1\)",
+        match=r"the number of points differs between episodes \(3 in episode 0, 2 in episode 1\)",
     ):
         read(rows, tmp_path)

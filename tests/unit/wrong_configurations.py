@@ -450,12 +450,14 @@ IN_THE_FIRST_JOB = {
     "a point beyond the points": (
         {"frames": "gram_schmidt", "options": {"points": [0, 1, 4]}},
         {},
-        "alignment gram_schmidt: points: (0, 1, 4), but the data have 4 points; choose indices from 0 to 3",
+        "alignment gram_schmidt: points: (0, 1, 4), but the data have 4 points; choose indices "
+        "from 0 to 3",
     ),
     "a reference beyond the training split": (
         {"frames": "kabsch_reference", "options": {"frame": 60}},
         {},
-        "alignment kabsch_reference: frame: 60, but the training split has 59 frames; choose one from 0 to 58",
+        "alignment kabsch_reference: frame: 60, but the training split has 59 frames; choose one "
+        "from 0 to 58",
     ),
     "a history longer than the training split": (
         {"frames": "none", "options": {}},

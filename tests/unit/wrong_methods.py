@@ -154,7 +154,8 @@ WRONG_METHODS = {
         (
             {"model": "mlp", "alignment": "random", "training": {"copies": 2}},
             "methods.mlp.training.copies",
-            "2; 'haar_averaging' has several frames for each sample, and copies are for one; use augmentation",
+            "2; 'haar_averaging' has several frames for each sample, and copies are for one; use "
+            "augmentation",
         ),
         (
             {"model": "mlp", "alignment": "kabsch_mean", "training": {"pushforward": 2}},
@@ -164,7 +165,8 @@ WRONG_METHODS = {
         (
             {"model": "e3nn_network", "training": {"pushforward": 2}},
             "methods.mlp.training.pushforward",
-            "2, but 'e3nn_network' is trained by torch, which has no such option; take a model in JAX",
+            "2, but 'e3nn_network' is trained by torch, which has no such option; take a model in "
+            "JAX",
         ),
         (
             {"model": "egnn", "options": {"max_radius": 1.0}, "training": {"pushforward": 2}},

@@ -17,10 +17,13 @@ from study import SMALL, snakemake
 # all.
 CASES = {
     "{studdy: {}}": "configuration: the configuration: unknown key 'studdy'; allowed: ",
-    "{methods: {mine: {model: mlp, training: {ema: 1.5}}}}": "configuration: methods.mine.training.ema: 1.5; expected ",
+    "{methods: {mine: {model: mlp, training: {ema: 1.5}}}}": "configuration: "
+    "methods.mine.training.ema: 1.5; expected ",
     "{study: {figures: []}}": "configuration: study.figures: []; expected at least 1",
-    "{tasks: {tiny_k1: {split: {train: .inf}}}}": "configuration: tasks.tiny_k1.split.train: inf; expected a finite",
-    "{methods: {1: {model: mlp}}}": "configuration: methods: the key 1 is not text; write it in quotes",
+    "{tasks: {tiny_k1: {split: {train: .inf}}}}": "configuration: tasks.tiny_k1.split.train: inf; "
+    "expected a finite",
+    "{methods: {1: {model: mlp}}}": "configuration: methods: the key 1 is not text; write it in "
+    "quotes",
     "{study: {seeds: &all [*all]}}": "configuration: /",
     "{audit: {samples: 8}, audit: {samples: 9}}": "configuration: /",
 }

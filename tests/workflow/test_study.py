@@ -11,28 +11,38 @@ import pytest
 from study import SMALL, TABLES, TINY, assert_same_results, snakemake, table
 
 COLUMNS = {
-    "metrics": "task method model alignment augmentation history train_size seed status n_parameters mse rmse "
-    "mse_persistence mse_velocity skill skill_velocity r2 mse_rotated train_seconds compile_seconds frames_per_second "
+    "metrics": "task method model alignment augmentation history train_size seed status "
+    "n_parameters mse rmse "
+    "mse_persistence mse_velocity skill skill_velocity r2 mse_rotated train_seconds "
+    "compile_seconds frames_per_second "
     "flops last_fall peak_memory_mb device mse_median worst_share",
-    "audit": "task method train_size seed weights dtype generator samples abs_mean abs_low abs_high abs_p95 abs_max "
-    "out_mean out_low out_high out_p95 out_max rel_mean rel_low rel_high rel_p95 rel_max loss_total loss_twirled "
+    "audit": "task method train_size seed weights dtype generator samples abs_mean abs_low "
+    "abs_high abs_p95 abs_max "
+    "out_mean out_low out_high out_p95 out_max rel_mean rel_low rel_high rel_p95 rel_max "
+    "loss_total loss_twirled "
     "loss_variance loss_percent identity_error noise_floor verdict claim agrees",
     "probes": "task method train_size seed probe item x value low high floor verdict",
-    "controls": "task method train_size seed control generator rel_mean noise_floor verdict expected",
+    "controls": "task method train_size seed control generator rel_mean noise_floor verdict "
+    "expected",
     "rollout": "task method train_size seed step mse skill",
     "physics": "task method train_size seed quantity step predicted truth distance",
     "floor": "task floor low high kind states repetitions",
-    "alignment": "task alignment jump_rate eigengap_p01 perturbation_gain far_share rotation_error reflection_error "
-    "rotation_error_planar rotation_error_collinear rotation_error_symmetric rotation_error_coincident",
+    "alignment": "task alignment jump_rate eigengap_p01 perturbation_gain far_share rotation_error "
+    "reflection_error "
+    "rotation_error_planar rotation_error_collinear rotation_error_symmetric "
+    "rotation_error_coincident",
     "perturbation": "task alignment moved point gain",
     "eigengap": "task quantile gap",
     "isotropy": "task frames statistic p_value verdict",
     "worst": "task method train_size seed sample mse",
     "blocks": "task method train_size seed block samples mse mse_rotated",
-    "routes": "task method against route train_size samples seeds mse mse_low mse_high mse_against ratio ratio_low "
-    "ratio_high p p_holm mse_rotated mse_rotated_low mse_rotated_high mse_rotated_against ratio_rotated "
+    "routes": "task method against route train_size samples seeds mse mse_low mse_high mse_against "
+    "ratio ratio_low "
+    "ratio_high p p_holm mse_rotated mse_rotated_low mse_rotated_high mse_rotated_against "
+    "ratio_rotated "
     "ratio_rotated_low ratio_rotated_high p_rotated p_rotated_holm comparisons",
-    "data_factors": "task method against route measure sizes smallest largest seeds factor low high bound",
+    "data_factors": "task method against route measure sizes smallest largest seeds factor low "
+    "high bound",
     "power_laws": "task method measure sizes smallest largest seeds exponent low high misses_by",
 }
 EUCLIDEAN = ("rotation", "inversion", "mirror", "translation", "euclidean")

@@ -81,7 +81,8 @@ def test_a_folder_whose_name_snakemake_takes_for_a_pattern_is_refused_in_one_lin
     result = snakemake(checkout(tmp_path / "a {study}"), "-n")
     assert result.returncode == 1 and "Traceback" not in result.stdout
     assert result.stdout.splitlines()[-1] == (
-        f"{tmp_path}/a {{study}}: Snakemake takes {{ }} < > in the name of a folder for patterns; rename the folder"
+        f"{tmp_path}/a {{study}}: Snakemake takes {{ }} < > in the name of a folder for patterns; "
+        "rename the folder"
     )
 
 

@@ -92,7 +92,7 @@ def arguments() -> argparse.Namespace:
 
 def main() -> None:
     args = arguments()
-    devices.hide()  # every framework predicts on the CPU, so that every method gets the identical test
+    devices.hide()  # all frameworks predict on the CPU, so that all methods get the same test
     if args.runs:
         audit_runs(args)
     else:
@@ -167,7 +167,8 @@ def load_function(name: str) -> Callable:
     if not callable(getattr(loaded, function, None)):
         known = [n for n in vars(loaded) if callable(getattr(loaded, n)) and not n.startswith("_")]
         raise ValueError(
-            f"--predictor {name}: no function {function!r} in {loaded.__file__}; {nearest(function, known)}"
+            f"--predictor {name}: no function {function!r} in {loaded.__file__}; "
+            f"{nearest(function, known)}"
         )
     return getattr(loaded, function)
 

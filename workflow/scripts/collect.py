@@ -19,7 +19,7 @@ STACKED = (*AUDITED, "rollout", "physics", "history")
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
-        "--runs", type=Path, required=True, help="the folder that the run folders lie in"
+        "--runs", type=Path, required=True, help="the folder that contains the run folders"
     )
     parser.add_argument(
         "--plan", type=Path, required=True, help="plan.json: methods by task, train_sizes and seeds"
@@ -36,29 +36,33 @@ def main() -> None:
     parser.add_argument("--output", type=Path, required=True, help="folder for the tables")
     args = parser.parse_args()
     planned = read_json(args.plan)
-    runs = tables.read_runs(plan.run_folders(args.runs, planned))
+    folders = plan.run_folders(args.runs, planned)
+    runs = tables.read_runs(folders)
     measured = tables.read_metrics(runs)
-    metrics, blocks = tables.metrics_table(runs, measured), tables.blocks_table(runs, measured)
-    made = {
+    metrics = tables.metrics_table(runs, measured)
+    blocks = tables.blocks_table(runs, measured)
+    collected = {
         "metrics": metrics,
         "summary": tables.summary_table(metrics, Errors(blocks)),
         "blocks": blocks,
+        "worst": tables.worst_table(runs, measured),
+        "splits": tables.splits_table(runs),
+        "sources": tables.sources_table(args.trajectories),
     }
-    made["worst"] = tables.worst_table(runs, measured)
-    made["splits"] = tables.splits_table(runs)
-    made["sources"] = tables.sources_table(args.trajectories)
-    for name, table in made.items():
+    for name, table in collected.items():
         with atomic(args.output / f"{name}.csv") as path:
             table.to_csv(path, index=False)
-    audited = set(plan.run_folders(args.runs, plan.audited(planned, args.audited)))
-    audited = {folder: record for folder, record in runs.items() if folder in audited}
+    audited_plan = plan.audited(planned, args.audited)
+    audited_folders = set(plan.run_folders(args.runs, audited_plan))
+    audited = {folder: record for folder, record in runs.items() if folder in audited_folders}
     for name in STACKED:
+        rows_of = audited if name in AUDITED else runs
         with atomic(args.output / f"{name}.csv") as path, path.open("w", encoding="utf-8") as file:
-            file.writelines(tables.stacked(audited if name in AUDITED else runs, f"{name}.csv"))
+            file.writelines(tables.stacked(rows_of, f"{name}.csv"))
     with ExitStack() as files:
-        trajectories = {
-            path.parent.name: files.enter_context(opened(path)) for path in args.trajectories
-        }
+        trajectories = {}
+        for path in args.trajectories:
+            trajectories[path.parent.name] = files.enter_context(opened(path))
         with atomic(args.output / "examples.h5") as path:
             tables.write_examples(path, runs, trajectories)
         with atomic(args.output / "rollouts.h5") as path:

@@ -19,8 +19,10 @@ from equitraj.frames import diagnostics, load_alignment
 from equitraj.symmetry import isotropy
 
 COLUMNS = {
-    "alignment": "task alignment jump_rate eigengap_p01 perturbation_gain far_share rotation_error reflection_error "
-    "rotation_error_planar rotation_error_collinear rotation_error_symmetric rotation_error_coincident",
+    "alignment": "task alignment jump_rate eigengap_p01 perturbation_gain far_share rotation_error "
+    "reflection_error "
+    "rotation_error_planar rotation_error_collinear rotation_error_symmetric "
+    "rotation_error_coincident",
     "perturbation": "task alignment moved point gain",
     "eigengap": "task quantile gap",
     "isotropy": "task frames statistic p_value verdict",

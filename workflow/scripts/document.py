@@ -7,7 +7,8 @@ import argparse
 import ast
 import inspect
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import yaml
 
@@ -25,9 +26,9 @@ from equitraj.study.schema import SCHEMA
 
 HEAD = """# Configuration
 
-`config.yaml` holds everything that exists. A study file, given with `--configfile`, is merged over it: mappings are
-merged, lists are replaced. Every key is checked when the workflow is parsed. This page is printed by
-`python workflow/scripts/document.py`.
+`config.yaml` defines all sources, tasks and methods. A study file, given with `--configfile`, is
+merged over it: mappings are merged, lists are replaced. Every key is checked when the workflow is
+parsed. `python workflow/scripts/document.py configuration` prints this page.
 """
 
 
@@ -39,14 +40,17 @@ def rows(schema: dict, path: str = "") -> Iterator[str]:
         allowed = " or ".join(f"`{c}`" for c in choices) if choices else type_name(value)
         yield f"| `{name}` | {allowed} | {value.get('description', '')} |"
         yield from rows(value, f"{name}.")
-        if isinstance(extra := value.get("additionalProperties"), dict):
+        extra = value.get("additionalProperties")
+        if isinstance(extra, dict):
             yield from rows(extra, f"{name}.NAME.")
 
 
 def type_name(value: dict) -> str:
     """The type of a key in words, with its range."""
     kind = value.get("type", "")
-    return (" or ".join(kind) if isinstance(kind, list) else kind) + bounds(value)
+    if isinstance(kind, list):
+        kind = " or ".join(kind)
+    return kind + bounds(value)
 
 
 def bounds(value: dict) -> str:
@@ -55,52 +59,60 @@ def bounds(value: dict) -> str:
     if low is not None and high is not None:
         return f", {low} to {high}"
     words = {"at least": low, "above": value.get("exclusiveMinimum")}
-    return "".join(f", {word} {bound}" for word, bound in words.items() if bound is not None)
+    stated = [f", {word} {bound}" for word, bound in words.items() if bound is not None]
+    return "".join(stated)
 
 
 def literal(value: object) -> str:
     """A default as it stands in YAML."""
-    return str(list(value) if isinstance(value, tuple) else value)
+    if isinstance(value, tuple):
+        value = list(value)
+    return str(value)
 
 
 def listed(options: dict[str, Option]) -> str:
     """Options with their defaults and what is allowed, for one cell of a table."""
-    allowed = {
-        name: f" ({option.allowed})" if option.allowed else "" for name, option in options.items()
-    }
-    return ", ".join(
-        f"`{name}: {literal(option.default)}`{allowed[name]}" for name, option in options.items()
-    )
+    cells = []
+    for name, option in options.items():
+        allowed = f" ({option.allowed})" if option.allowed else ""
+        cells.append(f"`{name}: {literal(option.default)}`{allowed}")
+    return ", ".join(cells)
 
 
-def docstring(path, name: str) -> str:
-    """The docstring of a class in a file."""
+def docstring(path: Path, name: str) -> str:
+    """Return the docstring of a class in a file, in one line."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
-    node = next(n for n in tree.body if isinstance(n, ast.ClassDef) and n.name == name)
-    return " ".join((ast.get_docstring(node) or "").split()).replace("Attributes: ", "")
+    classes = {node.name: node for node in tree.body if isinstance(node, ast.ClassDef)}
+    text = ast.get_docstring(classes[name]) or ""
+    return " ".join(text.split()).replace("Attributes: ", "")
 
 
 def alignment_row(name: str) -> str:
     """A table row for an alignment, with its default options."""
     aligner = load_alignment(name)
-    text = sys.modules[type(aligner).__module__].__doc__.split("\n\n")[0]
+    module = sys.modules[type(aligner).__module__]
+    text = (module.__doc__ or "").split("\n\n")[0]
+    summary = " ".join(text.split())
+    options = listed(alignment_options(name))
     levels = f"{aligner.rotation} | {aligner.reflection} | {aligner.translation}"
     permutation = "kept" if aligner.permutation else "no"
-    return f"| `{name}` | {listed(alignment_options(name))} | {levels} | {permutation} | {' '.join(text.split())} |"
+    return f"| `{name}` | {options} | {levels} | {permutation} | {summary} |"
 
 
 API = """# The package
 
-`pip install .` in a clone gives `import equitraj`, which works on plain arrays and needs no study. Extras: `jax` and
-`torch` to load networks of that framework, `report` for tables and figures, `formats` for the files of simulations and
-trackers. Nothing is imported before it is used. The workflow itself needs no installation of the package. This page is
-printed by `python workflow/scripts/document.py api`; its examples are run by the tests.
+`pip install .` in a clone installs the package `equitraj`, which works on plain arrays and needs no
+study. The extras `jax` and `torch` install what networks of these frameworks need, `report` what
+tables and figures need, and `formats` what files of simulations and trackers need. A package is
+imported only when it is used. The workflow itself does not need the package to be installed. The
+tests run the examples on this page. `python workflow/scripts/document.py api` prints it.
 """
 
 
-def entry(name: str, value: object) -> str:
-    """A function or method: its signature, and its docstring with the example set apart."""
-    text, _, example = (inspect.getdoc(value) or "").partition("\n>>> ")
+def entry(name: str, value: Callable) -> str:
+    """Return a function's signature and docstring, with the example set apart."""
+    docs = inspect.getdoc(value) or ""
+    text, _, example = docs.partition("\n>>> ")
     code = f"\n```pycon\n>>> {example}\n```\n" if example else ""
     return f"## {name}\n\n```python\n{name}{inspect.signature(value)}\n```\n\n{text}\n{code}"
 
@@ -135,10 +147,12 @@ def configuration() -> None:
         meaning = docstring(LIBRARY / "models" / f"{name}.py", "Hyperparameters")
         print(f"| `{name}` | {spec.framework} | {listed(spec.hyperparameters)} | {meaning} |")
     print(
-        "\n## Alignments\n\nWhat each adds to a model's symmetry; permutations: whether it treats all points alike.\n"
+        "\n## Alignments\n\nWhat each adds to a model's symmetry; permutations: whether it treats "
+        "all points alike.\n"
     )
     print(
-        "| alignment | options and defaults | rotation | reflection | translation | permutation | what it is |"
+        "| alignment | options and defaults | rotation | reflection | translation | permutation | "
+        "what it is |"
     )
     print("|---|---|---|---|---|---|---|")
     print("\n".join(alignment_row(name) for name in names(ALIGNMENTS)))

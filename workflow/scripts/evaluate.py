@@ -19,33 +19,29 @@ from equitraj.training import steps
 from equitraj.training.record import read_record
 
 COPIED = (
-    "n_parameters", "train_seconds", "compile_seconds", "frames_per_second", "flops", "last_fall", "peak_memory_mb",
-    "device",
-)  # fmt: skip
+    *("n_parameters", "train_seconds", "compile_seconds", "frames_per_second"),
+    *("flops", "last_fall", "peak_memory_mb", "device"),
+)
 
 
 def evaluate(folder: Path, trajectory: Trajectory, n_steps: int, count: int) -> None:
-    """Write the results of one run folder; a failed run gets its status, the baselines and no
-    numbers of its own."""
+    """Write the results of one run folder; a failed run gets its status and the baselines only."""
     record = read_record(folder)
     task = record["task"]
     history, lag = task["history"], task["lag"]
     newest = tasks.split_frames(trajectory.episode, history, lag, task["split"])["test"]
     metrics = evaluation.baselines(trajectory, newest, lag, task.get("inputs", ()))
-    samples, rows, observed, status = (
-        SampleParts(trajectory, newest, task),
-        [],
-        [],
-        record["status"],
-    )
+    samples = SampleParts(trajectory, newest, task)
+    status = record["status"]
+    rollout_rows: list[dict] = []
+    physics_rows: list[dict] = []
     shown = Kept(trajectory)
+    shape = trajectory.position.shape[1:]
     with atomic(folder / "predictions.h5") as path, h5py.File(path, "w") as file:
         file["newest"] = newest
-        target, prediction = (
-            growing(file, name, trajectory.position.shape[1:]) for name in ("target", "prediction")
-        )
+        target, prediction = growing(file, "target", shape), growing(file, "prediction", shape)
         for sample in samples:
-            append(target, sample.target)
+            append(target, sample.truth)
         if status == "ok":
             model = predictor.load(folder, dtype=record["precision"])
             try:
@@ -53,32 +49,28 @@ def evaluate(folder: Path, trajectory: Trajectory, n_steps: int, count: int) -> 
                 starts = evaluation.rollout_starts(newest, trajectory.episode, lag, n_steps, count)
                 watch = physics.Physics(trajectory, starts, lag, n_steps)
                 kept = Kept(trajectory, starts)
-                rows = evaluation.rollout(
-                    model, trajectory, starts, task, n_steps, kept.beside(watch.add)
-                )
-                observed, shown = watch.rows(), kept
+                follow = kept.beside(watch.add)
+                rollout_rows = evaluation.rollout(model, trajectory, starts, task, n_steps, follow)
+                physics_rows, shown = watch.rows(), kept
             except ValueError as error:
                 status = f"failed: {error}"
                 prediction.resize(0, axis=0)
         file.attrs["status"] = status
     shown.write(folder / "rollout.h5")
-    write_table(folder / "rollout.csv", ["step", "mse", "skill"], rows)
-    write_table(folder / "physics.csv", physics.COLUMNS, observed)
-    write_json(
-        folder / "metrics.json",
-        metrics | {key: record.get(key) for key in COPIED} | {"status": status},
-    )
+    write_table(folder / "rollout.csv", ["step", "mse", "skill"], rollout_rows)
+    write_table(folder / "physics.csv", physics.COLUMNS, physics_rows)
+    copied = {key: record.get(key) for key in COPIED}
+    write_json(folder / "metrics.json", metrics | copied | {"status": status})
 
 
 def growing(file: h5py.File, name: str, shape: tuple[int, ...]) -> h5py.Dataset:
-    """A data set without rows yet, of `shape` each."""
-    return file.create_dataset(
-        name, (0, *shape), "f8", maxshape=(None, *shape), chunks=(CHUNK_FRAMES, *shape)
-    )
+    """Create a data set to which rows of `shape` can be appended."""
+    chunks = (CHUNK_FRAMES, *shape)
+    return file.create_dataset(name, (0, *shape), "f8", maxshape=(None, *shape), chunks=chunks)
 
 
 def append(dataset: h5py.Dataset, rows: np.ndarray) -> None:
-    """Add rows to a data set."""
+    """Append rows to a data set."""
     before = len(dataset)
     dataset.resize(before + len(rows), axis=0)
     dataset[before:] = rows
@@ -93,23 +85,23 @@ def main() -> None:
     parser.add_argument(
         "--code",
         default="",
-        help="digest of the code that evaluates; what it made of these is kept",
+        help="digest of the code; runs that the same code evaluated are kept",
     )
     parser.add_argument(
         "--forced",
         nargs="*",
         default=[],
-        help="runs that are evaluated all the same: by rule or file",
+        help="runs to evaluate again in any case, by rule or file",
     )
     parser.add_argument(
-        "--record", type=Path, help="evaluated.sha256, the digests of what was written"
+        "--record", type=Path, help="evaluated.sha256, the checksums of the files written"
     )
     args = parser.parse_args()
-    devices.hide()  # every framework predicts on the CPU, so that every method gets the identical test
+    devices.hide()  # all frameworks predict on the CPU, so that all methods get the same test
     options = args.code, args.rollout_steps, args.rollout_starts, marks.digest(args.trajectory)
-    made_from = {
-        folder: marks.mark_of(*options, *steps.trained_digests(folder)) for folder in args.runs
-    }
+    made_from = {}
+    for folder in args.runs:
+        made_from[folder] = marks.mark_of(*options, *steps.trained_digests(folder))
     wanted = steps.missing("evaluated", made_from, args.forced) if args.code else args.runs
     with opened(args.trajectory) as trajectory:
         for folder in wanted:

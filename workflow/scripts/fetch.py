@@ -17,50 +17,48 @@ from equitraj.data.trajectory import Trajectory
 
 
 def fetch_download(source: dict, mirror: str | None, output: Path) -> Trajectory:
-    """Download the files of a source beside `output`, read them, remove them."""
-    urls, topologies = entry.listed(source["url"]), entry.listed(source.get("topology_url") or [])
-    sums = entry.sums(source["sha256"], urls) + entry.sums(
-        source.get("topology_sha256", []), topologies
-    )
-    wanted = list(zip(urls + topologies, sums, strict=True))
-    numbered = len(wanted) > 1
-    locals_ = [
-        output.with_name(f"download-{f'{i}-' if numbered else ''}{download.file_name(url)}")
-        for i, (url, _) in enumerate(wanted)
-    ]
+    """Download the files of a source into the folder of `output`, read them, and remove them."""
+    urls = entry.listed(source["url"])
+    topologies = entry.listed(source.get("topology_url") or [])
+    pinned = entry.sums(source["sha256"], urls)
+    pinned += entry.sums(source.get("topology_sha256", []), topologies)
+    wanted = list(zip(urls + topologies, pinned, strict=True))
+    paths = []
+    for i, (url, _) in enumerate(wanted):
+        number = f"{i}-" if len(wanted) > 1 else ""
+        paths.append(output.with_name(f"download-{number}{download.file_name(url)}"))
     limit = source.get("max_bytes", MAX_BYTES)
+    origins, sums = [], []
     try:
-        givers = [
-            download.fetch(addresses.whole(url), sha256, local, mirror, max_bytes=limit)
-            for (url, sha256), local in zip(wanted, locals_, strict=True)
-        ]
-        found = [
-            given or _unpinned(url, path)
-            for (url, given), path in zip(wanted, locals_, strict=True)
-        ]
-        here = source | ({"topology": str(locals_[-1])} if topologies else {})
-        trajectory = read_files(
-            [str(path) for path in locals_[: len(urls)]], here, givers[: len(urls)]
-        )
+        for (url, sha256), path in zip(wanted, paths, strict=True):
+            address = addresses.whole(url)
+            origins.append(download.fetch(address, sha256, path, mirror, max_bytes=limit))
+        for (url, sha256), path in zip(wanted, paths, strict=True):
+            sums.append(sha256 or _unpinned(url, path))
+        local = source | ({"topology": str(paths[-1])} if topologies else {})
+        positions = [str(path) for path in paths[: len(urls)]]
+        trajectory = read_files(positions, local, origins[: len(urls)])
     finally:
-        for path in locals_:
+        for path in paths:
             path.unlink(missing_ok=True)
-    which = 0 if len(urls) == 1 else slice(len(urls))
-    provenance = {"address": givers[which], "sha256": found[which]}
+    provenance: dict[str, object] = {"address": origins[: len(urls)], "sha256": sums[: len(urls)]}
+    if len(urls) == 1:
+        provenance = {"address": origins[0], "sha256": sums[0]}
     if topologies:
-        provenance["topology"] = {"address": givers[-1], "sha256": found[-1]}
+        provenance["topology"] = {"address": origins[-1], "sha256": sums[-1]}
     return replace(trajectory, provenance=trajectory.provenance | provenance)
 
 
 def _unpinned(url: str, path: Path) -> str:
-    """The sha256 of a file whose source gives none, said so that it can be pinned."""
-    found = file_sha256(path)
+    """Return the sha256 of a file whose source states none, and print it for the user to pin."""
+    sha256 = file_sha256(path)
     shown = addresses.without_secrets(url)
     print(
-        f"{shown}: not checked, its source has no sha256; to pin what was fetched: sha256: {found}",
+        f"{shown}: not checked, its source has no sha256; to pin what was fetched: sha256: "
+        f"{sha256}",
         file=sys.stderr,
     )
-    return found
+    return sha256
 
 
 def main() -> None:
@@ -74,17 +72,14 @@ def main() -> None:
     source = arguments.source
     entry.check(source)
     if source["kind"] == "download":
-        trajectory = fetch_download(
-            source, addresses.whole(arguments.mirror) or None, arguments.output
-        )
+        mirror = addresses.whole(arguments.mirror) or None
+        trajectory = fetch_download(source, mirror, arguments.output)
     else:
         trajectory = read_file(source)
-    trajectory = declared.apply(
-        trajectory, declared.name_of(trajectory.provenance["address"]), source
-    )
-    trajectory = replace(
-        trajectory, provenance=trajectory.provenance | {"source": addresses.hidden(source)}
-    )
+    name = declared.name_of(trajectory.provenance["address"])
+    trajectory = declared.apply(trajectory, name, source)
+    provenance = trajectory.provenance | {"source": addresses.hidden(source)}
+    trajectory = replace(trajectory, provenance=provenance)
     files.write(arguments.output, trajectory)
     frames, points, dimension = trajectory.position.shape
     print(

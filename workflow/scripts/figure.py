@@ -110,7 +110,7 @@ def draw_where_missing(
 
 
 def main() -> None:
-    """Draw and save what is asked for and not there, or end with one line that says what is wrong."""
+    """Draw and save the missing figures, or end with one line that says what is wrong."""
     args = arguments()
     codes = dict(pair.split("=", 1) for pair in args.codes)
     style.apply()

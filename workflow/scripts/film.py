@@ -1,8 +1,8 @@
 """A film of one trajectory in several frames side by side, jumps marked: a GIF, and a JSON file
 with its words.
 
-python workflow/scripts/film.py --trajectory results/data/chain/lifted.h5 --output results/film.gif \
-    --aligned vector01=results/aligned/chain_k3/vector01.h5 principal_axes=results/aligned/chain_k3/principal_axes.h5
+python workflow/scripts/film.py --trajectory results/data/chain/lifted.h5 --output film.gif \
+    --aligned vector01=results/aligned/chain_k3/vector01.h5
 """
 
 import argparse
@@ -44,7 +44,8 @@ def main() -> None:
     absent = [str(path) for path in (args.trajectory, *aligned.values()) if not path.is_file()]
     if absent:
         raise ValueError(
-            f"film: no such file: {', '.join(absent)}; give --trajectory PATH and --aligned NAME=PATH"
+            f"film: no such file: {', '.join(absent)}; give --trajectory PATH and --aligned "
+            "NAME=PATH"
         )
     if args.frames < 2:
         raise ValueError(f"film: --frames {args.frames}; expected at least 2")

@@ -8,7 +8,6 @@ For conda, the command `snakedeploy pin-conda-envs envs/*.yaml` writes the same 
 Snakemake takes such a file where it stands.
 """
 
-import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -28,12 +27,12 @@ PYPI_NAME |= {"python-vesin": "vesin"}
 
 
 def requirements(environment: Path) -> tuple[str, list[str]]:
-    """The Python of an environment, and its other pins as pip writes them."""
+    """Return the Python version of an environment, and its other packages as pip names them."""
     lines = yaml.safe_load(environment.read_text(encoding="utf-8"))["dependencies"]
-    pins = dict(re.fullmatch(r"([\w.-]+) =([\w.]+)", line).groups() for line in lines)
-    return pins.pop("python"), [
-        f"{PYPI_NAME.get(name, name)}=={version}" for name, version in pins.items()
-    ]
+    pins = dict(line.split(" =") for line in lines)
+    python = pins.pop("python")
+    named = [(PYPI_NAME.get(name, name), version) for name, version in pins.items()]
+    return python, [f"{name}=={version}" for name, version in named]
 
 
 def main() -> None:

@@ -20,7 +20,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import yaml
-from snakemake.cli import parse_args
+from snakemake.cli import parse_args  # type: ignore[import-untyped]  # it has no types
 
 from equitraj.base.files import leftovers
 
@@ -30,9 +30,11 @@ def main() -> None:
     if not arguments or {"-h", "--help"} & set(arguments):
         raise SystemExit(__doc__)
     here = Path.cwd().resolve()
-    if running := main_processes(here):
+    running = main_processes(here)
+    if running:
+        numbers = ", ".join(map(str, running))
         raise SystemExit(
-            f"error: Snakemake still runs in {here} (process {', '.join(map(str, running))}); "
+            f"error: Snakemake still runs in {here} (process {numbers}); "
             "nothing to recover; to end it: press Ctrl-C there, or kill it"
         )
     folders = written_folders(here, arguments)
@@ -48,66 +50,69 @@ def main() -> None:
 
 
 def snakemake(option: str, arguments: list[str]) -> list[str]:
-    """The call of Snakemake with one more option: the first, because behind a `--` it would be a
-    target."""
+    """Return a call of Snakemake with one more option.
+
+    The option comes first, because after a `--` it would be a target.
+    """
     return [sys.executable, "-m", "snakemake", option, *arguments]
 
 
 def written_folders(here: Path, arguments: list[str]) -> list[Path]:
-    """Where the run wrote results and reports: the `pathvars` of config.yaml and of the
-    configuration it was given."""
+    """Return the folders of results and reports: `pathvars` of the files and arguments of a run."""
     _, given = parse_args(arguments)
-    files = [here / path for path in ("config.yaml", *(given.configfile or []))]
-    configs = [yaml.safe_load(path.read_text(encoding="utf-8")) for path in files if path.is_file()]
-    pairs = (word.partition("=") for word in given.config or [])
-    configs += [{key: yaml.safe_load(value)} for key, _, value in pairs if key == "pathvars"]
+    paths = [here / name for name in ("config.yaml", *(given.configfile or []))]
+    texts = [path.read_text(encoding="utf-8") for path in paths if path.is_file()]
+    configs = [yaml.safe_load(text) or {} for text in texts]
+    for word in given.config or []:
+        key, _, value = word.partition("=")
+        if key == "pathvars":
+            configs.append({key: yaml.safe_load(value)})
     places = {"results": "results", "reports": "reports"}
     for config in configs:
-        places |= (config or {}).get("pathvars") or {}
+        places |= config.get("pathvars") or {}
     return [here / places[name] for name in ("results", "reports")]
 
 
 def processes(folder: Path) -> dict[int, list[str]]:
-    """Process number to command line of what runs in a folder on this machine."""
+    """Return the command lines of the processes in a folder on this machine, by their numbers."""
     if not Path("/proc/self").exists():
         raise SystemExit(
-            "error: no /proc here to see what runs; end what Snakemake left running, then use --unlock"
+            "error: no /proc here to see what runs; end what Snakemake left running, then use "
+            "--unlock"
         )
-    found = {}
+    commands = {}
     for process in Path("/proc").glob("[0-9]*"):
         try:
             if (process / "cwd").readlink() == folder:
-                found[int(process.name)] = (
-                    (process / "cmdline").read_text(errors="replace").split("\0")
-                )
-        except OSError:  # it ended, or is another user's
+                command = (process / "cmdline").read_text(errors="replace")
+                commands[int(process.name)] = command.split("\0")
+        except OSError:  # it ended, or belongs to another user
             continue
-    return found
+    return commands
 
 
 def main_processes(folder: Path) -> list[int]:
-    """Processes that run Snakemake in a folder, those that run a single job for another one left
-    out."""
-    calls = {
-        n: words
-        for n, words in processes(folder).items()
-        if "snakemake" in (Path(w).name for w in words[:4])
-    }
-    return [number for number, words in calls.items() if "--target-jobs" not in words]
+    """Return the processes that run Snakemake in a folder, without those that run a single job."""
+    numbers = []
+    for number, words in processes(folder).items():
+        is_snakemake = "snakemake" in [Path(word).name for word in words[:4]]
+        if is_snakemake and "--target-jobs" not in words:
+            numbers.append(number)
+    return numbers
 
 
 def end_local_jobs(folder: Path) -> None:
-    """End the commands of the workflow that a killed Snakemake left running on this machine, and
-    wait for their end."""
-    scripts = set(Path(__file__).resolve().parent.glob("*.py")) - {Path(__file__).resolve()}
+    """End the jobs that a killed Snakemake left running on this machine, and wait for their end."""
+    this = Path(__file__).resolve()
+    scripts = set(this.parent.glob("*.py")) - {this}
 
     def left() -> list[int]:
-        calls = [
-            (n, w)
-            for n, w in processes(folder).items()
-            if Path(w[0]).name.startswith("python") and len(w) > 1
-        ]
-        return [number for number, words in calls if (folder / words[1]).resolve() in scripts]
+        numbers = []
+        for number, words in processes(folder).items():
+            is_python = Path(words[0]).name.startswith("python") and len(words) > 1
+            if is_python and (folder / words[1]).resolve() in scripts:
+                numbers.append(number)
+        return numbers
 
     for number in left():
         print(f"ending process {number}, a job left behind", file=sys.stderr, flush=True)
@@ -118,8 +123,9 @@ def end_local_jobs(folder: Path) -> None:
 
 
 def remove_leftovers(folder: Path) -> None:
-    """Delete what jobs that were killed left half-written; none runs any more."""
-    for place in [folder, *(path for path in folder.rglob("*") if path.is_dir())]:
+    """Delete the temporary files of jobs that were killed; no job runs any more."""
+    below = [path for path in folder.rglob("*") if path.is_dir()]
+    for place in [folder, *below]:
         for path in leftovers(place):
             print(f"removing {path}, left half-written", file=sys.stderr)
             path.unlink(missing_ok=True)
@@ -133,7 +139,8 @@ def left_behind(folder: Path) -> list[str]:
     )
     if done.returncode:
         raise SystemExit(
-            f"error: squeue: {done.stderr.strip()}; jobs may still be running, so the folder stays locked"
+            f"error: squeue: {done.stderr.strip()}; jobs may still be running, so the folder stays "
+            "locked"
         )
     lines = (line.split(maxsplit=1) for line in done.stdout.splitlines())
     here = {number for number, where in lines if Path(where.strip()).resolve() == folder}

@@ -53,7 +53,8 @@ def main() -> None:
     for name in ("metrics", "summary", "audit"):
         if not (path := args.tables / f"{name}.csv").is_file():
             raise SystemExit(
-                f"error: no such table: {path}; expected metrics.csv, summary.csv and audit.csv in --tables"
+                f"error: no such table: {path}; expected metrics.csv, summary.csv and audit.csv in "
+                "--tables"
             )
     only = args.show and tuple(args.show), args.plan and tuple(plan.batches(read_json(args.plan)))
     if args.film and not args.film.is_file():

@@ -1,4 +1,4 @@
-"""Write one part of the configuration of a study into a file of its own, from which jobs read it."""
+"""Write one part of a study's configuration into a file, from which jobs read it."""
 
 import argparse
 from pathlib import Path

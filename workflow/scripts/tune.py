@@ -90,15 +90,18 @@ def write_best(path: Path, args: argparse.Namespace, found: list) -> None:
     good = [trial for trial in found if trial.value is not None]
     if not good:
         raise ValueError(
-            f"tune.{args.name}: none of {len(found)} trials ended well; see {args.trials} for the reasons"
+            f"tune.{args.name}: none of {len(found)} trials ended well; see {args.trials} for the "
+            "reasons"
         )
     best = min(good, key=lambda trial: trial.value)
     chosen = with_values(args.method, best.params)
     method = {key: value for key, value in chosen.items() if key not in RESOLVED and value}
     head = [
-        f"# The best of {len(found)} trials of the search {args.name!r}: method {args.method['name']} on task "
+        f"# The best of {len(found)} trials of the search {args.name!r}: method "
+        f"{args.method['name']} on task "
         f"{args.task['name']}.",
-        f"# Validation error {best.value:.4g}; sampler {searches.SAMPLER}, seed {args.search['seed']}, Optuna "
+        f"# Validation error {best.value:.4g}; sampler {searches.SAMPLER}, seed "
+        f"{args.search['seed']}, Optuna "
         f"{version('optuna')}, {datetime.now(UTC):%Y-%m-%d}.",
     ]
     text = yaml.safe_dump({"methods": {f"{args.method['name']}_tuned": method}}, sort_keys=True)

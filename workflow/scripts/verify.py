@@ -22,7 +22,8 @@ def main() -> None:
     folders = parser.parse_args().folders
     if absent := [str(folder) for folder in folders if not folder.is_dir()]:
         raise ValueError(
-            f"no such folder: {', '.join(absent)}; expected the folders of a study's results and reports"
+            f"no such folder: {', '.join(absent)}; expected the folders of a study's results and "
+            "reports"
         )
     number, problems = verify.verify(folders)
     print(verify.text(number, problems))

@@ -1,1 +1,1 @@
-"""What `import equitraj` offers: the library for plain arrays, without a study."""
+"""The contents of `import equitraj`: functions for plain arrays, without a study."""

@@ -20,22 +20,22 @@ def audit(
     precision: str = "float64",
     time_limit: float | None = None,
 ) -> FunctionAudit:
-    """Measure the symmetry of a function that maps positions (B, K, N, 3), newest last, to
-    positions (B, N, 3).
+    """Measure the symmetry of a function from positions (B, K, N, 3) to positions (B, N, 3).
 
-    `positions` (T, N, 2 or 3) is a trajectory: samples of `history` frames K are spread over it,
-    and the frame `lag` after the newest is what the function predicts. `claims` are those of
-    rotation, rotation_z (about the third axis only), reflection, translation and permutation that
-    the function should have exactly. `precision` is that in which it computes.
+    The K frames of the input are in the order of time. `positions` (T, N, 2 or 3) is a trajectory:
+    samples of `history` frames K are spread over it, and the function predicts the frame `lag`
+    after the newest. `claims` are the symmetries that the function should have exactly, from
+    rotation, rotation_z (about the third axis only), reflection, translation and permutation.
+    `precision` is the precision of the computation.
 
     Printing the result gives the matrix; `.table` is a DataFrame with the columns of
     results/tables/audit.csv, `.figure()` the matrix of the report, `.broken` the claims that do not
-    hold, `.notes` what else was seen. A function that changes its input is audited on copies, and a
-    note says so; of a slow one a warning says how long it takes.
+    hold, `.notes` further observations. A function that changes its input is audited on copies, and
+    a note reports it. A warning reports how long a slow function takes.
 
     Raises:
-        ValueError: an unknown claim; too few frames; a function that answers the same input
-            differently, returns another shape, something that is no number or not finite; or one
+        ValueError: an unknown claim; too few frames; a function with different results for the same
+            input, another shape, values that are not numbers or not finite; or a function that is
             too slow for `time_limit` (seconds).
 
     >>> import numpy, equitraj

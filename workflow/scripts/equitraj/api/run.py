@@ -1,6 +1,5 @@
-"""A trained method, used outside of its study."""
+"""A trained method outside of its study."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,15 +13,16 @@ from equitraj.prediction.evaluation import fed_back
 from equitraj.training.record import read_record
 
 COUNT = Option(1, Range(1))
-WEIGHTS, PRECISION = (
-    Option(c[0], Choice(c)) for c in (("trained", "initial"), ("float64", "float32"))
-)
+WEIGHTS = Option("trained", Choice(("trained", "initial")))
+PRECISION = Option("float64", Choice(("float64", "float32")))
 
 
 @dataclass(frozen=True)
 class Run:
-    """A trained method. Attributes: folder; record, what run.json holds; predictor, of its trained
-    weights."""
+    """A trained method.
+
+    Attributes: folder; record, the contents of run.json; predictor.
+    """
 
     folder: Path
     record: dict
@@ -30,8 +30,9 @@ class Run:
 
     @property
     def history(self) -> int:
-        """Number K of past frames that it sees."""
-        return self.record["task"]["history"]
+        """Number K of past frames in the input."""
+        task = self.record["task"]
+        return task["history"]
 
     def predict(
         self,
@@ -40,22 +41,24 @@ class Run:
         scalar: np.ndarray | None = None,
         box: np.ndarray | None = None,
     ) -> np.ndarray:
-        """Positions `lag` frames after the newest: (N, 3) from the last (K, N, 3), or (B, N, 3)
-        from (B, K, N, 3).
+        """Predict `lag` frames ahead: (N, 3) from (K, N, 3), or (B, N, 3) from (B, K, N, 3).
 
-        Newest frame last, in the units of the data that the method was trained on. `velocity` (N,
-        3) or (B, N, 3) at the newest frame, for a method that was trained with velocities; `scalar`
-        (N, F) or (B, N, F), the features of the points, for one that was trained with features: the
-        mass first, then in the order of the task's `inputs`. `box` (3, 3) or (B, 3, 3), the vectors
-        of a periodic box as rows, for a network with a cutoff.
+        The K frames are in the order of time, in the units of the training data. `velocity` (N, 3)
+        or (B, N, 3) at the newest frame is for a method that was trained with velocities. `scalar`
+        (N, F) or (B, N, F) is for a method that was trained with features of the points: the mass
+        first, then in the order of the task's `inputs`. `box` (3, 3) or (B, 3, 3), the vectors of a
+        periodic box as rows, is for a network with a cutoff.
 
         Raises:
             ValueError: another number of frames, points or features than in training, or values
             that are not finite.
         """
         single = np.ndim(positions) == 3
-        predicted = self.predictor.predict(self._sample(positions, velocity, scalar, box, single))
-        return predicted[0] if single else predicted
+        sample = self._sample(positions, velocity, scalar, box, single)
+        predicted = self.predictor.predict(sample)
+        if single:
+            return predicted[0]
+        return predicted
 
     def rollout(
         self,
@@ -65,25 +68,29 @@ class Run:
         scalar: np.ndarray | None = None,
         box: np.ndarray | None = None,
     ) -> np.ndarray:
-        """`steps` predictions, each fed back: (steps, N, 3) from (K, N, 3), or (B, steps, N, 3)
-        from (B, K, N, 3).
+        """Predict `steps` times and feed each prediction back.
+
+        The result is (steps, N, 3) from (K, N, 3), or (B, steps, N, 3) from (B, K, N, 3).
 
         Raises:
             ValueError: as `predict`; or a history of several frames and a lag above one, which
             cannot be fed back.
         """
-        single, lag = np.ndim(positions) == 3, self.record["task"]["lag"]
+        single = np.ndim(positions) == 3
+        task = self.record["task"]
+        lag = task["lag"]
         if lag > 1 and self.history > 1:
             raise ValueError(
-                f"{self.folder}: a history of {self.history} frames cannot be fed back {lag} frames ahead"
+                f"{self.folder}: a history of {self.history} frames cannot be fed back {lag} frames"
+                " ahead"
             )
         COUNT.check("steps", steps)
         sample = self._sample(positions, velocity, scalar, box, single)
-        made = np.stack(list(self._steps(sample, steps)), axis=1)
-        return made[0] if single else made
-
-    def _steps(self, sample: Sample, steps: int) -> Iterator[np.ndarray]:
-        return fed_back(self.predictor.predict, sample, self.record["task"]["lag"], steps)
+        predictions = list(fed_back(self.predictor.predict, sample, lag, steps))
+        predicted = np.stack(predictions, axis=1)
+        if single:
+            return predicted[0]
+        return predicted
 
     def _sample(
         self,
@@ -93,21 +100,23 @@ class Run:
         box: np.ndarray | None,
         single: bool,
     ) -> Sample:
+        """The input of the predictor, checked against the training data."""
         shape = self.record["shape"]
-        position = self._checked(
-            "positions", positions, single, (self.history, shape["n_points"], 3)
-        )
-        bonds, inputs = self.record.get("bonds"), self.record["task"].get("inputs", [])
-        scalars = self._of_points("scalar", scalar, shape["n_scalars"], len(position))
+        per_sample = (self.history, shape["n_points"], 3)
+        position = self._checked("positions", positions, single, per_sample)
+        count = len(position)
+        inputs = self.record["task"].get("inputs", [])
+        velocity_width = 3 if "velocity" in inputs else 0
+        scalars = self._of_points("scalar", scalar, shape["n_scalars"], count)
+        mass = scalars[..., 0] if scalars is not None and "mass" in inputs else None
+        bonds = self.record.get("bonds")
         return Sample(
             position,
-            velocity=self._of_points(
-                "velocity", velocity, 3 * ("velocity" in inputs), len(position)
-            ),
+            velocity=self._of_points("velocity", velocity, velocity_width, count),
             scalar=scalars,
-            mass=scalars[..., 0] if "mass" in inputs else None,
+            mass=mass,
             edges=None if bonds is None else directed(np.array(bonds)),
-            box=self._box(box, len(position)),
+            box=self._box(box, count),
             step=shape["time_step"],
         )
 
@@ -115,54 +124,57 @@ class Run:
         if box is None:
             return None
         box = np.asarray(box, np.float64)
-        if box.shape not in ((3, 3), (n_samples, 3, 3)) or not np.isfinite(box).all():
+        whole = (n_samples, 3, 3)
+        if box.shape not in ((3, 3), whole) or not np.isfinite(box).all():
             raise ValueError(
-                f"box: shape {box.shape}; expected finite (3, 3) or ({n_samples}, 3, 3), vectors as rows"
+                f"box: shape {box.shape}; expected finite (3, 3) or {whole}, vectors as rows"
             )
         check_box("box", box)
-        return np.broadcast_to(box, (n_samples, 3, 3))
+        return np.broadcast_to(box, whole)
 
     def _of_points(
         self, name: str, value: np.ndarray | None, width: int, n_samples: int
     ) -> np.ndarray | None:
-        """Checked values (B, N, width), from those of each sample or from one (N, width) for all;
-        None for width 0."""
+        """Check values of the points, (B, N, width), or (N, width) for all samples.
+
+        Returns:
+            (B, N, width), or None for width 0.
+        """
         if (value is None) != (width == 0):
-            wanted = (
-                f"with {width} numbers of each point: give them"
-                if width
-                else "without: leave it out"
-            )
+            wanted = "without: leave it out"
+            if width:
+                wanted = f"with {width} numbers of each point: give them"
             raise ValueError(f"{name}: {self.folder} was trained {wanted}")
         if value is None:
             return None
-        value = self._checked(
-            name, value, np.ndim(value) == 2, (self.record["shape"]["n_points"], width)
-        )
+        per_sample = (self.record["shape"]["n_points"], width)
+        value = self._checked(name, value, np.ndim(value) == 2, per_sample)
         if len(value) not in (1, n_samples):
             raise ValueError(f"{name}: {len(value)} samples; positions has {n_samples}")
-        return np.broadcast_to(value, (n_samples, *value.shape[1:]))
+        return np.broadcast_to(value, (n_samples, *per_sample))
 
     def _checked(
         self, name: str, value: np.ndarray, single: bool, expected: tuple[int, ...]
     ) -> np.ndarray:
+        """Check finite values of samples; a `single` sample gets an axis of length 1 in front."""
         value = np.asarray(value, np.float64)
-        value = value[None] if single else value
+        if single:
+            value = value[None]
         if value.shape[1:] != expected or not len(value):
             wanted = ", ".join(map(str, expected))
             raise ValueError(
-                f"{name}: shape {value.shape[single:]}; {self.folder} was trained on {self.history} frames of "
-                f"{expected[-2]} points: expected ({wanted}) or (samples, {wanted})"
+                f"{name}: shape {value.shape[single:]}; {self.folder} was trained on "
+                f"{self.history} frames of {expected[-2]} points: expected ({wanted}) or "
+                f"(samples, {wanted})"
             )
-        if not np.isfinite(value).all():
-            raise ValueError(
-                f"{name}: {np.count_nonzero(~np.isfinite(value))} values are not finite"
-            )
+        is_finite = np.isfinite(value)
+        if not is_finite.all():
+            raise ValueError(f"{name}: {np.count_nonzero(~is_finite)} values are not finite")
         return value
 
 
 def load(run_folder: str | Path, weights: str = "trained", precision: str = "float64") -> Run:
-    """The trained method in a run folder, results/runs/TASK/METHOD/nSIZE/seedSEED of a study.
+    """Load the trained method in a run folder, results/runs/TASK/METHOD/nSIZE/seedSEED of a study.
 
     `weights` are "trained" or "initial", `precision` is "float64" or "float32". A network needs its
     framework: the extra `jax` or `torch` of the package.
@@ -176,13 +188,12 @@ def load(run_folder: str | Path, weights: str = "trained", precision: str = "flo
     >>> import equitraj
     >>> equitraj.load("results")
     Traceback (most recent call last):
-    ValueError: results: no run folder: it has no run.json; expected
-    results/runs/TASK/METHOD/nSIZE/seedSEED
+    ValueError: results: no run.json; expected a folder results/runs/TASK/METHOD/nSIZE/seedSEED
     """
     folder = Path(run_folder)
     if not (folder / "run.json").is_file():
         raise ValueError(
-            f"{folder}: no run folder: it has no run.json; expected results/runs/TASK/METHOD/nSIZE/seedSEED"
+            f"{folder}: no run.json; expected a folder results/runs/TASK/METHOD/nSIZE/seedSEED"
         )
     WEIGHTS.check("weights", weights)
     PRECISION.check("precision", precision)
@@ -190,6 +201,8 @@ def load(run_folder: str | Path, weights: str = "trained", precision: str = "flo
     try:
         return Run(folder, record, predictor.load(folder, weights, precision))
     except ModuleNotFoundError as error:
+        method = record["method"]["name"]
+        framework = record["framework"]
         raise ModuleNotFoundError(
-            f"{folder}: {record['method']['name']} needs {error.name}; pip install 'equitraj[{record['framework']}]'"
+            f"{folder}: {method} needs {error.name}; pip install 'equitraj[{framework}]'"
         ) from error

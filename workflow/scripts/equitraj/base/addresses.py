@@ -1,8 +1,7 @@
-"""Addresses whose passwords only their server sees: whatever is written or shown has `***` in their
-place.
+"""Keep passwords in addresses secret: `***` replaces them in everything that is written or shown.
 
-The workflow calls `keep` once. Its configuration goes on without secrets, into parameters, commands
-and files; a download asks `whole` for the address behind the one that it was given.
+The workflow calls `keep` once. Afterwards its configuration holds no secrets, so that parameters,
+commands and files hold none either. A download calls `whole` to get the full address.
 """
 
 import hashlib
@@ -13,87 +12,104 @@ from collections.abc import Callable
 HIDDEN = "***"
 PREFIX = "EQUITRAJ_ADDRESS_"  # begins the names of the variables that hold whole addresses
 ADDRESS = re.compile(r"[\w+.-]+://")
-REST = re.compile(
-    r"(?<=://).+"
-)  # behind the scheme of an address, in which a password may have any sign
+REST = re.compile(r"(?<=://).+")  # what follows the scheme; a password may contain any character
 REST_IN_TEXT = re.compile(r"(?<=://)[^\s\"<>{}`]+")  # where an address ends in a text
-SECRET = "token|secret|passw|pwd|signature|credential|auth(?!or)|session|access[_-]?key|key$|^sig$|^pass$"
+SECRET = (  # in the name of a parameter
+    "token|secret|passw|pwd|signature|credential|auth(?!or)|session|access[_-]?key|key$|^sig$|^pass$"
+)
 PARAMETER = re.compile(r"(?<=[?&;#])([^=&;#?/\s]+)=(?!\*\*\*)([^&;#\s]+)")
 PARAMETER_IN_TEXT = re.compile(r"(?<=[?&;#])([^=&;#?/\s]+)=(?!\*\*\*)([^&;#\s\"'<>{}\[\]`]+)")
 
 
 def without_secrets(text: str) -> str:
-    """A text whose addresses have `***` for user and password, and for values of parameters that
-    look secret."""
+    """Replace user names, passwords and secret parameters in the addresses of a text by `***`."""
     if ADDRESS.match(text):
-        text = PARAMETER.sub(_without_value, REST.sub(_without_user, text))
-    return PARAMETER_IN_TEXT.sub(_without_value, REST_IN_TEXT.sub(_without_user, text))
+        text = REST.sub(_without_user, text)
+        text = PARAMETER.sub(_without_value, text)
+    text = REST_IN_TEXT.sub(_without_user, text)
+    return PARAMETER_IN_TEXT.sub(_without_value, text)
 
 
 def _without_user(rest: re.Match) -> str:
-    """What follows the scheme of an address, without what stands before the `@` of its host."""
-    host = re.split(r"[/?#]", rest[0], maxsplit=1)[0]
-    before, at, name = host.rpartition("@")
-    if ":" in name:  # a port, or the begin of a password with one of the signs that end a host
-        before, at, _ = rest[0].rpartition("@")
-    return HIDDEN + rest[0][len(before) :] if at else rest[0]
+    """Hide the user name and the password, which stand before the `@` of the host."""
+    text = rest[0]
+    host = re.split(r"[/?#]", text, maxsplit=1)[0]
+    user, at, name = host.rpartition("@")
+    if ":" in name:  # a port, or a password that contains a character which ends a host
+        user, at, _ = text.rpartition("@")
+    if not at:
+        return text
+    return HIDDEN + text[len(user) :]
 
 
 def _without_value(parameter: re.Match) -> str:
-    is_secret = re.search(SECRET, parameter[1], re.IGNORECASE)
-    return f"{parameter[1]}={HIDDEN}" if is_secret else parameter[0]
+    name = parameter[1]
+    is_secret = re.search(SECRET, name, re.IGNORECASE)
+    return f"{name}={HIDDEN}" if is_secret else parameter[0]
 
 
 def hidden(value: object) -> object:
-    """A value of a configuration, however nested, whose addresses are without secrets."""
+    """Remove the secrets from all addresses in a configuration value, however nested."""
     return _mapped(value, without_secrets)
 
 
 def keep(config: dict) -> dict:
-    """The configuration without secrets; the environment keeps the addresses that had some, for
-    `whole`.
+    """Return the configuration without secrets; environment variables keep the full addresses.
 
-    Of addresses that differ in their secrets only, the second has `***2`, the third `***3`.
+    Addresses that differ only in their secrets stay different: the second gets `***2`, the third
+    `***3`.
     """
-    kept: dict[str, str] = {}
+    full: dict[str, str] = {}  # by the address that is shown
 
     def shown(address: str) -> str:
-        found, number = without_secrets(address), 1
-        while found != address and kept.setdefault(found, address) != address:
+        public = without_secrets(address)
+        candidate, number = public, 1
+        while candidate != address and full.setdefault(candidate, address) != address:
             number += 1
-            found = without_secrets(address).replace(HIDDEN, f"{HIDDEN}{number}")
-        return found
+            candidate = public.replace(HIDDEN, f"{HIDDEN}{number}")
+        return candidate
 
-    without = _mapped(config, shown)
-    os.environ.update({_variable(found): address for found, address in kept.items()})
+    done: dict[int, object] = {}
+    without = {key: _mapped(value, shown, done) for key, value in config.items()}
+    for public, address in full.items():
+        os.environ[_variable(public)] = address
     return without
 
 
 def whole(address: str) -> str:
-    """The address of which `keep` made this one; any other as it is."""
-    return os.environ.get(_variable(address), address)
+    """Return the full address that `keep` shortened; any other address is returned unchanged."""
+    variable = _variable(address)
+    return os.environ.get(variable, address)
 
 
 def _variable(shown: str) -> str:
-    return PREFIX + hashlib.sha256(shown.encode()).hexdigest()[:32]
+    checksum = hashlib.sha256(shown.encode()).hexdigest()
+    return PREFIX + checksum[:32]
 
 
 def _mapped(
     value: object, function: Callable[[str], str], done: dict[int, object] | None = None
 ) -> object:
-    """A value whose texts with an address in them are replaced by what `function` makes of them.
+    """Apply `function` to every text with an address in a nested value.
 
-    `done` has what was made of parts, by their ids: an anchor of YAML may stand in many places, or
-    in itself.
+    `done` holds the new parts by the ids of the old ones, because a YAML anchor may stand in
+    several places, or inside itself.
     """
     done = {} if done is None else done
     if isinstance(value, str):
         return function(value) if "://" in value else value
-    if id(value) in done or not isinstance(value, dict | list):
-        return done.get(id(value), value)
-    made = done[id(value)] = type(value)()
+    if id(value) in done:
+        return done[id(value)]
     if isinstance(value, dict):
-        made.update({key: _mapped(part, function, done) for key, part in value.items()})
-    else:
-        made.extend(_mapped(part, function, done) for part in value)
-    return made
+        mapping: dict = {}
+        done[id(value)] = mapping  # before its parts, which may contain it
+        for key, part in value.items():
+            mapping[key] = _mapped(part, function, done)
+        return mapping
+    if isinstance(value, list):
+        items: list = []
+        done[id(value)] = items
+        for part in value:
+            items.append(_mapped(part, function, done))
+        return items
+    return value

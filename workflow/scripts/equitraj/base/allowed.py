@@ -1,35 +1,36 @@
-"""What a value may be: the constraint that stands beside an option's default, and the sentence that
-names it.
+"""Constraints on options, and the sentences that explain them. One follows each option's type:
 
     width: Annotated[int, Range(1, 4096)] = 128
     schedule: Literal["cosine", "constant"] = "cosine"
 
-The workflow reads it from the text (`registry.dataclass_fields`) and refuses a wrong value before
-anything runs; a class derived from `Checked` refuses it when it is built in Python;
-docs/configuration.md prints it.
+The workflow reads the constraint from the file's text (`registry.dataclass_fields`) and refuses a
+wrong value before anything runs. A class derived from `Checked` refuses a wrong value when an
+object is built in Python. docs/configuration.md prints the constraint.
 """
 
 import dataclasses
 import difflib
 import re
 import sys
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 from numbers import Integral, Real
-from typing import Annotated, Literal, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, cast, get_args, get_origin, get_type_hints
 
 
-def nearest(word: str, allowed: list[str]) -> str:
-    """A sentence that lists what is allowed and names the nearest match."""
-    close = difflib.get_close_matches(str(word), [str(a) for a in allowed], n=1, cutoff=0.5)
-    hint = f" Did you mean {close[0]!r}?" if close else ""
-    return f"allowed: {', '.join(map(str, allowed))}.{hint}"
+def nearest(word: object, allowed: Iterable[object]) -> str:
+    """Return a sentence that lists the allowed words and names the nearest match."""
+    words = [str(each) for each in allowed]
+    matches = difflib.get_close_matches(str(word), words, n=1, cutoff=0.5)
+    listed = ", ".join(words)
+    hint = f" Did you mean {matches[0]!r}?" if matches else ""
+    return f"allowed: {listed}.{hint}"
 
 
 @dataclass(frozen=True)
 class Range:
-    """Numbers from `least` to `most`; `above` and `below` are bounds that are not allowed
-    themselves."""
+    """Numbers from `least` to `most`; the bounds `above` and `below` are excluded."""
 
     least: float | None = None
     most: float | None = None
@@ -38,14 +39,13 @@ class Range:
 
     def allows(self, value: float) -> bool:
         """Whether a number lies in the range."""
-        low = (self.least is None or value >= self.least) and (
-            self.above is None or value > self.above
-        )
-        return (
-            low
-            and (self.most is None or value <= self.most)
-            and (self.below is None or value < self.below)
-        )
+        if self.least is not None and not value >= self.least:
+            return False
+        if self.above is not None and not value > self.above:
+            return False
+        if self.most is not None and not value <= self.most:
+            return False
+        return self.below is None or value < self.below
 
     def __str__(self) -> str:
         if self.least is not None and self.most is not None:
@@ -82,15 +82,20 @@ class Indices:
     most: int
 
     def allows(self, value: list | tuple) -> bool:
-        """Whether these are so many different indices."""
-        whole = all(
-            isinstance(index, Integral) and not isinstance(index, bool) and index >= 0
-            for index in value
-        )
-        return whole and self.least <= len(value) <= self.most and len(set(value)) == len(value)
+        """Whether these are indices, all different, of an allowed number."""
+        if not all(_is_index(each) for each in value):
+            return False
+        are_different = len(set(value)) == len(value)
+        return are_different and self.least <= len(value) <= self.most
 
     def __str__(self) -> str:
         return f"{self.least} to {self.most} different indices of points, counted from 0"
+
+
+def _is_index(value: object) -> bool:
+    if isinstance(value, bool) or not isinstance(value, Integral):
+        return False
+    return int(value) >= 0
 
 
 @dataclass(frozen=True)
@@ -105,7 +110,7 @@ class Choice:
 
 Constraint = Range | Pattern | Indices | Choice
 CONSTRAINTS = {constraint.__name__: constraint for constraint in (Range, Pattern, Indices)}
-KINDS = {
+KINDS: dict[type, type | tuple[type, ...]] = {
     bool: bool,
     int: Integral,
     float: Real,
@@ -118,60 +123,78 @@ KINDS = {
 
 @dataclass(frozen=True)
 class Option:
-    """Attributes: default, whose type is that of every value; allowed, what else a value must be,
-    or None."""
+    """An option with its default, whose type every value must have, and its constraint or None."""
 
     default: object
     allowed: Constraint | None = None
 
     def check(self, key: str, value: object) -> None:
-        """Raise ValueError that names key, value and what is expected unless the value is allowed."""
-        if isinstance(self.allowed, Choice):
-            if value not in self.allowed.values or type(value) is not type(self.default):
-                raise ValueError(
-                    f"{key}: unknown value {value!r}; {nearest(value, list(self.allowed.values))}"
-                )
-            return
+        """Check a value.
+
+        Raises:
+            ValueError: the value is not allowed; the message names key, value and what is expected.
+        """
         kind = type(self.default)
-        expected = f"expected {'list' if kind is tuple else kind.__name__}"
-        if not isinstance(value, KINDS.get(kind, object)) or (
-            isinstance(value, bool) and kind is not bool
-        ):
-            hint = "; write 1.0e-3 for 1e-3, which YAML reads as text" if kind is float else ""
-            raise ValueError(f"{key}: {value!r}; {expected}, as in {self.default!r}{hint}")
-        if kind is float and not abs(value) <= sys.float_info.max:
+        if isinstance(self.allowed, Choice):
+            if value not in self.allowed.values or type(value) is not kind:
+                hint = nearest(value, self.allowed.values)
+                raise ValueError(f"{key}: unknown value {value!r}; {hint}")
+            return
+        self._check_type(key, value)
+        if kind is float and not abs(cast(float, value)) <= sys.float_info.max:
             raise ValueError(f"{key}: {value!r}; expected a finite number")
-        if self.allowed is not None and not self.allowed.allows(value):
-            example = f", as in {self.default!r}" if isinstance(self.allowed, Pattern) else ""
-            raise ValueError(f"{key}: {value!r}; {expected}, {self.allowed}{example}")
+        if self.allowed is None or self.allowed.allows(cast(Any, value)):  # the type was checked
+            return
+        example = f", as in {self.default!r}" if isinstance(self.allowed, Pattern) else ""
+        raise ValueError(f"{key}: {value!r}; {self._expected}, {self.allowed}{example}")
+
+    @property
+    def _expected(self) -> str:
+        kind = type(self.default)
+        name = "list" if kind is tuple else kind.__name__
+        return f"expected {name}"
+
+    def _check_type(self, key: str, value: object) -> None:
+        kind = type(self.default)
+        is_kind = isinstance(value, KINDS.get(kind, object))
+        is_wrong_bool = isinstance(value, bool) and kind is not bool
+        if is_kind and not is_wrong_bool:
+            return
+        hint = "; write 1.0e-3 for 1e-3, which YAML reads as text" if kind is float else ""
+        raise ValueError(f"{key}: {value!r}; {self._expected}, as in {self.default!r}{hint}")
 
 
 @cache
-def options(cls: type) -> dict[str, Option]:
-    """The options of a dataclass: its fields with their defaults and constraints."""
+def options(cls: Any) -> dict[str, Option]:
+    """Return the options of a dataclass: its fields with their defaults and constraints."""
     hints = get_type_hints(cls, include_extras=True)
-    return {
-        field.name: Option(field.default, _constraint(hints[field.name]))
-        for field in dataclasses.fields(cls)
-    }
+    constraints = {name: _constraint(hint) for name, hint in hints.items()}
+    fields = dataclasses.fields(cls)
+    return {field.name: Option(field.default, constraints[field.name]) for field in fields}
 
 
 def _constraint(hint: object) -> Constraint | None:
     if get_origin(hint) is Literal:
         return Choice(get_args(hint))
-    extras = get_args(hint)[1:] if get_origin(hint) is Annotated else ()
-    return next((extra for extra in extras if isinstance(extra, tuple(CONSTRAINTS.values()))), None)
+    if get_origin(hint) is not Annotated:
+        return None
+    for extra in get_args(hint)[1:]:
+        if isinstance(extra, Range | Pattern | Indices):
+            return extra
+    return None
 
 
 @dataclass(frozen=True)
 class Checked:
-    """A dataclass whose values are checked when it is built.
+    """A dataclass that checks its values when it is built.
 
     Raises:
-        ValueError: a value that is not allowed; the message begins with the module's name and the
-        option's.
+        ValueError: a value is not allowed; the message begins with the names of module and option.
     """
 
     def __post_init__(self) -> None:
-        for name, option in options(type(self)).items():
-            option.check(f"{type(self).__module__.rpartition('.')[2]}: {name}", getattr(self, name))
+        cls: Any = type(self)  # mypy takes dataclasses for unhashable
+        module = cls.__module__.rpartition(".")[2]
+        for name, option in options(cls).items():
+            value = getattr(self, name)
+            option.check(f"{module}: {name}", value)

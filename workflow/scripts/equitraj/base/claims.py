@@ -1,5 +1,4 @@
-"""The words of the audit: what a method can claim, how strongly, and when a measurement bears a
-claim out."""
+"""The terms of the audit: what a method can claim, how strongly, and when a claim holds."""
 
 GENERATORS = ("rotation", "reflection", "translation", "permutation")
 # What follows from one of these, and may be claimed without it: rotations about the third axis.
@@ -13,10 +12,13 @@ BROKEN = 1e-2  # an error of a hundredth of the predicted motion is visible in a
 
 
 def completed(claims: dict) -> dict:
-    """Claims by generator, with those that follow from others."""
-    return {weaker: claims[stronger] for weaker, stronger in IMPLIED_BY.items()} | claims
+    """Add the claims that follow from others to the claims by generator."""
+    implied = {weaker: claims[stronger] for weaker, stronger in IMPLIED_BY.items()}
+    return implied | claims
 
 
 def is_as_expected(verdict: str, expected: str) -> bool:
     """Whether a control has the verdict that it must have; "not exact" stands for any but exact."""
-    return verdict != "exact" if expected == "not exact" else verdict == expected
+    if expected == "not exact":
+        return verdict != "exact"
+    return verdict == expected

@@ -1,8 +1,6 @@
-"""The code behind a result: the files of the library that a command runs, and the digest of what
-they do.
+"""Find the library files that a command runs, and compute the digest of their code.
 
-A change of the digest makes results again. Comments, docstrings and the layout of a text do
-nothing, and are left out.
+A change of the digest makes results again. Comments, docstrings and layout do not enter it.
 """
 
 import ast
@@ -14,6 +12,7 @@ from collections.abc import Iterator
 from functools import cache
 from os.path import relpath
 from pathlib import Path
+from typing import TypeGuard
 
 from equitraj.base import registry
 from equitraj.base.files import write_json
@@ -22,8 +21,7 @@ from equitraj.base.registry import ALIGNMENTS, is_learned, model_spec
 
 @cache
 def imported_files(path: Path) -> frozenset[Path]:
-    """The files of the library that a Python file imports, directly or through others; itself not
-    among them."""
+    """Return the library files that a file imports, directly or through others, without itself."""
     found: set[Path] = set()
     waiting = [path]
     while waiting:
@@ -36,15 +34,16 @@ def imported_files(path: Path) -> frozenset[Path]:
 
 @cache
 def direct_imports(path: Path) -> frozenset[Path]:
-    """The files of the library that a Python file imports itself."""
-    return frozenset().union(*map(files_of_module, facts(path)["imports"]))
+    """Return the library files that a Python file imports directly."""
+    modules = facts(path)["imports"]
+    return frozenset(file for module in modules for file in files_of_module(module))
 
 
 def method_files(model: str, frames: str) -> list[Path]:
-    """The files that decide what a method is, and that no other file imports by name.
+    """Return the files that define a method and that no other file imports by name.
 
-    They are those of its model and alignment, of the training loop of its framework, and of what is
-    put around its network: the unit of its output, and the frame that it learns.
+    These are its model, its alignment, the training loop of its framework, and the wrappers of its
+    network: the unit of its output and the reference frame that it learns.
     """
     spec = model_spec(model)
     names = [f"models/{model}.py", f"{ALIGNMENTS}/{frames}.py"]
@@ -58,7 +57,7 @@ def method_files(model: str, frames: str) -> list[Path]:
 
 
 def command_files(command: str, model: str, frames: str) -> list[Path]:
-    """A command, such as `train.py`, and the files that it runs for a method and does not import by
+    """Return a command, such as `train.py`, and the files that it runs without importing them by
     name."""
     files, spec = (
         [registry.LIBRARY.parent / command, *method_files(model, frames)],
@@ -71,27 +70,33 @@ def command_files(command: str, model: str, frames: str) -> list[Path]:
 
 @cache
 def command_digest(command: str, model: str, frames: str, *others: Path) -> str:
-    """The digest of the code that a command runs for a method, and of other files."""
-    return code_digest(*command_files(command, model, frames), *others)
+    """Return the digest of the code that a command runs for a method, and of other files."""
+    files = command_files(command, model, frames)
+    return code_digest(*files, *others)
 
 
 @cache
 def with_imports(*paths: Path) -> list[Path]:
-    """Files, and all files of the library that are run when they are imported."""
-    given = {*paths, *(package for path in paths for package in _packages_of(path))}
-    return sorted(given.union(*map(imported_files, given)), key=str)
+    """Return files and all library files that run when they are imported."""
+    packages = {package for path in paths for package in _packages_of(path)}
+    given = packages.union(paths)
+    imported = given.union(*map(imported_files, given))
+    return sorted(imported, key=str)
 
 
 def _packages_of(path: Path) -> list[Path]:
-    """The `__init__.py` of each package of the library that a file lies in."""
-    inside = [place for place in path.parents if place.is_relative_to(registry.LIBRARY)]
-    return [place / "__init__.py" for place in inside if (place / "__init__.py").is_file()]
+    """Return the `__init__.py` of each library package that contains a file."""
+    packages = [place for place in path.parents if place.is_relative_to(registry.LIBRARY)]
+    files = [package / "__init__.py" for package in packages]
+    return [file for file in files if file.is_file()]
 
 
 def code_digest(*paths: Path) -> str:
-    """The sha256 of what Python files, and all files of the library that they import, do."""
-    digests = (f"{_name(path)} {syntax_digest(path)}" for path in with_imports(*paths))
-    return hashlib.sha256("\n".join(digests).encode()).hexdigest()
+    """Return the sha256 of the code of Python files and of all library files that they import."""
+    files = with_imports(*paths)
+    lines = [f"{_name(file)} {syntax_digest(file)}" for file in files]
+    text = "\n".join(lines)
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 @cache
@@ -100,119 +105,118 @@ def _name(path: Path) -> str:
 
 
 def syntax_digest(path: Path) -> str:
-    """The sha256 of the syntax tree of a Python file without its docstrings."""
+    """Return the sha256 of a Python file's syntax tree without docstrings."""
     return facts(path)["digest"]
 
 
-KIND = 2  # of what is kept: another number, and all files are read anew
-_kept: dict[str, dict] = {}  # what is known of files, by path
+VERSION = 2  # of the facts that are kept; files are parsed again after a change
+_kept: dict[str, dict] = {}  # the facts of files by path
 
 
 def keep(place: Path) -> None:
-    """Read from a file what an earlier process found out of the library, and write there what this
-    one does.
+    """Read facts about the library that an earlier process kept, and keep those of this process.
 
-    To parse all files of the library takes longer than all else before a workflow that has nothing
-    to do.
+    Parsing the library takes longer than everything else in a workflow that has nothing to do.
     """
     try:
-        _kept.update(json.loads(place.read_text(encoding="utf-8")))
-    except (OSError, ValueError):  # it is written anew
+        text = place.read_text(encoding="utf-8")
+        _kept.update(json.loads(text))
+    except (OSError, ValueError):  # it is written again
         pass
-    before = len(_kept), [known["state"] for known in _kept.values()]
+    before = _states()
 
     def write() -> None:
-        if (
-            len(_kept),
-            [known["state"] for known in _kept.values()],
-        ) != before and place.parent.is_dir():
+        if _states() != before and place.parent.is_dir():
             write_json(place, _kept)
 
     atexit.register(write)
 
 
+def _states() -> list:
+    return [known["state"] for known in _kept.values()]
+
+
 @cache
 def facts(path: Path) -> dict:
-    """What a Python file imports of the library, its docstring and constants, and the digest of
-    what it does.
+    """Return the library imports, docstring, constants and digest of a Python file.
 
-    A file of the same size and time of change is not parsed again.
+    A file whose size and time of change are known is not parsed again.
     """
-    found = path.stat()
-    state = [found.st_size, found.st_mtime_ns, sys.version, KIND]
+    status = path.stat()
+    state = [status.st_size, status.st_mtime_ns, sys.version, VERSION]
     known = _kept.get(str(path))
-    if known is None or known["state"] != state:
-        tree = ast.parse(
-            path.read_text(encoding="utf-8")
-        )  # not kept: those of all files take much memory
-        known = {
-            "state": state,
-            "imports": sorted(_imports(tree)),
-            "docstring": ast.get_docstring(tree) or "",
-        }
-        known |= {"constants": _constants(tree), "digest": _digest(tree)}
-        _kept[str(path)] = known
+    if known is not None and known["state"] == state:
+        return known
+    text = path.read_text(encoding="utf-8")
+    tree = ast.parse(text)  # not kept: the trees of all files take much memory
+    known = {
+        "state": state,
+        "imports": sorted(_imports(tree)),
+        "docstring": ast.get_docstring(tree) or "",
+        "constants": _constants(tree),
+        "digest": _digest(tree),  # last, because it removes docstrings from the tree
+    }
+    _kept[str(path)] = known
     return known
 
 
 def _imports(tree: ast.Module) -> set[str]:
-    """The modules of the library that a file imports, and what it takes from them, which may be
-    modules."""
+    """Return the library modules that a file may import: `a` and `a.b` for `from a import b`."""
     modules = set()
     for node in _statements(tree):
-        if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "equitraj":
-            modules |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
+        if isinstance(node, ast.ImportFrom):
+            module = node.module or ""
+            modules.add(module)
+            modules.update(f"{module}.{alias.name}" for alias in node.names)
         elif isinstance(node, ast.Import):
-            modules |= {
-                alias.name for alias in node.names if alias.name.split(".")[0] == "equitraj"
-            }
-    return modules
+            modules.update(alias.name for alias in node.names)
+    return {module for module in modules if module.split(".")[0] == "equitraj"}
 
 
-def _constants(tree: ast.Module) -> dict[str, list]:
-    """The tuples and lists of texts that a module assigns to names."""
-    found = {}
+def _constants(tree: ast.Module) -> dict[str, list[str]]:
+    """Return the tuples and lists of strings that a module assigns to names."""
+    constants = {}
     for node in tree.body:
         match node:
             case ast.Assign([ast.Name(name)], ast.Tuple(items) | ast.List(items)):
-                texts = [item.value for item in items if isinstance(item, ast.Constant)]
-                found |= (
-                    {name: texts}
-                    if len(texts) == len(items) and all(isinstance(t, str) for t in texts)
-                    else {}
-                )
-    return found
+                values = [item.value for item in items if isinstance(item, ast.Constant)]
+                texts = [value for value in values if isinstance(value, str)]
+                if len(texts) == len(items):
+                    constants[name] = texts
+    return constants
 
 
 def _digest(tree: ast.Module) -> str:
-    """The sha256 of a syntax tree, from which it takes the docstrings."""
+    """Remove the docstrings of a syntax tree, and return the sha256 of the rest."""
     for node in (tree, *_statements(tree)):
         if _has_docstring(node):
             del node.body[0]
-    return hashlib.sha256(ast.dump(tree).encode()).hexdigest()
+    text = ast.dump(tree)
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _has_docstring(node: ast.AST) -> bool:
-    can_have_one = isinstance(
-        node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
-    )
-    return can_have_one and ast.get_docstring(node, clean=False) is not None
+def _has_docstring(node: ast.AST) -> TypeGuard[ast.Module | ast.ClassDef | ast.FunctionDef]:
+    if not isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+        return False
+    return ast.get_docstring(node, clean=False) is not None
 
 
 @cache
 def files_of_module(module: str) -> frozenset[Path]:
-    """The file of a module of the library, if it is one, and what is run before it: `__init__.py`
-    of its packages."""
+    """Return the file of a library module, and the `__init__.py` files that run before it."""
     path = registry.LIBRARY.joinpath(*module.split(".")[1:])
-    packages = [path, *path.parents]
-    above = packages[: packages.index(registry.LIBRARY) + 1]
-    may_be = [path.with_suffix(".py"), *(package / "__init__.py" for package in above)]
-    return frozenset(file for file in may_be if file.is_file())
+    folders = [path, *path.parents]
+    packages = folders[: folders.index(registry.LIBRARY) + 1]
+    candidates = [package / "__init__.py" for package in packages]
+    candidates.append(path.with_suffix(".py"))
+    return frozenset(file for file in candidates if file.is_file())
 
 
 def _statements(node: ast.AST) -> Iterator[ast.AST]:
-    """The statements in a block and in the blocks within: `ast.walk` without the expressions, three
-    times as fast."""
+    """Yield the statements in a block and in the blocks within it.
+
+    `ast.walk` would visit the expressions too, which takes three times as long.
+    """
     for name in ("body", "orelse", "finalbody", "handlers", "cases"):
         for child in getattr(node, name, None) or []:
             yield child

@@ -1,5 +1,4 @@
-"""What surrounds every command: which Python runs it, how it ended, and one line for a user's
-mistake."""
+"""Run a command: log which Python runs it and how it ended, and report mistakes in one line."""
 
 import os
 import signal
@@ -13,16 +12,15 @@ from equitraj.base.addresses import without_secrets
 from equitraj.base.files import AGAIN
 
 SCRIPTS = Path(__file__).parents[2]
-ENDED = "# ended: "  # in the log of a job; one that lacks it is that of a command that was killed
+ENDED = "# ended: "  # in the log of a job; a log without it means that the command was killed
 MEMORY = "out of memory"
 
 
 def run(main: Callable[[], None]) -> None:
-    """Call `main` after a first line for the log, the Python that runs; in a workflow, a last line
-    says how it ended.
+    """Call `main`. The log begins with the Python version; in a workflow it ends with the outcome.
 
-    A file that cannot be used and a ValueError of this project's own end the command with one line.
-    A ValueError that another library raises is a defect, and keeps its traceback.
+    A ValueError of this project and a file that cannot be used end the command with one line. A
+    ValueError of another library is a defect, and keeps its traceback.
     """
     say(f"# {sys.prefix} python {sys.version.split()[0]}")
     signal.signal(signal.SIGTERM, _terminated)
@@ -34,7 +32,8 @@ def run(main: Callable[[], None]) -> None:
         ending = MEMORY
         raise
     except (ValueError, OSError) as error:
-        raised_in = Path(traceback.extract_tb(error.__traceback__)[-1].filename)
+        last = traceback.extract_tb(error.__traceback__)[-1]
+        raised_in = Path(last.filename)
         if isinstance(error, ValueError) and not raised_in.is_relative_to(SCRIPTS):
             raise
         raise SystemExit(without_secrets(f"error: {error}")) from error
@@ -49,15 +48,14 @@ def say(line: str) -> None:
 
 
 def _terminated(number: int, frame: FrameType | None) -> None:
-    """End in order, as where the time is over, so that the log tells it from a kill."""
+    """End in order when the scheduler's time is over, so that it does not look like a kill."""
     raise SystemExit(128 + number)
 
 
 def was_killed(log: Path) -> bool:
-    """Whether the command that wrote a log was killed without a word, as for want of memory, or
-    says that it lacked it.
+    """Whether the command that wrote a log was killed, or reported that memory ran out.
 
-    True where there is no log: what should have started the command was killed before.
+    Also True if there is no log, because then the job was killed before the command started.
     """
     if not log.is_file():
         return True

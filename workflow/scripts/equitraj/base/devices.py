@@ -1,10 +1,9 @@
-"""CUDA devices: which there are, and one of them for one job.
+"""Find the CUDA devices of this machine, and lend one of them to one job.
 
-A job that trains a model which profits from a GPU borrows a device for itself alone: it locks a
-file named after the device, and the kernel drops the lock when the job ends, however it ends. The
-locks live in the machine's temporary folder, so that two studies of one user share the devices of a
-machine as well. Under Slurm the scheduler has chosen the devices, and the lock keeps apart the jobs
-of one allocation only.
+A job that trains on a GPU borrows a device for itself: it locks a file named after the device, and
+the kernel releases the lock when the job ends for any reason. The locks are in the machine's
+temporary folder, so that two studies of one user can share the devices of a machine. Under Slurm
+the scheduler chooses the devices, and the lock separates the jobs of one allocation only.
 """
 
 import fcntl
@@ -22,16 +21,12 @@ from urllib.parse import quote
 
 CHOICES = ("auto", "cpu", "cuda")
 QUERY = ("nvidia-smi", "--query-gpu=index,name", "--format=csv,noheader")
-NONE = (
-    "-1",
-    "NoDevFiles",
-)  # what CUDA_VISIBLE_DEVICES holds, if anything, where no device is to be used
+NONE = ("-1", "NoDevFiles")  # values of CUDA_VISIBLE_DEVICES that mean: use no device
 
 
 @dataclass(frozen=True)
 class Place:
-    """Where a job computes. Attributes: wanted, "auto", "cpu" or "cuda"; visible, the one device it
-    sees, if any."""
+    """Where a job computes: `wanted` is "auto", "cpu" or "cuda", `visible` its device if any."""
 
     wanted: str = "cpu"
     visible: str | None = None
@@ -42,46 +37,52 @@ CPU = Place()
 
 @cache
 def _nvidia_smi() -> tuple[dict[str, str], str]:
-    """Index to name of the devices that the driver lists, and what to say of it."""
+    """Return names of the driver's devices by index, and a sentence about the driver's answer."""
     try:
         done = subprocess.run(QUERY, capture_output=True, text=True, timeout=30)
-    except (OSError, subprocess.TimeoutExpired) as error:
-        return {}, f"nvidia-smi: {getattr(error, 'strerror', None) or 'no answer in 30 s'}"
+    except subprocess.TimeoutExpired:
+        return {}, "nvidia-smi: no answer in 30 s"
+    except OSError as error:
+        return {}, f"nvidia-smi: {error.strerror or error}"
     if done.returncode:
-        return {}, f"nvidia-smi: {' '.join((done.stdout + done.stderr).split())[:200]}"
+        words = (done.stdout + done.stderr).split()
+        return {}, f"nvidia-smi: {' '.join(words)[:200]}"
     listed = dict(re.findall(r"^(\d+), (.+)$", done.stdout, re.MULTILINE))
-    return (
-        listed,
-        f"nvidia-smi says {' / '.join(done.stdout.split(chr(10))).strip(' /')[:200] or 'nothing'}",
-    )
+    answer = " / ".join(done.stdout.split("\n")).strip(" /")
+    return listed, f"nvidia-smi says {answer[:200] or 'nothing'}"
 
 
 def found() -> list[str]:
-    """The devices that this process may use: those of CUDA_VISIBLE_DEVICES where it is set, else
-    the driver's."""
+    """Return the devices that this process may use.
+
+    CUDA_VISIBLE_DEVICES names them; if it is not set, the driver lists them.
+    """
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
     if visible is None:
-        return list(_nvidia_smi()[0])
-    return [
-        name.strip() for name in visible.split(",") if name.strip() and name.strip() not in NONE
-    ]
+        listed, _ = _nvidia_smi()
+        return list(listed)
+    names = [name.strip() for name in visible.split(",")]
+    return [name for name in names if name and name not in NONE]
 
 
 def described() -> str:
-    """What was looked at in search of a device, and what it said."""
+    """Describe where devices were looked for, and what the answers were."""
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
-    return f"CUDA_VISIBLE_DEVICES is {'not set' if visible is None else repr(visible)}; {_nvidia_smi()[1]}"
+    value = "not set" if visible is None else repr(visible)
+    _, answer = _nvidia_smi()
+    return f"CUDA_VISIBLE_DEVICES is {value}; {answer}"
 
 
 def check(wanted: str) -> None:
-    """Check that there is a device where one is asked for.
+    """Check that there is a device if one is required.
 
     Raises:
         ValueError: "cuda" is wanted and there is none; the message says what was found.
     """
     if wanted == "cuda" and not found():
+        reason = described()
         raise ValueError(
-            f"device: cuda is asked for, but there is none ({described()}); use device: auto or cpu"
+            f"device: cuda is asked for, but there is none ({reason}); use device: auto or cpu"
         )
 
 
@@ -92,10 +93,10 @@ def hide() -> None:
 
 @contextmanager
 def borrowed(wanted: str) -> Iterator[Place]:
-    """One device for this process alone, made the only one that it sees, or the CPU.
+    """Lend one device to this process and hide the others from it, or use the CPU.
 
-    `wanted` is "auto" (a device where there is one), "cpu" or "cuda". Waits while all devices are
-    taken. Must come before a framework is imported, because frameworks read their environment then.
+    `wanted` is "auto" (a device if there is one), "cpu" or "cuda". This waits while all devices are
+    taken. Call it before a framework is imported, because frameworks read the environment then.
 
     Raises:
         ValueError: "cuda" is wanted and there is none.
@@ -106,10 +107,8 @@ def borrowed(wanted: str) -> Iterator[Place]:
         yield Place(wanted)
         return
     device, lock = _lock_one(found())
-    os.environ |= {
-        "CUDA_VISIBLE_DEVICES": device,
-        "CUDA_DEVICE_ORDER": "PCI_BUS_ID",
-    }  # numbered as nvidia-smi does
+    os.environ["CUDA_VISIBLE_DEVICES"] = device
+    os.environ["CUDA_DEVICE_ORDER"] = "PCI_BUS_ID"  # numbers devices as nvidia-smi does
     try:
         yield Place(wanted, device)
     finally:
@@ -117,15 +116,14 @@ def borrowed(wanted: str) -> Iterator[Place]:
 
 
 def _lock_one(devices: list[str]) -> tuple[str, int]:
-    """The first device whose lock can be had, and the lock, held until it is closed."""
+    """Lock the first free device; return it and the lock, which is held until it is closed."""
     folder = Path(tempfile.gettempdir()) / f"equitraj-devices-{os.getuid()}"
     folder.mkdir(mode=0o700, exist_ok=True)
     allocation = os.environ.get("SLURM_JOB_ID", "machine")
     while True:
         for device in devices:
-            lock = os.open(
-                folder / quote(f"{allocation}-{device}", safe=""), os.O_CREAT | os.O_RDWR, 0o600
-            )
+            name = quote(f"{allocation}-{device}", safe="")
+            lock = os.open(folder / name, os.O_CREAT | os.O_RDWR, 0o600)
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 return device, lock

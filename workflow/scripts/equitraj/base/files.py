@@ -1,8 +1,8 @@
-"""Files that are written in one step, and known again when they are read.
+"""Write files in one step, and check them when they are read.
 
-Beside each file NAME stands its record `.NAME.sha256`, which `sha256sum --check` reads too: digest,
-size, and the command that makes the file again. A file without a record (one of another's making,
-or one that came back from a remote storage, where only outputs travel) is read as it is.
+Each file NAME has a record `.NAME.sha256` in the same folder, which `sha256sum --check` can read:
+checksum, size, and the command that makes the file again. A file without a record is read without a
+check: another program wrote it, or it came back from a remote storage, which keeps outputs only.
 """
 
 import csv
@@ -24,12 +24,15 @@ from types import TracebackType
 
 from equitraj.base.addresses import without_secrets
 
-AGAIN = "EQUITRAJ_AGAIN"  # the workflow puts here how it was called, for the records of what its jobs write
+AGAIN = "EQUITRAJ_AGAIN"  # the workflow stores its own command here; records of files repeat it
 FORCE = " --force "  # Snakemake's option to make a file that exists
-MENDS = {
+MENDS = {  # what to do after an error of the operating system
     errno.EROFS: "make its folder writable",
     errno.EACCES: "make its folder writable",
-} | dict.fromkeys((errno.ENOSPC, errno.EDQUOT, errno.EFBIG), "make room")
+    errno.ENOSPC: "make room",
+    errno.EDQUOT: "make room",
+    errno.EFBIG: "make room",
+}
 
 
 class DamagedFile(OSError):
@@ -37,92 +40,94 @@ class DamagedFile(OSError):
 
 
 class NotWritten(OSError):
-    """A full disk or a read-only folder; the message names the file that should have been written."""
+    """The disk is full or the folder is read-only; the message names the file to be written."""
 
 
 @dataclass(frozen=True)
 class Record:
-    """What is known of a file since it was written. Attributes: sha256, bytes, and a command (""
-    for unknown)."""
+    """Checksum and size (bytes) of a file when it was written, and its command ("" if unknown)."""
 
     sha256: str
     size: int
     command: str = ""
 
     def difference(self, path: Path) -> str:
-        """What of `path` is not as recorded, "" where nothing is."""
-        found = path.stat()
-        if found.st_size != self.size:
-            return (
-                f"{found.st_size} bytes, {self.size} when it was written"
-                if found.st_size
-                else "empty"
-            )
-        same = _sha256_once(path, found.st_size, found.st_ctime_ns, found.st_ino) == self.sha256
+        """Describe how the file differs from its record; "" if it does not."""
+        state = path.stat()
+        if not state.st_size and self.size:
+            return "empty"
+        if state.st_size != self.size:
+            return f"{state.st_size} bytes, {self.size} when it was written"
+        checksum = _sha256_once(path, state.st_size, state.st_ctime_ns, state.st_ino)
+        same = checksum == self.sha256
         return "" if same else "other content than was written"
 
 
 def file_sha256(path: str | Path) -> str:
-    """The sha256 of a file, in hexadecimal."""
+    """Return the sha256 checksum of a file, in hexadecimal digits."""
     with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+        checksum = hashlib.file_digest(file, "sha256")
+    return checksum.hexdigest()
 
 
 @cache
 def _sha256_once(path: Path, *_: int) -> str:
-    """The digest of a file that is read again and again, as long as size, time of change and inode
-    stay the same."""
+    """Compute a checksum once while size, time of change and inode of the file stay the same."""
     return file_sha256(path)
 
 
 def record_path(path: Path) -> Path:
-    """Where the record of a file stands."""
-    return path.with_name(f".{path.name}.sha256")
+    """Return the path of a file's record."""
+    name = f".{path.name}.sha256"
+    return path.with_name(name)
 
 
 def read_record(path: Path) -> Record | None:
-    """The record of a file, None where there is none that can be read."""
+    """Read the record of a file; None if there is none, or none that can be read."""
     try:
-        first, size, *rest = record_path(path).read_text(encoding="utf-8").splitlines()
-        return Record(first.split()[0], int(size.split()[1]), "".join(line[2:] for line in rest))
+        text = record_path(path).read_text(encoding="utf-8")
+        first, second, *rest = text.splitlines()
+        checksum = first.split()[0]
+        size = int(second.split()[1])
     except (OSError, ValueError, IndexError):
         return None
+    command = "".join(line[2:] for line in rest)
+    return Record(checksum, size, command)
 
 
 def checked(path: str | Path) -> Path:
-    """`path`, for those who read it.
+    """Check a file against its record and return its path.
 
     Raises:
-        DamagedFile: it has a record and is not as it was written.
+        DamagedFile: the file differs from its record.
     """
     path = Path(path)
     record = read_record(path)
-    if record and (difference := record.difference(path)):
+    difference = record.difference(path) if record else ""
+    if difference:
         raise damaged(path, f"{difference}; damaged, or edited by hand", record)
     return path
 
 
 def damaged(path: Path, what: str, record: Record | None = None) -> DamagedFile:
-    """The error that says what is wrong with a file and how to make it again."""
-    command = (record or read_record(path) or Record("", 0)).command
-    command = (
-        command
-        or f"snakemake --cores all{FORCE}{shlex.quote(str(path))} (with the --configfile of its study)"
-    )
+    """Return the error that says what is wrong with a file and how to make it again."""
+    record = record or read_record(path)
+    command = record.command if record else ""
+    if not command:
+        call = f"snakemake --cores all{FORCE}{shlex.quote(str(path))}"
+        command = f"{call} (with the --configfile of its study)"
     return DamagedFile(f"{path}: {what}. Make it again, then run the study again: {command}")
 
 
 @contextmanager
 def atomic(path: str | Path, recorded: bool = True) -> Iterator[Path]:
-    """Yield a temporary path in the same folder; rename it to `path` on success, remove it on any
-    error.
+    """Yield a temporary path; rename it to `path` on success, remove it on any error.
 
-    Beside a `recorded` file its record is written. What killed writers of `path` left on this
-    machine is removed.
+    If `recorded`, write the record of the file too. Temporary files that killed writers of `path`
+    left on this machine are removed.
 
     Raises:
-        NotWritten: the disk is full, or the folder cannot be written to; `path` is as it was
-        before.
+        NotWritten: the disk is full, or the folder is read-only; `path` is unchanged.
     """
     path = Path(path)
     temporary = path.with_name(f".{path.name}.{socket.gethostname()}.{os.getpid()}.part")
@@ -132,23 +137,21 @@ def atomic(path: str | Path, recorded: bool = True) -> Iterator[Path]:
         path.parent.mkdir(parents=True, exist_ok=True)
         _remove_leftovers(path)
         yield temporary
-        record = (
-            _record_of(temporary, path) if recorded and ".snakemake" not in path.parts else None
-        )
-        record_path(path).unlink(
-            missing_ok=True
-        )  # a kill between here and the end leaves a file without a record
+        is_recorded = recorded and ".snakemake" not in path.parts
+        record = _record_of(temporary, path) if is_recorded else None
+        # A kill between here and the end leaves a file without a record.
+        record_path(path).unlink(missing_ok=True)
         temporary.replace(path)
         if record:
             with atomic(record_path(path), recorded=False) as beside:
                 beside.write_text(record, encoding="utf-8")
     except Exception as error:
-        if isinstance(error, NotWritten) or not (number := _reason(error, path)):
+        number = _reason(error, path)
+        if isinstance(error, NotWritten) or not number:
             raise
-        message = (
-            f"{path}: not written, {os.strerror(number)}; {MENDS[number]}, then run the study again"
-        )
-        traceback.clear_frames(error.__traceback__)  # HDF5's objects go while nobody listens
+        reason = os.strerror(number)
+        message = f"{path}: not written, {reason}; {MENDS[number]}, then run the study again"
+        traceback.clear_frames(error.__traceback__)  # frees HDF5's objects while errors are hidden
         raise NotWritten(message) from None
     finally:
         sys.excepthook, sys.unraisablehook = hooks
@@ -158,12 +161,13 @@ def atomic(path: str | Path, recorded: bool = True) -> Iterator[Path]:
 def _record_of(temporary: Path, path: Path) -> str:
     again = without_secrets(os.environ.get(AGAIN, ""))
     command = f"# {again}{FORCE}{shlex.quote(str(path))}\n" if again else ""
-    return f"{file_sha256(temporary)}  {path.name}\n# {temporary.stat().st_size} bytes\n{command}"
+    checksum = file_sha256(temporary)
+    size = temporary.stat().st_size
+    return f"{checksum}  {path.name}\n# {size} bytes\n{command}"
 
 
 def _unraisablehook(arguments: "sys.UnraisableHookArgs") -> None:
-    """Print what could not be raised, unless it is the full disk, of which HDF5 tells once for each
-    of its objects."""
+    """Print an error that could not be raised; HDF5 repeats a full disk for each of its objects."""
     if not _reason(arguments.exc_value):
         sys.__unraisablehook__(arguments)
 
@@ -174,46 +178,50 @@ def _excepthook(kind: type, error: BaseException, trace: TracebackType | None) -
 
 
 def _reason(error: BaseException | None, path: Path | None = None) -> int | None:
-    """The number of a full disk or a read-only folder; libraries give it in words, whatever class
-    their error has."""
+    """Return the error number of a full disk or a read-only folder, else None.
+
+    Libraries raise errors of several classes for these, with the operating system's words.
+    """
     named = getattr(error, "filename", None)
-    if path and named and Path(named).parent != path.parent and Path(named) not in path.parents:
-        return None  # of another file, one that was read
-    return next(
-        (n for n in MENDS if getattr(error, "errno", None) == n or os.strerror(n) in str(error)),
-        None,
-    )
+    if path and named:
+        place = Path(named)
+        if place.parent != path.parent and place not in path.parents:
+            return None  # the error is about another file, which was read
+    for number in MENDS:
+        if getattr(error, "errno", None) == number or os.strerror(number) in str(error):
+            return number
+    return None
 
 
 def check_writable(folders: Iterable[Path]) -> None:
-    """Raise NotWritten that names the first folder, or the nearest above it that exists, which
-    cannot be written to."""
+    """Check that folders, or the nearest existing folders above them, can be written to.
+
+    Raises:
+        NotWritten: a folder is read-only; the message names it.
+    """
     for folder in folders:
-        there = next(place for place in (folder, *folder.absolute().parents) if place.exists())
-        if not os.access(there, os.W_OK):
-            raise NotWritten(
-                f"{there}: cannot be written to; make it writable, or run the study in another folder"
-            )
+        places = (folder, *folder.absolute().parents)
+        nearest = next(place for place in places if place.exists())
+        if not os.access(nearest, os.W_OK):
+            mend = "make it writable, or run the study in another folder"
+            raise NotWritten(f"{nearest}: cannot be written to; {mend}")
 
 
 def _discard(temporary: Path) -> None:
     try:
         temporary.unlink(missing_ok=True)
-    except OSError:  # a read-only folder, in which it was never made
+    except OSError:  # the folder is read-only, so the file was never made
         pass
 
 
 def leftovers(folder: Path, name: str = "*") -> list[Path]:
-    """What killed writers of files called `name` left in `folder`, those of other machines and
-    living ones included."""
-    return [
-        path for path in sorted(folder.glob(f".{name}.*.part")) if path.suffixes[-2][1:].isdigit()
-    ]
+    """Return the temporary files of all writers of files called `name`, living ones included."""
+    candidates = sorted(folder.glob(f".{name}.*.part"))
+    return [path for path in candidates if path.suffixes[-2][1:].isdigit()]
 
 
 def is_abandoned(temporary: Path) -> bool | None:
-    """Whether a temporary file was left by a process of this machine that has ended; None for
-    another machine."""
+    """Whether the process that wrote a temporary file has ended; None for another machine's."""
     *rest, number, _ = temporary.name.split(".")
     if not ".".join(rest).endswith(f".{socket.gethostname()}"):
         return None
@@ -221,7 +229,7 @@ def is_abandoned(temporary: Path) -> bool | None:
         os.kill(int(number), 0)
     except ProcessLookupError:
         return True
-    except OSError:  # it is another user's
+    except OSError:  # the process belongs to another user
         return False
     return int(number) == os.getpid()
 
@@ -229,25 +237,23 @@ def is_abandoned(temporary: Path) -> bool | None:
 def _remove_leftovers(path: Path) -> None:
     name = f"{path.name}.{socket.gethostname()}"
     for left in path.parent.glob(f".{glob.escape(name)}.*.part"):
-        if left.name.removeprefix(f".{name}.").removesuffix(".part").isdigit() and is_abandoned(
-            left
-        ):
+        number = left.name.removeprefix(f".{name}.").removesuffix(".part")
+        if number.isdigit() and is_abandoned(left):
             _discard(left)
 
 
 def write_digests(path: Path, files: Iterable[Path]) -> None:
-    """Write the digests of files below the folder of `path`, as `sha256sum --check` reads them
-    there."""
+    """Write the checksums of files below the folder of `path`, for `sha256sum --check`."""
     lines = []
     for file in files:
         record = read_record(file)
-        digest = record.sha256 if record else file_sha256(file)
-        lines.append(f"{digest}  {file.relative_to(path.parent)}\n")
+        checksum = record.sha256 if record else file_sha256(file)
+        lines.append(f"{checksum}  {file.relative_to(path.parent)}\n")
     write_text(path, "".join(lines))
 
 
 def remove(path: Path) -> None:
-    """Delete a file and its record, where they are."""
+    """Delete a file and its record, if they exist."""
     for each in (path, record_path(path)):
         each.unlink(missing_ok=True)
 
@@ -259,8 +265,9 @@ def write_text(path: str | Path, text: str) -> None:
 
 
 def write_json(path: str | Path, value: object) -> None:
-    """Write `value` as indented JSON with sorted keys; a NaN is refused, because JSON has none."""
-    write_text(path, json.dumps(value, indent=1, sort_keys=True, allow_nan=False) + "\n")
+    """Write `value` as indented JSON with sorted keys; NaN is refused, because JSON has none."""
+    text = json.dumps(value, indent=1, sort_keys=True, allow_nan=False)
+    write_text(path, text + "\n")
 
 
 def write_table(path: str | Path, columns: Iterable[str], rows: list[dict]) -> None:
@@ -275,7 +282,7 @@ def read_json(path: str | Path) -> dict:
     """Read a JSON file.
 
     Raises:
-        DamagedFile: it is not as it was written, or no JSON object.
+        DamagedFile: the file differs from its record, or holds no JSON object.
     """
     try:
         value = json.loads(checked(path).read_text(encoding="utf-8"))

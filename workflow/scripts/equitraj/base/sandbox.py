@@ -1,10 +1,9 @@
-"""A child process that reads its standard input, writes its standard output, and can do nothing
-else.
+"""Run code in a child process that can only read its input and write its output.
 
-The kernel keeps it from the network (a namespace of its own, where users may make one) and limits
-its memory, time, files and processes; an audit hook of Python (PEP 578) refuses what the kernel
-does not: to open a file, to start a process, to load code. None of this is what makes data of
-strangers safe to read: it is for the mistake in what does.
+The kernel limits memory, time, files and processes of the child, and keeps it from the network if
+users may create namespaces. An audit hook of Python (PEP 578) refuses the rest: opening files,
+starting processes, loading code. The sandbox is a second barrier: the readers of foreign data must
+be safe without it.
 """
 
 import os
@@ -19,8 +18,8 @@ from pathlib import Path
 from typing import BinaryIO
 
 SCRIPTS = Path(__file__).parents[2]
-NAMESPACES = ("--map-root-user", "--net", "--ipc")  # of its own: users, network, shared memory
-ALLOWED = {"PATH", "LD_LIBRARY_PATH", "LANG", "LC_ALL"}  # of the environment
+NAMESPACES = ("--map-root-user", "--net", "--ipc")  # private users, network, shared memory
+ALLOWED = {"PATH", "LD_LIBRARY_PATH", "LANG", "LC_ALL"}  # variables of the environment
 REFUSED = (
     "open",
     "import",
@@ -35,12 +34,12 @@ REFUSED = (
     "code.",
 )
 MIB = 1 << 20
-LONGEST = 4000  # characters of a message
+LONGEST = 4000  # upper bound on the characters of a message
 
 
 @dataclass(frozen=True)
 class Limits:
-    """What a child may use: MiB of memory and of output, seconds of a processor."""
+    """Upper bounds for a child: memory and output in MiB, processor time in seconds."""
 
     memory_mib: int = 2048
     output_mib: int = 16384
@@ -52,10 +51,10 @@ def run(
 ) -> None:
     """Run a module of this package with `source` as its input and `output` as its output.
 
-    It must call `close` with its limits, which come first of its arguments, before it reads.
+    The module must call `close` with its limits, its first arguments, before it reads.
 
     Raises:
-        ValueError: it ended with an error, with what it printed, or was ended at a limit.
+        ValueError: the module failed (with its output), or reached a limit.
     """
     given = [str(value) for value in asdict(limits).values()]
     command = [*_namespaces(), sys.executable, "-P", "-s", "-m", module, *given, *arguments]
@@ -82,17 +81,18 @@ def run(
 
 
 def close(limits: Limits) -> None:
-    """Set the limits of this process, and refuse for good all that is not reading its input and
-    writing its output."""
-    for what, value in (
-        (resource.RLIMIT_AS, limits.memory_mib * MIB),
-        (resource.RLIMIT_FSIZE, limits.output_mib * MIB),
-        (resource.RLIMIT_CPU, limits.seconds),
-        (resource.RLIMIT_NPROC, 0),  # the kernel lets root pass: the hook does not
-        (resource.RLIMIT_CORE, 0),
-    ):
+    """Set the limits of this process; refuse all but reading its input and writing its output."""
+    wanted = {
+        resource.RLIMIT_AS: limits.memory_mib * MIB,
+        resource.RLIMIT_FSIZE: limits.output_mib * MIB,
+        resource.RLIMIT_CPU: limits.seconds,
+        resource.RLIMIT_NPROC: 0,  # the kernel exempts root, the audit hook does not
+        resource.RLIMIT_CORE: 0,
+    }
+    for what, value in wanted.items():
         _, most = resource.getrlimit(what)
-        value = value if most == resource.RLIM_INFINITY else min(value, most)
+        if most != resource.RLIM_INFINITY:
+            value = min(value, most)
         resource.setrlimit(what, (value, value))
     sys.addaudithook(_refuse)
 
@@ -104,14 +104,12 @@ def _refuse(event: str, arguments: tuple) -> None:
 
 @cache
 def _namespaces() -> list[str]:
-    """The words before a command that give it namespaces of its own; none, with a line that says
-    so, where none are."""
+    """Return the words that run a command in private namespaces; [] if these are not allowed."""
     unshare = shutil.which("unshare")
-    if (
-        unshare
-        and not subprocess.run([unshare, *NAMESPACES, "true"], capture_output=True).returncode
-    ):
-        return [unshare, *NAMESPACES, "--"]
+    if unshare:
+        trial = subprocess.run([unshare, *NAMESPACES, "true"], capture_output=True)
+        if trial.returncode == 0:
+            return [unshare, *NAMESPACES, "--"]
     print(
         "no network namespace to be had here: the reader is kept from the network by Python alone",
         file=sys.stderr,
@@ -127,5 +125,5 @@ def _reason(done: subprocess.CompletedProcess, limits: Limits) -> str:
         return f"it makes more than {limits.output_mib} MiB"
     if ended > 0:
         return f"its reader was ended by signal {ended}"
-    said = done.stderr.decode("utf-8", "replace").strip()[-LONGEST:]
-    return said or f"its reader ended with status {done.returncode}"
+    printed = done.stderr.decode("utf-8", "replace").strip()
+    return printed[-LONGEST:] or f"its reader ended with status {done.returncode}"

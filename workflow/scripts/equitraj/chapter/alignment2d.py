@@ -1,53 +1,72 @@
 """The input-data chapter's alignments of a planar chain, as printed, for all frames at once.
 
-Frames are rows of points, so a rotation acts from the right. Section 5.6 of the chapter; principal
-axes after Foote and Raman, PNAS 97, 978 (2000). The 3-D alignments that methods use are in
-`equitraj/alignments`.
+Frames are arrays with points as rows, so that a rotation acts from the right. Section 5.6 of the
+chapter; principal axes after Foote and Raman, PNAS 97, 978 (2000). The alignments in three
+dimensions that methods use are in `equitraj/frames/alignments`.
 """
 
 import numpy as np
+from numpy.linalg import eig, eigh
 
 
 def rotation(angle: np.ndarray | float) -> np.ndarray:
-    """Matrices (..., 2, 2) that turn row vectors by `angle` (...) radians, counter-clockwise."""
-    cos, sin = np.cos(angle), np.sin(angle)
-    return np.stack([np.stack([cos, sin], -1), np.stack([-sin, cos], -1)], -2)
+    """Matrices (..., 2, 2) that rotate row vectors counter-clockwise by `angle` (...) radians."""
+    cos = np.cos(angle)
+    sin = np.sin(angle)
+    first = np.stack([cos, sin], -1)
+    second = np.stack([-sin, cos], -1)
+    return np.stack([first, second], -2)
+
+
+def unaligned(frames: np.ndarray) -> np.ndarray:
+    """Frames (T, N, 2), unchanged."""
+    return frames
 
 
 def centre_of_mass(frames: np.ndarray) -> np.ndarray:
     """Frames (T, N, 2) with the mean of their points at the origin."""
-    return frames - frames.mean(axis=-2, keepdims=True)
+    mean = frames.mean(axis=-2, keepdims=True)
+    return frames - mean
 
 
 def point0(frames: np.ndarray) -> np.ndarray:
     """Frames (T, N, 2) with point 0 at the origin."""
-    return frames - frames[..., :1, :]
+    origin = frames[..., :1, :]
+    return frames - origin
 
 
 def _turn_to_x(frames: np.ndarray, vector: np.ndarray) -> np.ndarray:
-    return frames @ rotation(-np.arctan2(vector[..., 1], vector[..., 0]))
+    angle = np.arctan2(vector[..., 1], vector[..., 0])
+    return frames @ rotation(-angle)
 
 
 def vector01(frames: np.ndarray) -> np.ndarray:
-    """Frames (T, N, 2) with point 0 at the origin and the vector from point 1 to point 0 along
-    positive x."""
+    """Frames (T, N, 2) with point 0 at the origin and point 1 on the negative x axis."""
     centred = point0(frames)
-    return _turn_to_x(centred, centred[..., 0, :] - centred[..., 1, :])
+    vector = centred[..., 0, :] - centred[..., 1, :]
+    return _turn_to_x(centred, vector)
+
+
+def _cross(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """The cross products (...) of vectors (..., 2)."""
+    positive = first[..., 0] * second[..., 1]
+    negative = first[..., 1] * second[..., 0]
+    return positive - negative
 
 
 def principal_axis(centred: np.ndarray) -> np.ndarray:
-    """First principal axes (T, 2) of centred frames (T, N, 2), with the sign rule that the chapter
-    prints.
+    """First principal axes (T, 2) of centred frames (T, N, 2), with the chapter's rule for signs.
 
-    The chapter adds a half turn where the second eigenvector lies clockwise of the first.
-    Eigenvectors have no sign of their own, so the direction is whatever the solver returns and
-    jumps between frames; `numpy.linalg.eig` as printed.
+    The chapter adds half a turn where the second eigenvector is clockwise of the first.
+    Eigenvectors have no sign of their own: the direction is the one that the solver returns, here
+    `numpy.linalg.eig` as in the chapter, and it jumps between frames.
     """
-    values, vectors = np.linalg.eig(centred.swapaxes(-1, -2) @ centred)
-    order = np.argsort(values, axis=-1)[..., ::-1]
-    first, second = np.moveaxis(np.take_along_axis(vectors, order[..., None, :], -1), -1, 0)
-    cross = first[..., 0] * second[..., 1] - first[..., 1] * second[..., 0]
-    return np.where(cross[..., None] < 0, -first, first)
+    values, vectors = eig(centred.mT @ centred)
+    order = np.argsort(values)[..., ::-1]
+    ordered = np.take_along_axis(vectors, order[..., None, :], -1)
+    first, second = np.moveaxis(ordered, -1, 0)
+    is_clockwise = _cross(first, second)[..., None] < 0
+    return np.where(is_clockwise, -first, first)
 
 
 def principal_axes(frames: np.ndarray) -> np.ndarray:
@@ -57,7 +76,7 @@ def principal_axes(frames: np.ndarray) -> np.ndarray:
 
 
 ALIGNED = {
-    "none": lambda frames: frames,
+    "none": unaligned,
     "centre of mass + principal axes": principal_axes,
     "point 0 + 0-1 vector": vector01,
 }
@@ -65,20 +84,21 @@ ALIGNED = {
 
 
 def to_reference(frames: np.ndarray, reference: np.ndarray) -> np.ndarray:
-    """Frames (T, N, 2) moved onto `reference` (N, 2): their mean at the origin, turned for the
-    least squared distance.
+    """Centred frames (T, N, 2), rotated to the least squared distance from `reference` (N, 2).
 
-    The planar form of Kabsch, Acta Cryst. A32, 922 (1976): the angle is the argument of the sum of
-    products.
+    The planar form of Kabsch, Acta Cryst. A32, 922 (1976): the tangent of the angle is the sum of
+    the cross products over the sum of the dot products.
     """
-    centred, fixed = centre_of_mass(frames), centre_of_mass(reference)
+    centred = centre_of_mass(frames)
+    fixed = centre_of_mass(reference)
     dot = np.sum(centred * fixed, axis=(-2, -1))
-    cross = np.sum(centred[..., 0] * fixed[..., 1] - centred[..., 1] * fixed[..., 0], axis=-1)
-    return centred @ rotation(np.arctan2(cross, dot))
+    cross = np.sum(_cross(centred, fixed), axis=-1)
+    angle = np.arctan2(cross, dot)
+    return centred @ rotation(angle)
 
 
 def fitted_axes(training: np.ndarray) -> np.ndarray:
-    """Principal components (2, 2), as columns, of all points of the centred training frames (T, N,
-    2) together."""
+    """Principal components (2, 2), as columns, of the points of all centred frames (T, N, 2)."""
     points = centre_of_mass(training).reshape(-1, 2)
-    return np.linalg.eigh(points.T @ points)[1][:, ::-1]
+    _, vectors = eigh(points.T @ points)
+    return vectors[:, ::-1]

@@ -1,11 +1,10 @@
-"""The untrained butane models of the input-data chapter, and what each kind of change does to their
-energy.
+"""The untrained butane models of the input-data chapter, and how their energies change.
 
 Five models, each with less freedom than the one before: the linear model of the chapter's equation
 5.1; a dense layer on all coordinates (5.5.1); the same weights for each atom and a sum over atoms
 (5.5.2); on the vectors between all pairs of atoms (5.5.3); on their squared distances (5.5.4). The
-chapter draws weights once, without a seed; here each model is drawn many times at once, and the
-median relative change of the energy decides.
+chapter draws the weights once, without a seed. Here each model is drawn many times, and the verdict
+is taken from the median relative change of the energy.
 """
 
 from collections.abc import Callable
@@ -20,7 +19,7 @@ HIDDEN = 16
 INITIALISATIONS = 1000
 # Rounding: an energy sums at most 14 x 14 x 16 terms, each rounded to 2.2e-16 of itself, and the
 # sum may cancel to a hundredth of its terms. The smallest real change is ten orders of magnitude
-# above.
+# larger.
 INVARIANT_BELOW = 1e4 * np.finfo(float).eps
 
 BUTANE = np.array(
@@ -47,65 +46,106 @@ ELEMENT = np.repeat(np.eye(2), (4, 10), axis=0)
 
 Energy = Callable[[np.ndarray, np.ndarray], np.ndarray]
 """From positions (N, 3) and features (N, 2) to the energies (S,) of S random initialisations."""
+Rows = Callable[[np.ndarray, np.ndarray], np.ndarray]
+"""From positions (N, 3) and features (N, 2) to the inputs (M, D) of a network."""
+Weights = tuple[np.ndarray, ...]
+"""w1 (S, features, hidden), b1 (S, hidden), w2 (S, hidden), b2 (S,)."""
 
 
-def _weights(features: int, count: int, rng: np.random.Generator) -> tuple[np.ndarray, ...]:
-    """Standard normal w1 (S, features, hidden), b1 (S, hidden), w2 (S, hidden), b2 (S,)."""
-    return tuple(
-        rng.normal(size=(count, *shape)) for shape in ((features, HIDDEN), (HIDDEN,), (HIDDEN,), ())
-    )
+def _weights(features: int, count: int, rng: np.random.Generator) -> Weights:
+    """Standard normal weights of `count` networks."""
+    shapes = ((features, HIDDEN), (HIDDEN,), (HIDDEN,), ())
+    weights = [rng.normal(size=(count, *shape)) for shape in shapes]
+    return tuple(weights)
 
 
-def _network(inputs: np.ndarray, weights: tuple[np.ndarray, ...]) -> np.ndarray:
+def _network(inputs: np.ndarray, weights: Weights) -> np.ndarray:
     """One hidden layer on each row of `inputs` (M, features), summed over rows; energies (S,)."""
     w1, b1, w2, b2 = weights
-    hidden = np.tanh(np.einsum("mf,sfh->smh", inputs, w1, optimize=True) + b1[:, None])
-    return np.einsum("smh,sh->s", hidden, w2, optimize=True) + b2
+    linear = np.einsum("mf,sfh->smh", inputs, w1, optimize=True)
+    hidden = np.tanh(linear + b1[:, None])
+    summed = np.einsum("smh,sh->s", hidden, w2, optimize=True)
+    return summed + b2
+
+
+def _hidden_layer(rows: Rows, weights: Weights) -> Energy:
+    """The energy that a network gives for the rows of positions and features."""
+
+    def energy(position: np.ndarray, features: np.ndarray) -> np.ndarray:
+        inputs = rows(position, features)
+        return _network(inputs, weights)
+
+    return energy
+
+
+def _atom_rows(position: np.ndarray, features: np.ndarray) -> np.ndarray:
+    """A row (N, 3 + F) for each atom."""
+    columns = [position, features]
+    return np.concatenate(columns, 1)
+
+
+def _single_row(position: np.ndarray, features: np.ndarray) -> np.ndarray:
+    """The only row (1, N (3 + F))."""
+    rows = _atom_rows(position, features)
+    return rows.reshape(1, -1)
+
+
+def _vector_rows(position: np.ndarray, features: np.ndarray) -> np.ndarray:
+    """A row (N N, 3 + F) for the vector between each two atoms."""
+    start = position[:, None]
+    vectors = position - start
+    return _pair_rows(vectors, features)
+
+
+def _distance_rows(position: np.ndarray, features: np.ndarray) -> np.ndarray:
+    """A row (N N, 1 + F) for the squared distance between each two atoms."""
+    vectors = position - position[:, None]
+    squared = np.sum(vectors**2, -1, keepdims=True)
+    return _pair_rows(squared, features)
 
 
 def _pair_rows(pair: np.ndarray, features: np.ndarray) -> np.ndarray:
-    """Rows (N N, D + F) of the pair values (N, N, D), each beside the features of its second atom."""
-    second = np.broadcast_to(features, (*pair.shape[:2], features.shape[1]))
-    return np.concatenate([pair, second], -1).reshape(len(pair) ** 2, -1)
+    """Rows (N N, D + F): pair values (N, N, D), and the features of the second atom of the pair."""
+    n_atoms, n_features = features.shape
+    second = np.broadcast_to(features, (n_atoms, n_atoms, n_features))
+    both = np.concatenate([pair, second], -1)
+    return both.reshape(n_atoms**2, -1)
 
 
 def linear_model(count: int, rng: np.random.Generator, atoms: int) -> Energy:
     """The linear model, a weight for each coordinate."""
-    w, b = rng.normal(size=(count, atoms, 3)), rng.normal(size=count)
-    return lambda position, features: np.einsum("nc,snc->s", position, w) + b
+    w = rng.normal(size=(count, atoms, 3))
+    b = rng.normal(size=count)
+
+    def energy(position: np.ndarray, features: np.ndarray) -> np.ndarray:
+        return np.einsum("nc,snc->s", position, w) + b
+
+    return energy
 
 
 def dense_model(count: int, rng: np.random.Generator, atoms: int) -> Energy:
     """A hidden layer on all coordinates and features at once."""
-    weights = _weights(atoms * 5, count, rng)
-    return lambda position, features: _network(
-        np.concatenate([position, features], 1).reshape(1, -1), weights
-    )
+    n_inputs = atoms * 5
+    weights = _weights(n_inputs, count, rng)
+    return _hidden_layer(_single_row, weights)
 
 
 def summed_model(count: int, rng: np.random.Generator, atoms: int) -> Energy:
     """The same hidden layer for each atom, summed over atoms."""
     weights = _weights(5, count, rng)
-    return lambda position, features: _network(np.concatenate([position, features], 1), weights)
+    return _hidden_layer(_atom_rows, weights)
 
 
 def vector_model(count: int, rng: np.random.Generator, atoms: int) -> Energy:
     """The same hidden layer for each vector between two atoms, summed over pairs."""
     weights = _weights(5, count, rng)
-    return lambda position, features: _network(
-        _pair_rows(position - position[:, None], features), weights
-    )
+    return _hidden_layer(_vector_rows, weights)
 
 
 def distance_model(count: int, rng: np.random.Generator, atoms: int) -> Energy:
     """The same hidden layer for each squared distance, summed over pairs."""
     weights = _weights(3, count, rng)
-
-    def energy(position: np.ndarray, features: np.ndarray) -> np.ndarray:
-        squared = np.sum((position - position[:, None]) ** 2, -1, keepdims=True)
-        return _network(_pair_rows(squared, features), weights)
-
-    return energy
+    return _hidden_layer(_distance_rows, weights)
 
 
 MODELS = {
@@ -118,22 +158,25 @@ MODELS = {
 
 
 def _swap(first: int, second: int) -> np.ndarray:
+    """The indices of the atoms with two of them swapped."""
     order = np.arange(len(BUTANE))
-    order[[first, second]] = second, first
+    order[first] = second
+    order[second] = first
     return order
 
 
 def changes() -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """Changed positions and features, by the name of the change: the chapter's, and two that it
-    leaves out.
+    """Changed positions and features, by the name of the change.
 
     Translation by (-2, 3, 4); rotation by 45 degrees about x; reflection in the plane x = y (the
     plane of the carbon atoms, z = 0, would map this conformation onto itself); atoms 0 and 1, both
-    carbon; atoms 0 and 4, carbon and hydrogen, which take their features with them; atom 0 at (2,
-    2, 2). The chapter has no reflection and no swap of unlike atoms.
+    carbon, swapped; atoms 0 and 4, carbon and hydrogen, swapped together with their features; atom
+    0 moved to (2, 2, 2). The chapter omits the reflection and the swap of different elements.
     """
     turn = Rotation.from_euler("x", 45, degrees=True)
-    like, unlike, moved = _swap(0, 1), _swap(0, 4), BUTANE.copy()
+    like = _swap(0, 1)
+    unlike = _swap(0, 4)
+    moved = BUTANE.copy()
     moved[0] = 2.0
     return {
         "translation": (BUTANE + [-2, 3, 4], ELEMENT),
@@ -155,18 +198,18 @@ def relative_changes(
         energy = model(count, rng, len(BUTANE))
         still = energy(BUTANE, ELEMENT)
         for change, (position, features) in changes().items():
-            result[name, change] = np.abs(energy(position, features) - still) / np.abs(still)
+            difference = energy(position, features) - still
+            result[name, change] = np.abs(difference) / np.abs(still)
     return result
 
 
 def verdict(relative_change: float) -> str:
-    """`invariant` where the change is within float64 rounding (`INVARIANT_BELOW`), else `changed`."""
+    """`invariant` if the change is within float64 rounding (`INVARIANT_BELOW`), else `changed`."""
     return "invariant" if relative_change < INVARIANT_BELOW else "changed"
 
 
 def write_ladder(path: str | Path, seed: int) -> None:
-    """Write the table: a row per model and change, with the median relative change over the
-    initialisations."""
+    """Write the table: the median relative change over the initialisations by model and change."""
     rows = ["model,generator,relative_change,verdict"]
     for (model, change), values in relative_changes(seed).items():
         median = float(np.median(values))

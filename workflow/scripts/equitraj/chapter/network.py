@@ -1,14 +1,13 @@
-"""The e3nn network of the trajectory chapter, trained as printed, and its symmetry measured on real
-frames.
+"""The e3nn network of the trajectory chapter, trained as printed, and its symmetry on real frames.
 
 Network: `gate_points_2101` of e3nn (Geiger and Smidt, arXiv:2207.09453), one displacement vector
 per point. Training: batches of one frame in time order, Adam (Kingma and Ba, arXiv:1412.6980) with
-a rate of 1e-4, 16 epochs.
+a learning rate of 1e-4, 16 epochs.
 """
 
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 import numpy as np
@@ -16,15 +15,24 @@ import torch
 from e3nn import o3
 from e3nn.nn.models.gate_points_2101 import Network
 from scipy.spatial.transform import Rotation
+from torch.nn.utils import parameters_to_vector
 from torch_geometric.data import Data
 from torch_geometric.loader import DataLoader
 
-from equitraj.chapter.data import equivariance_errors, flat_errors, mean_squared_error, pairs
+from equitraj.chapter.data import (
+    Displacer,
+    equivariance_errors,
+    flat_errors,
+    mean_squared_error,
+    pairs,
+)
 
 EPOCHS = 16
 RATE = 1e-4
 AUDIT_SAMPLES = 64
-"""Validation frames, evenly spread, on which the symmetry is measured; each meets its own transformations."""
+"""Validation frames, evenly spread, on which the symmetry is measured."""
+
+Results = dict[str, np.ndarray | float]
 
 # The chapter's random points: jax.random.normal(PRNGKey(58), (12, 3)) in JAX's older layout of
 # random bits (jax_threefry_partitionable off). Written out, so that training does not need JAX.
@@ -49,8 +57,7 @@ POINTS_KEY_58 = np.array(
 
 @contextmanager
 def default_dtype(dtype: torch.dtype) -> Iterator[None]:
-    """Build within this: e3nn fixes its constants in torch's default type at the moment of
-    building."""
+    """Set torch's default type, in which e3nn stores its constants when a network is built."""
     before = torch.get_default_dtype()
     torch.set_default_dtype(dtype)
     try:
@@ -60,8 +67,7 @@ def default_dtype(dtype: torch.dtype) -> Iterator[None]:
 
 
 def build(dtype: torch.dtype = torch.float32) -> Network:
-    """The chapter's network with its hyperparameters, freshly initialised; parameters and constants
-    of type `dtype`."""
+    """The chapter's network, initialised; its parameters and constants are of type `dtype`."""
     with default_dtype(dtype):
         return Network(
             irreps_in=None,
@@ -80,43 +86,55 @@ def build(dtype: torch.dtype = torch.float32) -> Network:
         )
 
 
-def displacer(network: Network, dtype: torch.dtype = torch.float32) -> Callable:
-    """The function from frames (B, N, 3) to displacements to the next frames (B, N, 3), NumPy
-    float64 in and out.
+def _converted(network: Network, dtype: torch.dtype) -> Network:
+    """A network that is built for `dtype`, with the parameters of `network`."""
+    weights = network.state_dict()
+    converted = build(dtype)
+    state = converted.state_dict()
+    for name, _ in converted.named_parameters():
+        state[name] = weights[name].to(dtype)
+    converted.load_state_dict(state)
+    return converted
 
-    With another `dtype` the weights are copied into a network built for it. One frame at a time:
-    the network's own neighbour search compares all points of a batch with each other.
+
+def displacer(network: Network, dtype: torch.dtype = torch.float32) -> Displacer:
+    """The displacements to the next frames that a network predicts, NumPy float64 in and out.
+
+    With another `dtype` the weights are copied into a network that is built for it. The network
+    sees one frame at a time: its neighbour search compares all points of a batch with each other.
     """
     if dtype != torch.float32:
-        weights, network = network.state_dict(), build(dtype)
-        own = network.state_dict()
-        parameters = {name for name, _ in network.named_parameters()}
-        network.load_state_dict(
-            {name: weights[name].to(dtype) if name in parameters else own[name] for name in own}
-        )
+        network = _converted(network, dtype)
 
+    @torch.no_grad()
     def displace(frames: np.ndarray) -> np.ndarray:
-        with torch.no_grad(), default_dtype(dtype):
-            tensors = torch.from_numpy(np.ascontiguousarray(frames)).to(dtype)
-            return torch.stack([network({"pos": frame}) for frame in tensors]).double().numpy()
+        contiguous = np.ascontiguousarray(frames)
+        with default_dtype(dtype):
+            tensors = torch.from_numpy(contiguous).to(dtype)
+            displacements = [network({"pos": frame}) for frame in tensors]
+            stacked = torch.stack(displacements)
+            return stacked.double().numpy()
 
     return displace
 
 
 def batches(frames: np.ndarray, labels: np.ndarray) -> DataLoader:
-    """Batches of one frame in time order: positions and displacements to the next frame, float32,
-    no features."""
+    """Batches of one frame in time order.
+
+    Each has the positions and the displacements to the next frame, in float32, and no features.
+    """
     position = torch.from_numpy(frames).float()
     displacement = torch.from_numpy(labels - frames).float()
-    graphs = [Data(x=None, pos=p, y=d) for p, d in zip(position, displacement, strict=True)]
+    graphs = []
+    for p, d in zip(position, displacement, strict=True):
+        graphs.append(Data(x=None, pos=p, y=d))
     return DataLoader(graphs, batch_size=1, shuffle=False)
 
 
 def train_epoch(
     network: Network, optimizer: torch.optim.Optimizer, loader: DataLoader
 ) -> np.ndarray:
-    """One pass over `loader`; returns the displacements (B, N, 3) as predicted just before each
-    step."""
+    """One pass over `loader`; returns the displacements (B, N, 3) predicted before each step."""
     collected = []
     for batch in loader:
         prediction = network(batch)
@@ -129,50 +147,61 @@ def train_epoch(
 
 
 def validate(network: Network, loader: DataLoader) -> tuple[np.ndarray, float]:
-    """Displacements (B, N, 3) predicted for `loader`, and the mean over its frames of their squared
-    error."""
-    with torch.no_grad():
-        collected = [(network(batch), batch.y) for batch in loader]
-    losses = [torch.mean((prediction - value) ** 2).item() for prediction, value in collected]
-    return np.stack([prediction.numpy() for prediction, _ in collected]), float(np.mean(losses))
+    """Displacements (B, N, 3) predicted for `loader`, and their mean squared error."""
+    collected = []
+    losses = []
+    for batch in loader:
+        with torch.no_grad():
+            prediction = network(batch)
+        loss = torch.mean((prediction - batch.y) ** 2)
+        losses.append(loss.item())
+        collected.append(prediction.numpy())
+    return np.stack(collected), float(np.mean(losses))
 
 
 def train(
     position: np.ndarray, n_train: int, epochs: int, seed: int
 ) -> tuple[Network, dict[str, np.ndarray]]:
-    """Train on the first `n_train` pairs of `position` (T, N, 3), validate on the others; progress
-    goes to stderr."""
-    torch.set_num_threads(1)  # the tensors are too small to be worth sharing
+    """Train on the first `n_train` pairs of `position` (T, N, 3), validate on the others.
+
+    Progress goes to stderr.
+    """
+    torch.set_num_threads(1)  # the tensors are too small to benefit from several threads
     torch.manual_seed(seed)
     network = build()
     optimizer = torch.optim.Adam(network.parameters(), lr=RATE)
     frames, labels = pairs(position)
-    train_batches = batches(frames[:n_train], labels[:n_train])
-    validation_batches = batches(frames[n_train:], labels[n_train:])
-    begin, losses = time.perf_counter(), []
+    train_frames = frames[:n_train]
+    validation_frames = frames[n_train:]
+    train_batches = batches(train_frames, labels[:n_train])
+    validation_batches = batches(validation_frames, labels[n_train:])
+    begin = time.perf_counter()
+    losses = []
     for epoch in range(1, epochs + 1):
         train_displacement = train_epoch(network, optimizer, train_batches)
         validation_displacement, loss = validate(network, validation_batches)
         losses.append(loss)
         seconds = time.perf_counter() - begin
-        print(
-            f"epoch {epoch}/{epochs}: validation loss {loss:.4g}, {seconds:.0f} s",
-            file=sys.stderr,
-            flush=True,
-        )
+        message = f"epoch {epoch}/{epochs}: validation loss {loss:.4g}, {seconds:.0f} s"
+        print(message, file=sys.stderr, flush=True)
     return network, {
         "validation_loss": np.array(losses),
-        "train_prediction": frames[:n_train] + train_displacement,
-        "validation_prediction": frames[n_train:] + validation_displacement,
+        "train_prediction": train_frames + train_displacement,
+        "validation_prediction": validation_frames + validation_displacement,
     }
 
 
-def chapter_rotation_test(displace: Callable) -> dict[str, np.ndarray]:
-    """The chapter's test: its random points turned by 80 degrees about x before the network, or its
-    output after it."""
+def chapter_rotation_test(displace: Displacer) -> Results:
+    """The chapter's test on its random points, rotated before or after the network.
+
+    The rotation is by 80 degrees about x.
+    """
     turn = Rotation.from_euler("x", 80, degrees=True).as_matrix().T
     points = POINTS_KEY_58.astype(float)
-    first, last = displace((points @ turn)[None])[0], displace(points[None])[0] @ turn
+    turned = points @ turn
+    (first,) = displace(turned[None])
+    (output,) = displace(points[None])
+    last = output @ turn
     difference = mean_squared_error(last, first)
     return {
         "rotated_first": first,
@@ -183,45 +212,48 @@ def chapter_rotation_test(displace: Callable) -> dict[str, np.ndarray]:
 
 
 def audit(trained: Network, initial: Network, frames: np.ndarray) -> dict[str, float]:
-    """Errors under each generator of the trained and the initial weights, in float32 and float64."""
-    errors = {}
-    for weights, network in (("trained", trained), ("initial", initial)):
-        for name, dtype in (("float32", torch.float32), ("float64", torch.float64)):
-            errors |= flat_errors(
-                equivariance_errors(displacer(network, dtype), frames), f"{weights}_{name}"
-            )
-    return errors
+    """Errors of the trained and the initial weights for each generator, in float32 and float64."""
+    networks = {"trained": trained, "initial": initial}
+    flat: dict[str, float] = {}
+    for weights, network in networks.items():
+        for name in ("float32", "float64"):
+            displace = displacer(network, getattr(torch, name))
+            errors = equivariance_errors(displace, frames)
+            suffix = f"{weights}_{name}"
+            flat |= flat_errors(errors, suffix)
+    return flat
 
 
-def run(
-    position: np.ndarray, n_train: int, epochs: int = EPOCHS, seed: int = 0
-) -> dict[str, np.ndarray | float]:
-    """Everything that the chapter shows of its network and what it leaves out, as named arrays and
-    scalars.
+def run(position: np.ndarray, n_train: int, epochs: int = EPOCHS, seed: int = 0) -> Results:
+    """The chapter's results for its network and the ones that it omits, by name.
 
-    `extrapolated` starts from the last true frame, as the chapter's baseline does;
-    `extrapolated_chapter` from the network's own prediction of that frame, as the chapter's network
-    does.
+    `extrapolated` starts from the last true frame, as the chapter's baseline does.
+    `extrapolated_chapter` starts from the network's own prediction of the last frame, as the
+    chapter's network does.
     """
-    network, result = train(position, n_train, epochs, seed)
+    network, trained = train(position, n_train, epochs, seed)
     displace = displacer(network)
     torch.manual_seed(seed)
     frames = position[n_train:-1]
-    chosen = frames[np.linspace(0, len(frames) - 1, min(AUDIT_SAMPLES, len(frames))).astype(int)]
-    result |= chapter_rotation_test(displace) | audit(network, build(), chosen)
-    for name, last in (
-        ("extrapolated", position[-1]),
-        ("extrapolated_chapter", result["validation_prediction"][-1]),
-    ):
-        result[name] = last + displace(last[None])[0]
-    result["validation_mse"] = mean_squared_error(
-        position[n_train + 1 :], result["validation_prediction"]
-    )
-    result["weights"] = torch.nn.utils.parameters_to_vector(network.parameters()).detach().numpy()
-    result["n_parameters"] = sum(p.numel() for p in network.parameters())
+    n_chosen = min(AUDIT_SAMPLES, len(frames))
+    chosen = frames[np.linspace(0, len(frames) - 1, n_chosen).astype(int)]
+    result: Results = {
+        **trained,
+        **chapter_rotation_test(displace),
+        **audit(network, build(), chosen),
+    }
+    prediction = trained["validation_prediction"]
+    starts = {"extrapolated": position[-1], "extrapolated_chapter": prediction[-1]}
+    for name, last in starts.items():
+        (displacement,) = displace(last[None])
+        result[name] = last + displacement
+    result["validation_mse"] = mean_squared_error(position[n_train + 1 :], prediction)
+    weights = parameters_to_vector(network.parameters()).detach().numpy()
+    result["weights"] = weights
+    result["n_parameters"] = len(weights)
     return result | {
         "n_train": n_train,
         "epochs": epochs,
         "seed": seed,
-        "audit_samples": len(chosen),
+        "audit_samples": n_chosen,
     }

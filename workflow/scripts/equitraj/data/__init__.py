@@ -1,2 +1,1 @@
-"""From a source to samples: trajectory files, the lift to three dimensions, tasks, what a model
-sees."""
+"""Data from a source to samples: trajectory files, the lift to three dimensions, tasks, inputs."""

@@ -1,5 +1,4 @@
-"""What every trajectory must be: shapes that agree, numbers that are finite, bonds and boxes that
-can be."""
+"""Checks of a trajectory: shapes agree, values are finite, bonds and boxes are valid."""
 
 import re
 from typing import TYPE_CHECKING
@@ -20,12 +19,15 @@ def check(trajectory: "Trajectory", name: str) -> None:
             f"{name}: positions of shape {position.shape}; expected (frames, points, 2 or 3)"
         )
     frames, points, dimension = position.shape
-    if len(trajectory.episode) != frames or (np.diff(trajectory.episode) < 0).any():
+    episode = trajectory.episode
+    if len(episode) != frames or (np.diff(episode) < 0).any():
         raise ValueError(
-            f"{name}: the episode index must have one non-decreasing entry for each of {frames} frames"
+            f"{name}: the episode index must have one non-decreasing entry "
+            f"for each of {frames} frames"
         )
-    vectors, fixed = {"frame": frames, "point": points, "axis": dimension}, {"point": points}
+    fixed = {"point": points}
     changing = {"frame": frames, "point": points}
+    vectors = {"frame": frames, "point": points, "axis": dimension}
     _check_array(name, "positions", position, vectors)
     _check_array(name, "times", trajectory.time, {"frame": frames})
     _check_array(name, "box", trajectory.box, {"frame": frames, "vector": 3, "axis": 3})
@@ -34,34 +36,45 @@ def check(trajectory: "Trajectory", name: str) -> None:
     _check_array(name, "species", trajectory.species, fixed, changing, kinds="iu")
     _check_array(name, "mass", trajectory.mass, fixed, changing)
     for what, value in trajectory.features.items():
-        if not re.fullmatch("[A-Za-z0-9_]+", what):
-            raise ValueError(
-                f"{name}: a feature is called {what!r}; expected letters, digits and underscores"
-            )
-        width = {
-            "feature": 1 if what == "charge" or not np.ndim(value) else max(np.shape(value)[-1], 1)
-        }
+        _check_feature_name(name, what)
+        width = {"feature": _expected_width(what, value)}
         _check_array(name, what, value, fixed | width, changing | width)
     if trajectory.bonds is not None:
         _check_bonds(name, np.asarray(trajectory.bonds), points)
 
 
+def _check_feature_name(name: str, feature: str) -> None:
+    if not re.fullmatch("[A-Za-z0-9_]+", feature):
+        raise ValueError(
+            f"{name}: a feature is called {feature!r}; expected letters, digits and underscores"
+        )
+
+
+def _expected_width(feature: str, value: np.ndarray) -> int:
+    """The number of columns that a feature must have."""
+    if feature == "charge" or not np.ndim(value):
+        return 1
+    n_columns = np.shape(value)[-1]
+    return max(n_columns, 1)
+
+
 def _check_array(
     name: str, what: str, value: np.ndarray | None, *allowed: dict[str, int], kinds: str = "fiu"
 ) -> None:
-    """Check type, shape and finiteness; `allowed` has the axes, with their sizes, that `value` may
-    have."""
+    """Check the type, shape and finiteness of an array.
+
+    `allowed` has one or more shapes, each as the names and lengths of its axes.
+    """
     if value is None:
         return
     value = np.asarray(value)
     axes = next((axes for axes in allowed if value.shape == tuple(axes.values())), None)
     if axes is None or value.dtype.kind not in kinds:
-        shapes = " or ".join(
-            "(" + ", ".join(f"{n} {axis}s" for axis, n in axes.items()) + ")" for axes in allowed
-        )
         numbers = "integers" if kinds == "iu" else "numbers"
+        shapes = " or ".join(map(_shape_in_words, allowed))
         raise ValueError(
-            f"{name}: {what} of shape {value.shape}, type {value.dtype}; expected {numbers}, {shapes}"
+            f"{name}: {what} of shape {value.shape}, type {value.dtype}; "
+            f"expected {numbers}, {shapes}"
         )
     if not all(np.isfinite(value[part]).all() for part in parts_of(value)):
         bad = np.argwhere(~np.isfinite(value))
@@ -73,26 +86,37 @@ def _check_array(
         )
 
 
+def _shape_in_words(axes: dict[str, int]) -> str:
+    lengths = (f"{length} {axis}s" for axis, length in axes.items())
+    words = ", ".join(lengths)
+    return f"({words})"
+
+
 def check_box(name: str, box: np.ndarray | None) -> None:
-    """Raise ValueError unless the vectors of a box (..., 3, 3) that are not zero span as many
-    directions."""
-    if (
-        box is not None
-        and (flat := np.linalg.matrix_rank(box) < np.any(box, axis=-1).sum(-1)).any()
-    ):
+    """Raise ValueError unless the nonzero vectors of a box (..., 3, 3) are linearly independent."""
+    if box is None:
+        return
+    n_vectors = np.any(box, axis=-1).sum(-1)
+    dependent = np.linalg.matrix_rank(box) < n_vectors
+    if dependent.any():
+        vectors = np.asarray(box)[dependent][0].tolist()
         raise ValueError(
-            f"{name}: box vectors {np.asarray(box)[flat][0].tolist()}; expected rows of which none lies in the plane "
-            "of the others, zeros where nothing is periodic"
+            f"{name}: box vectors {vectors}; expected linearly independent rows, "
+            "and zeros where nothing is periodic"
         )
 
 
 def _check_bonds(name: str, bonds: np.ndarray, points: int) -> None:
     if bonds.ndim != 2 or bonds.shape[1] != 2 or bonds.dtype.kind not in "iu":
         raise ValueError(
-            f"{name}: bonds of shape {bonds.shape}, type {bonds.dtype}; expected integers (bonds, 2)"
+            f"{name}: bonds of shape {bonds.shape}, type {bonds.dtype}; "
+            "expected integers (bonds, 2)"
         )
-    wrong = bonds[((bonds < 0) | (bonds >= points)).any(1) | (bonds[:, 0] == bonds[:, 1])]
+    outside = (bonds < 0) | (bonds >= points)
+    loops = bonds[:, 0] == bonds[:, 1]
+    wrong = bonds[outside.any(1) | loops]
     if len(wrong):
         raise ValueError(
-            f"{name}: bond {wrong[0].tolist()}; expected pairs of different points, counted from 0 to {points - 1}"
+            f"{name}: bond {wrong[0].tolist()}; "
+            f"expected pairs of different points, counted from 0 to {points - 1}"
         )

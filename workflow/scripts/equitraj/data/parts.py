@@ -1,57 +1,72 @@
-"""Data in parts: what would fill the memory is read, changed and written a stretch at a time.
+"""Data in parts: large arrays are read, changed and written one part at a time.
 
-A part holds `PART_BYTES`. Data of one part are handled as if there were no parts, so that their
-results are those of one call, digit by digit; sums over several parts differ from them by rounding.
+A part holds `PART_BYTES`. Data that fit into one part give the same results as without parts, to
+the last digit; sums over several parts differ by rounding.
 """
 
+import math
 from collections.abc import Iterable
 
 import h5py
 import numpy as np
 
-PART_BYTES = 1 << 26  # what is made of a part on the way takes a few times as much
-MULTIPLE = 128  # of it, where they are larger: whole calls of a predictor (`predictor.CHUNK`), whatever the parts
-GAP = 16  # frames between two wanted ones that are read with them: one long read is faster than many short ones
+PART_BYTES = 1 << 26  # intermediate results of a part take a few times as much
+# The rows of a larger part are a multiple of this number, so that a predictor is called with whole
+# batches (`predictor.CHUNK`) whatever the parts are.
+MULTIPLE = 128
+# Frames between two wanted ones that are read with them: one long read is faster than several
+# short ones.
+GAP = 16
 
 
 def parts(count: int, numbers: int) -> list[slice]:
-    """Slices of `count` rows of so many float64 `numbers` each, one after another; one empty slice
-    for no rows."""
+    """Consecutive slices of `count` rows of `numbers` float64 each; one empty slice for no rows."""
     size = max(PART_BYTES // (8 * max(numbers, 1)), 1)
-    size -= size % MULTIPLE if size > MULTIPLE else 0
-    return [slice(start, min(start + size, count)) for start in range(0, max(count, 1), size)]
+    if size > MULTIPLE:
+        size -= size % MULTIPLE
+    starts = range(0, max(count, 1), size)
+    return [slice(start, min(start + size, count)) for start in starts]
 
 
 def parts_of(array: "np.ndarray | Stored") -> list[slice]:
     """The parts of an array along its first axis."""
-    return parts(len(array), int(np.prod(array.shape[1:])))
+    numbers = math.prod(array.shape[1:])
+    return parts(len(array), numbers)
 
 
 class Stored:
-    """An array of an open HDF5 file, read where it is indexed: by a number, a slice, or an array of
-    row numbers.
+    """An array of an open HDF5 file, which is read where it is indexed.
 
-    Attributes: shape, of which the last axis has only the first `width` columns of the stored one,
-    where it is given; or, as a `column`, an axis of length 1 more.
+    An index is a number, a slice, or an array of row numbers.
+
+    Args:
+        dataset: the stored array.
+        width: the number of columns of the last axis to read; all by default.
+        column: whether the array gets a last axis of length 1.
     """
+
+    columns: tuple
 
     def __init__(
         self, dataset: h5py.Dataset, width: int | None = None, column: bool = False
     ) -> None:
-        self.dataset, self.columns, self.column = (
-            dataset,
-            () if width is None else (..., slice(width)),
-            column,
-        )
-        shape = dataset.shape if width is None else (*dataset.shape[:-1], width)
+        self.dataset = dataset
+        self.column = column
+        self.columns = ()
+        shape = dataset.shape
+        if width is not None:
+            self.columns = (..., slice(width))
+            shape = (*shape[:-1], width)
         self.shape = (*shape, 1) if column else shape
-        self.ndim, self.dtype = len(self.shape), dataset.dtype
+        self.ndim = len(self.shape)
+        self.dtype = dataset.dtype
 
     def __len__(self) -> int:
         return self.shape[0]
 
     def __array__(self, dtype: np.dtype | None = None, copy: bool | None = None) -> np.ndarray:
-        return np.asarray(self[:], dtype)
+        whole = self[:]
+        return np.asarray(whole, dtype)
 
     def __getitem__(self, index: int | slice | np.ndarray) -> np.ndarray:
         if isinstance(index, int | np.integer | slice):
@@ -61,23 +76,37 @@ class Stored:
         if not index.size:
             return np.empty((*index.shape, *self.shape[1:]), self.dtype)
         wanted, place = np.unique(index, return_inverse=True)
-        runs = np.split(wanted, np.flatnonzero(np.diff(wanted) > GAP) + 1)
-        rows = [self[int(run[0]) : int(run[-1]) + 1][run - run[0]] for run in runs]
-        return (rows[0] if len(rows) == 1 else np.concatenate(rows))[place.reshape(index.shape)]
+        gaps = np.flatnonzero(np.diff(wanted) > GAP)
+        runs = [self._run(run) for run in np.split(wanted, gaps + 1)]
+        values = runs[0] if len(runs) == 1 else np.concatenate(runs)
+        return values[place.reshape(index.shape)]
+
+    def _run(self, wanted: np.ndarray) -> np.ndarray:
+        """The rows `wanted`, in ascending order, from one read."""
+        first = int(wanted[0])
+        last = int(wanted[-1])
+        return self[first : last + 1][wanted - first]
 
 
 class Mean:
-    """The mean over all but the last `kept` axes of arrays that come one after another; of one it
-    is NumPy's own."""
+    """The mean over all but the last `kept` axes of arrays that come one after another.
+
+    The mean of a single array is NumPy's own.
+    """
+
+    total: np.ndarray | float
 
     def __init__(self, kept: int = 0) -> None:
-        self.kept, self.total, self.count = kept, 0.0, 0
+        self.kept = kept
+        self.total = 0.0
+        self.count = 0
 
     def add(self, value: np.ndarray) -> None:
-        """Take in one more array."""
-        axes = tuple(range(value.ndim - self.kept))
+        """Add one more array."""
+        n_axes = value.ndim - self.kept
+        axes = tuple(range(n_axes))
         self.total = self.total + value.sum(axes)
-        self.count += int(np.prod(value.shape[: len(axes)]))
+        self.count += math.prod(value.shape[:n_axes])
 
     @property
     def value(self) -> np.ndarray | float:
@@ -88,19 +117,25 @@ class Mean:
 def least_squares(systems: Iterable[tuple[np.ndarray, np.ndarray]]) -> np.ndarray:
     """The x (V,) that minimises the sum of |A x - b|^2 over systems A (M, V) and b (M,).
 
-    Of several systems the triangles of their QR decompositions are kept (Golub and Van Loan, Matrix
-    Computations, 5.3), which loses no digits where the normal equations would lose half of them.
+    Several systems are reduced to the triangles of their QR decompositions (Golub and Van Loan,
+    Matrix Computations, 5.3). This loses no digits; the normal equations would lose half of them.
     """
-    kept, rows = None, 0
-    for matrix, right in systems:
-        rows += len(right)
-        if kept is None:
-            kept = matrix, right
-            continue
-        both = [
-            np.linalg.qr(np.column_stack(system), mode="r") for system in (kept, (matrix, right))
-        ]
-        triangle = np.linalg.qr(np.concatenate(both), mode="r")
-        kept = triangle[:, :-1], triangle[:, -1]
-    matrix, right = kept
-    return np.linalg.lstsq(matrix, right, rcond=np.finfo(float).eps * max(rows, matrix.shape[1]))[0]
+    systems = iter(systems)
+    matrix, right = next(systems)
+    rows = len(right)
+    for system in systems:
+        rows += len(system[1])
+        matrix, right = _combined((matrix, right), system)
+    cutoff = np.finfo(float).eps * max(rows, matrix.shape[1])
+    return np.linalg.lstsq(matrix, right, rcond=cutoff)[0]
+
+
+def _combined(*systems: tuple[np.ndarray, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """One system with the same least-squares solution as several together."""
+    triangles = []
+    for system in systems:
+        rows = np.column_stack(system)
+        triangles.append(np.linalg.qr(rows, mode="r"))
+    # NumPy's types do not know that the mode "r" returns one array.
+    triangle: np.ndarray = np.linalg.qr(np.concatenate(triangles), mode="r")  # type: ignore[assignment]
+    return triangle[:, :-1], triangle[:, -1]

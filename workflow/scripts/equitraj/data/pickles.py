@@ -1,10 +1,11 @@
-"""Pickles of strangers as NumPy archives: arrays of numbers and plain containers are read, nothing
-is ever called.
+"""Pickles from untrusted sources as NumPy archives.
+
+Arrays of numbers and plain containers are read, and nothing that a pickle names is ever called.
 
 A pickle is a program: it names functions and calls them. Here each name stands for a function of
-this file, which does no more than keep what an array is made of, and any other name is refused. So
-nothing of NumPy's own pickling is run, nor of any class. Beside that, the pickle is read in a
-process that can do nothing else (`base/sandbox.py`).
+this file, which only keeps the parts of an array, and any other name is refused. So neither NumPy's
+own unpickling nor the code of any class is run. In addition, the pickle is read in a process that
+can do nothing else (`base/sandbox.py`).
 Reference: Python's documentation of `pickle`, Restricting Globals.
 """
 
@@ -16,9 +17,10 @@ import pickle
 import re
 import sys
 from collections import OrderedDict
+from collections.abc import Callable
 from io import BytesIO
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, NoReturn
 
 import numpy as np
 
@@ -28,13 +30,15 @@ from equitraj.base.sandbox import MIB, Limits
 
 NUMBERS = re.compile(r"[<>|=]?([biufcSU]\d{1,6}|\?)")
 OBJECTS = re.compile(r"\|?O\d?")
-DEEPEST = 4  # axes of an array given as lists in lists
+BYTE_ORDERS = ("<", ">", "|", "=")
+DEEPEST = 4  # axes of an array that is stored as nested lists
 SHOWN = 8  # parts of each container in a description
-PLAIN = (list, tuple, dict, set, frozenset)
+SEQUENCES = (list, tuple, set, frozenset)
+PLAIN = (*SEQUENCES, dict)
 
 
 class Dtype:
-    """What `numpy.dtype` is called with, and its byte order."""
+    """Stands for `numpy.dtype`: keeps its first argument, with the byte order."""
 
     def __init__(self, text: object, *_: object) -> None:
         if not isinstance(text, str) or not (NUMBERS.fullmatch(text) or OBJECTS.fullmatch(text)):
@@ -42,53 +46,74 @@ class Dtype:
         self.text = text
 
     def __setstate__(self, state: object) -> None:
-        order = state[1] if isinstance(state, tuple) and len(state) > 1 else None
-        if order not in ("<", ">", "|", "="):
+        order = None
+        if isinstance(state, tuple) and len(state) > 1:
+            order = state[1]
+        if order not in BYTE_ORDERS:
             raise pickle.UnpicklingError("a damaged type of numbers")
-        self.text = self.text if order == "|" else order + self.text.lstrip("<>|=")
+        if order != "|":
+            kind = self.text.lstrip("<>|=")
+            self.text = order + kind
 
 
 class Array:
-    """What an array is made of; `value` has it once all is read."""
+    """Stands for an array.
+
+    Attributes:
+        value: the array, or nested lists of its objects; None until its state is read.
+    """
 
     value: np.ndarray | list | None = None
 
     def __setstate__(self, state: object) -> None:
         match state:
-            case (_, tuple(shape), Dtype() as dtype, bool(by_columns), data) | (
-                tuple(shape),
-                Dtype() as dtype,
-                bool(by_columns),
-                data,
-            ):
+            case (_, tuple(shape), Dtype() as dtype, bool(by_columns), data):  # with a version
+                self.fill(shape, dtype, by_columns, data)
+            case (tuple(shape), Dtype() as dtype, bool(by_columns), data):
                 self.fill(shape, dtype, by_columns, data)
             case _:
                 raise pickle.UnpicklingError("a damaged array")
 
     def fill(self, shape: tuple, dtype: Dtype, by_columns: bool, data: object) -> None:
-        """Keep the values, if they are as many as the shape says."""
+        """Keep the values.
+
+        Raises:
+            UnpicklingError: the values do not fill the shape.
+        """
         if not all(isinstance(n, int) and n >= 0 for n in shape):
             raise pickle.UnpicklingError("an array without a shape")
         if OBJECTS.fullmatch(dtype.text):
-            if not isinstance(data, list) or len(data) != math.prod(shape):
-                raise pickle.UnpicklingError("a damaged array of objects")
-            if by_columns and len(shape) > 1:
-                raise pickle.UnpicklingError("objects in the order of columns; save it as numbers")
-            self.value = _nested(data, shape)
-            return
-        data = data.encode("latin1") if isinstance(data, str) else data  # of Python 2
-        kind = np.dtype(dtype.text)
-        if not isinstance(data, bytes | bytearray) or len(data) != math.prod(shape) * kind.itemsize:
-            raise pickle.UnpicklingError("an array whose values are not as many as its shape says")
-        self.value = np.frombuffer(data, kind).reshape(shape, order="F" if by_columns else "C")
+            self.value = _objects(data, shape, by_columns)
+        else:
+            self.value = _numbers(data, shape, np.dtype(dtype.text), by_columns)
+
+
+def _objects(data: object, shape: tuple[int, ...], by_columns: bool) -> list:
+    """Nested lists of the objects of an array."""
+    if not isinstance(data, list) or len(data) != math.prod(shape):
+        raise pickle.UnpicklingError("a damaged array of objects")
+    if by_columns and len(shape) > 1:
+        raise pickle.UnpicklingError("objects in the order of columns; save it as numbers")
+    return _nested(data, shape)
 
 
 def _nested(data: list, shape: tuple[int, ...]) -> list:
-    """Objects of a shape as lists in lists."""
     if len(shape) < 2 or not data:
         return data
     step = len(data) // shape[0]
-    return [_nested(data[i : i + step], shape[1:]) for i in range(0, len(data), step)]
+    starts = range(0, len(data), step)
+    return [_nested(data[start : start + step], shape[1:]) for start in starts]
+
+
+def _numbers(data: object, shape: tuple[int, ...], dtype: np.dtype, by_columns: bool) -> np.ndarray:
+    """The array of a shape from the bytes of its numbers."""
+    if isinstance(data, str):
+        data = data.encode("latin1")  # a string of Python 2
+    size = math.prod(shape) * dtype.itemsize
+    if not isinstance(data, bytes | bytearray) or len(data) != size:
+        raise pickle.UnpicklingError("an array whose values do not fill its shape")
+    values = np.frombuffer(data, dtype)
+    return values.reshape(shape, order="F" if by_columns else "C")
 
 
 def _reconstruct(*_: object) -> Array:
@@ -96,10 +121,10 @@ def _reconstruct(*_: object) -> Array:
 
 
 def _from_buffer(data: object, dtype: Dtype, shape: tuple, order: str) -> Array:
+    if isinstance(data, bytearray):
+        data = bytes(data)
     array = Array()
-    array.__setstate__(
-        (shape, dtype, order == "F", bytes(data) if isinstance(data, bytearray) else data)
-    )
+    array.__setstate__((shape, dtype, order == "F", data))
     return array
 
 
@@ -116,158 +141,177 @@ def _encode(text: str, encoding: str) -> bytes:
 
 
 def _bytes() -> bytes:
-    """Of nothing: what is not empty has a code of its own, or is encoded."""
+    """Empty bytes. Other bytes have a code of their own, or are encoded."""
     return b""
 
 
-def _bytearray(*given: object) -> bytearray:
-    """Of bytes only: of a number it would be as long as that."""
-    if given and not isinstance(given[0], bytes):
-        raise pickle.UnpicklingError("a bytearray of no bytes")
-    return bytearray(*given[:1])
+def _bytearray(*arguments: object) -> bytearray:
+    """A bytearray of bytes only: from a number it would be of that length."""
+    match arguments:
+        case ():
+            return bytearray()
+        case (bytes(content), *_):
+            return bytearray(content)
+    raise pickle.UnpicklingError("a bytearray of no bytes")
 
 
-def _container(kind: type) -> object:
-    def make(*given: object) -> object:
-        if len(given) > 1 or (given and not isinstance(given[0], PLAIN)):
+def _container(kind: type) -> Callable[..., object]:
+    def make(*arguments: object) -> object:
+        if len(arguments) > 1 or not all(isinstance(content, PLAIN) for content in arguments):
             raise pickle.UnpicklingError(f"a damaged {kind.__name__}")
-        return kind(*given)
+        return kind(*arguments)
 
     return make
 
 
 NDARRAY = "numpy.ndarray"  # named by pickles as an argument, and never called
-KNOWN = {("numpy", "ndarray"): NDARRAY, ("numpy", "dtype"): Dtype, ("_codecs", "encode"): _encode}
-KNOWN |= {("collections", "OrderedDict"): _container(OrderedDict)}
+KNOWN: dict[tuple[str, str], object] = {
+    ("numpy", "ndarray"): NDARRAY,
+    ("numpy", "dtype"): Dtype,
+    ("_codecs", "encode"): _encode,
+    ("collections", "OrderedDict"): _container(OrderedDict),
+}
 for builtins in ("builtins", "__builtin__"):
-    KNOWN |= {(builtins, kind.__name__): _container(kind) for kind in PLAIN}
-    KNOWN |= {(builtins, "bytearray"): _bytearray, (builtins, "bytes"): _bytes}
+    KNOWN[builtins, "bytearray"] = _bytearray
+    KNOWN[builtins, "bytes"] = _bytes
+    for container in PLAIN:
+        KNOWN[builtins, container.__name__] = _container(container)
 for core in ("numpy.core", "numpy._core"):
-    KNOWN |= {
-        (f"{core}.multiarray", "_reconstruct"): _reconstruct,
-        (f"{core}.multiarray", "scalar"): _scalar,
-    }
-    KNOWN |= {(f"{core}.numeric", "_frombuffer"): _from_buffer}
+    KNOWN[f"{core}.multiarray", "_reconstruct"] = _reconstruct
+    KNOWN[f"{core}.multiarray", "scalar"] = _scalar
+    KNOWN[f"{core}.numeric", "_frombuffer"] = _from_buffer
 
 
 class Reader(pickle.Unpickler):
-    """An unpickler that knows the names in `KNOWN` only."""
+    """An unpickler that knows only the names in `KNOWN`."""
 
     def find_class(self, module: str, name: str) -> object:
-        """What a name of the pickle stands for.
+        """The object that stands for a name of the pickle.
 
         Raises:
             UnpicklingError: any name that is not known.
         """
-        if (module, name) not in KNOWN:
-            advice = (
-                "; save tensors as arrays, with .numpy()"
-                if module.partition(".")[0] == "torch"
-                else ""
-            )
-            raise pickle.UnpicklingError(
-                f"it names {f'{module}.{name}'[:100]}, which is not read: only arrays are{advice}"
-            )
-        return KNOWN[module, name]
+        if (module, name) in KNOWN:
+            return KNOWN[module, name]
+        advice = ""
+        if module.partition(".")[0] == "torch":
+            advice = "; save tensors as arrays, with .numpy()"
+        shown = f"{module}.{name}"[:100]
+        raise pickle.UnpicklingError(
+            f"it names {shown}, which is not read: only arrays are{advice}"
+        )
 
 
 def read(file: BinaryIO) -> object:
-    """What a pickle holds: containers, numbers, words, and `Array` where it has arrays.
+    """The content of a pickle: containers, numbers, words, and an `Array` for each array.
 
     Raises:
         UnpicklingError: it names anything that is not known here, or is damaged.
     """
-    return Reader(file, encoding="latin1").load()
+    reader = Reader(file, encoding="latin1")
+    return reader.load()
 
 
 def at(tree: object, path: str) -> object:
     """The part of a tree under keys and positions separated by `/`.
 
     Raises:
-        ValueError: there is none, with what there is.
+        ValueError: there is no such part; the message describes the tree.
     """
-    found = tree
+    part = tree
     for key in filter(None, path.split("/")):
-        found = found.value if isinstance(found, Array) and isinstance(found.value, list) else found
-        children = _children(found)
+        children = _children(_without_array(part))
         if key not in children:
             raise ValueError(f"nothing under {path!r}; it holds\n{described(tree)}")
-        found = children[key]
-    return found
+        part = children[key]
+    return part
+
+
+def _without_array(value: object) -> object:
+    """The nested lists of an array of objects; any other value unchanged."""
+    if isinstance(value, Array) and isinstance(value.value, list):
+        return value.value
+    return value
 
 
 def _children(value: object) -> dict[str, object]:
     if isinstance(value, dict):
         return {str(key): child for key, child in value.items() if isinstance(key, str | int)}
-    return (
-        {str(i): child for i, child in enumerate(value)} if isinstance(value, list | tuple) else {}
-    )
+    if isinstance(value, list | tuple):
+        return {str(i): child for i, child in enumerate(value)}
+    return {}
 
 
 def numbers(value: object, depth: int = DEEPEST) -> np.ndarray:
     """A part of the tree as an array of numbers or words.
 
     Raises:
-        ValueError: it is none, or lists in it differ in length.
+        ValueError: it is no array, or lists in it differ in length.
     """
-    if isinstance(value, Array) and isinstance(value.value, list):
-        value = value.value
-    if isinstance(value, Array) and value.value is not None:
+    value = _without_array(value)
+    if isinstance(value, Array) and isinstance(value.value, np.ndarray):
         return value.value
-    if (
-        isinstance(value, bool | int | float | str) and np.array(value).dtype.kind in "biufU"
-    ):  # a long int is an object
-        return np.array(value)
-    if isinstance(value, list | tuple | set | frozenset) and value and depth:
-        return np.stack([numbers(each, depth - 1) for each in value])
+    if isinstance(value, bool | int | float | str):
+        array = np.array(value)
+        if array.dtype.kind in "biufU":  # a very long int becomes an object
+            return array
+    if isinstance(value, SEQUENCES) and value and depth:
+        return np.stack([numbers(item, depth - 1) for item in value])
     raise ValueError(f"{_word(value)} is no array of numbers")
 
 
 def joined(value: object) -> tuple[np.ndarray, np.ndarray | None]:
-    """An array; or arrays that differ in length, one after another, and for each row the number of
-    the one it is of."""
-    if isinstance(value, Array) and isinstance(value.value, list):
-        value = value.value
+    """An array, or several arrays of different lengths one after another.
+
+    Several arrays come with the number of its array for each row.
+    """
+    value = _without_array(value)
     try:
         return numbers(value), None
     except ValueError:
         if not isinstance(value, list | tuple) or not value:
             raise
-    parts = [numbers(each) for each in value]
-    return np.concatenate(parts), np.repeat(np.arange(len(parts)), [len(part) for part in parts])
+    parts = [numbers(item) for item in value]
+    rows = np.concatenate(parts)
+    lengths = [len(part) for part in parts]
+    return rows, np.repeat(np.arange(len(parts)), lengths)
 
 
 def described(tree: object, path: str = "", depth: int = 3) -> str:
-    """What a tree holds, a line for each part."""
+    """A description of a tree, with a line for each part."""
+    lines = [f"  {path or 'all'}: {_word(tree)}"]
     children = list(_children(tree).items()) if depth else []
-    inner = [
-        described(child, f"{path}/{key}".lstrip("/"), depth - 1) for key, child in children[:SHOWN]
-    ]
-    more = [f"  {path}: and {len(children) - SHOWN} more"] if len(children) > SHOWN else []
-    return "\n".join([f"  {path or 'all'}: {_word(tree)}", *inner, *more])
+    for key, child in children[:SHOWN]:
+        place = f"{path}/{key}".lstrip("/")
+        lines.append(described(child, place, depth - 1))
+    if len(children) > SHOWN:
+        lines.append(f"  {path}: and {len(children) - SHOWN} more")
+    return "\n".join(lines)
 
 
 def _word(value: object) -> str:
     if isinstance(value, Array) and isinstance(value.value, np.ndarray):
         return f"array {value.value.shape} of {value.value.dtype}"
-    return (
-        f"{type(value).__name__} of {len(value)}"
-        if isinstance(value, PLAIN)
-        else type(value).__name__
-    )
+    kind = type(value).__name__
+    if isinstance(value, PLAIN):
+        return f"{kind} of {len(value)}"
+    return kind
 
 
 def convert(
     path: Path, output: Path, arrays: dict[str, str], limits: Limits | None = None
 ) -> list[str]:
-    """Write parts of a pickle, named as in `arrays` of a source, to a NumPy archive, and give the
-    names in it.
+    """Write parts of a pickle to a NumPy archive.
 
-    A list of positions that differ in length becomes one array with the `episode` of each frame.
+    `arrays` has the place of each part by its name, as in the `arrays` of a source. A list of
+    positions that differ in length becomes one array with the `episode` of each frame.
+
+    Returns:
+        The names in the archive.
 
     Raises:
-        ValueError: it holds anything but arrays, numbers, words and plain containers, or takes too
-            much to read; or no part is named, with what there is.
+        ValueError: the pickle holds anything but arrays, numbers, words and plain containers, or
+        takes too much to read; or no part is named, with a description of all parts.
     """
     size = path.stat().st_size
     limits = limits or Limits(memory_mib=2048 + 6 * size // MIB)
@@ -282,48 +326,51 @@ def convert(
 
 
 def main() -> None:
-    """Read a pickle from standard input, write an archive to standard output; what is wrong is a
-    message of text."""
-    *given, asked = sys.argv[1:]
+    """Read a pickle from standard input and write an archive to standard output.
+
+    An error is printed as a message of printable text.
+    """
+    *numbers, asked = sys.argv[1:]
     np.savez(BytesIO(), x=np.zeros(1))  # now, because no module can be loaded later
-    limits = Limits(*map(int, given))
+    limits = Limits(*map(int, numbers))
     sandbox.close(limits)
     try:
         _write(json.loads(asked), sys.stdin.buffer, sys.stdout.buffer)
     except MemoryError:
         _fail(f"it takes more than {limits.memory_mib} MiB of memory")
     except OSError as error:
-        _fail(
-            f"it makes more than {limits.output_mib} MiB"
-            if error.errno == errno.EFBIG
-            else str(error)
-        )
-    except Exception as error:  # whatever a damaged pickle raises
-        known = isinstance(error, ValueError | pickle.UnpicklingError)
-        _fail(str(error) if known else f"not a readable pickle ({type(error).__name__}: {error})")
+        if error.errno == errno.EFBIG:
+            _fail(f"it makes more than {limits.output_mib} MiB")
+        _fail(str(error))
+    except (ValueError, pickle.UnpicklingError) as error:
+        _fail(str(error))
+    except Exception as error:  # a damaged pickle can raise any exception
+        kind = type(error).__name__
+        _fail(f"not a readable pickle ({kind}: {error})")
 
 
 def _write(asked: dict[str, str], source: BinaryIO, target: BinaryIO) -> None:
     tree = read(source)
     if not asked:
         raise ValueError(
-            f"say with --array which part is what, as in --array position=1; it holds\n{described(tree)}"
+            "say with --array which part is what, as in --array position=1; "
+            f"it holds\n{described(tree)}"
         )
-    found: dict[str, np.ndarray] = {}
+    arrays: dict[str, np.ndarray] = {}
     for name, path in asked.items():
         try:
-            found[name], episode = joined(at(tree, path))
+            arrays[name], episode = joined(at(tree, path))
         except ValueError as error:
             raise ValueError(f"--array {name}={path}: {error}") from error
         if name == "position" and episode is not None:
-            found["episode"] = episode
-    np.savez(target, **found)
+            arrays["episode"] = episode
+    np.savez(target, **arrays)  # type: ignore[arg-type]  # mypy takes one for `allow_pickle`
 
 
-def _fail(message: str) -> None:
+def _fail(message: str) -> NoReturn:
     shown = "".join(each if each.isprintable() or each == "\n" else "?" for each in message)
     print(shown, file=sys.stderr, flush=True)
-    os._exit(1)  # without another try to write what is left of the output
+    os._exit(1)  # without another try to write the rest of the output
 
 
 if __name__ == "__main__":

@@ -1,7 +1,9 @@
-"""Tasks: K past frames in, the frame `lag` steps after the newest of them out; splits that share no
-frame."""
+"""Tasks: K past frames are given, the frame `lag` steps after the newest of them is predicted.
 
-from collections.abc import Iterator, Sequence
+The splits of a task share no frame.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -44,59 +46,78 @@ class Sample:
 
     def take(self, index: np.ndarray | slice) -> "Sample":
         """The samples at `index`."""
-        return replace(
-            self, **{a: getattr(self, a)[index] for a in ARRAYS if getattr(self, a) is not None}
-        )
+        taken = {}
+        for name in ARRAYS:
+            value = getattr(self, name)
+            if value is not None:
+                taken[name] = value[index]
+        return replace(self, **taken)
+
+    @property
+    def newest(self) -> np.ndarray:
+        """The newest positions (B, N, 3)."""
+        return self.position[:, -1]
+
+    @property
+    def truth(self) -> np.ndarray:
+        """The target of samples that have one."""
+        assert self.target is not None
+        return self.target
 
     @property
     def past(self) -> np.ndarray:
-        """(B, V, N, 3) where the points come from: the displacements between the frames, oldest
-        first, then velocity times the time between two frames, where the task shows it."""
+        """The displacements (B, V, N, 3) between the frames, oldest first.
+
+        Where the task shows the velocity, the last one is velocity times the time between two
+        frames.
+        """
         displacement = np.diff(self.position, axis=1)
         if self.velocity is None:
             return displacement
-        return np.concatenate([displacement, self.step * self.velocity[:, None]], axis=1)
+        velocity = self.velocity[:, None]
+        ahead = self.step * velocity
+        return np.concatenate([displacement, ahead], axis=1)
 
     def mean_velocity(self, displacement: np.ndarray, lag: int) -> np.ndarray | None:
-        """The velocities of points with displacements (B, N, 3) in `lag` frames; None where the
-        task shows none."""
-        return None if self.velocity is None else displacement / (lag * self.step)
+        """The velocities of points with displacements (B, N, 3) in `lag` frames.
+
+        None where the task shows no velocity.
+        """
+        if self.velocity is None:
+            return None
+        return displacement / (lag * self.step)
 
     def followed_by(self, prediction: np.ndarray, lag: int) -> "Sample":
-        """The samples `lag` frames later, with points where they were predicted (B, N, 3), to
-        predict from again.
+        """The samples `lag` frames later, with the points at their predicted positions (B, N, 3).
 
-        The oldest frame is left out, velocities are means over the `lag` frames, and all else stays
-        as it is.
+        The oldest frame is left out, and velocities are means over the `lag` frames. All other
+        arrays are unchanged.
 
         Raises:
             ValueError: a history of several frames, which would no longer follow each other.
         """
-        if lag > 1 and self.position.shape[1] > 1:
-            raise ValueError(
-                f"a history of {self.position.shape[1]} frames cannot be fed back {lag} frames ahead"
-            )
-        position = np.concatenate([self.position[:, 1:], prediction[:, None]], axis=1)
-        velocity = self.mean_velocity(prediction - self.position[:, -1], lag)
+        history = self.position.shape[1]
+        if lag > 1 and history > 1:
+            raise ValueError(f"a history of {history} frames cannot be fed back {lag} frames ahead")
+        kept = self.position[:, 1:]
+        position = np.concatenate([kept, prediction[:, None]], axis=1)
+        velocity = self.mean_velocity(prediction - self.newest, lag)
         return replace(self, position=position, velocity=velocity, target=None)
 
 
-ARRAYS = (
-    "position",
-    "target",
-    "velocity",
-    "scalar",
-    "mass",
-    "box",
-)  # of a sample, with an entry for each member
+# The arrays of a sample that have an entry for each member of the batch.
+ARRAYS = ("position", "target", "velocity", "scalar", "mass", "box")
 VECTORS = ("position", "velocity")  # those that a rotation turns and a method sees
+# A function of episode, history, lag and sizes that returns the newest frames of each split.
+Cut = Callable[[np.ndarray, int, int, list[float]], list[np.ndarray]]
 
 
 def samples(
     trajectory: Trajectory, newest: np.ndarray, history: int, lag: int, inputs: Sequence[str] = ()
 ) -> Sample:
-    """The samples whose newest frames are `newest` (B,), with the `inputs` that a task shows beside
-    positions.
+    """The samples whose newest frames are `newest` (B,).
+
+    `inputs` are what a task shows in addition to positions.
 
     Raises:
         ValueError: an input that the trajectory does not have.
@@ -104,25 +125,31 @@ def samples(
     newest = np.asarray(newest)
     check_inputs(trajectory, inputs)
     past = newest[:, None] + np.arange(1 - history, 1)
+    velocity = trajectory.velocity if "velocity" in inputs else None
+    mass = trajectory.mass if "mass" in inputs else None
+    shows_time = "velocity" in inputs or "time_step" in inputs
     return Sample(
         position=trajectory.position[past],
         target=trajectory.position[newest + lag],
-        velocity=trajectory.velocity[newest] if "velocity" in inputs else None,
+        velocity=None if velocity is None else velocity[newest],
         scalar=_scalars(trajectory, newest, inputs),
-        mass=_at(trajectory.mass, newest, 1) if "mass" in inputs else None,
+        mass=None if mass is None else _at(mass, newest, 1),
         edges=None if trajectory.bonds is None else directed(trajectory.bonds),
         box=None if trajectory.box is None else trajectory.box[newest],
-        step=time_step(trajectory) if {"velocity", "time_step"} & set(inputs) else 1.0,
+        step=time_step(trajectory) if shows_time else 1.0,
     )
 
 
 @dataclass(frozen=True)
 class SampleParts:
-    """The samples of a task with newest frames `newest` (B,), made a part at a time by whoever
-    iterates over them.
+    """The samples of a task, made one part at a time when they are iterated over.
 
-    Attributes: trajectory; newest; task, its history, lag and inputs; copies, frames of reference F
-    that each sample is to be seen in, for which its part leaves room.
+    Attributes:
+        trajectory: the source of the samples.
+        newest: (B,) newest frame of each sample.
+        task: its history, lag and inputs.
+        copies: number of reference frames F in which each sample is to be seen; its part leaves
+        room for them.
     """
 
     trajectory: Trajectory
@@ -136,87 +163,103 @@ class SampleParts:
     def slices(self) -> list[slice]:
         """The parts, as slices of `newest`."""
         n_points = self.trajectory.position.shape[1]
-        return parts(len(self), 3 * n_points * self.task["history"] * self.copies)
+        numbers = 3 * n_points * self.task["history"]
+        return parts(len(self), numbers * self.copies)
 
     def __iter__(self) -> Iterator[Sample]:
         for part in self.slices():
-            yield self.at(self.newest[part])
+            newest = self.newest[part]
+            yield self.at(newest)
 
     def at(self, newest: np.ndarray) -> Sample:
         """The samples of the same task with these newest frames."""
         task = self.task
-        return samples(
-            self.trajectory, newest, task["history"], task["lag"], task.get("inputs", ())
-        )
+        inputs = task.get("inputs", ())
+        return samples(self.trajectory, newest, task["history"], task["lag"], inputs)
 
 
 def joined(parts: Sequence[Sample]) -> Sample:
-    """Samples of the same points and bonds, one below the other; one part is handed back as it is."""
+    """Samples of the same points and bonds, one part after another.
+
+    The arrays of a single part are not copied.
+    """
     first, *others = parts
-    names = [name for name in ARRAYS if others and getattr(first, name) is not None]
-    return replace(
-        first, **{name: np.concatenate([getattr(part, name) for part in parts]) for name in names}
-    )
+    if not others:
+        return first
+    arrays: dict = {}
+    for name in ARRAYS:
+        if getattr(first, name) is not None:
+            arrays[name] = np.concatenate([getattr(part, name) for part in parts])
+    return replace(first, **arrays)
 
 
 def check_inputs(trajectory: Trajectory, inputs: Sequence[str]) -> None:
-    """Raise ValueError that names the first of `inputs` that the trajectory does not have, and what
-    it has."""
-    arrays = {name: getattr(trajectory, name) for name in ("velocity", "species", "mass")}
-    has = [
-        "time_step",
-        *(name for name, value in arrays.items() if value is not None),
-        *trajectory.features,
-    ]
+    """Raise ValueError that names the first of `inputs` that the trajectory does not have.
+
+    The message lists the inputs that it has.
+    """
+    known = ["time_step"]
+    for name in ("velocity", "species", "mass"):
+        if getattr(trajectory, name) is not None:
+            known.append(name)
+    known += trajectory.features
     for name in inputs:
-        if name not in has:
-            raise ValueError(f"inputs: the data have no {name!r}; {nearest(name, has)}")
+        if name not in known:
+            raise ValueError(f"inputs: the data have no {name!r}; {nearest(name, known)}")
 
 
 def time_step(trajectory: Trajectory) -> float:
     """The time between two frames: the median within episodes, 1 for a single frame."""
-    within = np.diff(trajectory.time)[np.diff(trajectory.episode) == 0]
-    return float(np.median(within)) if len(within) else 1.0
+    steps = np.diff(trajectory.time)[trajectory.same_episode]
+    if not len(steps):
+        return 1.0
+    return float(np.median(steps))
 
 
 def _at(value: np.ndarray, newest: np.ndarray, fixed: int) -> np.ndarray:
-    """What belongs to the points at frames `newest`, of an array that has `fixed` axes where it
-    does not change."""
-    return (
-        np.broadcast_to(value, (len(newest), *value.shape))
-        if value.ndim == fixed
-        else value[newest]
-    )
+    """The values of the points at frames `newest`, with an axis of samples.
+
+    An array that does not change with time has `fixed` axes.
+    """
+    if value.ndim != fixed:
+        return value[newest]
+    return np.broadcast_to(value, (len(newest), *value.shape))
 
 
 def _scalars(
     trajectory: Trajectory, newest: np.ndarray, inputs: Sequence[str]
 ) -> np.ndarray | None:
-    """(B, N, F): the mass first, then a column for each species, and the features, in the order of
-    `inputs`."""
+    """Scalar inputs (B, N, F): first the mass, then the others in the order of `inputs`.
+
+    Species have a column for each, which is one where a point belongs to it.
+    """
     columns = []
     for name in sorted(inputs, key=lambda name: name != "mass"):
-        if name == "species":
+        if name == "species" and trajectory.species is not None:
             species = _at(trajectory.species, newest, 1)
-            columns.append((species[..., None] == np.unique(trajectory.species)).astype(float))
-        elif name == "mass":
-            columns.append(_at(trajectory.mass, newest, 1)[..., None])
+            is_kind = species[..., None] == np.unique(trajectory.species)
+            columns.append(is_kind.astype(float))
+        elif name == "mass" and trajectory.mass is not None:
+            mass = _at(trajectory.mass, newest, 1)
+            columns.append(mass[..., None])
         elif name in trajectory.features:
-            columns.append(_at(trajectory.features[name], newest, 2))
+            feature = trajectory.features[name]
+            columns.append(_at(feature, newest, 2))
     return np.concatenate(columns, axis=-1) if columns else None
 
 
 def directed(bonds: np.ndarray) -> np.ndarray:
     """Both directions (2, 2 M) of bonds (M, 2)."""
-    return np.concatenate([bonds, bonds[:, ::-1]]).T
+    reverse = bonds[:, ::-1]
+    return np.concatenate([bonds, reverse]).T
 
 
 @dataclass(frozen=True)
 class Histories:
-    """The last `history` frames before and at each frame, (T, K, N, 3) of positions (T, N, 3), made
-    where indexed.
+    """The last `history` frames up to each frame, (T, K, N, 3), made where they are indexed.
 
-    Where an episode has just begun its first frame is repeated.
+    They are made from positions (T, N, 3). At the beginning of an episode its first frame is
+    repeated.
     """
 
     position: np.ndarray | Stored
@@ -229,95 +272,123 @@ class Histories:
     @property
     def shape(self) -> tuple[int, int, int, int]:
         """(T, K, N, 3)."""
-        return len(self), self.history, *self.position.shape[1:]
+        _, n_points, dimension = self.position.shape
+        return len(self), self.history, n_points, dimension
 
     def __getitem__(self, frames: np.ndarray | slice) -> np.ndarray:
-        first = np.searchsorted(
-            self.episode, self.episode[frames]
-        )  # episodes are numbered in order
-        past = np.arange(len(self))[frames][:, None] + np.arange(1 - self.history, 1)
-        return self.position[np.maximum(past, first[:, None])]
+        # The index of an episode's first frame; episodes are numbered in ascending order.
+        first = np.searchsorted(self.episode, self.episode[frames])
+        newest = np.arange(len(self))[frames]
+        past = newest[:, None] + np.arange(1 - self.history, 1)
+        existing = np.maximum(past, first[:, None])
+        return self.position[existing]
 
 
 def split_frames(episode: np.ndarray, history: int, lag: int, split: dict) -> dict[str, np.ndarray]:
     """Newest-frame indices of each split.
 
-    `split` has `by` (`time`: every episode is cut in time order, `episode`: whole episodes are
-    dealt out, or `random`: samples are drawn with `seed`) and the sizes `train`, `validation`,
-    `test`, as numbers (episodes for `episode`, else samples) or as fractions of 1.
-    With `time` the test samples are the last ones, the validation samples those before, so that
+    `split` has the sizes `train`, `validation` and `test`, as numbers (episodes with `by: episode`,
+    else samples) or as fractions of 1, and `by`: with `time` every episode is cut in time order,
+    with `episode` whole episodes are dealt out, with `random` samples are drawn with `seed`.
+
+    With `time` the test samples are the last ones and the validation samples precede them, so that
     tasks of different history predict the same targets. A sample is dropped where its window would
-    reach into the next split: no frame is shared between splits. With `random` no sample is in two
+    reach into the next split, so that no frame is in two splits. With `random` no sample is in two
     splits, but the windows of samples overlap.
 
     Raises:
         ValueError: the sizes exceed the data, or leave a split empty.
     """
-    deal = {
+    cut_by: dict[str, Cut] = {
         "time": _cut_times,
         "episode": _cut_episodes,
         "random": partial(_draw, seed=split.get("seed", 0)),
     }
-    parts = deal[split.get("by", "time")](
-        np.asarray(episode), history, lag, [split[name] for name in SPLITS]
-    )
-    for name, part in zip(SPLITS, parts, strict=True):
+    divide = cut_by[split.get("by", "time")]
+    sizes = [split[name] for name in SPLITS]
+    parts = divide(np.asarray(episode), history, lag, sizes)
+    newest = dict(zip(SPLITS, parts, strict=True))
+    for name, part in newest.items():
         if not len(part):
             raise ValueError(
-                f"split: {name} = {split[name]} leaves no sample of {history} frames in {len(episode)} frames"
+                f"split: {name} = {split[name]} leaves no sample of {history} frames "
+                f"in {len(episode)} frames"
             )
-    return dict(zip(SPLITS, parts, strict=True))
+    return newest
+
+
+def _episodes(episode: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The first frame and the length of each episode."""
+    _, first, length = np.unique(episode, return_index=True, return_counts=True)
+    return first, length
 
 
 def _cut_times(episode: np.ndarray, history: int, lag: int, sizes: list[float]) -> list[np.ndarray]:
-    _, first, length = np.unique(episode, return_index=True, return_counts=True)
+    """The split of every episode in time order."""
+    first, length = _episodes(episode)
     usable = np.maximum(length - lag, 0)
-    counts = split_counts(sizes, int(usable.sum()), "samples")
+    total = int(usable.sum())
+    counts = split_counts(sizes, total, "samples")
     parts: list[list[np.ndarray]] = [[], [], []]
     for start, n in zip(first, usable, strict=True):
-        share = [round(count * n / max(usable.sum(), 1)) for count in counts]
-        for part, newest in zip(parts, cut(int(n), share, history, lag), strict=True):
-            part.append(start + np.arange(newest.start, newest.stop))
+        shares = [round(count * n / max(total, 1)) for count in counts]
+        ranges = cut(int(n), shares, history, lag)
+        for part, newest in zip(parts, ranges, strict=True):
+            frames = np.arange(newest.start, newest.stop)
+            part.append(start + frames)
     return [np.concatenate(part) for part in parts]
 
 
 def _cut_episodes(
     episode: np.ndarray, history: int, lag: int, sizes: list[float]
 ) -> list[np.ndarray]:
-    index, first, length = np.unique(episode, return_index=True, return_counts=True)
-    counts = split_counts(sizes, len(index), "episodes")
-    stops = np.cumsum(counts)
+    """The split into whole episodes."""
+    first, length = _episodes(episode)
+    counts = split_counts(sizes, len(first), "episodes")
+    begin = first + history - 1
+    end = first + length - lag
+    newest = [np.arange(low, high) for low, high in zip(begin, end, strict=True)]
     parts = []
-    for low, high in zip(stops - counts, stops, strict=True):
-        spans = [
-            np.arange(s + history - 1, s + n - lag)
-            for s, n in zip(first[low:high], length[low:high], strict=True)
-        ]
-        parts.append(np.concatenate(spans) if spans else np.arange(0))
+    start = 0
+    for count in counts:
+        chosen = newest[start : start + count]
+        parts.append(np.concatenate([np.arange(0), *chosen]))
+        start += count
     return parts
 
 
 def _draw(
     episode: np.ndarray, history: int, lag: int, sizes: list[float], seed: int
 ) -> list[np.ndarray]:
+    """The split into random samples, whose windows stay within an episode."""
     newest = np.arange(history - 1, len(episode) - lag)
-    newest = newest[episode[newest - history + 1] == episode[newest + lag]]
-    stops = np.cumsum(split_counts(sizes, len(newest), "samples"))
-    drawn = np.random.default_rng(seed).permutation(newest)
-    return [np.sort(part) for part in np.split(drawn, stops)[: len(SPLITS)]]
+    oldest = newest - history + 1
+    within = episode[oldest] == episode[newest + lag]
+    newest = newest[within]
+    counts = split_counts(sizes, len(newest), "samples")
+    rng = np.random.default_rng(seed)
+    drawn = rng.permutation(newest)
+    parts = np.split(drawn, np.cumsum(counts))
+    return [np.sort(part) for part in parts[: len(SPLITS)]]
 
 
 def subset(newest: np.ndarray, size: str | int) -> np.ndarray:
-    """`size` training samples spread evenly over the split, or all of them (`"all"`)."""
+    """`size` training samples spread evenly over the split, or all of them (`"all"`).
+
+    Raises:
+        ValueError: more samples than the split has.
+    """
     if size == "all":
         return newest
-    if int(size) > len(newest):
+    count = int(size)
+    if count > len(newest):
         raise ValueError(
             f"train_sizes: {size} samples asked for, but the training split has {len(newest)}"
         )
-    return newest[spread(len(newest), int(size))]
+    return newest[spread(len(newest), count)]
 
 
 def spread(total: int, count: int) -> np.ndarray:
     """At most `count` indices, evenly spread from the first to the last of `total`."""
-    return np.linspace(0, total - 1, min(count, total)).round().astype(int)
+    indices = np.linspace(0, total - 1, min(count, total))
+    return indices.round().astype(int)

@@ -1,5 +1,4 @@
-"""Aligned trajectories: every frame in its own frame of reference, with the rotation and origin
-that took it there."""
+"""Aligned trajectories: every time step in its own reference frame, with rotation and origin."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -11,54 +10,73 @@ from equitraj.data import tasks
 from equitraj.data.parts import parts
 from equitraj.data.tasks import Histories
 from equitraj.data.trajectory import Trajectory, at_frames, opened, write_parts
-from equitraj.frames import Base, load_alignment
+from equitraj.frames import Base, Frames, load_alignment
 
 
 def run(trajectory_path: Path, task: dict, name: str, alignment: dict, output: Path) -> None:
-    """Write the aligned trajectory of `task` with `rotation` (T, F, 3, 3), `origin` (T, 3) and
-    `weight` (T, F).
+    """Write the aligned trajectory of `task` with `rotation`, `origin` and `weight`.
 
-    `alignment` has the file of the alignment `name` and its options. A reference is fitted on the
-    frames of the training split only. The stored positions are those of the first frame of each
-    sample where there are several.
+    Their shapes are (T, F, 3, 3), (T, 3) and (T, F). `alignment` contains the file of the alignment
+    `name` and its options. A reference is fitted on the training split only. If there are several
+    reference frames, the stored positions are in the first.
+
+    Raises:
+        ValueError: the data lack an input of the task, or have too few points.
     """
     with opened(trajectory_path) as trajectory:
-        newest = tasks.split_frames(trajectory.episode, task["history"], task["lag"], task["split"])
-        tasks.check_inputs(trajectory, task.get("inputs", ()))
-        aligner = load_alignment(alignment["frames"], alignment["options"])
+        history = task["history"]
+        newest = tasks.split_frames(trajectory.episode, history, task["lag"], task["split"])
+        inputs = task.get("inputs", ())
+        tasks.check_inputs(trajectory, inputs)
+        frames = alignment["frames"]
+        aligner = load_alignment(frames, alignment["options"])
         n_frames, n_points, _ = trajectory.position.shape
         if n_points < aligner.points_needed:
             raise ValueError(
-                f"alignment {alignment['frames']}: needs {aligner.points_needed} points, but the data have "
-                f"{n_points}; choose another alignment"
+                f"alignment {frames}: needs {aligner.points_needed} points, "
+                f"but the data have {n_points}; choose another alignment"
             )
-        has_reference = type(aligner).fit is not Base.fit
-        reference = aligner.fit(trajectory.position[newest["train"]]) if has_reference else None
-        made = {"alignment": name, "task": task["name"]}
-        aligned = aligned_parts(trajectory, aligner, reference, task["history"], made)
-        write_parts(
-            output, aligned, n_frames, **({} if reference is None else {"reference": reference})
-        )
+        reference = None
+        if type(aligner).fit is not Base.fit:
+            training = trajectory.position[newest["train"]]
+            reference = aligner.fit(training)
+        fixed = {}
+        if reference is not None:
+            fixed["reference"] = reference
+        provenance = {"alignment": name, "task": task["name"]}
+        aligned = aligned_parts(trajectory, aligner, reference, history, provenance)
+        write_parts(output, aligned, n_frames, **fixed)
 
 
 def aligned_parts(
-    trajectory: Trajectory, aligner: Base, reference: np.ndarray | None, history: int, made: dict
+    trajectory: Trajectory,
+    aligner: Base,
+    reference: np.ndarray | None,
+    history: int,
+    provenance: dict,
 ) -> Iterator[tuple[Trajectory, dict[str, np.ndarray]]]:
-    """Parts of the aligned trajectory, each with its frames; `made` is added to the provenance."""
+    """Parts of the aligned trajectory, each with its reference frames.
+
+    `provenance` is added to the provenance of the trajectory.
+    """
     histories = Histories(trajectory.position, trajectory.episode, history)
     n_frames, n_points, _ = trajectory.position.shape
     copies = aligner.training_frames(histories[:1], reference).weight.shape[1]
-    for part in parts(n_frames, 3 * n_points * (history + copies) + 9 * copies):
+    numbers = 3 * n_points * (history + copies) + 9 * copies
+    for part in parts(n_frames, numbers):
         here = at_frames(trajectory, part)
         frames = aligner.training_frames(histories[part], reference)
-        first = replace(
-            frames, rotation=frames.rotation[:, :1], weight=frames.weight[:, :1] * 0 + 1
-        )
-        provenance = trajectory.provenance | made
+        first = frames.rotation[:, 0]
         aligned = replace(
-            here, position=first.into(here.position), velocity=None, box=None, provenance=provenance
+            here,
+            position=Frames.single(first, frames.origin).into(here.position),
+            velocity=None,
+            box=None,
+            provenance=trajectory.provenance | provenance,
         )
-        yield (
-            aligned,
-            {"rotation": frames.rotation, "origin": frames.origin, "weight": frames.weight},
-        )
+        extra = {
+            "rotation": frames.rotation,
+            "origin": frames.origin,
+            "weight": frames.weight,
+        }
+        yield aligned, extra

@@ -1,7 +1,7 @@
-"""All pairs of points as a block (N, N) of senders and receivers, for what is the same both ways.
+"""All pairs of points as a block (N, N) of senders and receivers, for functions of the distance.
 
-A function of the distance is evaluated once for each unordered pair. As in `_pairs`, columns have
-the batch last.
+Such a function is the same in both directions, so it is evaluated once for each unordered pair. As
+in `_pairs`, columns have the batch last.
 """
 
 from functools import partial
@@ -11,6 +11,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax.custom_derivatives import linear_call
 
+from equitraj.models._pairs import BatchLast
+
 
 def triangle(n_points: int) -> tuple[np.ndarray, np.ndarray]:
     """The two points of each unordered pair of different points."""
@@ -18,17 +20,25 @@ def triangle(n_points: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def table(n_points: int) -> np.ndarray:
-    """(N, N), the place of each pair in `triangle`; one more for that of a point with itself."""
+    """(N, N), the index of each pair in `triangle`; the number of pairs for a point and itself."""
     first, second = triangle(n_points)
-    place = np.full((n_points, n_points), len(first))
-    place[first, second] = place[second, first] = np.arange(len(first))
-    return place
+    n_pairs = len(first)
+    shape = (n_points, n_points)
+    index = np.full(shape, n_pairs)
+    pair = np.arange(n_pairs)
+    index[first, second] = pair
+    index[second, first] = pair
+    return index
 
 
 def _both_ways(
     _: tuple, value: jax.Array, n_points: int, sizes: tuple[int, ...]
 ) -> list[jax.Array]:
-    return [part[:, table(n_points)] for part in jnp.split(value, np.cumsum(sizes)[:-1])]
+    """Parts (c, N, N, B) of values (C, P + 1, B), `sizes` channels each."""
+    ends = np.cumsum(sizes)[:-1]
+    parts = jnp.split(value, ends)
+    index = table(n_points)
+    return [part[:, index] for part in parts]
 
 
 def _summed_both_ways(
@@ -37,53 +47,47 @@ def _summed_both_ways(
     """The transpose of `_both_ways`: two gathers in place of the scatter that is the transpose of a
     gather.
 
-    Each part is written to its place in the whole: of parts that are joined, the compiler makes one
-    loop that asks of every entry which part it is in. The last step keeps it from flattening the
-    loops of the ones before.
+    Each part is written to its place in the whole. If the parts were concatenated, the compiler
+    would make one loop that checks for every entry which part it is in. The last step prevents it
+    from flattening the loops of the steps before.
     """
-    first, second = (np.append(index, 0) for index in triangle(n_points))
-    whole = jnp.zeros((sum(sizes), len(first), parts[0].shape[-1]), parts[0].dtype)
-    for start, part in zip(np.cumsum((0, *sizes)), parts, strict=False):
+    first, second = triangle(n_points)
+    there = np.append(first * n_points + second, 0)
+    back = np.append(second * n_points + first, 0)
+    n_samples = parts[0].shape[-1]
+    shape = (sum(sizes), len(there), n_samples)
+    whole = jnp.zeros(shape, parts[0].dtype)
+    starts = np.cumsum((0, *sizes))
+    for start, part in zip(starts, parts, strict=False):
         flat = part.reshape(len(part), n_points**2, -1)
-        both = flat[:, first * n_points + second] + flat[:, second * n_points + first]
+        both = flat[:, there] + flat[:, back]
         whole = jax.lax.dynamic_update_slice(whole, both, (int(start), 0, 0))
     return whole.at[:, -1].set(0)
 
 
-class Block:
-    """Columns of points (..., N, B) and of pairs (..., N, N, B), the sender's axis before the
-    receiver's."""
+class Block(BatchLast):
+    """Columns of points (..., N, B) and of pairs (..., N, N, B), the axis of the senders before the
+    axis of the receivers."""
 
     def __init__(self, n_points: int) -> None:
         self.n_points = n_points
 
-    def columns(self, x: jax.Array) -> jax.Array:
-        """The batch (B, ...) as the last axis, so that every operation is a long loop over
-        contiguous numbers."""
-        return jnp.moveaxis(x, 0, -1)
-
-    def samples(self, x: jax.Array) -> jax.Array:
-        """The reverse of `columns`."""
-        return jnp.moveaxis(x, -1, 0)
-
     def directed(self, value: jax.Array, sizes: tuple[int, ...]) -> list[jax.Array]:
-        """(C, P + 1, B), of the unordered pairs and of none, as parts (c, N, N, B) of so many
-        channels each."""
-        there, back = (
-            partial(f, n_points=self.n_points, sizes=sizes) for f in (_both_ways, _summed_both_ways)
-        )
-        return linear_call(there, back, (), value)
+        """Parts (c, N, N, B) with `sizes` channels each, from values (C, P + 1, B) of the unordered
+        pairs and one value for no pair."""
+        n = self.n_points
+        forward = partial(_both_ways, n_points=n, sizes=sizes)
+        transpose = partial(_summed_both_ways, n_points=n, sizes=sizes)
+        return linear_call(forward, transpose, (), value)
 
     def senders(self, x: jax.Array) -> jax.Array:
-        """Points' values at the pairs' senders, (..., N, 1, B)."""
+        """Values of the points at the senders of the pairs, (..., N, 1, B)."""
         return x[..., None, :]
-
-    def sum(self, x: jax.Array) -> jax.Array:
-        """Pairs' values summed over the senders."""
-        return x.sum(-3)
 
 
 def undirected(value: jax.Array) -> jax.Array:
-    """What is the same both ways, (B, N, N), as (B, P + 1) with a zero for none."""
-    first, second = triangle(value.shape[1])
-    return jnp.pad(value[:, first, second], ((0, 0), (0, 1)))
+    """Values (B, N, N) that are symmetric, as (B, P + 1): one per unordered pair, then a zero."""
+    n_points = value.shape[1]
+    first, second = triangle(n_points)
+    pairs = value[:, first, second]
+    return jnp.pad(pairs, ((0, 0), (0, 1)))

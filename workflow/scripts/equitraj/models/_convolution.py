@@ -18,71 +18,102 @@ import numpy as np
 from equitraj.models._irreps import Irreps, products, simplified
 
 Irrep = tuple[int, int]
-Block = tuple[Irrep, list[int]]  # an irrep, and which channels of its degree are of it
-SELF, NEIGHBOURS = (
-    sin(pi / 8),
-    cos(pi / 8),
-)  # shares of a point itself and of its neighbours in what is handed on
+Degrees = tuple[int, int, int]
+Block = tuple[Irrep, list[int]]  # an irrep, and the numbers of its channels within its degree
+
+# shares of a point and of its neighbours in the output of a layer
+SELF = sin(pi / 8)
+NEIGHBOURS = cos(pi / 8)
 
 
 def blocks(irreps: Irreps) -> list[Block]:
-    """The blocks of `irreps`, the channels of each degree counted in their order."""
-    count, found = Counter(), []
-    for mul, degree, p in irreps:
-        found.append(((degree, p), list(range(count[degree], count[degree] + mul))))
+    """The blocks of `irreps`, with the channels of each degree numbered in their order."""
+    numbered: list[Block] = []
+    count: Counter[int] = Counter()
+    for mul, degree, parity in irreps:
+        irrep = (degree, parity)
+        first = count[degree]
+        channels = range(first, first + mul)
+        numbered.append((irrep, list(channels)))
         count[degree] += mul
-    return found
+    return numbered
 
 
 @dataclass(frozen=True)
 class Matrix:
-    """Where the entries (C_in, C_out) of a linear map stand in its flat weights; their factors,
-    zero for no path."""
+    """The entries (C_in, C_out) of a linear map.
+
+    Attributes: index of each entry in the flat weights; factor of each entry, zero without a path.
+    """
 
     index: np.ndarray
     factor: np.ndarray
 
 
-def linear(
-    inputs: list[Block], outputs: list[Block], share: float = 1.0
-) -> tuple[dict[int, Matrix], int]:
-    """The matrices by degree of e3nn's linear map, and its number of weights.
+class Map(NamedTuple):
+    """A linear map of features.
 
-    These are (mul_in, mul_out) for each pair of blocks of one irrep, in order. A factor is `share`
-    over the square root of the number of channels that a channel is made of.
+    Attributes: matrices by degree; n_weights, number of its weights.
     """
-    sizes = [Counter(), Counter()]
-    for size, part in zip(sizes, (inputs, outputs), strict=True):
-        for (degree, _), channels in part:
-            size[degree] += len(channels)
-    found = {
-        d: Matrix(*(np.zeros((sizes[0][d], sizes[1][d]), t) for t in (int, float)))
-        for d in sizes[0] & sizes[1]
-    }
-    first = 0
+
+    matrices: dict[int, Matrix]
+    n_weights: int
+
+
+def _n_channels(part: list[Block]) -> Counter[int]:
+    """The number of channels of each degree."""
+    count: Counter[int] = Counter()
+    for (degree, _), channels in part:
+        count[degree] += len(channels)
+    return count
+
+
+def _zeros(inputs: list[Block], outputs: list[Block]) -> dict[int, Matrix]:
+    """Matrices without a path, by degree."""
+    n_in = _n_channels(inputs)
+    n_out = _n_channels(outputs)
+    matrices = {}
+    for degree in n_in & n_out:
+        shape = (n_in[degree], n_out[degree])
+        index = np.zeros(shape, int)
+        factor = np.zeros(shape, float)
+        matrices[degree] = Matrix(index, factor)
+    return matrices
+
+
+def linear(inputs: list[Block], outputs: list[Block], share: float = 1.0) -> Map:
+    """The linear map of e3nn.
+
+    The weights are (mul_in, mul_out) for each pair of blocks of one irrep, in order. A factor is
+    `share` over the square root of the number of channels that enter an output channel.
+    """
+    matrices = _zeros(inputs, outputs)
+    n_weights = 0
     for irrep, rows in inputs:
         for other, columns in outputs:
-            if irrep == other:
-                place = np.ix_(rows, columns)
-                found[irrep[0]].index[place] = first + np.arange(len(rows) * len(columns)).reshape(
-                    len(rows), -1
-                )
-                found[irrep[0]].factor[place] = (
-                    share * sum(len(c) for ir, c in inputs if ir == irrep) ** -0.5
-                )
-                first += len(rows) * len(columns)
-    return {degree: matrix for degree, matrix in found.items() if matrix.factor.any()}, first
+            if irrep != other:
+                continue
+            matrix = matrices[irrep[0]]
+            place = np.ix_(rows, columns)
+            size = len(rows) * len(columns)
+            index = n_weights + np.arange(size)
+            matrix.index[place] = index.reshape(len(rows), -1)
+            fan_in = sum(len(channels) for ir, channels in inputs if ir == irrep)
+            matrix.factor[place] = share * fan_in**-0.5
+            n_weights += size
+    used = {degree: matrix for degree, matrix in matrices.items() if matrix.factor.any()}
+    return Map(used, n_weights)
 
 
 @dataclass(frozen=True)
 class Path:
-    """Senders' features times harmonics, of degrees (l1, l2), as features of the irrep `out`.
+    """The product of the senders' features with harmonics, as features of the irrep `out`.
 
-    Attributes: degrees (l1, l2, l3); out; channels of degree l1; weights, an output of the radial
-    network for each.
+    Attributes: degrees (l1, l2, l3) of features, harmonics and product; out; channels of degree l1;
+    weights, an output of the radial network for each channel.
     """
 
-    degrees: tuple[int, int, int]
+    degrees: Degrees
     out: Irrep
     channels: tuple[int, ...]
     weights: tuple[int, ...]
@@ -90,8 +121,8 @@ class Path:
 
 @dataclass(frozen=True)
 class Convolution:
-    """From `irreps_in` of the senders, times harmonics up to degree `lmax`, to `irreps_out` of the
-    receivers."""
+    """A convolution from features `irreps_in` of the senders, times harmonics up to degree `lmax`,
+    to features `irreps_out` of the receivers."""
 
     irreps_in: Irreps
     lmax: int
@@ -99,76 +130,123 @@ class Convolution:
 
     @cached_property
     def paths(self) -> list[Path]:
-        """In the order of their weights."""
-        wanted, found, first = {(d, p) for _, d, p in self.irreps_out}, [], 0
+        """The paths in the order of their weights."""
+        wanted = {(degree, parity) for _, degree, parity in self.irreps_out}
+        paths = []
+        first = 0
         for irrep, channels in blocks(self.irreps_in):
-            for l2 in range(self.lmax + 1):
-                for out in products(irrep, (l2, (-1) ** l2)):
-                    if out in wanted:
-                        weights = tuple(range(first, first + len(channels)))
-                        found.append(Path((irrep[0], l2, out[0]), out, tuple(channels), weights))
-                        first += len(channels)
-        return found
+            for out, l2 in self._products(irrep):
+                if out not in wanted:
+                    continue
+                end = first + len(channels)
+                weights = tuple(range(first, end))
+                degrees = (irrep[0], l2, out[0])
+                path = Path(degrees, out, tuple(channels), weights)
+                paths.append(path)
+                first = end
+        return paths
+
+    def _products(self, irrep: Irrep) -> list[tuple[Irrep, int]]:
+        """The irreps in the products of one with the harmonics, and the harmonics' degrees."""
+        reached = []
+        for l2 in range(self.lmax + 1):
+            harmonic = (l2, (-1) ** l2)
+            for out in products(irrep, harmonic):
+                reached.append((out, l2))
+        return reached
 
     @property
     def n_radial(self) -> int:
-        """Number of outputs of the radial network."""
-        return sum(len(path.weights) for path in self.paths)
+        """The number of outputs of the radial network."""
+        total = 0
+        for path in self.paths:
+            total += len(path.weights)
+        return total
 
     @cached_property
-    def groups(self) -> dict[tuple[int, int, int], tuple[list[int], list[int]]]:
-        """By degrees (l1, l2, l3), the channels and the weights of all their paths side by side."""
-        found: dict[tuple[int, int, int], tuple[list[int], list[int]]] = {}
+    def groups(self) -> dict[Degrees, tuple[list[int], list[int]]]:
+        """The channels and the weights of all paths of the same degrees (l1, l2, l3), joined."""
+        joined: dict[Degrees, tuple[list[int], list[int]]] = {}
         for path in self.paths:
-            channels, weights = found.setdefault(path.degrees, ([], []))
+            channels, weights = joined.setdefault(path.degrees, ([], []))
             channels.extend(path.channels)
             weights.extend(path.weights)
-        return dict(sorted(found.items(), key=lambda group: (group[0][2], group[0])))
+        order = sorted(joined, key=lambda degrees: (degrees[2], degrees))
+        return {degrees: joined[degrees] for degrees in order}
+
+    @cached_property
+    def order(self) -> np.ndarray:
+        """The index of the radial network's outputs in the order of `groups`."""
+        joined = [weights for _, weights in self.groups.values()]
+        return np.concatenate(joined)
 
     def _middle(self) -> list[Block]:
-        """The channels of all paths in the order in which the outer map takes them, counted as in
+        """The channels of all paths in the order in which the outer map takes them, numbered as in
         `groups`."""
-        first, count = {}, Counter()
+        first = {}
+        count: Counter[int] = Counter()
         for degrees, (channels, _) in self.groups.items():
             first[degrees] = count[degrees[2]]
             count[degrees[2]] += len(channels)
-        found = []
+        middle = []
         for path in self.paths:
             start = first[path.degrees]
-            found.append((path.out, list(range(start, start + len(path.channels)))))
-            first[path.degrees] += len(path.channels)
-        return sorted(found, key=lambda block: block[0])
+            end = start + len(path.channels)
+            middle.append((path.out, list(range(start, end))))
+            first[path.degrees] = end
+        return sorted(middle, key=lambda block: block[0])
 
     @cached_property
-    def own(self) -> tuple[dict[int, Matrix], int]:
-        """The map of a point's own features to what it hands on."""
-        return linear(blocks(self.irreps_in), blocks(self.irreps_out), SELF)
+    def own(self) -> Map:
+        """The map from a point's features to its own part of the output."""
+        inputs = blocks(self.irreps_in)
+        outputs = blocks(self.irreps_out)
+        return linear(inputs, outputs, SELF)
 
     @cached_property
-    def inner(self) -> tuple[dict[int, Matrix], int]:
-        """The map of the senders' features before they are multiplied."""
-        return linear(blocks(self.irreps_in), blocks(self.irreps_in))
+    def inner(self) -> Map:
+        """The map of the senders' features before the product with harmonics."""
+        inputs = blocks(self.irreps_in)
+        return linear(inputs, inputs)
 
     @cached_property
-    def outer(self) -> tuple[dict[int, Matrix], int]:
-        """The map of the products, summed over the senders; what a point's own features do not
-        reach, it has whole."""
-        found, count = linear(self._middle(), blocks(self.irreps_out))
-        for degree, matrix in found.items():
-            share = np.ones(matrix.factor.shape[1])
-            if degree in self.own[0]:
-                share[self.own[0][degree].factor.any(0)] = NEIGHBOURS
+    def outer(self) -> Map:
+        """The map of the products, summed over the senders.
+
+        Its share is 1 for channels that the point's own features do not reach.
+        """
+        outputs = blocks(self.irreps_out)
+        outer = linear(self._middle(), outputs)
+        own = self.own.matrices
+        for degree, matrix in outer.matrices.items():
+            n_outputs = matrix.factor.shape[1]
+            share = np.ones(n_outputs)
+            if degree in own:
+                reached = own[degree].factor.any(0)
+                share[reached] = NEIGHBOURS
             matrix.factor[:] *= share
-        return found, count
+        return outer
+
+
+class _Part(NamedTuple):
+    """A block of a gate's input.
+
+    Attributes: irrep; part, 0 for scalars, 1 for gates, 2 for gated; place in that part;
+    multiplicity.
+    """
+
+    irrep: Irrep
+    part: int
+    place: int
+    mul: int
 
 
 @dataclass(frozen=True)
 class Gate:
-    """Scalars through an activation; features of higher degree, each times a gate: a scalar through
-    another activation.
+    """A nonlinearity: scalars go through an activation; features of higher degree are multiplied by
+    gates, which are scalars through another activation.
 
-    Attributes: irreps of the scalars, of the gates (all of one irrep) and of the features that they
-    multiply.
+    Attributes: irreps of the scalars, of the gates (all of one irrep) and of the gated features.
     """
 
     scalars: Irreps
@@ -176,55 +254,78 @@ class Gate:
     gated: Irreps
 
     @cached_property
-    def _order(self) -> list[tuple[Irrep, int, int, int]]:
-        """Irrep, part, place in that part and multiplicity of each block, in the order in which the
-        gate takes them."""
-        parts = [simplified(part) for part in (self.scalars, self.gates, self.gated)]
-        found = [
-            ((d, p), i, place, mul)
-            for i, part in enumerate(parts)
-            for place, (mul, d, p) in enumerate(part)
-        ]
-        return sorted(found)
+    def _order(self) -> list[_Part]:
+        """The blocks of the input in their order."""
+        order = []
+        parts = (self.scalars, self.gates, self.gated)
+        for part, irreps in enumerate(parts):
+            for place, (mul, degree, parity) in enumerate(simplified(irreps)):
+                order.append(_Part((degree, parity), part, place, mul))
+        return sorted(order)
+
+    @cached_property
+    def _blocks_in(self) -> Irreps:
+        """The irreps of the input, block by block."""
+        irreps = []
+        for block in self._order:
+            irreps.append((block.mul, *block.irrep))
+        return tuple(irreps)
 
     @cached_property
     def irreps_in(self) -> Irreps:
-        """What the gate takes: all three parts, sorted."""
-        return simplified(tuple((mul, *irrep) for irrep, *_, mul in self._order))
+        """The irreps of the input: all three parts, sorted."""
+        return simplified(self._blocks_in)
 
     def channels(self, part: int, degree: int) -> list[int]:
         """The channels of a degree that are scalars (part 0), gates (1) or gated (2), in the order
         of that part."""
-        placed = blocks(tuple((mul, *irrep) for irrep, *_, mul in self._order))
-        chosen = [
-            (place, channels)
-            for ((d, _), channels), (_, i, place, _) in zip(placed, self._order, strict=True)
-            if i == part and d == degree
-        ]
-        return [channel for _, channels in sorted(chosen) for channel in channels]
+        chosen = []
+        numbered = blocks(self._blocks_in)
+        for (irrep, channels), block in zip(numbered, self._order, strict=True):
+            if block.part == part and irrep[0] == degree:
+                chosen.append((block.place, channels))
+        chosen.sort()
+        return [channel for _, channels in chosen for channel in channels]
 
     @cached_property
     def irreps_out(self) -> Irreps:
-        """What it hands on: scalars, then the gated features in their own order."""
-        parity = self.gates[0][2] if self.gates else 1
-        return self.scalars + tuple((mul, d, p * parity) for mul, d, p in simplified(self.gated))
+        """The irreps of the output: scalars, then the gated features in their own order."""
+        sign = 1
+        if self.gates:
+            sign = self.gates[0][2]
+        irreps = list(self.scalars)
+        for mul, degree, parity in simplified(self.gated):
+            irreps.append((mul, degree, parity * sign))
+        return tuple(irreps)
 
 
 def gate(irreps_in: Irreps, hidden: Irreps, lmax: int) -> Gate:
-    """The gate of a layer: of `hidden`, what harmonics up to `lmax` can make of `irreps_in`."""
-    edge = [(degree, (-1) ** degree) for degree in range(lmax + 1)]
-    reached = {out for _, d, p in irreps_in for other in edge for out in products((d, p), other)}
-    kept = tuple(block for block in hidden if block[1:] in reached)
-    gated = tuple(block for block in kept if block[1])
+    """The gate of a layer, for those irreps of `hidden` that products of `irreps_in` with harmonics
+    up to `lmax` contain."""
+    reached: set[Irrep] = set()
+    for _, degree, p in irreps_in:
+        for l2 in range(lmax + 1):
+            harmonic = (l2, (-1) ** l2)
+            reached.update(products((degree, p), harmonic))
+    scalars = []
+    gated = []
+    for block in hidden:
+        if block[1:] not in reached:
+            continue
+        if block[1] == 0:
+            scalars.append(block)
+        else:
+            gated.append(block)
     parity = 1 if (0, 1) in reached else -1
-    return Gate(
-        tuple(b for b in kept if not b[1]), tuple((mul, 0, parity) for mul, *_ in gated), gated
-    )
+    gates = tuple((mul, 0, parity) for mul, *_ in gated)
+    return Gate(tuple(scalars), gates, tuple(gated))
 
 
 class Layer(NamedTuple):
-    """What is static of a layer. Attributes: name of its weights, convolution, gate (None for the
-    last)."""
+    """The static part of a layer.
+
+    Attributes: name of its weights; convolution; gate, None in the last layer.
+    """
 
     name: str
     convolution: Convolution
@@ -232,27 +333,35 @@ class Layer(NamedTuple):
 
 
 def static_layers(irreps: Irreps, hidden: Irreps, lmax: int, count: int) -> tuple[Layer, ...]:
-    """`count` gated convolutions, and one to a vector."""
+    """`count` gated convolutions, then one to a vector."""
     layers = []
     for i in range(count):
         gates = gate(irreps, hidden, lmax)
-        layers.append(Layer(f"layers.{i}.first", Convolution(irreps, lmax, gates.irreps_in), gates))
+        convolution = Convolution(irreps, lmax, gates.irreps_in)
+        name = f"layers.{i}.first"
+        layers.append(Layer(name, convolution, gates))
         irreps = gates.irreps_out
-    return (*layers, Layer(f"layers.{count}", Convolution(irreps, lmax, ((1, 1, -1),)), None))
+    vector = ((1, 1, -1),)
+    last = Convolution(irreps, lmax, vector)
+    name = f"layers.{count}"
+    layers.append(Layer(name, last, None))
+    return tuple(layers)
 
 
 def weight_shapes(layers: tuple[Layer, ...], radial: list[int]) -> dict[str, tuple[int, ...]]:
-    """Shapes of all weights by e3nn's names; `radial` has the sizes of the radial networks, without
-    their outputs."""
-    found = {}
+    """The shapes of all weights by e3nn's names; `radial` has the sizes of the radial networks'
+    layers without their outputs."""
+    shapes: dict[str, tuple[int, ...]] = {}
     for name, convolution, _ in layers:
-        pairs = pairwise([*radial, convolution.n_radial])
-        shapes = {f"fc.layer{i}.weight": shape for i, shape in enumerate(pairs)}
+        sizes = [*radial, convolution.n_radial]
+        for i, shape in enumerate(pairwise(sizes)):
+            shapes[f"{name}.fc.layer{i}.weight"] = shape
         maps = {
-            "sc.weight": convolution.own,
-            "lin1.weight": convolution.inner,
-            "lin2.weight": convolution.outer,
+            "sc": convolution.own,
+            "lin1": convolution.inner,
+            "lin2": convolution.outer,
         }
-        shapes |= {key: (count,) for key, (_, count) in maps.items() if count}
-        found |= {f"{name}.{key}": shape for key, shape in shapes.items()}
-    return found
+        for key, linear_map in maps.items():
+            if linear_map.n_weights:
+                shapes[f"{name}.{key}.weight"] = (linear_map.n_weights,)
+    return shapes

@@ -1,178 +1,214 @@
-"""Learned forces that keep momentum and angular momentum: between pairs of points, and at angles
-between bonds.
+"""Learned forces that conserve momentum and angular momentum: between pairs of points, and at
+angles between bonds.
 
-Columns, as in `_columns`: points are rows (N, 3, B), pairs (P, 3, B), angles (A, 3, B), and a batch
-of B comes last.
+Arrays are columns, as in `_columns`: points are rows (N, 3, B), pairs (P, 3, B), angles (A, 3, B),
+and a batch of B samples comes last.
 """
+
+from itertools import combinations
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+from equinox.nn import Linear
 
 from equitraj.models._columns import linear, product, scaled, silu
 
-NEAREST = 1e-6  # of the squared extent, below which distances are alike
-STRONGEST = (
-    100.0  # force, in units of the typical one: what no data tell of must not throw points away
-)
-UNLIMITED = 1e5  # where something else limits it
+NEAREST = 1e-6  # added to squared lengths, in units of the squared extent
+STRONGEST = 100.0  # upper bound of forces, in units of the typical force
+UNLIMITED = 1e5  # upper bound of forces that are limited otherwise
 
 
 class Pairs:
-    """Each pair of N points once: rows of points (N, ...) to rows of pairs (P, ...) and back."""
+    """Each pair of N points once, and maps between points (N, ...) and pairs (P, ...)."""
 
     def __init__(self, n_points: int) -> None:
-        self.n, (self.first, self.second) = n_points, np.triu_indices(n_points, 1)
-        self.member, self.sign = (
-            np.zeros((n_points, len(self.first)), np.float32) for _ in range(2)
-        )
-        for index, sign in ((self.first, 1), (self.second, -1)):
-            self.member[index, np.arange(len(index))], self.sign[index, np.arange(len(index))] = (
-                1,
-                sign,
-            )
+        self.n = n_points
+        self.first, self.second = np.triu_indices(n_points, 1)
+        n_pairs = len(self.first)
+        self.member = np.zeros((n_points, n_pairs), np.float32)
+        self.sign = np.zeros((n_points, n_pairs), np.float32)
+        pair = np.arange(n_pairs)
+        for point, sign in ((self.first, 1), (self.second, -1)):
+            self.member[point, pair] = 1
+            self.sign[point, pair] = sign
 
     def apart(self, x: jax.Array) -> jax.Array:
-        """First minus second, (P, 3, B) of (N, 3, B)."""
-        return x[self.first] - x[self.second]
+        """The first point minus the second, (P, 3, B), from (N, 3, B)."""
+        first = x[self.first]
+        second = x[self.second]
+        return first - second
 
     def pushed(self, x: jax.Array) -> jax.Array:
-        """What pairs (P, 3, B) push their first points by and their second by the opposite, (N, 3,
-        B)."""
-        return jnp.einsum("np,pab->nab", self.sign.astype(x.dtype), x)
+        """Sums (N, 3, B) of forces (P, 3, B) on first and opposite forces on second points."""
+        sign = self.sign.astype(x.dtype)
+        return jnp.einsum("np,pab->nab", sign, x)
 
     def to_points(self, x: jax.Array) -> jax.Array:
-        """Sums (W, N, B) of the pairs (W, P, B) that a point is in."""
-        return jnp.einsum("np,wpb->wnb", self.member.astype(x.dtype), x)
+        """Sums (W, N, B) over the pairs (W, P, B) of each point."""
+        member = self.member.astype(x.dtype)
+        return jnp.einsum("np,wpb->wnb", member, x)
 
 
 class Round(eqx.Module):
-    """Messages of pairs to new ones, by way of the points."""
+    """A round of messages between pairs that share a point."""
 
-    message: eqx.nn.Linear
-    points: eqx.nn.Linear
+    message: Linear
+    points: Linear
 
     def __init__(self, width: int, key: jax.Array) -> None:
-        keys = jax.random.split(key)
-        self.message = eqx.nn.Linear(width, width, key=keys[0])
-        self.points = eqx.nn.Linear(width, width, use_bias=False, key=keys[1])
+        message_key, points_key = jax.random.split(key)
+        self.message = Linear(width, width, key=message_key)
+        self.points = Linear(width, width, use_bias=False, key=points_key)
 
     def __call__(self, message: jax.Array, pairs: Pairs) -> jax.Array:
-        """(W, P, B) to the same."""
-        at_points = linear(self.points, pairs.to_points(message) / (pairs.n - 1))
-        return message + silu(
-            linear(self.message, message) + at_points[:, pairs.first] + at_points[:, pairs.second]
-        )
+        """New messages (W, P, B) from messages of that shape."""
+        mean = pairs.to_points(message) / (pairs.n - 1)
+        at_points = linear(self.points, mean)
+        own = linear(self.message, message)
+        first = at_points[:, pairs.first]
+        second = at_points[:, pairs.second]
+        new = own + first + second
+        return message + silu(new)
 
 
 class PairForces(eqx.Module):
     """Forces along the lines between points, equal and opposite, from distances, features of pairs,
     and messages.
 
-    Attributes: embed, of features of pairs; distance, how a message depends on the logarithm of a
-    squared distance; hidden; rounds of messages; force, the inverse hyperbolic sine of it from a
-    message.
+    Attributes: embed, layer on features of pairs; distance, weights of the logarithm of the squared
+    distance; hidden; rounds of messages; force, layer from a message to the inverse hyperbolic sine
+    of the force; most, upper bound of a force.
     """
 
-    embed: eqx.nn.Linear
+    embed: Linear
     distance: jax.Array
-    hidden: eqx.nn.Linear
+    hidden: Linear
     rounds: list[Round]
-    force: eqx.nn.Linear
+    force: Linear
     most: float = eqx.field(static=True)
 
     def __init__(
         self, n_features: int, width: int, layers: int, key: jax.Array, most: float = STRONGEST
     ) -> None:
-        keys = jax.random.split(key, 5)
-        self.embed = eqx.nn.Linear(n_features, width, key=keys[0])
-        self.distance = jax.random.normal(keys[1], (width, 1))
-        self.hidden = eqx.nn.Linear(width, width, key=keys[2])
-        self.rounds = [Round(width, k) for k in jax.random.split(keys[3], layers)]
-        self.force = scaled(eqx.nn.Linear(width, 1, key=keys[4]), 0.1)
+        embed_key, distance_key, hidden_key, rounds_key, force_key = jax.random.split(key, 5)
+        self.embed = Linear(n_features, width, key=embed_key)
+        self.distance = jax.random.normal(distance_key, (width, 1))
+        self.hidden = Linear(width, width, key=hidden_key)
+        round_keys = jax.random.split(rounds_key, layers)
+        self.rounds = [Round(width, round_key) for round_key in round_keys]
+        force = Linear(width, 1, key=force_key)
+        self.force = scaled(force, 0.1)
         self.most = most
 
     def embedded(self, features: jax.Array) -> jax.Array:
-        """What features of pairs (F, P, B) contribute in every step, (W, P, B)."""
+        """The part (W, P, B) of messages that no step changes, from features of pairs (F, P, B)."""
         return linear(self.embed, features)
 
     def __call__(self, position: jax.Array, embedded: jax.Array) -> jax.Array:
-        """(N, 3, B) at positions (N, 3, B)."""
+        """Forces (N, 3, B) at positions (N, 3, B)."""
         pairs = Pairs(len(position))
         apart = pairs.apart(position)
         squared = jnp.sum(apart**2, axis=1)
-        known = product(self.distance, jnp.log(squared + NEAREST)[None])
-        message = silu(linear(self.hidden, silu(embedded + known)))
-        for each in self.rounds:
-            message = each(message, pairs)
-        size = _sinh(linear(self.force, message)[0], self.most) * jax.lax.rsqrt(
-            squared + NEAREST**2
-        )
-        return pairs.pushed(size[:, None] * apart)
+        logarithm = jnp.log(squared + NEAREST)
+        by_distance = product(self.distance, logarithm[None])
+        hidden = silu(embedded + by_distance)
+        message = silu(linear(self.hidden, hidden))
+        for exchange in self.rounds:
+            message = exchange(message, pairs)
+        force = _sinh(linear(self.force, message)[0], self.most)
+        per_length = force * jax.lax.rsqrt(squared + NEAREST**2)
+        return pairs.pushed(per_length[:, None] * apart)
 
 
 class AngleForces(eqx.Module):
-    """Forces that bend: the torque of each angle between two bonds, from the angle and features of
-    its points."""
+    """Bending forces: a torque at each angle between two bonds, from the angle and features of its
+    points."""
 
-    embed: eqx.nn.Linear
+    embed: Linear
     angle: jax.Array
-    hidden: eqx.nn.Linear
-    torque: eqx.nn.Linear
+    hidden: Linear
+    torque: Linear
     points: tuple[tuple[int, int, int], ...] = eqx.field(static=True)
 
     def __init__(self, points: tuple, n_features: int, width: int, key: jax.Array) -> None:
-        keys = jax.random.split(key, 4)
+        embed_key, angle_key, hidden_key, torque_key = jax.random.split(key, 4)
         self.points = points
-        self.embed = eqx.nn.Linear(1 + n_features, width, key=keys[0])
-        self.angle = jax.random.normal(keys[1], (width, 1))
-        self.hidden = eqx.nn.Linear(width, width, key=keys[2])
-        self.torque = scaled(eqx.nn.Linear(width, 1, key=keys[3]), 0.1)
+        self.embed = Linear(1 + n_features, width, key=embed_key)
+        self.angle = jax.random.normal(angle_key, (width, 1))
+        self.hidden = Linear(width, width, key=hidden_key)
+        torque = Linear(width, 1, key=torque_key)
+        self.torque = scaled(torque, 0.1)
 
     def embedded(self, features: jax.Array) -> jax.Array:
-        """What features of points (F, N, B) contribute in every step, (W, A, B)."""
+        """The part (W, A, B) of hidden units that no step changes, from features of points (F, N,
+        B)."""
         one, middle, other = np.array(self.points).T
-        ends, centre = features[:, one] + features[:, other], features[:, middle]
-        return linear(
-            self.embed, jnp.concatenate([jnp.ones((1, *ends.shape[1:]), ends.dtype), ends, centre])
-        )
+        ends = features[:, one] + features[:, other]
+        centre = features[:, middle]
+        ones = jnp.ones_like(ends, shape=(1, *ends.shape[1:]))
+        units = jnp.concatenate([ones, ends, centre])
+        return linear(self.embed, units)
 
     def __call__(self, position: jax.Array, embedded: jax.Array) -> jax.Array:
-        """(N, 3, B) at positions (N, 3, B): minus the torque times the gradient of each angle.
+        """Forces (N, 3, B) at positions (N, 3, B): minus torques times the gradients of the angles.
 
         The gradient at an end is across its bond, in the plane of both, over the bond's length
         (Allen & Tildesley, Computer Simulation of Liquids, 2017, appendix C).
         """
         one, middle, other = np.array(self.points).T
-        arms = position[one] - position[middle], position[other] - position[middle]
-        length = [jnp.sqrt(jnp.sum(arm**2, axis=1, keepdims=True) + NEAREST) for arm in arms]
-        u, v = (arm / size for arm, size in zip(arms, length, strict=True))
+        first_arm = position[one] - position[middle]
+        second_arm = position[other] - position[middle]
+        first_length = _length(first_arm)
+        second_length = _length(second_arm)
+        u = first_arm / first_length
+        v = second_arm / second_length
         cosine = jnp.sum(u * v, axis=1, keepdims=True)
-        across = (v - cosine * u) / length[0], (u - cosine * v) / length[1]
-        sine = jnp.sqrt(jnp.sum((v - cosine * u) ** 2, axis=1, keepdims=True) + NEAREST)
+        first_gradient = (v - cosine * u) / first_length
+        second_gradient = (u - cosine * v) / second_length
+        sine = _length(v - cosine * u)
         angle = jnp.arctan2(sine, cosine)[:, 0]
-        bent = linear(self.hidden, silu(embedded + product(self.angle, angle[None])))
-        size = _sinh(linear(self.torque, silu(bent))[0])[:, None] / sine
-        first, second = (size * each for each in across)
-        moved = jnp.zeros_like(position).at[one].add(first).at[other].add(second)
-        return moved.at[middle].add(-first - second)
+        hidden = silu(embedded + product(self.angle, angle[None]))
+        bent = silu(linear(self.hidden, hidden))
+        torque = _sinh(linear(self.torque, bent)[0])
+        size = torque[:, None] / sine
+        first = size * first_gradient
+        second = size * second_gradient
+        forces = jnp.zeros_like(position)
+        forces = forces.at[one].add(first)
+        forces = forces.at[other].add(second)
+        return forces.at[middle].add(-first - second)
+
+
+def _length(vector: jax.Array) -> jax.Array:
+    """Lengths (A, 1, B) of vectors (A, 3, B), never zero."""
+    squared = jnp.sum(vector**2, axis=1, keepdims=True)
+    return jnp.sqrt(squared + NEAREST)
 
 
 def _sinh(x: jax.Array, most: float = STRONGEST) -> jax.Array:
-    """A power of what a network sees the logarithm of is nearly a straight line to it; at most
-    `most`."""
-    end = float(np.arcsinh(most))
-    return jnp.sinh(jnp.clip(x, -end, end))
+    """The hyperbolic sine, at most `most` in absolute value.
+
+    A network whose input is a logarithm can represent a power law by a nearly linear function.
+    """
+    largest = np.arcsinh(most)
+    end = float(largest)
+    clipped = jnp.clip(x, -end, end)
+    return jnp.sinh(clipped)
 
 
 def angles(bonds: tuple[tuple[int, int], ...]) -> tuple[tuple[int, int, int], ...]:
-    """The points of all angles between two bonds that share a point, which stands in the middle."""
-    joined: dict[int, list[int]] = {}
+    """The points of all angles between two bonds that share a point, which is the middle one."""
+    bonded: dict[int, list[int]] = {}
     for a, b in bonds:
-        joined.setdefault(a, []).append(b)
-        joined.setdefault(b, []).append(a)
-    ends = ((m, sorted(others)) for m, others in sorted(joined.items()))
-    return tuple(
-        (a, m, b) for m, others in ends for i, a in enumerate(others) for b in others[i + 1 :]
-    )
+        bonded.setdefault(a, []).append(b)
+        bonded.setdefault(b, []).append(a)
+    triples = []
+    for middle in sorted(bonded):
+        neighbours = sorted(bonded[middle])
+        ends = combinations(neighbours, 2)
+        for one, other in ends:
+            triple = (one, middle, other)
+            triples.append(triple)
+    return tuple(triples)

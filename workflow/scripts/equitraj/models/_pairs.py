@@ -5,15 +5,16 @@ import jax.numpy as jnp
 import numpy as np
 
 
-class AllPairs:
-    """Columns of points (..., N, B) and of pairs (..., N - 1, N, B): row k of the pairs holds point
-    i and i + k + 1."""
+class BatchLast:
+    """Columns whose last axis is the batch."""
 
-    @staticmethod
-    def index(n_points: int) -> tuple[np.ndarray, np.ndarray]:
-        """Senders and receivers (N - 1, N)."""
-        receiver = np.broadcast_to(np.arange(n_points), (n_points - 1, n_points))
-        return (receiver + np.arange(1, n_points)[:, None]) % n_points, receiver
+    def all_columns(self, arrays: dict[str, jax.Array]) -> dict[str, jax.Array]:
+        """The columns of arrays by name, without the index of lists of neighbours."""
+        by_name = {}
+        for name, x in arrays.items():
+            if name not in ("senders", "receivers"):
+                by_name[name] = self.columns(x)
+        return by_name
 
     def columns(self, x: jax.Array) -> jax.Array:
         """The batch (B, ...) as the last axis, so that every operation is a long loop over
@@ -21,85 +22,125 @@ class AllPairs:
         return jnp.moveaxis(x, 0, -1)
 
     def samples(self, x: jax.Array) -> jax.Array:
-        """The reverse of `columns` for points."""
+        """The inverse of `columns`."""
         return jnp.moveaxis(x, -1, 0)
 
-    def receivers(self, x: jax.Array) -> jax.Array:
-        """Points' values at the pairs' receivers."""
-        return x[..., None, :, :]
-
-    def senders(self, x: jax.Array) -> jax.Array:
-        """Points' values at the pairs' senders, without a gather: a ring of them is one longer than
-        its rows."""
-        *first, n, batch = x.shape
-        ring = jnp.broadcast_to(x[..., None, :, :], (*first, n + 1, n, batch))
-        return ring.reshape(*first, n, n + 1, batch)[..., 1:, :n, :]
-
     def sum(self, x: jax.Array) -> jax.Array:
-        """Pairs' values summed over the senders."""
+        """Sums of the pairs' values over the senders."""
         return x.sum(-3)
 
 
+class AllPairs(BatchLast):
+    """Columns of points (..., N, B) and of pairs (..., N - 1, N, B).
+
+    Row k of the pairs holds the points i and i + k + 1.
+    """
+
+    @staticmethod
+    def index(n_points: int) -> tuple[np.ndarray, np.ndarray]:
+        """Senders and receivers (N - 1, N)."""
+        receiver = np.broadcast_to(np.arange(n_points), (n_points - 1, n_points))
+        offset = np.arange(1, n_points)[:, None]
+        sender = (receiver + offset) % n_points
+        return sender, receiver
+
+    def receivers(self, x: jax.Array) -> jax.Array:
+        """Values of the points at the receivers of the pairs."""
+        return x[..., None, :, :]
+
+    def senders(self, x: jax.Array) -> jax.Array:
+        """Values of the points at the senders of the pairs.
+
+        No gather is needed: N + 1 copies of the N points, read in rows of N + 1, start each row one
+        point later.
+        """
+        *first, n, batch = x.shape
+        shape = (*first, n + 1, n, batch)
+        copies = jnp.broadcast_to(x[..., None, :, :], shape)
+        rows = copies.reshape(*first, n, n + 1, batch)
+        return rows[..., 1:, :n, :]  # without the row of the points themselves
+
+
 class HalfPairs(AllPairs):
-    """The first half of the rows, which hold all pairs of points once; of an even number, the last
-    row does twice."""
+    """The first half of the rows, which hold each pair of points once; for an even number of points
+    the last row holds its pairs twice."""
 
     @staticmethod
     def index(n_points: int) -> tuple[np.ndarray, np.ndarray]:
         """Senders and receivers (N // 2, N)."""
         sender, receiver = AllPairs.index(n_points)
-        return sender[: n_points // 2], receiver[: n_points // 2]
+        half = n_points // 2
+        first_senders = sender[:half]
+        first_receivers = receiver[:half]
+        return first_senders, first_receivers
 
     @staticmethod
     def share(n_points: int) -> np.ndarray:
-        """(N // 2, 1): by how much pairs of each row count, where sums are to count all of them
-        once."""
+        """(N // 2, 1), the weight of the pairs of each row in sums that count every pair once."""
         rows = np.arange(1, n_points // 2 + 1)[:, None]
-        return np.where(2 * rows == n_points, 0.5, 1.0)
+        held_twice = 2 * rows == n_points
+        return np.where(held_twice, 0.5, 1.0)
 
     def senders(self, x: jax.Array) -> jax.Array:
-        """Points' values at the pairs' senders."""
-        return super().senders(x)[..., : x.shape[-2] // 2, :, :]
+        """Values of the points at the senders of the pairs."""
+        half = x.shape[-2] // 2
+        rows = super().senders(x)
+        return rows[..., :half, :, :]
 
     def sum_senders(self, x: jax.Array) -> jax.Array:
-        """Pairs' values summed at their senders; `sum` does at their receivers."""
-        points = jax.ShapeDtypeStruct((*x.shape[:-3], *x.shape[-2:]), x.dtype)
-        return jax.linear_transpose(self.senders, points)(x)[0]
+        """Sums of the pairs' values over the receivers, at the senders."""
+        *first, _, n_points, batch = x.shape
+        shape = (*first, n_points, batch)
+        points = jax.ShapeDtypeStruct(shape, x.dtype)
+        transpose = jax.linear_transpose(self.senders, points)
+        return transpose(x)[0]
 
 
-class Neighbours:
+class Neighbours(BatchLast):
     """Columns of points (..., B N) and of pairs (..., B E), from `senders` and `receivers` (B, E),
     padded with N."""
 
     def __init__(self, senders: jax.Array, receivers: jax.Array, n_points: int) -> None:
-        self.batch, self.n = len(senders), len(senders) * n_points
+        self.batch = len(senders)
+        self.n = self.batch * n_points
         start = n_points * jnp.arange(self.batch, dtype=senders.dtype)[:, None]
-        flat = [
-            jnp.where(index < n_points, index + start, self.n).ravel()
-            for index in (senders, receivers)
-        ]
-        self.sender, self.receiver = flat
+
+        def flat(index: jax.Array) -> jax.Array:
+            place = jnp.where(index < n_points, index + start, self.n)
+            return place.ravel()
+
+        self.sender = flat(senders)
+        self.receiver = flat(receivers)
 
     def columns(self, x: jax.Array) -> jax.Array:
-        """The batch (B, ..., P) in one axis with the last."""
+        """The batch (B, ..., P) merged with the last axis."""
         x = jnp.moveaxis(x, 0, -2)
-        return x.reshape(
-            *x.shape[:-2], x.shape[-2] * x.shape[-1]
-        )  # spelt out: there may be no channels
+        *first, batch, n = x.shape
+        return x.reshape(*first, batch * n)  # no -1: there may be no channels
 
     def samples(self, x: jax.Array) -> jax.Array:
-        """The reverse of `columns` for points."""
-        return jnp.moveaxis(x.reshape(*x.shape[:-1], self.batch, self.n // self.batch), -2, 0)
+        """The inverse of `columns` for points."""
+        first = x.shape[:-1]
+        n_points = self.n // self.batch
+        by_sample = x.reshape(*first, self.batch, n_points)
+        return jnp.moveaxis(by_sample, -2, 0)
 
     def receivers(self, x: jax.Array) -> jax.Array:
-        """Points' values at the pairs' receivers; the last point's at those that fill up."""
-        return jnp.take(x, self.receiver, axis=-1, mode="clip")
+        """Values of the points at the receivers of the pairs; the last point's for padding."""
+        return _at(x, self.receiver)
 
     def senders(self, x: jax.Array) -> jax.Array:
-        """Points' values at the pairs' senders; the last point's at those that fill up."""
-        return jnp.take(x, self.sender, axis=-1, mode="clip")
+        """Values of the points at the senders of the pairs; the last point's for padding."""
+        return _at(x, self.sender)
 
     def sum(self, x: jax.Array) -> jax.Array:
-        """Pairs' values summed over the senders; those that fill up belong to no receiver."""
-        rows = x.reshape(-1, x.shape[-1]).T
-        return jax.ops.segment_sum(rows, self.receiver, self.n).T.reshape(*x.shape[:-1], self.n)
+        """Sums of the pairs' values over the senders; padding belongs to no receiver."""
+        *first, n_pairs = x.shape
+        rows = x.reshape(-1, n_pairs).T
+        total = jax.ops.segment_sum(rows, self.receiver, self.n)
+        return total.T.reshape(*first, self.n)
+
+
+def _at(x: jax.Array, index: jax.Array) -> jax.Array:
+    """Columns (..., P) at an index, the last ones for an index beyond them."""
+    return jnp.take(x, index, axis=-1, mode="clip")

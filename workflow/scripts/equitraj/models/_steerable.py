@@ -3,9 +3,9 @@ of parity (-1)^l.
 
 A steerable linear map is the Clebsch-Gordan product of features with attributes (one channel of
 each degree), with a weight for each pair of channels and each path of degrees (Brandstetter et al.,
-ICLR 2022, eq. 8). It is linear in the features, so it is done in two steps: a matrix for each path,
-which may be applied to points, and the product with the attributes of the pairs that these points
-are part of. How attributes multiply features is data, and is computed once.
+ICLR 2022, eq. 8). It is linear in the features, so it is done in two steps: first a matrix for each
+path, which may be applied to points, then the product with the attributes of the pairs that contain
+these points. The matrices by which attributes multiply features are data, and are computed once.
 """
 
 import equinox as eqx
@@ -13,8 +13,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from equitraj.models._columns import added, silu
 from equitraj.models._columns import product as matrix_product
-from equitraj.models._columns import silu
 from equitraj.models._irreps import wigner_3j
 
 Features = dict[int, jax.Array]
@@ -24,8 +24,8 @@ Attributes = dict[str, jax.Array]  # of pairs or points, by path: see `couplings
 
 
 def paths(widths: Widths, lmax: int, out: Widths) -> list[Path]:
-    """Degrees of features, of attributes up to `lmax`, and of their products, for each product that
-    has a weight.
+    """The degrees of features, of attributes up to `lmax`, and of their products, for each product
+    with a weight.
 
     Their sum is even, because all have parity (-1)^l.
     """
@@ -39,13 +39,15 @@ def paths(widths: Widths, lmax: int, out: Widths) -> list[Path]:
 
 
 def name(path: Path) -> str:
-    """Of the weights of a path."""
+    """The name of a path's weights."""
     return "{}x{}={}".format(*path)
 
 
 class Steerable(eqx.Module):
-    """A steerable linear map: `weights`, a matrix (C_out, C_in) for each path, and a bias of the
-    scalars."""
+    """A steerable linear map.
+
+    Attributes: weights, a matrix (C_out, C_in) for each path; bias of the scalars; paths.
+    """
 
     weights: dict[str, jax.Array]
     bias: jax.Array | None
@@ -54,70 +56,99 @@ class Steerable(eqx.Module):
     def __init__(
         self, widths: Widths, lmax: int, out: Widths, key: jax.Array, bias: bool = True
     ) -> None:
-        self.paths, self.weights = tuple(paths(widths, lmax, out)), {}
+        self.paths = tuple(paths(widths, lmax, out))
         shapes = [(out[l3], widths[l1]) for l1, _, l3 in self.paths]
-        ends = np.cumsum([rows * columns for rows, columns in shapes])
-        drawn = jnp.split(
-            jax.random.normal(key, (ends[-1],)), ends[:-1]
-        )  # at once: one program to compile
-        for path, shape, values in zip(self.paths, shapes, drawn, strict=True):
-            fan = sum(widths[l1] for l1, _, l3 in self.paths if l3 == path[2])
-            self.weights[name(path)] = values.reshape(shape) * fan**-0.5
-        self.bias = jnp.zeros(out[0]) if bias and 0 in out else None
+        sizes = [rows * columns for rows, columns in shapes]
+        ends = np.cumsum(sizes)
+        # all weights are drawn at once: one program to compile
+        drawn = jax.random.normal(key, (ends[-1],))
+        parts = jnp.split(drawn, ends[:-1])
+        self.weights = {}
+        for path, shape, part in zip(self.paths, shapes, parts, strict=True):
+            fan_in = sum(widths[l1] for l1, _, l3 in self.paths if l3 == path[2])
+            weight = part.reshape(shape)
+            self.weights[name(path)] = weight * fan_in**-0.5
+        self.bias = None
+        if bias and 0 in out:
+            self.bias = jnp.zeros(out[0])
 
     def mixed(self, x: Features) -> dict[Path, jax.Array]:
         """The channels of features mixed for each path, (C_out, 2 l1 + 1, ...)."""
-        found = {}
+        by_path: dict[Path, jax.Array] = {}
         for l1 in dict.fromkeys(path[0] for path in self.paths):
-            own = {path: self.weights[name(path)] for path in self.paths if path[0] == l1}
-            ends = np.cumsum([len(weight) for weight in own.values()])[:-1]
-            rows = matrix_product(jnp.concatenate([*own.values()]), x[l1])
-            found |= zip(own, jnp.split(rows, ends), strict=True)
-        return found
+            own = [path for path in self.paths if path[0] == l1]
+            weights = [self.weights[name(path)] for path in own]
+            sizes = [len(weight) for weight in weights]
+            ends = np.cumsum(sizes)[:-1]
+            rows = matrix_product(jnp.concatenate(weights), x[l1])
+            by_path |= zip(own, jnp.split(rows, ends), strict=True)
+        return by_path
 
     def paired(self, mixed: dict[Path, jax.Array], attributes: Attributes) -> Features:
-        """Products of what `mixed` gave with attributes, summed over paths, and the bias: (C_out, 2
-        l3 + 1, ...)."""
-        terms, found = {path: product(path, x, attributes) for path, x in mixed.items()}, {}
+        """Products (C_out, 2 l3 + 1, ...) of the output of `mixed` with attributes, summed over
+        paths, plus the bias."""
+        terms = {path: product(path, x, attributes) for path, x in mixed.items()}
+        total = {}
         for l3 in dict.fromkeys(path[2] for path in self.paths):
-            found[l3] = sum(term for path, term in terms.items() if path[2] == l3)
+            total[l3] = added(term for path, term in terms.items() if path[2] == l3)
         if self.bias is not None:
-            found[0] = found[0] + self.bias.reshape(-1, *[1] * (found[0].ndim - 1))
-        return found
+            ones = [1] * (total[0].ndim - 1)
+            total[0] = total[0] + self.bias.reshape(-1, *ones)
+        return total
 
     def __call__(self, x: Features, attributes: Attributes) -> Features:
         """The map of features (C, 2 l + 1, ...) that have attributes."""
-        return self.paired(self.mixed(x), attributes)
+        mixed = self.mixed(x)
+        return self.paired(mixed, attributes)
 
 
 def product(path: Path, x: jax.Array, attributes: Attributes) -> jax.Array:
-    """Clebsch-Gordan product (C, 2 l3 + 1, ...) of features (C, 2 l1 + 1, ...) and attributes."""
-    if path[1] == 0:
+    """The Clebsch-Gordan product (C, 2 l3 + 1, ...) of features (C, 2 l1 + 1, ...) and
+    attributes."""
+    l1, l2, _ = path
+    if l2 == 0:
         return x
-    rows = zip(jnp.split(x, 2 * path[0] + 1, 1), attributes[name(path)], strict=True)
-    return sum(row * matrix for row, matrix in rows)
+    rows = jnp.split(x, 2 * l1 + 1, 1)
+    matrix = attributes[name(path)]
+    terms = []
+    for row, column in zip(rows, matrix, strict=True):
+        terms.append(row * column)
+    return added(terms)
 
 
 def couplings(harmonic: list[jax.Array], lmax: int) -> Attributes:
-    """Attributes from harmonics (B, 2 l + 1, ...) by degree: for each path up to `lmax` the matrix
-    (B, 2 l1 + 1, 2 l3 + 1, ...) with which it multiplies features, the harmonics times the Wigner
-    3j tensor."""
-    widths, found = dict.fromkeys(range(lmax + 1), 1), {}
-    for l1, l2, l3 in paths(widths, lmax, widths):
-        if l2:
-            tensor = jnp.asarray((2 * l3 + 1) ** 0.5 * wigner_3j(l1, l2, l3), harmonic[l2].dtype)
-            found[name((l1, l2, l3))] = jnp.einsum("mkn,bk...->bmn...", tensor, harmonic[l2])
-    return found
+    """Attributes from harmonics (B, 2 l + 1, ...) by degree.
+
+    For each path up to `lmax`, the matrix (B, 2 l1 + 1, 2 l3 + 1, ...) that multiplies features:
+    the harmonics times the Wigner 3j tensor.
+    """
+    widths = dict.fromkeys(range(lmax + 1), 1)
+    matrices = {}
+    for path in paths(widths, lmax, widths):
+        l1, l2, l3 = path
+        if l2 == 0:
+            continue
+        y = harmonic[l2]
+        scale = (2 * l3 + 1) ** 0.5
+        tensor = scale * wigner_3j(l1, l2, l3)
+        coefficients = jnp.asarray(tensor, y.dtype)
+        matrix = jnp.einsum("mkn,bk...->bmn...", coefficients, y)
+        matrices[name(path)] = matrix
+    return matrices
 
 
 def gated(widths: Widths) -> Widths:
-    """The channels that a gate takes: one more scalar for each feature of higher degree."""
-    return widths | {0: sum(widths.values())}
+    """The channels of a gate's input: one more scalar for each feature of higher degree."""
+    n_scalars = sum(widths.values())
+    return widths | {0: n_scalars}
 
 
 def gate(x: Features, widths: Widths) -> Features:
-    """Scalars through SiLU; features of higher degree times the logistic function of their gates."""
+    """Scalars through SiLU; features of higher degree times the logistic function of their gate."""
     ends = np.cumsum(list(widths.values()))[:-1]
     scalars, *gates = jnp.split(x[0], ends)
-    higher = zip(list(widths)[1:], gates, strict=True)
-    return {0: silu(scalars)} | {degree: x[degree] * jax.nn.sigmoid(g) for degree, g in higher}
+    degrees = list(widths)[1:]
+    out = {0: silu(scalars)}
+    for degree, value in zip(degrees, gates, strict=True):
+        out[degree] = x[degree] * jax.nn.sigmoid(value)
+    return out

@@ -1,9 +1,10 @@
-"""Linear autoregression on displacements: x_t+lag = x_t + sum_k a_k (x_t-k+1 - x_t-k), by least
-squares.
+"""Linear autoregression on displacements: x_t+lag = x_t + sum_k a_k (x_t-k+1 - x_t-k), fitted by
+least squares.
 
-One coefficient for each past displacement, the same for every point and axis: the only linear map
-of the displacements that commutes with every rotation, reflection and permutation and treats the
-points as independent (Hamilton, Time Series Analysis, 1994, chapter 8, for the estimator).
+There is one coefficient for each past displacement, the same for every point and axis: the only
+linear map of the displacements that commutes with every rotation, reflection and permutation and
+treats the points as independent (Hamilton, Time Series Analysis, 1994, chapter 8, for the
+estimator).
 """
 
 from collections.abc import Iterable
@@ -23,23 +24,26 @@ class Hyperparameters:
 
 
 def claims(hyperparameters: Hyperparameters) -> dict[str, bool]:
-    """Every generator."""
+    """The model claims every generator."""
     return {"rotation": True, "reflection": True, "translation": True, "permutation": True}
 
 
 def fit(hyperparameters: Hyperparameters, view: View, target: np.ndarray) -> dict[str, np.ndarray]:
     """Coefficients (V,) of the past (B, V, N, 3), from targets (B, N, 3)."""
-    return fit_in_parts(hyperparameters, [(view, target)])
+    samples = (view, target)
+    return fit_in_parts(hyperparameters, [samples])
 
 
 def fit_in_parts(
     hyperparameters: Hyperparameters, parts: Iterable[tuple[View, np.ndarray]]
 ) -> dict[str, np.ndarray]:
-    """`fit`, of samples and their targets that come in parts."""
+    """`fit` for samples and targets that come in parts."""
     motion = ((view.past, target - view.newest) for view, target in parts)
-    return {"coefficient": extrapolation_weights(motion, "autoregression", lag=1)}
+    coefficient = extrapolation_weights(motion, "autoregression", lag=1)
+    return {"coefficient": coefficient}
 
 
 def apply(parameters: dict[str, np.ndarray], view: View) -> np.ndarray:
-    """Displacement (B, N, 3) after lag frames."""
-    return np.einsum("k,bknc->bnc", parameters["coefficient"], view.past)
+    """The displacement (B, N, 3) after lag frames."""
+    coefficient = parameters["coefficient"]
+    return np.einsum("k,bknc->bnc", coefficient, view.past)

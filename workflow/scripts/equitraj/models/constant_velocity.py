@@ -20,17 +20,18 @@ class Hyperparameters:
 
 
 def fit(hyperparameters: Hyperparameters, view: View, target: np.ndarray) -> dict[str, np.ndarray]:
-    """The weights (V,) of the past: the velocity where the task shows it, else the newest
-    displacement; lag times."""
-    return {
-        "coefficient": extrapolation_weights(
-            [(view.past, target - view.newest)], "velocity", view.lag
-        )
-    }
+    """Weights (V,) of the past: lag for the velocity where the task has it, else for the newest
+    displacement."""
+    displacement = target - view.newest
+    motion = (view.past, displacement)
+    coefficient = extrapolation_weights([motion], "velocity", view.lag)
+    return {"coefficient": coefficient}
 
 
 def fit_in_parts(
     hyperparameters: Hyperparameters, parts: Iterable[tuple[View, np.ndarray]]
 ) -> dict[str, np.ndarray]:
-    """`fit`, of samples that come in parts: one of them tells how many vectors there are."""
-    return fit(hyperparameters, *next(iter(parts)))
+    """`fit` for samples that come in parts: the first one has the number of vectors."""
+    first = next(iter(parts))
+    view, target = first
+    return fit(hyperparameters, view, target)

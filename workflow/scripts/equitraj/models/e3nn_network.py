@@ -1,10 +1,10 @@
 """The chapter's e3nn network (e3nn.nn.models.gate_points_2101; Geiger and Smidt, arXiv:2207.09453)
 on all pairs of points of each sample, or on a list of neighbours.
 
-The library's forward pass searches the neighbours of a whole batch in every call, comparing all
-points with each other, and beyond 25 points rounding in that search makes some points neighbours of
-themselves. Here each sample has its own pairs; those beyond the cutoff have a weight of zero. The K
-- 1 past displacements of a point are its 1o features.
+The library's forward pass searches the neighbours of a whole batch in every call by comparing all
+points with each other, and beyond 25 points rounding errors in this search make some points
+neighbours of themselves. Here each sample has its own pairs; pairs beyond the cutoff have a weight
+of zero. The K - 1 past displacements of a point are its 1o features.
 """
 
 from dataclasses import dataclass
@@ -45,39 +45,47 @@ class Hyperparameters(Checked):
 
 
 def claims(hyperparameters: Hyperparameters) -> dict[str, bool]:
-    """All of E(3) and permutations."""
+    """The model claims all of E(3) and permutations."""
     return {"rotation": True, "reflection": True, "translation": True, "permutation": True}
 
 
 class GraphNetwork(Network):
-    """The library's network on pairs of points: the radial network sees each distance once,
-    whatever the direction."""
+    """The library's network on pairs of points: the radial network is evaluated once for each pair,
+    not once for each direction."""
 
     def __init__(self, **arguments) -> None:
         super().__init__(**arguments)
         for convolution in self.convolutions():
             convolution.fc.register_forward_hook(_both_directions)
-        parity = torch.cat(
-            [torch.full((mul * ir.dim,), float(ir.p)) for mul, ir in self.irreps_edge_attr]
-        )
-        self.register_buffer("parity", parity, persistent=False)
+        parts = []
+        for mul, ir in self.irreps_edge_attr:
+            size = mul * ir.dim
+            sign = float(ir.p)
+            part = torch.full((size,), sign)
+            parts.append(part)
+        self.register_buffer("parity", torch.cat(parts), persistent=False)
 
     def convolutions(self) -> list[Convolution]:
-        """One of each layer; all but the last are followed by a gate."""
-        return [layer if isinstance(layer, Convolution) else layer.first for layer in self.layers]
+        """The convolution of each layer; all but the last are followed by a gate."""
+        convolutions = []
+        for layer in self.layers:
+            if not isinstance(layer, Convolution):
+                layer = layer.first
+            convolutions.append(layer)
+        return convolutions
 
     def prepare(self, inputs: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-        """All that does not depend on weights, from tensors of
-        `equitraj.data.features.network_inputs`.
+        """Tensors that do not depend on weights, from `equitraj.data.features.network_inputs`.
 
         Returns `x` (B, N, D), the features of the points; `first` and `second` (B, P), the pairs,
-        each once; `harmonics` (B, P, D), those of x[first] - x[second] times the cutoff, and
-        `radial` (B, P, number_of_basis).
+        each once; `harmonics` (B, P, D) of x[first] - x[second] times the cutoff; and `radial` (B,
+        P, number_of_basis).
         """
         position = inputs["position"]
-        first, second, shift = (
-            _listed(inputs, 2 * self.max_radius) if "senders" in inputs else _all_pairs(position)
-        )
+        if "senders" in inputs:
+            first, second, shift = _listed(inputs, 2 * self.max_radius)
+        else:
+            first, second, shift = _all_pairs(position)
         vector = _at(position, first) - _at(position, second) + shift
         length = vector.norm(dim=-1)
         harmonics = o3.spherical_harmonics(
@@ -86,51 +94,66 @@ class GraphNetwork(Network):
         radial = soft_one_hot_linspace(
             length, 0.0, self.max_radius, self.number_of_basis, "gaussian", cutoff=False
         )
+        falling = smooth_cutoff(length / self.max_radius)
         return {
             "x": self._features(inputs),
             "first": first,
             "second": second,
-            "harmonics": smooth_cutoff(length / self.max_radius)[..., None] * harmonics,
+            "harmonics": falling[..., None] * harmonics,
             "radial": radial * self.number_of_basis**0.5,
         }
 
     def _features(self, inputs: dict[str, torch.Tensor]) -> torch.Tensor:
+        """Features (B, N, D) of the points: scalars, then displacements; ones without either."""
         if not self.input_has_node_in:
-            return torch.ones_like(inputs["position"][..., :1])
+            position = inputs["position"]
+            return torch.ones_like(position[..., :1])
         vectors = inputs["displacement"].swapaxes(1, 2).flatten(2)
-        return torch.cat([inputs["scalar"], vectors], -1) if "scalar" in inputs else vectors
+        if "scalar" not in inputs:
+            return vectors
+        scalar = inputs["scalar"]
+        return torch.cat([scalar, vectors], -1)
 
     def apply(self, prepared: dict[str, torch.Tensor]) -> torch.Tensor:
-        """(B, N, 3) from what `prepare` returned."""
-        return self.outputs(prepared)[-1]
+        """(B, N, 3) from the tensors of `prepare`."""
+        outputs = self.outputs(prepared)
+        return outputs[-1]
 
     def forward(self, inputs: dict[str, torch.Tensor]) -> torch.Tensor:
         """(B, N, 3) from tensors of `equitraj.data.features.network_inputs`."""
-        return self.apply(self.prepare(inputs))
+        prepared = self.prepare(inputs)
+        return self.apply(prepared)
 
     def outputs(self, prepared: dict[str, torch.Tensor]) -> list[torch.Tensor]:
-        """What each layer hands on, (B, N, D) in its irreps, the last one (B, N, 3)."""
-        x, harmonics = prepared["x"].flatten(0, 1), prepared["harmonics"].flatten(0, 1)
-        leading = prepared["x"].shape[:2]
-        start = torch.arange(0, len(x), leading[1], device=x.device)[:, None]
-        first, second = ((prepared[k] + start).flatten() for k in ("first", "second"))
-        edges = torch.cat([first, second]), torch.cat([second, first])
-        harmonics = torch.cat([harmonics, harmonics * self.parity])
-        radial, ones, outputs = prepared["radial"].flatten(0, 1), x.new_ones((len(x), 1)), []
+        """The features after each layer, (B, N, D) in its irreps; the last is the output (B, N,
+        3)."""
+        n_samples, n_points = prepared["x"].shape[:2]
+        x = prepared["x"].flatten(0, 1)
+        one_way = prepared["harmonics"].flatten(0, 1)
+        harmonics = torch.cat([one_way, one_way * self.parity])
+        start = torch.arange(0, len(x), n_points, device=x.device)[:, None]
+        first = (prepared["first"] + start).flatten()
+        second = (prepared["second"] + start).flatten()
+        senders = torch.cat([first, second])
+        receivers = torch.cat([second, first])
+        radial = prepared["radial"].flatten(0, 1)
+        ones = x.new_ones((len(x), 1))
+        outputs = []
         for layer in self.layers:
-            x = layer(x, ones, *edges, harmonics, radial)
-            outputs.append(x.unflatten(0, leading))
+            x = layer(x, ones, senders, receivers, harmonics, radial)
+            outputs.append(x.unflatten(0, (n_samples, n_points)))
         return outputs
 
 
 def _both_directions(module: torch.nn.Module, inputs: tuple, weights: torch.Tensor) -> torch.Tensor:
-    """The weights of the pairs for the edges one way, then for those the other way."""
+    """The weights of the pairs for the edges in one direction, then in the other."""
     return torch.cat([weights, weights])
 
 
 def _at(position: torch.Tensor, index: torch.Tensor) -> torch.Tensor:
     """The points (B, P, 3) at `index` (B, P)."""
-    return position.gather(1, index[..., None].expand(-1, -1, 3))
+    each_axis = index[..., None].expand(-1, -1, 3)
+    return position.gather(1, each_axis)
 
 
 def _all_pairs(position: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
@@ -144,34 +167,51 @@ def _all_pairs(position: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torc
 def _listed(
     inputs: dict[str, torch.Tensor], far: float
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """The same of a list of neighbours with both directions of each pair; where it ends, pairs of
-    shift `far`."""
-    first, second, shift = inputs["senders"].long(), inputs["receivers"].long(), inputs["shift"]
+    """First and second points (B, P) and shifts (B, P, 3), from a list of neighbours with both
+    directions of each pair; padding gets the shift `far`."""
+    first = inputs["senders"].long()
+    second = inputs["receivers"].long()
+    shift = inputs["shift"]
+    n_pairs = first.shape[1] // 2
     sign = shift.sign() @ shift.new_tensor([9, 3, 1])  # of the first component that is not zero
-    once = (first < second) | ((first == second) & (sign > 0))  # a point and its own image
-    once, order = once.sort(dim=1, descending=True, stable=True)
-    once, order = (v[:, : first.shape[1] // 2] for v in (once, order))
-    first, second = (torch.where(once, v.gather(1, order), 0) for v in (first, second))
-    return first, second, torch.where(once[..., None], _at(shift, order), far)
+    own_image = (first == second) & (sign > 0)
+    chosen = (first < second) | own_image
+    chosen, order = chosen.sort(dim=1, descending=True, stable=True)
+    chosen = chosen[:, :n_pairs]
+    order = order[:, :n_pairs]
+    first = torch.where(chosen, first.gather(1, order), 0)
+    second = torch.where(chosen, second.gather(1, order), 0)
+    shift = torch.where(chosen[..., None], _at(shift, order), far)
+    return first, second, shift
 
 
 def layers(
     network: GraphNetwork, inputs: dict[str, torch.Tensor]
 ) -> tuple[torch.Tensor, dict[str, dict[int, torch.Tensor]]]:
-    """The output (B, N, 3), and what each layer hands on by degree l of its irreps, (B, N, C, 2 l +
-    1)."""
-    outputs, found = network.outputs(network.prepare(inputs)), {}
+    """The output (B, N, 3), and the features (B, N, C, 2 l + 1) after each layer, by degree l."""
+    prepared = network.prepare(inputs)
+    outputs = network.outputs(prepared)
+    by_name = {}
     for i, (layer, x) in enumerate(zip(network.layers, outputs, strict=True)):
-        irreps, parts = layer.irreps_out, {}
-        for (mul, ir), part in zip(irreps, irreps.slices(), strict=True):
-            parts.setdefault(ir.l, []).append(x[..., part].unflatten(-1, (mul, ir.dim)))
-        name = f"layer {i + 1}" if i + 1 < len(network.layers) else "output"
-        found[name] = {degree: torch.cat(part, 2) for degree, part in parts.items()}
-    return outputs[-1], found
+        by_name[f"layer {i + 1}"] = _by_degree(x, layer.irreps_out)
+    by_name["output"] = by_name.pop(f"layer {len(outputs)}")
+    return outputs[-1], by_name
+
+
+def _by_degree(x: torch.Tensor, irreps: o3.Irreps) -> dict[int, torch.Tensor]:
+    """Features (B, N, D) in irreps as (B, N, C, 2 l + 1) by degree."""
+    parts: dict[int, list[torch.Tensor]] = {}
+    slices = irreps.slices()
+    for (mul, ir), place in zip(irreps, slices, strict=True):
+        shape = (mul, ir.dim)
+        part = x[..., place].unflatten(-1, shape)
+        of_degree = parts.setdefault(ir.l, [])
+        of_degree.append(part)
+    return {degree: torch.cat(part, 2) for degree, part in parts.items()}
 
 
 def cutoff(hyperparameters: Hyperparameters, shape: Shape) -> float | None:
-    """The cutoff in the data's units, where one is given; the default reaches all pairs."""
+    """The cutoff in the data's units, if the option sets one; the default reaches all pairs."""
     return hyperparameters.max_radius or None
 
 
@@ -179,11 +219,12 @@ def build(hyperparameters: Hyperparameters, shape: Shape) -> GraphNetwork:
     """A network for samples of this shape, with weights from torch's current random state and in
     its default dtype."""
     h = hyperparameters
-    features = f"{shape.n_scalars}x0e + {shape.n_displacements}x1o"
+    irreps_in = None
+    if shape.n_scalars + shape.n_displacements:
+        features = o3.Irreps(f"{shape.n_scalars}x0e + {shape.n_displacements}x1o")
+        irreps_in = features.remove_zero_multiplicities()
     return GraphNetwork(
-        irreps_in=o3.Irreps(features).remove_zero_multiplicities()
-        if shape.n_scalars + shape.n_displacements
-        else None,
+        irreps_in=irreps_in,
         irreps_hidden=o3.Irreps(h.irreps_hidden),
         irreps_out="1x1o",
         irreps_node_attr=None,

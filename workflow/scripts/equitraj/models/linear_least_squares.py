@@ -1,5 +1,5 @@
-"""The chapter's linear map y = x W + b, one 3 x 3 matrix and one scalar for all points, fitted by
-least squares."""
+"""The chapter's linear map y = x W + b, with one 3 x 3 matrix and one scalar for all points, fitted
+by least squares."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ class Hyperparameters:
 
 
 def claims(hyperparameters: Hyperparameters) -> dict[str, bool]:
-    """Permutations only."""
+    """The model claims permutations only."""
     return {"rotation": False, "reflection": False, "translation": False, "permutation": True}
 
 
@@ -27,16 +27,19 @@ def fit(hyperparameters: Hyperparameters, view: View, target: np.ndarray) -> dic
     The scalar b adds the same number to each coordinate, so it couples the three axes into one
     least-squares problem.
     """
-    return fit_in_parts(hyperparameters, [(view, target)])
+    samples = (view, target)
+    return fit_in_parts(hyperparameters, [samples])
 
 
 def fit_in_parts(
     hyperparameters: Hyperparameters, parts: Iterable[tuple[View, np.ndarray]]
 ) -> dict[str, np.ndarray]:
-    """`fit`, of samples and their targets that come in parts."""
-    gram, moment = np.zeros((10, 10)), np.zeros(10)
+    """`fit` for samples and targets that come in parts."""
+    gram = np.zeros((10, 10))
+    moment = np.zeros(10)
     for view, target in parts:
-        x, y = view.newest.reshape(-1, 3), target.reshape(-1, 3)
+        x = view.newest.reshape(-1, 3)
+        y = target.reshape(-1, 3)
         for axis in range(3):
             weights = slice(3 * axis, 3 * axis + 3)
             gram[weights, weights] += x.T @ x
@@ -45,10 +48,14 @@ def fit_in_parts(
         gram[9, 9] += 3 * len(x)
         moment[9] += y.sum()
     gram[9, :9] = gram[:9, 9]
-    solution = np.linalg.lstsq(gram, moment, rcond=None)[0]
-    return {"w": solution[:9].reshape(3, 3).T, "b": solution[9]}
+    solution, *_ = np.linalg.lstsq(gram, moment, rcond=None)
+    w = solution[:9].reshape(3, 3)
+    return {"w": w.T, "b": solution[9]}
 
 
 def apply(parameters: dict[str, np.ndarray], view: View) -> np.ndarray:
-    """Displacement (B, N, 3) to x W + b."""
-    return view.newest @ parameters["w"] + parameters["b"] - view.newest
+    """The displacement (B, N, 3) to x W + b."""
+    w = parameters["w"]
+    b = parameters["b"]
+    predicted = view.newest @ w + b
+    return predicted - view.newest

@@ -1,5 +1,5 @@
-"""The chapter's baseline: y = x W + b from zero weights by single-sample gradient descent in
-float32, in time order."""
+"""The chapter's baseline: y = x W + b, trained from zero weights by gradient descent in float32,
+one sample at a time in time order."""
 
 from dataclasses import dataclass
 from typing import Annotated
@@ -17,7 +17,8 @@ FRAMEWORK = "jax"
 
 @dataclass(frozen=True)
 class Hyperparameters(Checked):
-    """Attributes: epochs, passes over the training samples; learning_rate, the step of each update."""
+    """Attributes: epochs, passes over the training samples; learning_rate, the step of each
+    update."""
 
     epochs: Annotated[int, Range(1, 1_000_000)] = 12
     learning_rate: Annotated[float, Range(above=0)] = 1e-6
@@ -29,19 +30,32 @@ def fit(hyperparameters: Hyperparameters, view: View, target: np.ndarray) -> dic
     import jax.numpy as jnp
 
     def loss(weights: tuple, x: jax.Array, y: jax.Array) -> jax.Array:
-        return jnp.mean((x @ weights[0] + weights[1] - y) ** 2)
+        w, b = weights
+        error = x @ w + b - y
+        return jnp.mean(error**2)
+
+    def updated(weight: jax.Array, gradient: jax.Array) -> jax.Array:
+        return weight - hyperparameters.learning_rate * gradient
 
     def step(weights: tuple, sample: tuple) -> tuple:
-        gradient = jax.grad(loss)(weights, *sample)
-        return jax.tree.map(
-            lambda w, g: w - hyperparameters.learning_rate * g, weights, gradient
-        ), None
+        x, y = sample
+        gradient = jax.grad(loss)(weights, x, y)
+        return jax.tree.map(updated, weights, gradient), None
 
     @jax.jit
     def run(x: jax.Array, y: jax.Array) -> tuple:
-        start = (jnp.zeros((3, 3), jnp.float32), jnp.zeros((), jnp.float32))
-        epoch = lambda weights, _: jax.lax.scan(step, weights, (x, y))  # noqa: E731
-        return jax.lax.scan(epoch, start, length=hyperparameters.epochs)[0]
+        def epoch(weights: tuple, _: None) -> tuple:
+            return jax.lax.scan(step, weights, (x, y))
 
-    w, b = run(jnp.asarray(view.newest, jnp.float32), jnp.asarray(target, jnp.float32))
-    return {"w": np.asarray(w, np.float64), "b": np.asarray(b, np.float64)}
+        w = jnp.zeros((3, 3), jnp.float32)
+        b = jnp.zeros((), jnp.float32)
+        weights, _ = jax.lax.scan(epoch, (w, b), length=hyperparameters.epochs)
+        return weights
+
+    x = jnp.asarray(view.newest, jnp.float32)
+    y = jnp.asarray(target, jnp.float32)
+    w, b = run(x, y)
+    return {
+        "w": np.asarray(w, np.float64),
+        "b": np.asarray(b, np.float64),
+    }

@@ -1,4 +1,4 @@
-"""No motion: the next frame is the last one."""
+"""No motion: the prediction is the last frame."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -16,22 +16,22 @@ class Hyperparameters:
 
 
 def claims(hyperparameters: Hyperparameters) -> dict[str, bool]:
-    """Every generator."""
+    """The model claims every generator."""
     return {"rotation": True, "reflection": True, "translation": True, "permutation": True}
 
 
 def fit(hyperparameters: Hyperparameters, view: View, target: np.ndarray) -> dict[str, np.ndarray]:
-    """Nothing to fit."""
+    """No parameters."""
     return {}
 
 
 def fit_in_parts(
     hyperparameters: Hyperparameters, parts: Iterable[tuple[View, np.ndarray]]
 ) -> dict[str, np.ndarray]:
-    """Nothing to fit."""
+    """No parameters."""
     return {}
 
 
 def apply(parameters: dict[str, np.ndarray], view: View) -> np.ndarray:
-    """No displacement: zeros (B, N, 3)."""
+    """Zero displacement (B, N, 3)."""
     return np.zeros_like(view.newest)

@@ -1,9 +1,8 @@
-"""Two finished studies: how their errors differ, which audits, which settings, and what only one of
-them has.
+"""Two finished studies: how their errors, audits and settings differ, and what only one ran.
 
-Errors are compared on the logarithm. Where both were tested on the same samples, seeds that both
-have are pairs, so that what they share cancels; otherwise the two are independent, and the interval
-is wider.
+Errors are compared on the logarithm. If both studies tested on the same samples, the seeds that
+both have are pairs, whose shared variation cancels. Otherwise the two are independent, and the
+interval is wider.
 """
 
 import json
@@ -17,6 +16,7 @@ import pandas as pd
 
 from equitraj.base.files import read_json, read_record
 from equitraj.report.figures.style import read_table
+from equitraj.report.rows import largest, select
 from equitraj.routes.bootstrap import MIN_SEEDS, Estimate, estimated, holm, log_mean, ratio
 from equitraj.routes.tables import MEASURES, Blocks, Errors, shared, sizes_of
 
@@ -32,11 +32,15 @@ RATIOS = [
     ),
 ]
 VERDICTS = ["task", "method", "generator", "dtype"]
+KINDS = {"task": "tasks", "method": "methods", "train_size": "training sizes", "seed": "seeds"}
 
 
 @dataclass(frozen=True)
 class Study:
-    """A finished study. Attributes: folder, its results; config, the resolved one; tables by name."""
+    """A finished study.
+
+    Attributes: folder, of its results; config, resolved; tables, by name.
+    """
 
     folder: Path
     config: dict
@@ -45,183 +49,246 @@ class Study:
     @cached_property
     def errors(self) -> Errors:
         """Errors of every run by blocks of test samples."""
-        return Errors(self.tables["blocks"])
+        blocks = self.tables["blocks"]
+        return Errors(blocks)
 
     @cached_property
     def sizes(self) -> dict[tuple[str, str], int]:
         """Training samples by task and training size."""
-        return sizes_of(self.tables["splits"])
+        splits = self.tables["splits"]
+        return sizes_of(splits)
 
     @property
     def title(self) -> str:
-        """What the study calls itself."""
-        return self.config.get("study", {}).get("title", "")
+        """The title in the configuration, "" without one."""
+        study = self.config.get("study", {})
+        return study.get("title", "")
 
-    def names(self, what: str) -> list:
-        """Tasks, methods, training sizes or seeds that it ran, in their order."""
-        return list(dict.fromkeys(self.tables["metrics"][what]))
+    def names(self, column: str) -> list:
+        """The tasks, methods, training sizes or seeds that the study ran, in their order."""
+        metrics = self.tables["metrics"]
+        return list(dict.fromkeys(metrics[column]))
+
+    def trainings(self, columns: list[str]) -> dict[tuple, None]:
+        """The values of several columns that occur together, as keys in their order."""
+        table = self.tables["metrics"][columns]
+        return dict.fromkeys(table.itertuples(index=False, name=None))
 
     def test_of(self, task: str) -> tuple:
-        """What is equal in two studies that test a task on the same samples: its settings, its
-        data, its test split."""
-        known = self.config.get("tasks", {}).get(task, {})
-        source = known.get("source", "")
+        """What determines the test samples of a task: its settings, its data and its test split.
+
+        It is equal in two studies that test the task on the same samples.
+        """
+        settings = self.config.get("tasks", {}).get(task, {})
+        data = self._data_of(settings.get("source", ""))
+        test = select(self.tables["splits"], task=task, split="test")
+        bounds = test.drop(columns=["task", "train_size"]).drop_duplicates()
+        return json.dumps(settings, sort_keys=True), data, bounds.to_csv(index=False)
+
+    def _data_of(self, source: str) -> str:
+        """The checksum of a source's trajectory; without one, the settings of the source."""
         record = read_record(self.folder / "data" / source / "lifted.h5")
-        splits = self.tables["splits"]
-        test = splits[(splits["task"] == task) & (splits["split"] == "test")].drop(
-            columns=["task", "train_size"]
-        )
-        made = (
-            record.sha256
-            if record
-            else json.dumps(self.config.get("sources", {}).get(source), sort_keys=True)
-        )
-        return json.dumps(known, sort_keys=True), made, test.drop_duplicates().to_csv(index=False)
+        if record:
+            return record.sha256
+        settings = self.config.get("sources", {}).get(source)
+        return json.dumps(settings, sort_keys=True)
 
 
 def read_study(path: Path) -> Study:
-    """The study whose results are `path`, or lie in `path`/results.
+    """Read the study whose results are in `path` or in `path`/results.
 
     Raises:
         ValueError: tables or the configuration are missing; the message names them.
     """
-    folder = next(
-        (place for place in (path, path / "results") if (place / "tables/metrics.csv").is_file()),
-        None,
-    )
-    if folder is None:
-        raise ValueError(
-            f"{path}: no tables/metrics.csv, nor results/tables/metrics.csv; expected the results of a finished study"
-        )
-    wanted = [*(folder / "tables" / f"{name}.csv" for name in TABLES), folder / "config.json"]
-    if missing := [str(file.relative_to(path)) for file in wanted if not file.is_file()]:
-        raise ValueError(f"{path}: no {', '.join(missing)}; run the study to its end, then compare")
-    return Study(
-        folder, read_json(wanted[-1]), {file.stem: read_table(file) for file in wanted[:-1]}
+    folder = _results(path)
+    files = [folder / "tables" / f"{name}.csv" for name in TABLES]
+    config = folder / "config.json"
+    missing = [str(file.relative_to(path)) for file in (*files, config) if not file.is_file()]
+    if missing:
+        names = ", ".join(missing)
+        raise ValueError(f"{path}: no {names}; run the study to its end, then compare")
+    tables = {file.stem: read_table(file) for file in files}
+    return Study(folder, read_json(config), tables)
+
+
+def _results(path: Path) -> Path:
+    for folder in (path, path / "results"):
+        if (folder / "tables/metrics.csv").is_file():
+            return folder
+    raise ValueError(
+        f"{path}: no tables/metrics.csv, nor results/tables/metrics.csv; expected the results of "
+        "a finished study"
     )
 
 
 def ratios(a: Study, b: Study) -> pd.DataFrame:
-    """A row per task, method and training size of both: how many times the error in `b` is that in
-    `a`, as given and rotated. Holm's correction is for the comparisons at the largest size of each
-    task that both have."""
+    """Compare the errors of two studies, on data as given and rotated.
+
+    Holm's correction covers the comparisons at the largest size of each task that both have.
+
+    Returns:
+        A row per task, method and training size of both, with the columns `RATIOS`. A ratio is the
+        error in `b` over the error in `a`.
+    """
     rows = [_ratio_row(a, b, key) for key in _common(a, b)]
     table = pd.DataFrame(rows).reindex(columns=RATIOS)
-    largest = table["samples"] == table.groupby("task")["samples"].transform("max")
-    p = table.loc[largest, ["mse_p", "mse_rotated_p"]].to_numpy(float)
-    table.loc[largest, ["mse_p_holm", "mse_rotated_p_holm"]] = holm(p.ravel()).reshape(p.shape)
+    compared = largest(table)
+    p = compared[["mse_p", "mse_rotated_p"]].to_numpy(float)
+    corrected = holm(p.ravel()).reshape(p.shape)
+    table.loc[compared.index, ["mse_p_holm", "mse_rotated_p_holm"]] = corrected
     return table
 
 
 def _common(a: Study, b: Study) -> list[tuple[str, str, str]]:
-    found = [
-        list(dict.fromkeys(one.tables["metrics"][KEYS].itertuples(index=False, name=None)))
-        for one in (a, b)
-    ]
-    return [key for key in found[0] if key in set(found[1])]
+    in_a = a.trainings(KEYS)
+    in_b = b.trainings(KEYS)
+    return [key for key in in_a if key in in_b]
 
 
 def _ratio_row(a: Study, b: Study, key: tuple[str, str, str]) -> dict:
     task, method, size = key
-    one, other = (study.errors.get(*key) for study in (a, b))
-    same = a.test_of(task) == b.test_of(task)
-    pairs = shared(one, other) if same else []
-    row = dict(zip(KEYS, key, strict=True)) | {
+    one = a.errors.get(*key)
+    other = b.errors.get(*key)
+    same_test = a.test_of(task) == b.test_of(task)
+    pairs = shared(one, other) if same_test else []
+    row: dict[str, object] = {
+        "task": task,
+        "method": method,
+        "train_size": size,
         "samples": a.sizes.get((task, size)),
         "pairs": len(pairs),
+        "seeds_a": _n_seeds(one),
+        "seeds_b": _n_seeds(other),
+        "same_test": same_test,
+        "same_method": _settings_of(a, method) == _settings_of(b, method),
     }
-    row |= {"seeds_a": len(one.seeds) if one else 0, "seeds_b": len(other.seeds) if other else 0}
-    configured = [study.config.get("methods", {}).get(method) for study in (a, b)]
-    row |= {"same_test": same, "same_method": configured[0] == configured[1]}
     for measure, column in MEASURES.items():
-        means = [_mean(blocks, measure) for blocks in (one, other)]
-        row |= {f"{column}_a": means[0], f"{column}_b": means[1]}
+        row[f"{column}_a"] = _mean(one, measure)
+        row[f"{column}_b"] = _mean(other, measure)
         if one and other:
-            found = _estimate(one, other, pairs, measure)
-            ends = dict(zip(("_low", "_high"), found.interval(), strict=True))
-            row |= {
-                f"{column}{end}": value
-                for end, value in ({"_ratio": found.value, "_p": found.p} | ends).items()
-            }
+            estimate = _estimate(one, other, pairs, measure)
+            low, high = estimate.interval()
+            row[f"{column}_ratio"] = estimate.value
+            row[f"{column}_p"] = estimate.p
+            row[f"{column}_low"] = low
+            row[f"{column}_high"] = high
     return row
+
+
+def _settings_of(study: Study, method: str) -> dict | None:
+    methods = study.config.get("methods", {})
+    return methods.get(method)
+
+
+def _n_seeds(blocks: Blocks | None) -> int:
+    if blocks is None:
+        return 0
+    return len(blocks.seeds)
 
 
 def _mean(blocks: Blocks | None, measure: str) -> float:
     """Geometric mean over seeds of the mean error."""
-    return float(np.exp(log_mean(blocks.errors[measure], blocks.samples))) if blocks else np.nan
+    if blocks is None:
+        return np.nan
+    log = log_mean(blocks.errors[measure], blocks.samples)
+    return float(np.exp(log))
 
 
 def _estimate(one: Blocks, other: Blocks, pairs: list[int], measure: str) -> Estimate:
-    """The ratio of errors: of pairs where there are enough of them, else of all seeds as if none
-    were shared."""
+    """Estimate the ratio of errors, `other` over `one`.
+
+    It is over pairs of seeds if there are enough of them; otherwise over all seeds, as if the two
+    shared none.
+    """
     if len(pairs) >= MIN_SEEDS and np.array_equal(one.samples, other.samples):
         return ratio(one.of(pairs, measure), other.of(pairs, measure), one.samples)
-    alone = [
-        estimated(x.errors[measure][None], x.samples, lambda log: log[..., 0]) for x in (one, other)
-    ]
+    first = _log_error(one, measure)
+    second = _log_error(other, measure)
     return Estimate(
-        alone[1].log - alone[0].log,
-        float(np.hypot(*(each.by_seeds for each in alone))),
-        float(np.hypot(*(each.by_blocks for each in alone))),
-        tuple(min(freedom) for freedom in zip(*(each.freedom for each in alone), strict=True)),
+        second.log - first.log,
+        float(np.hypot(first.by_seeds, second.by_seeds)),
+        float(np.hypot(first.by_blocks, second.by_blocks)),
+        (
+            min(first.freedom[0], second.freedom[0]),
+            min(first.freedom[1], second.freedom[1]),
+        ),
     )
 
 
+def _log_error(blocks: Blocks, measure: str) -> Estimate:
+    def only_cell(log: np.ndarray) -> np.ndarray:
+        return log[..., 0]
+
+    errors = blocks.errors[measure][None]
+    return estimated(errors, blocks.samples, only_cell)
+
+
 def verdicts(a: Study, b: Study) -> pd.DataFrame:
-    """A row per task, method, transformation and precision audited in both whose verdict or claim
-    is another: the worst over training sizes and seeds of the trained methods."""
-    both = _worst(a).merge(_worst(b), on=VERDICTS, suffixes=("_a", "_b"))
-    differ = [both[f"{column}_a"] != both[f"{column}_b"] for column in ("verdict", "claim")]
-    return both[differ[0] | differ[1]].reset_index(drop=True)
+    """Find the verdicts and claims that differ between two studies.
+
+    Returns:
+        A row per task, method, transformation and precision that both audited. It holds the worst
+        over training sizes and seeds of the trained method.
+    """
+    worst = _worst(a)
+    both = worst.merge(_worst(b), on=VERDICTS, suffixes=("_a", "_b"))
+    differs = both["verdict_a"] != both["verdict_b"]
+    differs |= both["claim_a"] != both["claim_b"]
+    return both[differs].reset_index(drop=True)
 
 
 def _worst(study: Study) -> pd.DataFrame:
-    audit = study.tables["audit"]
-    trained = audit[audit["weights"] == "trained"].sort_values("rel_mean", kind="stable")
-    return trained.drop_duplicates(VERDICTS, keep="last").sort_index()[
-        [*VERDICTS, "rel_mean", "verdict", "claim"]
-    ]
+    trained = select(study.tables["audit"], weights="trained")
+    ordered = trained.sort_values("rel_mean", kind="stable")
+    worst = ordered.drop_duplicates(VERDICTS, keep="last").sort_index()
+    return worst[[*VERDICTS, "rel_mean", "verdict", "claim"]]
 
 
 def settings(config_a: dict, config_b: dict) -> pd.DataFrame:
-    """A row per key (dotted) that has another value in one configuration, or none: `key`, `a` and
-    `b`, as JSON."""
-    a, b = (dict(_flat(config)) for config in (config_a, config_b))
-    rows = [
-        {"key": key, "a": a.get(key), "b": b.get(key)}
-        for key in dict.fromkeys([*a, *b])
-        if a.get(key) != b.get(key)
-    ]
+    """Find the settings that differ between two configurations.
+
+    Returns:
+        A row per setting with its dotted `key` and its values `a` and `b` as JSON, None where a
+        configuration does not have it.
+    """
+    a = dict(_flat(config_a))
+    b = dict(_flat(config_b))
+    rows = []
+    for key in a | b:
+        row = {"key": key, "a": a.get(key), "b": b.get(key)}
+        if row["a"] != row["b"]:
+            rows.append(row)
     return pd.DataFrame(rows, columns=["key", "a", "b"])
 
 
 def _flat(value: object, key: str = "") -> Iterator[tuple[str, str]]:
-    if isinstance(value, dict) and value:
-        for name, inner in value.items():
-            yield from _flat(inner, f"{key}.{name}" if key else str(name))
-    else:
+    """Yield the dotted keys of a nested mapping with their values as JSON."""
+    if not isinstance(value, dict) or not value:
         yield key, json.dumps(value, sort_keys=True)
+        return
+    for name, inner in value.items():
+        dotted = str(name)
+        if key:
+            dotted = f"{key}.{name}"
+        yield from _flat(inner, dotted)
 
 
 def only_in(a: Study, b: Study) -> dict[str, list[str]]:
-    """What `a` ran and `b` did not: tasks, methods, training sizes, seeds, and methods on tasks
-    that both know."""
-    kinds = {"task": "tasks", "method": "methods", "train_size": "training sizes", "seed": "seeds"}
-    found = {
-        plural: [str(x) for x in a.names(name) if x not in b.names(name)]
-        for name, plural in kinds.items()
-    }
-    pairs = [
-        set(one.tables["metrics"][["task", "method"]].itertuples(index=False, name=None))
-        for one in (a, b)
-    ]
-    left = [
-        (t, m)
-        for t, m in sorted(pairs[0] - pairs[1])
-        if t in b.names("task") and m in b.names("method")
-    ]
-    return {
-        kind: names
-        for kind, names in (found | {"pairs": [f"{m} on {t}" for t, m in left]}).items()
-        if names
-    }
+    """List what `a` ran and `b` did not, by kind.
+
+    The kinds are tasks, methods, training sizes, seeds, and `pairs`: methods on tasks where `b`
+    knows both.
+    """
+    only = {}
+    for column, kind in KINDS.items():
+        others = b.names(column)
+        only[kind] = [str(name) for name in a.names(column) if name not in others]
+    tasks = b.names("task")
+    methods = b.names("method")
+    only["pairs"] = []
+    in_a = a.trainings(["task", "method"])
+    in_b = b.trainings(["task", "method"])
+    for task, method in sorted(in_a.keys() - in_b):
+        if task in tasks and method in methods:
+            only["pairs"].append(f"{method} on {task}")
+    return {kind: names for kind, names in only.items() if names}

@@ -1,5 +1,4 @@
-"""Figures as part of the page: SVG whose colours are variables of the page and whose elements know
-their method."""
+"""Figures as part of the page: SVG whose colours follow the page, with a class for each method."""
 
 import re
 
@@ -17,95 +16,133 @@ THEME = {
     "#000000": "--ink",
 }
 PALETTE = {BLUE: "--blue", ORANGE: "--orange", GREEN: "--green", RED: "--red", PURPLE: "--purple"}
-DARK = "#14171c"  # the page at night
+DARK = "#14171c"  # background of the page at night
 CONTRAST = 4.5  # of text, WCAG 2.2, criterion 1.4.3
+CHANNELS = (1, 3, 5)  # where red, green and blue begin in #rrggbb
+COLOUR = re.compile(r"#[0-9a-f]{6}")
 ELEMENT = re.compile(r"<(path|use|text|rect)\b[^>]*>")
 LABEL = re.compile(r"<text\b([^>]*)>([^<]*)</text>")
 
 
 def inlined(svg: str, name: str, methods: dict[str, str]) -> Markup:
-    """An SVG file as an element of a page.
+    """Turn an SVG file into an element of a page.
 
-    Its ids begin with the figure's name, so that no two figures share one; colours are variables:
-    those of the theme, and `--m-METHOD` of a method, whose elements have the classes `m` and
+    Its ids begin with the figure's name, so that no two figures share one. Its colours are
+    variables of the theme, or `--m-METHOD` of a method, whose elements have the classes `m` and
     `m-METHOD`.
+
+    Args:
+        methods: the colour of each method.
     """
     methods = safe(methods)
+    svg = _cleaned(svg, name)
+    by_colour = {colour: method for method, colour in methods.items()}
+
+    def classed(match: re.Match[str]) -> str:
+        return _classed(match[0], by_colour)
+
+    def label(match: re.Match[str]) -> str:
+        return _label(match, methods)
+
+    svg = ELEMENT.sub(classed, svg)
+    marked = rf'<g id="({name}-{re.escape(MARK)}(\w+)[^"]*)"'
+    svg = re.sub(marked, r'<g class="m m-\2" id="\1"', svg)
+    svg = LABEL.sub(label, svg)
+    for colour, method in by_colour.items():
+        svg = svg.replace(colour, f"var(--m-{method},{colour})")
+    for colour, variable in (THEME | PALETTE).items():
+        reference = f"var({variable},{colour})"
+        svg = svg.replace(f"{colour};", f"{reference};")
+        svg = svg.replace(f'{colour}"', f'{reference}"')
+    # text without a colour is black on every page
+    svg = re.sub(r'<text(?![^>]*fill:)([^>]*) style="', r'<text\1 style="fill: var(--ink); ', svg)
+    return Markup(svg)
+
+
+def _cleaned(svg: str, name: str) -> str:
+    """An SVG element without metadata and size, with ids that begin with the figure's name."""
     svg = svg[svg.index("<svg") :]
     svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
     svg = re.sub(r'\bid="', f'id="{name}-', svg)
     svg = re.sub(r'(href="#|url\(#)', rf"\g<1>{name}-", svg)
     svg = re.sub(r'(<svg[^>]*?) width="[^"]*"', r"\1", svg, count=1)
-    svg = re.sub(r'(<svg[^>]*?) height="[^"]*"', r'\1 role="img" focusable="false"', svg, count=1)
-    by_colour = {colour: method for method, colour in methods.items()}
-    svg = ELEMENT.sub(lambda found: _classed(found[0], by_colour), svg)
-    svg = re.sub(
-        rf'<g id="({name}-{re.escape(MARK)}(\w+)[^"]*)"', r'<g class="m m-\2" id="\1"', svg
-    )
-    svg = LABEL.sub(lambda found: _label(found, methods), svg)
-    for colour, method in by_colour.items():
-        svg = svg.replace(colour, f"var(--m-{method},{colour})")
-    for colour, variable in (THEME | PALETTE).items():
-        svg = svg.replace(f"{colour};", f"var({variable},{colour});").replace(
-            f'{colour}"', f'var({variable},{colour})"'
-        )
-    # text without a colour of its own is black, whatever the page
-    svg = re.sub(r'<text(?![^>]*fill:)([^>]*) style="', r'<text\1 style="fill: var(--ink); ', svg)
-    return Markup(svg)
+    return re.sub(r'(<svg[^>]*?) height="[^"]*"', r'\1 role="img" focusable="false"', svg, count=1)
 
 
 def safe(methods: dict[str, str]) -> dict[str, str]:
-    """The methods whose name and colour can stand in a style sheet: all that a configuration lets
-    pass."""
-    return {
-        m: c
-        for m, c in methods.items()
-        if re.fullmatch(r"\w+", m) and re.fullmatch(r"#[0-9a-f]{6}", c)
-    }
+    """The methods whose name and colour can be part of a style sheet.
+
+    A configuration only admits such methods.
+    """
+    allowed = {}
+    for method, colour in methods.items():
+        if re.fullmatch(r"\w+", method) and COLOUR.fullmatch(colour):
+            allowed[method] = colour
+    return allowed
 
 
 def _classed(element: str, by_colour: dict[str, str]) -> str:
-    for colour in re.findall(r"#[0-9a-f]{6}", element):
-        if method := by_colour.get(colour):
-            return re.sub(r"^<(\w+)", rf'<\1 class="m m-{method}"', element)
+    """An element with the classes of the method whose colour it has."""
+    for colour in COLOUR.findall(element):
+        if colour in by_colour:
+            classes = f"m m-{by_colour[colour]}"
+            return re.sub(r"^<(\w+)", rf'<\1 class="{classes}"', element)
     return element
 
 
-def _label(found: re.Match, methods: dict[str, str]) -> str:
-    """A text that is the name of a method."""
-    if (method := found[2].strip()) not in methods or "class=" in found[1]:
-        return found[0]
-    return f'<text class="m m-{method}"{found[1]}>{found[2]}</text>'
+def _label(match: re.Match[str], methods: dict[str, str]) -> str:
+    """A text element; with the classes of a method if the text is its name."""
+    attributes, text = match.groups()
+    method = text.strip()
+    if method not in methods or "class=" in attributes:
+        return match[0]
+    return f'<text class="m m-{method}"{attributes}>{text}</text>'
 
 
 def luminance(colour: str) -> float:
     """Relative luminance of `#rrggbb` (WCAG 2.2)."""
-    parts = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
-    red, green, blue = (p / 12.92 if p <= 0.04045 else ((p + 0.055) / 1.055) ** 2.4 for p in parts)
+    red, green, blue = (_linear(channel / 255) for channel in _channels(colour))
     return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+def _channels(colour: str) -> list[int]:
+    return [int(colour[begin : begin + 2], 16) for begin in CHANNELS]
+
+
+def _linear(channel: float) -> float:
+    """A channel of sRGB, 0 to 1, without gamma correction."""
+    if channel <= 0.04045:
+        return channel / 12.92
+    return ((channel + 0.055) / 1.055) ** 2.4
 
 
 def contrast(one: str, other: str) -> float:
     """Contrast of two colours, 1 to 21 (WCAG 2.2)."""
-    low, high = sorted((luminance(one), luminance(other)))
+    low, high = sorted([luminance(one), luminance(other)])
     return (high + 0.05) / (low + 0.05)
 
 
 def at_night(colour: str) -> str:
-    """The colour mixed with as much white as it takes to be read on a dark page."""
-    parts = [int(colour[i : i + 2], 16) for i in (1, 3, 5)]
+    """Mix a colour with as much white as it needs to be readable on a dark page."""
+    channels = _channels(colour)
     for step in range(21):
-        mixed = "#" + "".join(f"{round(p + (255 - p) * step / 20):02x}" for p in parts)
+        mixed = "#"
+        for channel in channels:
+            lighter = channel + (255 - channel) * step / 20
+            mixed += f"{round(lighter):02x}"
         if contrast(mixed, DARK) >= CONTRAST:
             return mixed
     return "#ffffff"
 
 
 def variables(methods: dict[str, str], night: bool = False) -> Markup:
-    """The colours of methods, and those of what is no method, as CSS variables."""
-    found = {f"--m-{m}": c for m, c in safe(methods).items()} | {v: c for c, v in PALETTE.items()}
-    return Markup(
-        " ".join(
-            f"{name}: {at_night(colour) if night else colour};" for name, colour in found.items()
-        )
-    )
+    """Write the colours of methods and of the palette as CSS variables."""
+    colours = {f"--m-{method}": colour for method, colour in safe(methods).items()}
+    for colour, variable in PALETTE.items():
+        colours[variable] = colour
+    lines = []
+    for variable, colour in colours.items():
+        if night:
+            colour = at_night(colour)
+        lines.append(f"{variable}: {colour};")
+    return Markup(" ".join(lines))

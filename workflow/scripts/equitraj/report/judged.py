@@ -1,4 +1,4 @@
-"""Tables of verdicts: the audit, stabilisers, the chapter's numbers and its ladder of invariance."""
+"""Tables of verdicts: audit, stabilisers, controls, chapter and ladder of invariance."""
 
 from pathlib import Path
 
@@ -7,104 +7,129 @@ import pandas as pd
 from equitraj.base.files import checked
 from equitraj.report.audited import each_control, went_wrong
 from equitraj.report.figures.style import read_table
-from equitraj.report.tables import Cell, Table, number, word
+from equitraj.report.rows import select
+from equitraj.report.tables import Cell, Table, code, from_records, number, word
 from equitraj.report.words import sig
+
+MEASUREMENT = ["method", "weights", "generator", "dtype"]
 
 
 def audit_table(audit: pd.DataFrame) -> Table | None:
-    """The worst over tasks, sizes and seeds for each method, weights, transformation and precision."""
-    keys = ["method", "weights", "generator", "dtype"]
+    """Make a table with a row per method, weights, transformation and precision.
+
+    A row holds the worst over tasks, training sizes and seeds.
+    """
     if audit.empty:
         return None
-    worst = audit.sort_values("rel_mean").groupby(keys, sort=False).tail(1).set_index(keys)
-    groups = audit.groupby(keys)
-    agrees = groups["agrees"].agg(lambda values: "no" if (values == "no").any() else "yes")
-    rows = []
-    for key, row in worst.sort_index().iterrows():
-        agree = agrees[key]
-        numbers = [
-            number(row[c])
-            for c in ("rel_mean", "rel_p95", "rel_max", "loss_percent", "noise_floor")
-        ]
-        words = [word(row["verdict"]), word(row["claim"]), word(agree, alert=agree == "no")]
-        rows.append([word(key[0], code=True), *map(word, key[1:]), *numbers, *words])
-    heads = [
-        "method", "weights", "transformation", "precision", "relative change, mean", "95th percentile", "maximum",
-        "lack of symmetry, share of loss (%)", "noise floor", "verdict", "claimed", "claim and verdict agree",
-    ]  # fmt: skip
-    return Table("audit", heads, rows)
+    ordered = audit.sort_values("rel_mean")
+    worst = ordered.groupby(MEASUREMENT, sort=False).tail(1).set_index(MEASUREMENT)
+    disagrees = (audit["agrees"] == "no").groupby([audit[key] for key in MEASUREMENT]).any()
+    rows = worst.sort_index()
+    records = []
+    for key, row in rows.iterrows():
+        records.append(_audit_row(key, row, bool(disagrees[key])))
+    return from_records("audit", records)
+
+
+def _audit_row(key: tuple[str, ...], row: pd.Series, disagrees: bool) -> dict[str, Cell]:
+    method, weights, generator, precision = key
+    return {
+        "method": code(method),
+        "weights": word(weights),
+        "transformation": word(generator),
+        "precision": word(precision),
+        "relative change, mean": number(row["rel_mean"]),
+        "95th percentile": number(row["rel_p95"]),
+        "maximum": number(row["rel_max"]),
+        "lack of symmetry, share of loss (%)": number(row["loss_percent"]),
+        "noise floor": number(row["noise_floor"]),
+        "verdict": word(row["verdict"]),
+        "claimed": word(row["claim"]),
+        "claim and verdict agree": word("no" if disagrees else "yes", alert=disagrees),
+    }
 
 
 def stabiliser_table(probes: pd.DataFrame | None) -> Table | None:
-    """A row per task and method, a column per symmetric input: whether the output kept its
-    symmetry, and the error."""
-    if probes is None or (rows := probes[probes["probe"] == "stabiliser"]).empty:
+    """Make a table with a row per task and method and a column per symmetric input.
+
+    A cell holds whether the output kept the symmetry of the input, and the error.
+    """
+    if probes is None:
+        return None
+    rows = select(probes, probe="stabiliser")
+    if rows.empty:
         return None
     items = list(rows["item"].unique())
-    worst = rows.sort_values("value").groupby(["task", "method", "item"], sort=False).tail(1)
-    found = worst.set_index(["task", "method", "item"])
+    ordered = rows.sort_values("value")
+    worst = ordered.groupby(["task", "method", "item"], sort=False).tail(1)
+    cells = {}
+    for row in worst.itertuples():
+        cells[row.task, row.method, row.item] = _verdict(row.verdict, row.value)
     lines = []
     for task, method in rows[["task", "method"]].drop_duplicates().itertuples(index=False):
-        keys = [(task, method, item) for item in items]
-        cells = [_verdict(found.loc[key]) if key in found.index else word(None) for key in keys]
-        lines.append([word(task, code=True), word(method, code=True), *cells])
-    return Table("stabilisers", ["task", "method", *(f"{item} input" for item in items)], lines)
+        of_items = [cells.get((task, method, item), word(None)) for item in items]
+        lines.append([code(task), code(method), *of_items])
+    heads = [f"{item} input" for item in items]
+    return Table("stabilisers", ["task", "method", *heads], lines)
 
 
-def _verdict(row: pd.Series) -> Cell:
-    return Cell(str(row["verdict"]), float(row["value"]), sig(row["value"]))
+def _verdict(verdict: str, error: float) -> Cell:
+    return Cell(str(verdict), float(error), sig(error))
 
 
 def control_table(controls: pd.DataFrame | None) -> Table | None:
-    """A row per control, one that went wrong in the colour of warnings."""
+    """Make a table with a row per control; an unexpected verdict has the colour of warnings."""
     if controls is None or controls.empty:
         return None
-    controls, rows = each_control(controls), []
-    for row, bad in zip(controls.itertuples(), went_wrong(controls), strict=True):
-        words = [word(row.task, code=True), word(row.control, code=True), word(row.generator)]
-        numbers = [number(row.rel_mean), number(row.noise_floor)]
-        rows.append([*words, *numbers, word(row.verdict, alert=bad), word(row.expected)])
-    heads = [
-        "task",
-        "control",
-        "transformation",
-        "relative change",
-        "noise floor",
-        "verdict",
-        "expected",
-    ]
-    return Table("controls", heads, rows)
+    each = each_control(controls)
+    marked = each.assign(wrong=went_wrong(each))
+    records = []
+    for row in marked.itertuples():
+        record = {
+            "task": code(row.task),
+            "control": code(row.control),
+            "transformation": word(row.generator),
+            "relative change": number(row.rel_mean),
+            "noise floor": number(row.noise_floor),
+            "verdict": word(row.verdict, alert=row.wrong),
+            "expected": word(row.expected),
+        }
+        records.append(record)
+    return from_records("controls", records)
 
 
 def chapter_table(path: Path) -> Table | None:
-    """The chapter's numbers beside ours with the digits that the file gives, since here digits are
-    the point."""
-    if (
-        not path.is_file()
-        or (table := pd.read_csv(checked(path), dtype=str, keep_default_na=False)).empty
-    ):
+    """Make a table of the chapter's numbers and ours, with all digits of the file.
+
+    The digits are kept because the table compares them.
+    """
+    if not path.is_file():
         return None
-    rows = [[word(value or "–") for value in row] for row in table.to_numpy()]
-    return Table("chapter", [column.replace("_", " ") for column in table.columns], rows)
+    table = pd.read_csv(checked(path), dtype=str, keep_default_na=False)
+    if table.empty:
+        return None
+    heads = [column.replace("_", " ") for column in table.columns]
+    rows = []
+    for values in table.to_numpy():
+        rows.append([word(value or "–") for value in values])
+    return Table("chapter", heads, rows)
 
 
 def ladder_table(path: Path) -> Table | None:
-    """A row per model, a column per transformation: verdict and relative change."""
-    if not path.is_file() or (table := read_table(path)).empty:
+    """Make a table with a row per model and a column per transformation.
+
+    A cell holds the verdict and the relative change.
+    """
+    if not path.is_file():
         return None
-    generators = list(table["generator"].unique())
-    rows = []
-    for model, part in table.groupby("model", sort=False):
-        found = part.set_index("generator")
-        cells = [
-            Cell(
-                str(found.at[g, "verdict"]),
-                float(found.at[g, "relative_change"]),
-                sig(found.at[g, "relative_change"]),
-            )
-            if g in found.index
-            else Cell("–")
-            for g in generators
-        ]
-        rows.append([word(model), *cells])
-    return Table("ladder", ["model", *generators], rows)
+    table = read_table(path)
+    if table.empty:
+        return None
+    generators = table["generator"].unique()
+    records = []
+    for model, rows in table.groupby("model", sort=False):
+        record = {"model": word(model)} | dict.fromkeys(generators, Cell("–"))
+        for row in rows.itertuples():
+            record[row.generator] = _verdict(row.verdict, row.relative_change)
+        records.append(record)
+    return from_records("ladder", records)

@@ -1,96 +1,128 @@
-"""What routes to symmetry buy and where symmetry hurts, in sentences: each route against the same
-model without it."""
+"""The routes to symmetry in sentences: what each gains or loses against the model without it."""
 
 import pandas as pd
 
-from equitraj.report.answer import STILL_FALLS, data_text, headline, largest, still_falling
+from equitraj.report.answer import (
+    STILL_FALLS,
+    data_factor,
+    data_text,
+    headline,
+    n_comparisons,
+    records_falls,
+    still_falling,
+)
+from equitraj.report.rows import largest, select
 from equitraj.report.words import listing, names, sig
 
-GROWS = 1.05  # ratio of errors in new orientations and as given that counts as growth
+GROWS = 1.05  # an error grows if it is more than so many times as large in new orientations
 SETTLED = 0.05  # of Holm's corrected p
 
 
 def buys(routes: pd.DataFrame, factors: pd.DataFrame) -> list[str]:
-    """For each task the data factor of the route that the answer names, and which routes gain or
-    lose how much."""
+    """Report for each task the data factor of its headline route, and the gains of all routes."""
     sentences = []
     for task, rows in largest(routes).groupby("task", sort=False):
         first = headline(routes, task)
-        same = (factors["task"] == task) & (factors["method"] == first["method"])
-        for _, row in factors[same & (factors["measure"] == "given")].iterrows():
-            sentences.append(
-                f"On `{task}`, `{row['method']}` against `{row['against']}`: {data_text(row)}."
-            )
-        for suffix, what in (("", "data as given"), ("_rotated", "rotated data")):
-            sentences.append(f"On `{task}`, {what}, {_gains(rows, suffix)}.")
-    count = int(routes["comparisons"].max()) if len(routes) else 0
-    if count:
+        factor = data_factor(factors, first)
+        if factor is not None:
+            comparison = f"`{factor['method']}` against `{factor['against']}`"
+            sentences.append(f"On `{task}`, {comparison}: {data_text(factor)}.")
+        sentences.append(f"On `{task}`, data as given, {_gains(rows, '')}.")
+        sentences.append(f"On `{task}`, rotated data, {_gains(rows, '_rotated')}.")
+    comparisons = n_comparisons(routes)
+    if comparisons:
         sentences.append(
-            f"{count} comparisons were made, and a difference counts as settled by Holm's corrected p < {SETTLED}."
+            f"{comparisons} comparisons were made, and a difference counts as settled by Holm's "
+            f"corrected p < {SETTLED}."
         )
     return sentences
 
 
 def _gains(rows: pd.DataFrame, suffix: str) -> str:
-    ratio, p = rows[f"ratio{suffix}"], rows[f"p{suffix}_holm"]
+    ratio = rows[f"ratio{suffix}"]
+    p = rows[f"p{suffix}_holm"]
     if p.isna().all():
-        text = [f"`{r.method}` {sig(v)}" for r, v in zip(rows.itertuples(), ratio, strict=True)]
-        return f"the error is smaller than without the route by (too few seeds for an interval) {listing(text)}"
+        pairs = zip(rows["method"], ratio, strict=True)
+        factors = listing(f"`{method}` {sig(value)}" for method, value in pairs)
+        return (
+            "the error is smaller than without the route by (too few seeds for an interval) "
+            f"{factors}"
+        )
+    is_settled = p < SETTLED
+    marked = rows.assign(times=ratio.where(ratio > 1, 1 / ratio))
+    smaller = marked[is_settled & (ratio > 1)]
+    larger = marked[is_settled & (ratio < 1)]
     parts = []
-    for settled, what in (
-        ((p < SETTLED) & (ratio > 1), "smaller"),
-        ((p < SETTLED) & (ratio < 1), "larger"),
-    ):
-        if settled.any():
-            one = (
-                rows[settled]
-                .assign(times=ratio.where(ratio > 1, 1 / ratio))
-                .sort_values("times", ascending=False)
-            )
-            text = [f"{sig(r.times)} times ({r.route}, `{r.method}`)" for r in one.itertuples()]
-            parts.append(f"the error becomes {what} by {listing(text)}")
-    open_ = list(rows[~(p < SETTLED)]["method"])
-    return "; ".join([*parts, *([f"no difference is settled for {names(open_)}"] if open_ else [])])
+    if len(smaller):
+        parts.append(f"the error becomes smaller by {_times(smaller)}")
+    if len(larger):
+        parts.append(f"the error becomes larger by {_times(larger)}")
+    if not is_settled.all():
+        undecided = names(list(rows[~is_settled]["method"]))
+        parts.append(f"no difference is settled for {undecided}")
+    return "; ".join(parts)
+
+
+def _times(rows: pd.DataFrame) -> str:
+    """The factors of several routes, the largest first."""
+    ordered = rows.sort_values("times", ascending=False)
+    factors = []
+    for row in ordered.itertuples():
+        factors.append(f"{sig(row.times)} times ({row.route}, `{row.method}`)")
+    return listing(factors)
 
 
 def orientation(
     table: pd.DataFrame, isotropy: pd.DataFrame | None, routes: pd.DataFrame
 ) -> list[str]:
-    """Whether training and test data share an orientation, and what a method without symmetry loses
-    in another one."""
+    """Report whether the training data have an orientation, and what other orientations cost.
+
+    The cost is the growth of the error on rotated test data, for methods without symmetry.
+    """
     if isotropy is None or isotropy.empty:
         return []
     plain = set(routes["against"]) - set(routes["method"])
+    without = table[table["method"].isin(plain)]
     sentences = []
     for row in isotropy.itertuples():
         test = f"(two-sample test, p = {sig(row.p_value)})"
-        known = table[(table["task"] == row.task) & table["method"].isin(plain)].dropna(
-            subset=["mse_rotated_mean"]
-        )
-        loss = known["mse_rotated_mean"] / known["mse_mean"]
-        grown = known.assign(loss=loss)[loss > GROWS]
-        lost = [
-            f"`{m}` {sig(v)} times" for m, v in zip(grown["method"], grown["loss"], strict=True)
-        ]
+        growth = _growth(select(without, task=row.task))
         if row.verdict == "oriented":
-            text = f"The training data of `{row.task}` have an orientation {test}, which a method may learn"
-            text += f"; turned to new orientations its error grows: {listing(lost)}" if lost else ""
+            text = f"The training data of `{row.task}` have an orientation {test}, which a method "
+            text += "may learn"
+            link = "turned to new orientations its error grows"
         else:
             text = f"No orientation was found in the training data of `{row.task}` {test}"
-            text += f"; turned once more its error still grows: {listing(lost)}" if lost else ""
-        sentences.append(text + ".")
+            link = "turned once more its error still grows"
+        if growth:
+            text += f"; {link}: {growth}"
+        sentences.append(f"{text}.")
     return sentences
 
 
+def _growth(rows: pd.DataFrame) -> str:
+    """The methods whose error grows on rotated data, "" if there are none."""
+    known = rows.dropna(subset=["mse_rotated_mean"])
+    growth = known["mse_rotated_mean"] / known["mse_mean"]
+    factors = []
+    for method, factor in zip(known["method"], growth, strict=True):
+        if factor > GROWS:
+            factors.append(f"`{method}` {sig(factor)} times")
+    return listing(factors) if factors else ""
+
+
 def unfinished(metrics: pd.DataFrame) -> list[str]:
-    """Which trainings had not ended when they were stopped, or that all had."""
-    if "last_fall" not in metrics or metrics["last_fall"].isna().all():
+    """Name the methods whose training had not ended when it was stopped, or report none."""
+    if not records_falls(metrics):
         return []
-    if not (found := still_falling(metrics)):
+    methods = still_falling(metrics)
+    if not methods:
         return [
-            f"In the last tenth of no training did the validation error fall by more than {STILL_FALLS:.0%}."
+            "In the last tenth of no training did the validation error fall by more than "
+            f"{STILL_FALLS:.0%}."
         ]
     return [
-        f"The validation error of {names(found)} still fell by more than {STILL_FALLS:.0%} in the last tenth of "
-        "training: with more epochs they would do better, and comparisons with them are not final."
+        f"The validation error of {names(methods)} still fell by more than {STILL_FALLS:.0%} in "
+        "the last tenth of training: with more epochs they would do better, and comparisons with "
+        "them are not final."
     ]

@@ -1,4 +1,4 @@
-"""How values become HTML: the template, its filters, and JSON for the scripts of a page."""
+"""The step from values to HTML: the template, its filters, and JSON for the scripts of a page."""
 
 import json
 import re
@@ -11,30 +11,37 @@ from equitraj.report import tables
 from equitraj.report.glossary import meaning
 
 TEMPLATES = Path(__file__).parents[3] / "report"
-SHORT_NAME = 16  # characters of a name that is never broken
+SHORT_NAME = 16  # characters; a shorter name is never broken
 
 
 def as_json(value: object) -> Markup:
     """JSON that may stand in HTML."""
-    return Markup(json.dumps(value, separators=(",", ":")).replace("<", "\\u003c"))
+    text = json.dumps(value, separators=(",", ":"))
+    return Markup(text.replace("<", "\\u003c"))
 
 
 def code_spans(text: str) -> Markup:
-    """Escaped text in which `backticks` have become <code>, and numbers with an exponent are never
-    broken."""
-    marked = re.sub(
-        r"`([^`]*)`", lambda found: f"<code>{breakable(found[1])}</code>", str(escape(text))
-    )
-    return Markup(re.sub(r"(-?\d[\d.]*e[+-]\d+)", r'<span class="nowrap">\1</span>', marked))
+    """Escape a text, set `backticks` as <code>, and keep a number with an exponent on one line."""
+
+    def code(match: re.Match[str]) -> str:
+        return f"<code>{breakable(match[1])}</code>"
+
+    escaped = str(escape(text))
+    marked = re.sub(r"`([^`]*)`", code, escaped)
+    number = r"(-?\d[\d.]*e[+-]\d+)"
+    return Markup(re.sub(number, r'<span class="nowrap">\1</span>', marked))
 
 
 def breakable(name: str) -> Markup:
-    """A name that a narrow page breaks behind its underscores, if it is a long one."""
-    return escape(name).replace("_", Markup("_<wbr>")) if len(name) > SHORT_NAME else escape(name)
+    """A name that a narrow page may break after its underscores, if it is long."""
+    escaped = escape(name)
+    if len(name) <= SHORT_NAME:
+        return escaped
+    return escaped.replace("_", Markup("_<wbr>"))
 
 
 def render(values: dict, template: str = "report.html") -> str:
-    """The HTML page."""
+    """Write the HTML page."""
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES),
         autoescape=True,

@@ -1,2 +1,4 @@
-"""What a route to symmetry buys: a method against the same model without it, in error and in
-training samples."""
+"""The benefit of a route to symmetry: a method compared with its model without the route.
+
+They are compared in error and in training samples.
+"""

@@ -1,5 +1,4 @@
-"""What the rules of the workflow ask of a study: the runs of a job, its files that have changed,
-what jobs read."""
+"""Helpers of the workflow's rules: the runs and files of a job, its settings, its memory."""
 
 import hashlib
 import json
@@ -16,68 +15,75 @@ from equitraj.study import routes
 from equitraj.study.fits import resolved_alignment
 from equitraj.training import record
 
-NOTHING = "(?!)"  # a wildcard pattern that nothing matches
+NOTHING = "(?!)"  # a wildcard pattern that matches nothing
 FIGURE_FILE = re.compile(r"(?:.*/)?figures/(\w+)\.(?:svg|png|json)")
 
 
 def as_json(value: object) -> str:
-    """JSON with sorted keys, so that the order of keys is no change."""
+    """Return JSON with sorted keys, so that another order of keys is no change."""
     return json.dumps(value, sort_keys=True)
 
 
 def digest(value: object) -> str:
-    """The sha256 of a value as JSON."""
-    return hashlib.sha256(as_json(value).encode()).hexdigest()
+    """Return the sha256 of a value as JSON."""
+    text = as_json(value)
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def pattern(names: Iterable[str]) -> str:
-    """A wildcard pattern that matches these names only."""
-    return "|".join(sorted(names)) or NOTHING
+    """Return a wildcard pattern that matches these names only."""
+    alternatives = sorted(names)
+    return "|".join(alternatives) or NOTHING
 
 
 def own_files(source: dict) -> list[str]:
-    """The files that a source of kind `file` is read from."""
+    """Return the files that a source of kind `file` is read from."""
+    paths = list(source_entry.paths(source))
     topology = source.get("topology")
-    return [*source_entry.paths(source), *([topology] if topology else [])]
+    if topology:
+        paths.append(topology)
+    return paths
 
 
 def is_pattern(path: str) -> bool:
     """Whether Snakemake would take a file's name for a pattern."""
-    return any(character in path for character in "{}<>")
+    special = set("{}<>")
+    return not special.isdisjoint(path)
 
 
 def state_of(path: str) -> list[int]:
-    """The size of a file and the time of its last change."""
-    found = Path(path).stat()
-    return [found.st_size, found.st_mtime_ns]
+    """Return the size of a file and the time of its last change."""
+    status = Path(path).stat()
+    return [status.st_size, status.st_mtime_ns]
 
 
 def runs(sizes: Sequence[object], seeds: Sequence[int], by_size: bool) -> list[str]:
-    """The folders of the runs that one job makes, below that of its batch: all sizes, or the seeds
-    of one size."""
+    """Return the folders of a job's runs below its batch: all sizes, or the seeds of one size."""
     if by_size:
         return [f"seed{seed}" for seed in seeds]
     return [f"n{size}/seed{seed}" for size in sizes for seed in seeds]
 
 
 def step_files(folder: str, step: str, made: Iterable[str]) -> list[str]:
-    """What a step writes into the folders of these runs, below that of their batch."""
-    return [f"{folder}/{run}/{name}" for run in made for name in record.FILES[step]]
+    """Return the files that a step writes for runs, whose folders lie in `folder`."""
+    names = record.FILES[step]
+    return [f"{folder}/{run}/{name}" for run in made for name in names]
 
 
 def is_changed(path: Path, since: float) -> bool:
-    """Whether a file is gone, or is newer than `since` and not as its record says."""
+    """Whether a file is gone, or is newer than `since` and differs from its record."""
     if not path.exists():
         return True
-    written = files.read_record(path) if path.stat().st_mtime > since else None
-    return bool(written and written.difference(path))
+    if path.stat().st_mtime <= since:
+        return False
+    written = files.read_record(path)
+    return written is not None and bool(written.difference(path))
 
 
 def changed_files(written: Path, made: Iterable[str]) -> list[str]:
-    """Those of the files that a step made which are gone, or no longer as they were written.
+    """Return the files of a step that are gone or have changed.
 
-    `written` is the record of the step; without it the step has not been done, and nothing has
-    changed.
+    `written` is the record of the step. Without it the step was not run, so nothing has changed.
     """
     if not written.exists():
         return []
@@ -86,61 +92,65 @@ def changed_files(written: Path, made: Iterable[str]) -> list[str]:
 
 
 def settings(config: dict) -> dict[str, object]:
-    """What jobs read of the configuration, by the name of the file in which they read it.
+    """Return the parts of the configuration that jobs read from files, by the name of the file.
 
-    On a command line a large study would not fit. Each part is a file of its own: a change reruns
-    what reads it.
+    A command line is too short for a large study. A change of one part reruns only its readers.
     """
     study = config["study"]
-    aligned = sorted({alignment_of(config, method) for method in study["methods"]})
+    tasks = {name: config["tasks"][name] | {"name": name} for name in study["tasks"]}
     published = config.get("published", {})
+    alignments = {}
+    for name in sorted({alignment_of(config, method) for method in study["methods"]}):
+        alignments[name] = resolved_alignment(name, config["alignments"])
     return {
         "config": {key: value for key, value in config.items() if key != "mirror"},
         "plan": plans.of(config),
         "routes": routes.of(config),
-        "published": {task: rows for task, rows in published.items() if task in study["tasks"]},
-        "tasks": {name: config["tasks"][name] | {"name": name} for name in study["tasks"]},
-        "alignments": {name: resolved_alignment(name, config["alignments"]) for name in aligned},
+        "published": {task: rows for task, rows in published.items() if task in tasks},
+        "tasks": tasks,
+        "alignments": alignments,
     }
 
 
 def alignment_of(config: dict, method: str) -> str:
-    """Alignment of a method."""
-    return config["methods"][method].get("alignment", "none")
+    """Return the name of a method's alignment."""
+    entry = config["methods"][method]
+    return entry.get("alignment", "none")
 
 
 def named_figures(words: Iterable[str]) -> list[str]:
-    """The figures whose files a command line names."""
-    return sorted({match[1] for word in words if (match := FIGURE_FILE.fullmatch(word))})
+    """Return the figures whose files a command line names."""
+    matches = [FIGURE_FILE.fullmatch(word) for word in words]
+    return sorted({match[1] for match in matches if match})
 
 
 def folder_of_python(place: Path) -> Path:
-    """A folder whose `python` is the interpreter that runs this: its own, or one made in `place`."""
+    """Return a folder whose `python` is the interpreter that runs this; make one if necessary."""
     interpreter = Path(sys.executable)
     beside = interpreter.with_name("python")
     if beside.exists() and beside.samefile(interpreter):
         return interpreter.parent
     program = (place / "bin/python").absolute()
     with files.atomic(program, recorded=False) as temporary:
-        temporary.write_text(
-            f'#!/bin/sh\nexec {shlex.quote(str(interpreter))} "$@"\n', encoding="utf-8"
-        )
+        path = shlex.quote(str(interpreter))
+        temporary.write_text(f'#!/bin/sh\nexec {path} "$@"\n', encoding="utf-8")
         temporary.chmod(0o755)
     return program.parent
 
 
 class Memory:
-    """The memory of jobs: doubled by each attempt that follows one which was killed for want of it.
+    """The memory of jobs. It doubles with each attempt that follows a kill for lack of memory.
 
     A job that ran out of time, or failed, is tried again with the same memory.
     """
 
     def __init__(self) -> None:
-        self.killed: dict[Path, set[int]] = {}
+        self.killed: dict[Path, set[int]] = {}  # attempts that follow a kill, by log
 
     def megabytes(self, log: Path, base: int, attempt: int) -> int:
-        """Memory in MB for an attempt, counted from 1, of the job that writes this log."""
-        attempts = self.killed.setdefault(log, set())
+        """Return the memory in MB for an attempt, counted from 1, of the job that writes `log`."""
+        after_kill = self.killed.setdefault(log, set())
         if attempt > 1 and command.was_killed(log):
-            attempts.add(attempt)
-        return base * 2 ** len([number for number in attempts if number <= attempt])
+            after_kill.add(attempt)
+        doublings = sum(number <= attempt for number in after_kill)
+        return base * 2**doublings

@@ -1,23 +1,21 @@
-"""Which runs a study has: its plan."""
+"""The plan of a study: its runs."""
 
-from itertools import product
 from pathlib import Path
 
 from equitraj.study.fits import is_applicable
 
 
 def of(config: dict) -> dict:
-    """The plan of a configuration: `tasks`, the `methods` that apply to each of them, `train_sizes`
-    and `seeds`."""
+    """Return the plan of a configuration: `tasks`, `methods` by task, `train_sizes`, `seeds`.
+
+    A task has the methods whose models it shows enough frames.
+    """
     study = config["study"]
-    methods = {
-        task: [
-            m
-            for m in study["methods"]
-            if is_applicable(config["tasks"][task], config["methods"][m]["model"])
-        ]
-        for task in study["tasks"]
-    }
+    models = {name: config["methods"][name]["model"] for name in study["methods"]}
+    methods = {}
+    for name in study["tasks"]:
+        task = config["tasks"][name]
+        methods[name] = [method for method in models if is_applicable(task, models[method])]
     return {
         "tasks": study["tasks"],
         "methods": methods,
@@ -27,24 +25,31 @@ def of(config: dict) -> dict:
 
 
 def audited(plan: dict, sizes: str) -> dict:
-    """The part of a plan that is audited: of `all` training sizes, or of the `largest`."""
-    largest = max(
-        plan["train_sizes"], key=lambda size: float("inf") if str(size) == "all" else float(size)
-    )
-    return plan if sizes == "all" else plan | {"train_sizes": [largest]}
+    """Return the audited part of a plan: `all` training sizes, or the `largest`."""
+    if sizes == "all":
+        return plan
+    largest = max(plan["train_sizes"], key=_number)
+    return plan | {"train_sizes": [largest]}
+
+
+def _number(size: int | str) -> float:
+    return float("inf") if str(size) == "all" else float(size)
 
 
 def pairs(plan: dict) -> list[str]:
-    """Each task with each of its methods: {task}/{method}."""
-    tasks = plan.get("tasks", plan["methods"])  # a mapping loses its order in JSON
-    return [f"{task}/{method}" for task in tasks for method in plan["methods"][task]]
+    """Return each task with each of its methods: {task}/{method}."""
+    methods = plan["methods"]
+    tasks = plan.get("tasks", methods)  # a mapping loses its order in JSON
+    return [f"{task}/{method}" for task in tasks for method in methods[task]]
 
 
 def batches(plan: dict) -> list[str]:
-    """The trainings of one size, of all seeds: {task}/{method}/n{size}."""
-    return [f"{pair}/n{size}" for pair, size in product(pairs(plan), plan["train_sizes"])]
+    """Return each pair of task and method with each training size: {task}/{method}/n{size}."""
+    sizes = plan["train_sizes"]
+    return [f"{pair}/n{size}" for pair in pairs(plan) for size in sizes]
 
 
 def run_folders(root: Path, plan: dict) -> list[Path]:
-    """The folder of each run below `root`."""
-    return [root / batch / f"seed{seed}" for batch in batches(plan) for seed in plan["seeds"]]
+    """Return the folder of each run below `root`."""
+    names = [f"seed{seed}" for seed in plan["seeds"]]
+    return [root / batch / name for batch in batches(plan) for name in names]

@@ -1,9 +1,9 @@
-"""How far a study is, read from the log that Snakemake keeps of it, and when it may end.
+"""Read the progress of a study from Snakemake's log, and estimate when it will end.
 
-A rule's jobs take as long as those of it that have ended in this run; else as those of its verb
-(`train_jax`: `train`), here or in the benchmarks of an earlier run; else as all that is known on
-average. What is left is done as many jobs at a time as were on average so far. A training ten times
-as long as the others is not foreseen.
+The estimate takes for each rule the mean time of its ended jobs; as a fallback that of its verb
+(`train` for `train_jax`), in this run or in the benchmarks of an earlier one; else the mean of all
+known jobs. It assumes that as many jobs run at a time as on average so far. It cannot foresee a
+training that takes ten times as long as the others.
 """
 
 import csv
@@ -16,9 +16,8 @@ from pathlib import Path
 TIME = re.compile(r"\[(\w{3} \w{3} [ \d]\d \d\d:\d\d:\d\d \d{4})\]")
 COUNT = re.compile(r"(\w+) +(\d+)$")
 BEGUN = re.compile(r" *Job (\d+): (.*)")  # a rule with a message
-RULE = re.compile(
-    r" *(?:local)?(?:rule|checkpoint) (\w+):$"
-)  # one without, or an error, whose number comes below
+# A rule without a message, or an error: the number of the job comes in a later line.
+RULE = re.compile(r" *(?:local)?(?:rule|checkpoint) (\w+):$")
 FAILED = re.compile(r" *Error in rule (\w+):$")
 NUMBER = re.compile(r" +jobid: (\d+)$")
 FINISHED = re.compile(r"Finished jobid: (\d+) \(Rule: (\w+)\)")
@@ -27,9 +26,16 @@ ENDED = ("Complete log(s):", "Exiting because", "Nothing to be done")
 
 @dataclass
 class Progress:
-    """Attributes: planned, rule to jobs; seconds, rule to the durations of its ended jobs; running,
-    job to its begin and its words; failed, the rules of jobs that failed; begun, when the first
-    began; ended, whether the run has."""
+    """The progress of a run.
+
+    Attributes:
+        planned: number of jobs by rule.
+        seconds: durations of the ended jobs by rule.
+        running: start and message by job.
+        failed: rule by failed job.
+        begun: start of the first job.
+        ended: whether the run has ended.
+    """
 
     planned: dict[str, int] = field(default_factory=dict)
     seconds: dict[str, list[float]] = field(default_factory=dict)
@@ -46,40 +52,47 @@ class Progress:
     @property
     def left(self) -> int:
         """Number of jobs that have not begun."""
-        return sum(self.planned.values()) - self.done - len(self.running) - len(self.failed)
+        begun = self.done + len(self.running) + len(self.failed)
+        return sum(self.planned.values()) - begun
 
     def expected_end(self, earlier: dict[str, list[float]], now: datetime) -> datetime | None:
-        """When the last job may end; None where nothing is known yet. `earlier`: seconds of an
-        earlier run by verb."""
+        """Estimate the end of the last job; None if no duration is known yet.
+
+        `earlier` holds the durations of an earlier run by verb.
+        """
         if self.begun is None or not (self.done or earlier):
             return None
         spent = sum((now - begun).total_seconds() for begun, _ in self.running.values())
-        ended, wall = (
-            sum(sum(s) for s in self.seconds.values()),
-            max((now - self.begun).total_seconds(), 1.0),
-        )
-        work = sum(
-            (count - len(self.seconds.get(rule, []))) * self._duration(rule, earlier)
-            for rule, count in self.planned.items()
-            if rule not in self.failed.values()
-        )
-        return now + timedelta(seconds=max(work - spent, 0) / max((ended + spent) / wall, 1.0))
+        ended = sum(sum(seconds) for seconds in self.seconds.values())
+        wall = max((now - self.begun).total_seconds(), 1.0)
+        work = 0.0
+        for rule, count in self.planned.items():
+            if rule not in self.failed.values():
+                unfinished = count - len(self.seconds.get(rule, []))
+                work += unfinished * self._duration(rule, earlier)
+        at_a_time = max((ended + spent) / wall, 1.0)
+        remaining = max(work - spent, 0)
+        return now + timedelta(seconds=remaining / at_a_time)
 
     def _duration(self, rule: str, earlier: dict[str, list[float]]) -> float:
         verb = rule.split("_")[0]
-        alike = [
-            s for name, values in self.seconds.items() if name.split("_")[0] == verb for s in values
-        ]
-        everything = [s for values in (*self.seconds.values(), *earlier.values()) for s in values]
-        before = next(
-            (s for name, s in earlier.items() if name.startswith(verb)), None
-        )  # those of figure_* are `figures`
-        known = self.seconds.get(rule) or alike or before or everything
+        same_verb: list[float] = []
+        everything: list[float] = []
+        for name, seconds in self.seconds.items():
+            everything += seconds
+            if name.split("_")[0] == verb:
+                same_verb += seconds
+        before: list[float] = []
+        for name, seconds in earlier.items():
+            everything += seconds
+            if name.startswith(verb) and not before:
+                before = seconds
+        known = self.seconds.get(rule) or same_verb or before or everything
         return sum(known) / len(known)
 
 
 def parse(lines: Iterable[str]) -> Progress:
-    """What a log of Snakemake says."""
+    """Read a log of Snakemake."""
     found, now, rule, failing, counting = Progress(), datetime.min, "", False, False
     for line in lines:
         if match := TIME.match(line):
@@ -138,7 +151,7 @@ def benchmarks(folder: Path) -> dict[str, list[float]]:
 
 
 def told(found: Progress, earlier: dict[str, list[float]], now: datetime) -> str:
-    """The progress in lines: all jobs, the rules that are not through, what runs, the expected end."""
+    """Return the report: numbers of jobs, unfinished rules, running jobs and the expected end."""
     total, failed = sum(found.planned.values()), len(found.failed)
     lines = [
         f"{total} jobs: {found.done} done, {len(found.running)} running, {found.left} left"

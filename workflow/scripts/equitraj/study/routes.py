@@ -1,5 +1,4 @@
-"""Which methods of a study are compared with the same model without their symmetry, and what they
-do about it."""
+"""Find the methods that are compared with a model without symmetry, and name their routes."""
 
 from collections.abc import Iterator
 
@@ -13,53 +12,60 @@ AUGMENTATIONS = {
 
 
 def of(config: dict) -> dict[str, dict]:
-    """By method of the study that is compared: `against`, the method without its route, and
-    `route`, in words.
+    """Return the comparisons of a study by method.
 
-    A method whose `against` is not part of the study is compared with none.
+    `against` is the method without the route, and `route` describes the route. A method whose
+    `against` is not in the study is not compared.
     """
     methods, chosen = config["methods"], config["study"]["methods"]
-    pairs = {
-        name: methods[name]["against"] for name in chosen if methods[name].get("against") in chosen
-    }
-    return {
-        name: {
-            "against": against,
-            "route": route(methods[name], methods[against], config.get("alignments", {})),
-        }
-        for name, against in pairs.items()
-    }
+    alignments = config.get("alignments", {})
+    comparisons = {}
+    for name in chosen:
+        against = methods[name].get("against")
+        if against in chosen:
+            words = route(methods[name], methods[against], alignments)
+            comparisons[name] = {"against": against, "route": words}
+    return comparisons
 
 
 def route(method: dict, against: dict, alignments: dict) -> str:
-    """What a method does about symmetry that the other does not: another model, or all that
-    differs."""
+    """Describe how a method treats symmetry and the other does not.
+
+    Methods of one model differ in their settings; another model has the symmetry built in.
+    """
     if method["model"] != against["model"]:
-        switched = sorted(
-            name for name, value in method.get("options", {}).items() if value is True
-        )
-        return ", ".join(["built in", *switched])
-    return ", ".join(_differences(method, against, alignments)) or "no difference"
+        options = method.get("options", {})
+        switched_on = sorted(name for name, value in options.items() if value is True)
+        return ", ".join(["built in", *switched_on])
+    differences = _differences(method, against, alignments)
+    return ", ".join(differences) or "no difference"
 
 
 def _differences(method: dict, against: dict, alignments: dict) -> Iterator[str]:
-    if (alignment := method.get("alignment", "none")) != against.get("alignment", "none"):
+    alignment = method.get("alignment", "none")
+    if alignment != against.get("alignment", "none"):
         yield _frames(alignment, alignments)
-    if (augmentation := method.get("augmentation", "none")) != against.get("augmentation", "none"):
+    augmentation = method.get("augmentation", "none")
+    if augmentation != against.get("augmentation", "none"):
         yield AUGMENTATIONS[augmentation]
-    training, other = method.get("training", {}), against.get("training", {})
-    if (copies := training.get("copies", 0)) != other.get("copies", 0):
+    training, other_training = method.get("training", {}), against.get("training", {})
+    copies = training.get("copies", 0)
+    if copies != other_training.get("copies", 0):
         yield f"{copies or 'no'} rotated {'copy' if copies == 1 else 'copies'}"
-    if (weight := training.get("symmetry_penalty", 0)) != other.get("symmetry_penalty", 0):
+    weight = training.get("symmetry_penalty", 0)
+    if weight != other_training.get("symmetry_penalty", 0):
         yield f"symmetry penalty {weight:g}"
-    options, others = method.get("options", {}), against.get("options", {})
-    changed = sorted(name for name in options | others if options.get(name) != others.get(name))
-    yield from (f"{name} {options.get(name, 'by default')}" for name in changed)
+    options, other_options = method.get("options", {}), against.get("options", {})
+    for name in sorted(options | other_options):
+        if options.get(name) != other_options.get(name):
+            value = options.get(name, "by default")
+            yield f"{name} {value}"
 
 
 def _frames(alignment: str, alignments: dict) -> str:
     if alignment == "none":
         return "no alignment"
     resolved = resolved_alignment(alignment, alignments)
-    options = "".join(f", {name} {value}" for name, value in sorted(resolved["options"].items()))
-    return resolved["frames"].replace("_", " ") + options
+    words = [resolved["frames"].replace("_", " ")]
+    words += [f"{name} {value}" for name, value in sorted(resolved["options"].items())]
+    return ", ".join(words)

@@ -86,7 +86,8 @@ def check_text(path: str) -> None:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
         raise ValueError(
-            f"{path}, line {mark.line + 1}, column {mark.column + 1}: {error.problem}; expected YAML, "
+            f"{path}, line {mark.line + 1}, column {mark.column + 1}: {error.problem}; expected "
+            "YAML, "
             "indented by spaces"
         ) from error
     except (yaml.YAMLError, UnicodeDecodeError, OSError) as error:
@@ -104,15 +105,12 @@ def _check_node(path: str, node: yaml.Node | None, above: tuple[int, ...], done:
     if isinstance(node, yaml.MappingNode):
         seen: set[str] = set()
         for key, _ in node.value:
-            if (
-                key.value in seen
-                and key.tag != "tag:yaml.org,2002:merge"
-                and isinstance(key.value, str)
-            ):
-                raise ValueError(
-                    f"{path}, line {key.start_mark.line + 1}: the key {key.value!r} stands here twice"
-                )
-            seen |= {key.value} if isinstance(key.value, str) else set()
+            if not isinstance(key.value, str):
+                continue
+            if key.value in seen and key.tag != "tag:yaml.org,2002:merge":
+                line = key.start_mark.line + 1
+                raise ValueError(f"{path}, line {line}: the key {key.value!r} stands here twice")
+            seen.add(key.value)
         parts = [value for _, value in node.value]
     for part in parts:
         _check_node(path, part, (*above, id(node)), done)
@@ -122,8 +120,7 @@ def _check_node(path: str, node: yaml.Node | None, above: tuple[int, ...], done:
 def _whole_pattern(
     validator, pattern: str, instance: object, schema: dict
 ) -> Iterator[ValidationError]:
-    """`pattern` as written, `^...$`, but `$` is the end: in Python it also stands before a last
-    line break."""
+    """Match the whole text; in Python `$` alone would also match before a last line break."""
     if isinstance(instance, str) and not re.fullmatch(pattern, instance):
         yield ValidationError(f"{instance!r} does not match {pattern}")
 
@@ -139,23 +136,28 @@ Validator = validators.extend(
 
 
 def explain(error: ValidationError) -> str:
-    """A schema error in one sentence: where, what was found, what is allowed."""
-    where = ".".join(str(part) for part in error.absolute_path) or "the configuration"
+    """Explain a schema error in one sentence: where it is, the value, and what is allowed."""
+    where = ".".join(map(str, error.absolute_path)) or "the configuration"
+    value, schema = error.instance, error.schema
     if error.validator == "additionalProperties":
-        allowed = list(error.schema.get("properties", {}))
-        unknown = next(key for key in error.instance if key not in allowed)
+        allowed = list(schema.get("properties", {}))
+        unknown = next(key for key in value if key not in allowed)
         return f"{where}: unknown key {unknown!r}; {nearest(unknown, allowed)}"
     if error.validator == "required":
-        missing = next(key for key in error.validator_value if key not in error.instance)
-        return f"{where}: the key {missing!r} is missing; {error.schema['properties'][missing].get('description', '')}"
+        missing = next(key for key in error.validator_value if key not in value)
+        meaning = schema["properties"][missing].get("description", "")
+        return f"{where}: the key {missing!r} is missing; {meaning}"
     if error.validator == "enum":
-        return f"{where}: unknown value {error.instance!r}; {nearest(error.instance, error.validator_value)}"
+        return f"{where}: unknown value {value!r}; {nearest(value, error.validator_value)}"
+    meaning = schema.get("description", "see docs/configuration.md")
     if error.validator == "pattern" and "propertyNames" in error.schema_path:
-        return f"{where}: the name {error.instance!r} is not allowed; expected {error.schema['description']}"
-    found, wanted = repr(error.instance), error.validator_value
-    shown = found if len(found) <= SHOWN else f"{found[:SHOWN]}..."
-    bound = (
-        " or ".join(wanted) if error.validator == "type" and isinstance(wanted, list) else wanted
-    )
-    expected = f"expected {WORDS.get(error.validator, '').format(bound)}".strip()
-    return f"{where}: {shown}; {expected}: {error.schema.get('description', 'see docs/configuration.md')}"
+        return f"{where}: the name {value!r} is not allowed; expected {meaning}"
+    shown = repr(value)
+    if len(shown) > SHOWN:
+        shown = f"{shown[:SHOWN]}..."
+    bound = error.validator_value
+    if error.validator == "type" and isinstance(bound, list):
+        bound = " or ".join(bound)
+    wanted = WORDS.get(error.validator, "").format(bound)
+    expected = f"expected {wanted}".strip()
+    return f"{where}: {shown}; {expected}: {meaning}"

@@ -1,5 +1,4 @@
-"""What is wrong with the files of a study: each against its record, each run against its folder,
-and what was left."""
+"""Find damaged, missing and left-over files of a study, and the commands that mend them."""
 
 import shlex
 from collections.abc import Iterable, Iterator
@@ -17,19 +16,15 @@ from equitraj.base.files import (
 )
 from equitraj.training import record as runs
 
-UNRECORDED = {
-    ".log",
-    ".tsv",
-    ".part",
-}  # what Snakemake and the shell write, and downloads that go on where they stopped
+# What Snakemake and the shell write, and downloads that can be resumed, have no records.
+UNRECORDED = {".log", ".tsv", ".part"}
 COMPILED = "compiled"  # the folder of JAX's programs, which it checks itself
-SHOWN = 10  # files of one problem
+SHOWN = 10  # upper bound on the files that are listed for one problem
 
 
 @dataclass(frozen=True)
 class Problem:
-    """A file and what is wrong with it, in words that several files share; `mend` is the command
-    that mends it."""
+    """A file, the kind of its problem, and the command that mends it."""
 
     path: Path
     what: str
@@ -38,19 +33,20 @@ class Problem:
 
 
 def verify(folders: Iterable[Path]) -> tuple[int, list[Problem]]:
-    """The number of files that have a record, and all problems found below `folders`."""
-    number, problems = 0, []
+    """Return the number of files with a record, and all problems below `folders`."""
+    number = 0
+    problems: list[Problem] = []
     for folder in folders:
-        for path in sorted(
-            path for path in folder.rglob("*") if path.is_file() and COMPILED not in path.parts
-        ):
-            found = list(
-                _checkpoint(path) if path.parent.name == "checkpoints" else _problems(path)
-            )
+        below = sorted(folder.rglob("*"))
+        for path in below:
+            if not path.is_file() or COMPILED in path.parts:
+                continue
+            is_checkpoint = path.parent.name == "checkpoints"
+            problems += _checkpoint(path) if is_checkpoint else _problems(path)
             number += record_path(path).is_file()
-            problems += found
-        for place in sorted({folder, *(path for path in folder.rglob("*") if path.is_dir())}):
-            problems += _left(place)
+        for place in [folder, *below]:
+            if place.is_dir():
+                problems += _left(place)
     return number, problems
 
 
@@ -59,21 +55,20 @@ def _problems(path: Path) -> Iterator[Problem]:
         yield from _missing(path)
         return
     record = read_record(path)
-    if record is None:
-        if path.suffix not in UNRECORDED:
-            yield Problem(
-                path, "no record", "nobody can tell whether they are as they were written"
-            )
-    elif difference := record.difference(path):
+    difference = record.difference(path) if record else ""
+    if record and difference:
         yield Problem(path, "damaged or edited", difference, record.command)
         return
+    if record is None and path.suffix not in UNRECORDED:
+        yield Problem(path, "no record", "nobody can tell whether they are as they were written")
     if path.name == "run.json":
         yield from _record(path, record)
 
 
 def _missing(path: Path) -> Iterator[Problem]:
-    """A record whose file is gone."""
-    recorded = path.with_name(path.name.removeprefix(".").removesuffix(".sha256"))
+    """Report a record whose file is gone."""
+    name = path.name.removeprefix(".").removesuffix(".sha256")
+    recorded = path.with_name(name)
     if path.suffix == ".sha256" and not recorded.exists():
         record = read_record(recorded) or Record("", 0)
         yield Problem(recorded, "missing", "", record.command)
@@ -103,30 +98,36 @@ def _left(folder: Path) -> Iterator[Problem]:
 
 
 def commands(problems: list[Problem]) -> list[str]:
-    """The commands that mend the problems, one for all files that were made by the same call."""
+    """Return the commands that mend the problems, one for all files of the same call."""
     files: dict[str, list[str]] = {}
     for problem in problems:
         if problem.mend:
             option = FORCE if FORCE in problem.mend else " "
             call, _, names = problem.mend.partition(option)
             files.setdefault(call + option, []).append(names)
-    return [f"{call}{' '.join(sorted(set(names)))}" for call, names in files.items()]
+    lines = []
+    for call, paths in files.items():
+        listed = " ".join(sorted(set(paths)))
+        lines.append(f"{call}{listed}")
+    return lines
 
 
 def text(number: int, problems: list[Problem]) -> str:
-    """The report in lines: each kind of problem with its files, and the commands that mend them."""
+    """Return the report: each kind of problem with its files, and the commands that mend them."""
     if not problems:
         return f"{number} files are as they were written."
     lines = []
     for what in dict.fromkeys(problem.what for problem in problems):
         some = [problem for problem in problems if problem.what == what]
         lines.append(f"{what}: {len(some)}")
-        lines += [f"  {p.path}{f': {p.detail}' if p.detail else ''}" for p in some[:SHOWN]]
-        lines += [f"  and {len(some) - SHOWN} more"] if len(some) > SHOWN else []
-    if mends := commands(problems):
-        lines += [
-            "to mend, in the folder of the study:",
-            *(f"  {command}" for command in mends),
-            "then run it again",
-        ]
+        for problem in some[:SHOWN]:
+            detail = f": {problem.detail}" if problem.detail else ""
+            lines.append(f"  {problem.path}{detail}")
+        if len(some) > SHOWN:
+            lines.append(f"  and {len(some) - SHOWN} more")
+    mends = commands(problems)
+    if mends:
+        lines.append("to mend, in the folder of the study:")
+        lines += [f"  {command}" for command in mends]
+        lines.append("then run it again")
     return "\n".join(lines)

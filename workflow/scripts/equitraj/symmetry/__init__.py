@@ -1,14 +1,14 @@
-"""The symmetry audit: how far g^-1 f(g x) is from f(x) on real samples, for each kind of
-transformation.
+"""The symmetry audit: the distance of g^-1 f(g x) from f(x) on real samples, by transformation.
 
-Errors are Frobenius norms over the points of a sample, relative to the norm of the predicted
-displacement f(x) - x_last (or of the typical true one, where less motion than that is predicted),
-because a displacement is what a method predicts: relative to the positions every method looks
-equivariant. docs/symmetry.md has all definitions.
+An error is a Frobenius norm over the points of a sample. It is relative to the norm of the
+predicted displacement f(x) - x_last, because a method predicts a displacement: relative to the
+positions, every method looks equivariant. Where the predicted motion is smaller than the typical
+true one, the error is relative to the latter. docs/symmetry.md has all definitions.
 """
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -49,8 +49,9 @@ __all__ = [
 
 EVERY = (*GENERATORS, "time_reversal")
 COLUMNS = (
-    "dtype generator samples abs_mean abs_low abs_high abs_p95 abs_max out_mean out_low out_high out_p95 out_max "
-    "rel_mean rel_low rel_high rel_p95 rel_max loss_total loss_twirled loss_variance loss_percent identity_error "
+    "dtype generator samples abs_mean abs_low abs_high abs_p95 abs_max "
+    "out_mean out_low out_high out_p95 out_max rel_mean rel_low rel_high rel_p95 rel_max "
+    "loss_total loss_twirled loss_variance loss_percent identity_error "
     "noise_floor verdict claim agrees"
 ).split()
 
@@ -65,28 +66,29 @@ def audit(
     forward: Callable[[Sample, np.ndarray], float] | None = None,
     generators: tuple[str, ...] = EVERY,
 ) -> list[dict]:
-    """One row per dtype and generator for the predictors `load("float32")` and `load("float64")`.
+    """Return a row per dtype and generator for the predictors `load("float32")`, `load("float64")`.
 
-    `n_elements` maps each dtype to the number of elements per generator, the same first ones in
-    both. The rounding of the forward pass is the difference between the dtypes, or `forward(sample,
-    prediction)` where it is given.
+    `n_elements` maps each dtype to the number of elements per generator; both dtypes share the
+    first ones. The rounding of the forward pass is the difference between the dtypes, or
+    `forward(sample, prediction)` where it is given.
     """
     predict = {dtype: load(dtype) for dtype in n_elements}
-    prediction = {dtype: predict[dtype](sample) for dtype in n_elements}
-    rows = []
+    predictions = {dtype: predict[dtype](sample) for dtype in n_elements}
+    rows: list[dict] = []
     for dtype, count in n_elements.items():
-        other = prediction[next((d for d in prediction if d != dtype), dtype)]
-        given = forward and forward(sample, prediction[dtype])
-        noise = given or forward_noise(other, sample, prediction[dtype], dtype)
-        rows += Subject(predict[dtype], sample, prediction[dtype], claims, dtype, noise).rows(
-            count, seed, lag, generators
-        )
+        prediction = predictions[dtype]
+        noise = forward(sample, prediction) if forward else 0.0
+        if not noise:
+            other_dtype = next((d for d in predictions if d != dtype), dtype)
+            noise = forward_noise(predictions[other_dtype], sample, prediction, dtype)
+        subject = Subject(predict[dtype], sample, prediction, claims, dtype, noise)
+        rows += subject.rows(count, seed, lag, generators)
     return rows
 
 
 @dataclass(frozen=True)
 class Subject:
-    """What is audited in one precision.
+    """A predictor in one precision, with the samples that it is audited on.
 
     Attributes: predict; sample; prediction f(x) (B, N, 3); claims; dtype; forward, the rounding of
     the forward pass.
@@ -100,39 +102,61 @@ class Subject:
     forward: float
 
     def rows(self, count: int, seed: int, lag: int, generators: tuple[str, ...]) -> Iterator[dict]:
-        """A row per generator, and per label of its elements."""
-        n_points, size = self.sample.position.shape[2], extent(self.sample.position[:, -1])
-        # a method that draws its frames gets each element by itself, so that it draws the same ones
-        # for all of them
-        batch = 0 if "in expectation" in self.claims.values() else BATCH
-        for generator in (g for g in GENERATORS if g in generators):
+        """Yield a row per generator, and a row per label of its elements."""
+        newest = self.sample.newest
+        n_points = newest.shape[1]
+        size = extent(newest)
+        # a method that draws reference frames predicts one element at a time: all elements then get
+        # the same draws
+        levels = self.claims.values()
+        draws_frames = "in expectation" in levels
+        batch = 0 if draws_frames else BATCH
+        for generator in GENERATORS:
+            if generator not in generators:
+                continue
             rng = np.random.default_rng([seed, EVERY.index(generator)])
             elements = draw(generator, count, n_points, size, rng)
-            found = measure_by_label(self.predict, self.sample, self.prediction, elements, batch)
-            for label, measurement in found.items():
-                yield self.row(label or generator, measurement, measurement.loss(), elements)
+            by_label = measure_by_label(self.predict, self.sample, self.prediction, elements, batch)
+            for label, measurement in by_label.items():
+                name = label or generator
+                loss = measurement.loss()
+                yield self.row(name, measurement, loss, elements)
         if "time_reversal" in generators:
             yield self.reversal_row(lag)
 
     def reversal_row(self, lag: int) -> dict:
-        """The row of time reversal; no group acts, so that there is nothing to average over."""
-        if (found := time_reversal(self.predict, self.sample, self.prediction, lag)) is not None:
-            return self.row("time_reversal", found, {}, [])
-        nothing = {"dtype": self.dtype, "generator": "time_reversal", "samples": 0, "claim": "no"}
-        return dict.fromkeys(COLUMNS) | nothing | {"verdict": "not applicable", "agrees": "yes"}
-
-    def row(self, generator: str, found: Measurement, loss: dict, elements: list[Element]) -> dict:
-        """One row of the table."""
-        claim, errors = claim_of(generator, self.claims), found.errors()
-        floor = noise_floor(self.forward, found.norm, np.stack(found.magnitude), self.dtype)
-        result = verdict(errors["rel_mean"], floor)
-        holds = agrees(
-            claim, result, lambda: expectation_holds(self.predict, self.sample, elements)
-        )
-        row = dict.fromkeys(COLUMNS) | {
+        """Return the row of time reversal. No group acts, so there is nothing to average over."""
+        generator = "time_reversal"
+        measurement = time_reversal(self.predict, self.sample, self.prediction, lag)
+        if measurement is not None:
+            return self.row(generator, measurement, {}, [])
+        return dict.fromkeys(COLUMNS) | {
             "dtype": self.dtype,
             "generator": generator,
-            "samples": np.size(found.relative),
+            "samples": 0,
+            "verdict": "not applicable",
+            "claim": "no",
+            "agrees": "yes",
         }
-        row |= errors | loss | {"noise_floor": floor, "verdict": result, "claim": claim}
-        return row | {"agrees": "yes" if holds else "no"}
+
+    def row(
+        self, generator: str, measurement: Measurement, loss: dict, elements: list[Element]
+    ) -> dict:
+        """Return one row of the table."""
+        claim = claim_of(generator, self.claims)
+        errors = measurement.errors()
+        magnitude = np.stack(measurement.magnitude)
+        floor = noise_floor(self.forward, measurement.norm, magnitude, self.dtype)
+        result = verdict(errors["rel_mean"], floor)
+        expectation = partial(expectation_holds, self.predict, self.sample, elements)
+        holds = agrees(claim, result, expectation)
+        row = dict.fromkeys(COLUMNS) | errors | loss
+        return row | {
+            "dtype": self.dtype,
+            "generator": generator,
+            "samples": np.size(measurement.relative),
+            "noise_floor": floor,
+            "verdict": result,
+            "claim": claim,
+            "agrees": "yes" if holds else "no",
+        }

@@ -1,10 +1,10 @@
-"""The audit of any Python function that predicts positions, and of what else it does to its
-callers."""
+"""The audit of a Python function that predicts positions, with notes on its side effects."""
 
 import time
 import warnings
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,6 +17,7 @@ from equitraj.base.registry import nearest
 from equitraj.data.tasks import Sample, spread
 from equitraj.frames.axes import spatial
 from equitraj.symmetry import actions, controls
+from equitraj.symmetry.measure import displacement_norm, frobenius
 from equitraj.symmetry.verdict import EPSILON
 
 if TYPE_CHECKING:
@@ -26,14 +27,17 @@ if TYPE_CHECKING:
 Function = Callable[[np.ndarray], np.ndarray]
 SHOWN = "generator verdict claim rel_mean rel_p95 rel_max abs_max loss_percent noise_floor".split()
 ROUNDINGS = 8.0  # last digits of a coordinate that the floor grants a forward pass of unknown depth
-COUNT, PRECISION = Option(1, Range(1)), Option("float64", Choice(tuple(EPSILON)))
-SLOW = 60.0  # seconds beyond which an audit says beforehand how long it will take
+COUNT = Option(1, Range(1))
+PRECISION = Option("float64", Choice(tuple(EPSILON)))
+SLOW = 60.0  # seconds: an audit that takes longer says so in advance
 
 
 @dataclass(frozen=True)
 class FunctionAudit:
-    """What was found. Attributes: rows, as in results/tables/audit.csv; name; notes on what else
-    the function does."""
+    """The result of an audit.
+
+    Attributes: rows, as in results/tables/audit.csv; name; notes on the function's side effects.
+    """
 
     rows: list[dict]
     name: str
@@ -41,8 +45,12 @@ class FunctionAudit:
 
     @property
     def broken(self) -> list[str]:
-        """The generators under which a claimed symmetry was not found."""
-        return [row["generator"] for row in self.rows if row["agrees"] == "no"]
+        """The generators whose claimed symmetry was not found."""
+        failed = []
+        for row in self.rows:
+            if row["agrees"] == "no":
+                failed.append(row["generator"])
+        return failed
 
     @property
     def table(self) -> "pd.DataFrame":
@@ -52,33 +60,44 @@ class FunctionAudit:
         return pd.DataFrame(self.rows, columns=symmetry.COLUMNS)
 
     def figure(self) -> "Figure":
-        """The matrix of the report, with one line (needs pandas and matplotlib: the extra
-        `report`)."""
-        from importlib import import_module  # a later room, and only where a figure is asked for
+        """Draw the report's matrix with one line (needs the extra `report`)."""
+        from importlib import import_module  # a later room, imported only where a figure is wanted
 
         import matplotlib
 
-        matrix, style = (
-            import_module(f"equitraj.report.figures.{name}") for name in ("audit_matrix", "style")
-        )
+        figures = "equitraj.report.figures"
+        matrix = import_module(f"{figures}.audit_matrix")
+        style = import_module(f"{figures}.style")
+        table = self.table.assign(method=self.name)
         with matplotlib.rc_context(style.RC):
-            return matrix.of_table(self.table.assign(method=self.name))
+            return matrix.of_table(table)
 
     def write(self, path: str) -> None:
         """Write the rows as CSV."""
         write_table(path, symmetry.COLUMNS, self.rows)
 
     def __str__(self) -> str:
-        """The matrix: a generator per line, then the notes."""
-        lines = ["  ".join(f"{name:>14}" for name in SHOWN)]
+        """Format the matrix, one generator per line, then the notes."""
+        lines = [_line(SHOWN)]
         for row in self.rows:
-            cells = (
-                "-" if (v := row[n]) is None else f"{v:.2e}" if isinstance(v, float) else v
-                for n in SHOWN
-            )
+            cells = [_cell(row[column]) for column in SHOWN]
             mark = "   claim does not hold" if row["agrees"] == "no" else ""
-            lines.append("  ".join(f"{cell:>14}" for cell in cells) + mark)
-        return "\n".join([*lines, *(f"note: {note}" for note in self.notes)])
+            lines.append(_line(cells) + mark)
+        lines += [f"note: {note}" for note in self.notes]
+        return "\n".join(lines)
+
+
+def _line(cells: list[str]) -> str:
+    padded = [f"{cell:>14}" for cell in cells]
+    return "  ".join(padded)
+
+
+def _cell(value: object) -> str:
+    if value is None:
+        return "-"
+    if isinstance(value, float):
+        return f"{value:.2e}"
+    return str(value)
 
 
 def audit(
@@ -92,53 +111,57 @@ def audit(
     time_limit: float | None = None,
     name: str | None = None,
 ) -> FunctionAudit:
-    """Audit a function that maps positions (B, K, N, 3), newest last, to predicted positions (B, N,
-    3).
+    """Audit a function that maps positions (B, K, N, 3), newest last, to predictions (B, N, 3).
 
-    `claims` are the generators under which it should be exactly equivariant; `precision` that in
-    which it computes. The function gets copies: one that changes its input is audited all the same,
-    and a note says so.
+    `claims` are the generators under which it should be exactly equivariant; `precision` is the one
+    in which it computes. The function gets copies: one that changes its input is audited all the
+    same, and a note says so.
 
     Raises:
         ValueError: an unknown claim or precision, or a count below 1; a prediction of another
             shape, of another type than numbers, or not finite; two different answers to the same
             input; or an audit that would take longer than `time_limit` seconds.
     """
-    name = name or getattr(function, "__name__", type(function).__name__)
+    label = str(name or getattr(function, "__name__", type(function).__name__))
     claims = (claims,) if isinstance(claims, str) else tuple(claims)
     COUNT.check("elements", elements)
     PRECISION.check("precision", precision)
-    for claim in claims:
-        if claim not in (known := [*GENERATORS, *IMPLIED_BY]):
-            raise ValueError(f"claims: unknown generator {claim!r}; {nearest(claim, known)}")
-    predict, begin = checked(function, name), time.perf_counter()
+    levels = _levels(claims)
+    predict = checked(function, label)
+    begin = time.perf_counter()
     first = predict(sample)
-    _estimate(name, time.perf_counter() - begin, elements, time_limit)
-    _check_repeats(name, first, predict(sample), sample, precision)
-    changes = not np.array_equal(*_before_and_after(function, sample))
+    seconds = time.perf_counter() - begin
+    _estimate(label, seconds, elements, time_limit)
+    _check_repeats(label, first, predict(sample), sample, precision)
+    notes: tuple[str, ...] = ()
+    if _changes_input(function, sample):
+        notes = (f"{label} changes its input in place; it was given copies",)
     controls.run(sample)
-    rows = symmetry.audit(
-        lambda dtype: predict,
-        sample,
-        completed({g: "exact" if g in claims else "no" for g in GENERATORS})
-        | dict.fromkeys(claims, "exact"),
-        {precision: elements},
-        lag=lag,
-        forward=floor(precision),
-    )
-    return FunctionAudit(
-        rows, name, (f"{name} changes its input in place; it was given copies",) if changes else ()
-    )
+    counts = {precision: elements}
+    forward = floor(precision)
+    rows = symmetry.audit(lambda dtype: predict, sample, levels, counts, lag=lag, forward=forward)
+    return FunctionAudit(rows, label, notes)
+
+
+def _levels(claims: tuple[str, ...]) -> dict[str, str]:
+    """Return the level of each generator, "exact" for a claimed one."""
+    known = [*GENERATORS, *IMPLIED_BY]
+    for claim in claims:
+        if claim not in known:
+            hint = nearest(claim, known)
+            raise ValueError(f"claims: unknown generator {claim!r}; {hint}")
+    exact = dict.fromkeys(claims, "exact")
+    unclaimed = dict.fromkeys(GENERATORS, "no")
+    return completed(unclaimed | exact)
 
 
 def checked(function: Function, name: str) -> symmetry.Predict:
-    """The function as a predictor of samples: it gets a copy, and what it returns is checked."""
+    """Return the function as a predictor of samples that copies its input and checks its output."""
 
     def predict(sample: Sample) -> np.ndarray:
-        output, expected = (
-            np.asarray(function(sample.position.copy())),
-            sample.position[:, -1].shape,
-        )
+        copy = sample.position.copy()
+        output = np.asarray(function(copy))
+        expected = sample.newest.shape
         if output.dtype.kind not in "fiu":
             raise ValueError(
                 f"{name}: returned values of type {output.dtype}, expected real numbers"
@@ -147,7 +170,8 @@ def checked(function: Function, name: str) -> symmetry.Predict:
             raise ValueError(
                 f"{name}: returned shape {output.shape}, expected {expected} (samples, points, 3)"
             )
-        if len(bad := np.argwhere(~np.isfinite(output))):
+        bad = np.argwhere(~np.isfinite(output))
+        if len(bad):
             place = "sample {}, point {}, axis {}".format(*bad[0])
             raise ValueError(
                 f"{name}: returned {len(bad)} values that are not finite, the first at {place}"
@@ -157,70 +181,82 @@ def checked(function: Function, name: str) -> symmetry.Predict:
     return predict
 
 
-def _before_and_after(function: Function, sample: Sample) -> tuple[np.ndarray, np.ndarray]:
-    given = sample.position.copy()
-    function(given)
-    return sample.position, given
+def _changes_input(function: Function, sample: Sample) -> bool:
+    copy = sample.position.copy()
+    function(copy)
+    return not np.array_equal(sample.position, copy)
 
 
 def _check_repeats(
     name: str, first: np.ndarray, second: np.ndarray, sample: Sample, precision: str
 ) -> None:
-    """Refuse a function that answers the same input differently: nothing could be told from its
-    other differences."""
-    difference = np.linalg.norm(first - second, axis=(1, 2)) / symmetry.displacement_norm(
-        first, sample
-    )
-    if difference.mean() > floor(precision)(sample, first):
+    """Refuse a function that answers the same input differently.
+
+    Its other differences would say nothing about its symmetry.
+    """
+    distance = frobenius(first - second)
+    relative = distance / displacement_norm(first, sample)
+    difference = relative.mean()
+    if difference > floor(precision)(sample, first):
         raise ValueError(
-            f"{name}: two calls with the same input differ by {difference.mean():.1e} of the predicted motion; an "
-            "audit needs a function that always gives the same answer: fix its random seed, or turn off dropout"
+            f"{name}: two calls with the same input differ by {difference:.1e} of the predicted "
+            "motion; an audit needs a function that always gives the same answer: fix its random "
+            "seed, or turn off dropout"
         )
 
 
 def _estimate(name: str, seconds: float, elements: int, limit: float | None) -> None:
-    """Say how long the audit of a slow function takes, and refuse it where that is more than the
-    limit."""
-    calls = 5 + sum(min(elements, generator.limit) for generator in actions.GENERATORS.values())
-    expected = f"{name}: {seconds:.2g} s for a call, about {calls * seconds:.0f} s for the audit"
-    if limit is not None and calls * seconds > limit:
+    """Announce how long the audit of a slow function takes, and refuse it beyond the limit."""
+    calls = 5
+    for generator in actions.GENERATORS.values():
+        calls += min(elements, generator.limit)
+    total = calls * seconds
+    expected = f"{name}: {seconds:.2g} s for a call, about {total:.0f} s for the audit"
+    if limit is not None and total > limit:
         raise ValueError(
-            f"{expected}; the limit is {limit:g} s: take fewer elements or samples, or a higher limit"
+            f"{expected}; the limit is {limit:g} s: take fewer elements or samples, or a higher "
+            "limit"
         )
-    if calls * seconds > SLOW:
+    if total > SLOW:
         warnings.warn(f"{expected}; fewer elements or samples take less", stacklevel=3)
 
 
 def floor(precision: str) -> Callable[[Sample, np.ndarray], float]:
-    """Rounding of a forward pass that nothing is known of but its precision: some last digits of
-    the coordinates."""
+    """Return the rounding of a forward pass of known precision: some digits of a coordinate."""
 
-    def forward(sample: Sample, prediction: np.ndarray) -> float:
-        size = np.linalg.norm(prediction, axis=(1, 2)) / symmetry.displacement_norm(
-            prediction, sample
-        )
-        return float(ROUNDINGS * EPSILON[precision] * size.mean())
+    rounding = ROUNDINGS * EPSILON[precision]
+    return partial(_relative_rounding, rounding)
 
-    return forward
+
+def _relative_rounding(rounding: float, sample: Sample, prediction: np.ndarray) -> float:
+    length = frobenius(prediction)
+    size = length / displacement_norm(prediction, sample)
+    mean = size.mean()
+    return float(rounding * mean)
 
 
 def samples(
     position: np.ndarray, episode: np.ndarray, history: int, lag: int, count: int, name: str
 ) -> Sample:
-    """At most `count` samples spread over positions (T, N, 2 or 3) of the episodes (T,).
+    """Return at most `count` samples spread over positions (T, N, 2 or 3) of the episodes (T,).
 
     Raises:
-        ValueError: no positions, a count below 1, or no episode with the frames of one sample;
-            `name` stands in the message.
+        ValueError: no positions, a count below 1, or no episode with the frames of one sample. The
+            message begins with `name`.
     """
-    for what, value in (("history", history), ("lag", lag), ("samples", count)):
-        COUNT.check(what, value)
+    COUNT.check("history", history)
+    COUNT.check("lag", lag)
+    COUNT.check("samples", count)
     position = spatial(position, name)
     ends = np.arange(history - 1, len(position) - lag)
-    newest = ends[(episode[ends - history + 1] == episode[ends + lag])]
+    oldest = ends - history + 1
+    in_one_episode = episode[oldest] == episode[ends + lag]
+    newest = ends[in_one_episode]
     if not len(newest):
+        needed = history + lag
         raise ValueError(
-            f"{name}: {len(position)} frames; at least {history + lag} of one episode are needed; reduce --history"
+            f"{name}: {len(position)} frames; at least {needed} of one episode are needed; reduce "
+            "--history"
         )
     chosen = newest[spread(len(newest), count)]
     past = chosen[:, None] + np.arange(1 - history, 1)

@@ -1,8 +1,7 @@
-"""Probes of a trained method beyond its generators: rows of `probe, item, x, value, low, high,
-floor, verdict`.
+"""Probes of a trained method beyond the audit's generators: the rows of probes.csv.
 
-They cost little: 16 samples spread over the test split, in float64. What a value means stands in
-docs/symmetry.md.
+They are cheap: 16 samples spread over the test split, in float64. docs/symmetry.md explains the
+values.
 """
 
 from collections.abc import Callable
@@ -12,11 +11,25 @@ import numpy as np
 from scipy.optimize import minimize
 from scipy.spatial.transform import Rotation
 
-from equitraj.data.tasks import VECTORS, Sample
+from equitraj.data.tasks import Sample
 from equitraj.frames.axes import extent
 from equitraj.prediction.evaluation import fed_back
-from equitraj.symmetry.actions import Element, direction, draw
-from equitraj.symmetry.measure import Measurement, Predict, displacement_norm, interval, measure
+from equitraj.symmetry.actions import (
+    Element,
+    about_origin,
+    direction,
+    draw,
+    reflection,
+    vectors,
+)
+from equitraj.symmetry.measure import (
+    TINY,
+    Predict,
+    displacement_norm,
+    frobenius,
+    interval,
+    measure,
+)
 from equitraj.symmetry.verdict import noise_floor, verdict
 
 COLUMNS = "probe item x value low high floor verdict".split()
@@ -28,53 +41,76 @@ NUDGE = 1e-7  # of the extent: far above rounding, far below the smallest gap
 
 
 def probe_row(probe: str, item: str, x: float | None, value: float, **others: object) -> dict:
-    """One row, with what it lacks empty."""
-    return dict.fromkeys(COLUMNS) | {"probe": probe, "item": item, "x": x, "value": value} | others
+    """Return one row; columns without a value are empty."""
+    row = dict.fromkeys(COLUMNS) | others
+    return row | {"probe": probe, "item": item, "x": x, "value": value}
 
 
-def about_origin(matrix: np.ndarray, sample: Sample) -> list[Element]:
-    """The rotation matrix (3, 3) about the origin, as an element for these samples."""
-    return [Element(np.arange(sample.position.shape[2]), matrix)]
+def _mean_row(probe: str, item: str, x: float, values: np.ndarray) -> dict:
+    """Return the row of the mean of values (G, B), with its interval."""
+    low, high = interval(values)
+    mean = float(values.mean())
+    return probe_row(probe, item, x, mean, low=low, high=high)
+
+
+def _relative(
+    predict: Predict, sample: Sample, prediction: np.ndarray, elements: list[Element]
+) -> np.ndarray:
+    """Return the errors (G, B) relative to the predicted displacement."""
+    measurement = measure(predict, sample, prediction, elements)
+    return np.stack(measurement.relative)
+
+
+def _rotations(sample: Sample, count: int, seed: int) -> list[Element]:
+    n_points = sample.position.shape[2]
+    rng = np.random.default_rng(seed)
+    return draw("rotation", count, n_points, 1.0, rng)
 
 
 def angles(predict: Predict, sample: Sample, seed: int = 0) -> list[dict]:
-    """Mean relative error under rotations by a given angle about random axes, with its interval."""
-    rng, prediction, rows = np.random.default_rng(seed), predict(sample), []
+    """Measure the mean relative error under rotations by each angle about random axes."""
+    rng = np.random.default_rng(seed)
+    prediction = predict(sample)
     axes = np.stack([direction(rng) for _ in range(N_AXES)])
+    n_points = sample.position.shape[2]
+    rows = []
     for angle in ANGLES:
-        matrices = Rotation.from_rotvec(np.radians(angle) * axes).as_matrix()
-        elements = [e for matrix in matrices for e in about_origin(matrix, sample)]
-        relative = np.stack(measure(predict, sample, prediction, elements).relative)
-        low, high = interval(relative)
-        rows.append(
-            probe_row("angle", "rotation", angle, float(relative.mean()), low=low, high=high)
-        )
+        turn = Rotation.from_rotvec(np.radians(angle) * axes)
+        elements = [about_origin(matrix, n_points) for matrix in turn.as_matrix()]
+        relative = _relative(predict, sample, prediction, elements)
+        rows.append(_mean_row("angle", "rotation", angle, relative))
     return rows
 
 
 def worst_rotation(predict: Predict, sample: Sample, n_random: int, seed: int = 0) -> list[dict]:
-    """The largest mean relative error over SO(3), searched from the worst of random rotations,
-    beside their p95.
+    """Search SO(3) for the largest mean relative error, from the worst of random rotations.
 
-    The search is Nelder and Mead's (1965) on the rotation vector, because a frame that flips has no
-    gradient. It finds a local maximum that no random rotation reached, which is a lower bound of
-    the largest.
+    The 95th percentile of the random rotations is returned for comparison. The search is the method
+    of Nelder and Mead (1965) on the rotation vector, because a reference frame that flips has no
+    gradient. It finds a local maximum that no random rotation reached: a lower bound of the largest
+    error.
     """
-    prediction, n_points = predict(sample), sample.position.shape[2]
-    elements = draw("rotation", n_random, n_points, 1.0, np.random.default_rng(seed))
-    found = np.stack(measure(predict, sample, prediction, elements).relative).mean(1)
+    prediction = predict(sample)
+    n_points = sample.position.shape[2]
+    elements = _rotations(sample, n_random, seed)
+    errors = _relative(predict, sample, prediction, elements).mean(1)
 
     def objective(vector: np.ndarray) -> float:
-        turned = about_origin(Rotation.from_rotvec(vector).as_matrix(), sample)
-        return -float(measure(predict, sample, prediction, turned).relative[0].mean())
+        turn = Rotation.from_rotvec(vector)
+        element = about_origin(turn.as_matrix(), n_points)
+        relative = _relative(predict, sample, prediction, [element])
+        return -float(relative[0].mean())
 
-    start = Rotation.from_matrix(elements[int(found.argmax())].matrix).as_rotvec()
-    simplex = start + np.concatenate([np.zeros((1, 3)), 0.3 * np.eye(3)])
-    options = {"maxfev": EVALUATIONS, "initial_simplex": simplex}
+    worst_drawn = elements[int(errors.argmax())]
+    start = Rotation.from_matrix(worst_drawn.matrix).as_rotvec()
+    offsets = np.concatenate([np.zeros((1, 3)), 0.3 * np.eye(3)])
+    options = {"maxfev": EVALUATIONS, "initial_simplex": start + offsets}
     best = minimize(objective, start, method="Nelder-Mead", options=options)
+    p95 = float(np.quantile(errors, 0.95))
+    worst = max(-float(best.fun), float(errors.max()))
     return [
-        probe_row("worst_rotation", "random p95", None, float(np.quantile(found, 0.95))),
-        probe_row("worst_rotation", "worst", None, max(-float(best.fun), float(found.max()))),
+        probe_row("worst_rotation", "random p95", None, p95),
+        probe_row("worst_rotation", "worst", None, worst),
     ]
 
 
@@ -85,141 +121,135 @@ def rollout(
     steps: tuple[int, ...] = (1, 2, 5, 10, 20),
     seed: int = 0,
 ) -> list[dict]:
-    """Rotation error after feeding predictions back, relative to how far the rollout has come from
-    its start."""
-    elements = draw("rotation", 2, sample.position.shape[2], 1.0, np.random.default_rng(seed))
-    starts, rows = [sample, *(g.apply(sample) for g in elements)], []
+    """Measure the rotation error of fed-back predictions, relative to the distance travelled."""
+    elements = _rotations(sample, 2, seed)
+    starts = [sample, *(g.apply(sample) for g in elements)]
     rollouts = [fed_back(predict, start, lag, max(steps)) for start in starts]
-    for step, (here, *turned) in enumerate(zip(*rollouts, strict=True), 1):
-        if step in steps:
-            error = np.stack(
-                [g.undo(position) - here for g, position in zip(elements, turned, strict=True)]
-            )
-            travelled = np.linalg.norm(here - sample.position[:, -1], axis=(1, 2))
-            relative = np.linalg.norm(error, axis=(2, 3)) / np.maximum(
-                travelled, np.finfo(float).tiny
-            )
-            if not np.isfinite(relative).all() or not travelled.all():
-                break
-            low, high = interval(relative)
-            rows.append(
-                probe_row("rollout", "rotation", step, float(relative.mean()), low=low, high=high)
-            )
+    rows = []
+    for step, (plain, *turned) in enumerate(zip(*rollouts, strict=True), 1):
+        if step not in steps:
+            continue
+        undone = [g.undo(position) for g, position in zip(elements, turned, strict=True)]
+        error = np.linalg.norm(np.stack(undone) - plain, axis=(2, 3))
+        travelled = frobenius(plain - sample.newest)
+        relative = error / np.maximum(travelled, TINY)
+        if not np.isfinite(relative).all() or not travelled.all():
+            break
+        rows.append(_mean_row("rollout", "rotation", step, relative))
     return rows
 
 
 def stabilisers(predict: Predict, sample: Sample, forward: float, seed: int = 0) -> list[dict]:
-    """Symmetric input must give symmetric output (Curie's principle): a planar one, and
-    C_n-symmetric ones.
+    """Check that planar and C_n-symmetric input gives symmetric output (Curie's principle).
 
     The value is |s f(x) - f(x)| / 2 relative to the motion, for an element s with s x = x: the
-    mirror in the plane; the turn by 360 / n degrees, which renames points. n runs over the divisors
-    of the number of points up to 4.
+    mirror in the plane, or the rotation by 360 / n degrees, which permutes points. n runs over the
+    divisors of the number of points up to 4.
     """
-    rng, n_points = np.random.default_rng(seed), sample.position.shape[2]
+    rng = np.random.default_rng(seed)
+    n_points = sample.position.shape[2]
     normal = direction(rng)
-    flat = Element(np.arange(n_points), np.eye(3) - 2 * np.outer(normal, normal))
-    planar = _symmetrised(sample, [Element(np.arange(n_points)), flat])
-    rows = [_stabiliser("planar", predict, planar, flat, forward)]
-    for n in (n for n in (2, 3, 4) if n_points % n == 0 and n_points > n):
-        order = np.arange(n_points).reshape(
-            n, -1
-        )  # point i of each of the n parts is turned into that of the next
+    mirror = about_origin(reflection(normal), n_points)
+    identity = Element(mirror.order)
+    planar = _symmetrised(sample, [identity, mirror])
+    rows = [_stabiliser("planar", predict, planar, mirror, forward)]
+    for n in (2, 3, 4):
+        if n_points % n or n_points == n:
+            continue
+        # point i of a part is turned into point i of the next part
+        parts = mirror.order.reshape(n, -1)
         turn = Rotation.from_rotvec(2 * np.pi / n * normal).as_matrix()
-        generator = Element(np.roll(order, 1, axis=0).reshape(-1), turn)
-        rows.append(_stabiliser(f"C{n}", predict, _cyclic(sample, turn, n), generator, forward))
+        order = np.roll(parts, 1, axis=0).reshape(-1)
+        cyclic = _cyclic(sample, turn, n)
+        rows.append(_stabiliser(f"C{n}", predict, cyclic, Element(order, turn), forward))
     return rows
 
 
 def _symmetrised(sample: Sample, group: list[Element]) -> Sample:
-    """Positions averaged over a finite group: the projection on its fixed points."""
-    images = [g.apply(sample) for g in group]
-    mean = {
-        k: np.mean([getattr(s, k) for s in images], axis=0)
-        for k in VECTORS
-        if getattr(sample, k) is not None
-    }
-    return replace(
-        sample, **mean, target=None, box=None
-    )  # a box has not the symmetry of its points
+    """Average positions over a finite group: the projection on its fixed points."""
+    images = [vectors(g.apply(sample)) for g in group]
+    mean = {}
+    for name in images[0]:
+        values = [image[name] for image in images]
+        mean[name] = np.mean(values, axis=0)
+    # a box does not have the symmetry of its points
+    return replace(sample, **mean, target=None, box=None)
 
 
 def _cyclic(sample: Sample, turn: np.ndarray, n: int) -> Sample:
-    """The first part of the points and its n - 1 turned copies, without bonds; features are copied
-    too."""
-    part = sample.position.shape[2] // n
+    """Return the first part of the points and its n - 1 rotated copies, with copied features.
+
+    The sample has no bonds and no box.
+    """
+    size = sample.position.shape[2] // n
     matrices = np.stack([np.linalg.matrix_power(turn, k) for k in range(n)])
-    made = {}
-    for name in (name for name in VECTORS if getattr(sample, name) is not None):
-        copies = np.einsum("pij,...mj->...pmi", matrices, getattr(sample, name)[..., :part, :])
-        made[name] = copies.reshape(*copies.shape[:-3], -1, 3)
+    arrays = {}
+    for name, value in vectors(sample).items():
+        copies = np.einsum("pij,...mj->...pmi", matrices, value[..., :size, :])
+        arrays[name] = copies.reshape(*copies.shape[:-3], -1, 3)
     if sample.scalar is not None:
-        made["scalar"] = np.tile(sample.scalar[:, :part], (1, n, 1))
+        part = sample.scalar[:, :size]
+        arrays["scalar"] = np.tile(part, (1, n, 1))
     if sample.mass is not None:
-        made["mass"] = np.tile(sample.mass[:, :part], (1, n))
-    return replace(sample, **made, target=None, edges=None, box=None)
+        part = sample.mass[:, :size]
+        arrays["mass"] = np.tile(part, (1, n))
+    return replace(sample, **arrays, target=None, edges=None, box=None)
 
 
 def _stabiliser(
     name: str, predict: Predict, sample: Sample, element: Element, forward: float
 ) -> dict:
     prediction = predict(sample)
-    moved = element.matrix @ prediction[:, element.order].swapaxes(1, 2)
+    permuted = prediction[:, element.order]
+    moved = element.matrix @ permuted.swapaxes(1, 2)
     norm = displacement_norm(prediction, sample)
-    error = float(
-        np.mean(np.linalg.norm(moved.swapaxes(1, 2) - prediction, axis=(1, 2)) / 2 / norm)
-    )
-    floor = noise_floor(forward, norm, np.linalg.norm(prediction, axis=(1, 2)), "float64")
+    difference = frobenius(moved.swapaxes(1, 2) - prediction)
+    error = float(np.mean(difference / 2 / norm))
+    magnitude = frobenius(prediction)
+    floor = noise_floor(forward, norm, magnitude, "float64")
     return probe_row("stabiliser", name, None, error, floor=floor, verdict=verdict(error, floor))
 
 
 def continuity(predict: Predict, sample: Sample, seed: int = 0) -> list[dict]:
-    """How far a tiny shift of the points moves the prediction, |f(x + d) - f(x)| / |d|, near a
-    degenerate frame.
+    """Measure the gain |f(x + d) - f(x)| / |d| of a tiny shift d near a degenerate reference frame.
 
     All frames of a sample are stretched along the principal axes of the newest, so that its two
-    leading second moments have the ratio 1 + gap. A frame that follows the principal axes turns by
-    about |d| / gap.
+    leading second moments have the ratio 1 + gap. A reference frame that follows the principal axes
+    turns by about |d| / gap.
     """
     position = sample.position - sample.position[:, -1:].mean(2, keepdims=True)
     newest = position[:, -1]
     values, axes = np.linalg.eigh(newest.swapaxes(1, 2) @ newest)
-    rng, size, rows = np.random.default_rng(seed), NUDGE * extent(newest), []
+    rng = np.random.default_rng(seed)
+    size = NUDGE * extent(newest)
     step = rng.normal(size=newest.shape)
-    step *= size / np.linalg.norm(step, axis=(1, 2), keepdims=True)
+    step *= size / frobenius(step)[:, None, None]
+    rows = []
     for gap in GAPS:
         stretch = np.ones_like(values)
-        stretch[:, 1] = np.sqrt(
-            values[:, 2] / (1 + gap) / np.maximum(values[:, 1], np.finfo(float).tiny)
-        )
+        wanted = values[:, 2] / (1 + gap)
+        stretch[:, 1] = np.sqrt(wanted / np.maximum(values[:, 1], TINY))
         matrix = (axes * stretch[:, None]) @ axes.swapaxes(1, 2)
-        near = replace(
-            sample, position=np.einsum("bij,bknj->bkni", matrix, position), target=None, box=None
-        )
-        change = predict(replace(near, position=near.position + step[:, None])) - predict(near)
-        gain = np.linalg.norm(change, axis=(1, 2)) / size
-        low, high = interval(gain[None])
-        rows.append(
-            probe_row(
-                "continuity", "shift of all frames", gap, float(gain.mean()), low=low, high=high
-            )
-        )
+        stretched = np.einsum("bij,bknj->bkni", matrix, position)
+        near = replace(sample, position=stretched, target=None, box=None)
+        shifted = replace(near, position=stretched + step[:, None])
+        change = predict(shifted) - predict(near)
+        gain = frobenius(change) / size
+        rows.append(_mean_row("continuity", "shift of all frames", gap, gain[None]))
     return rows
 
 
 def training(
     load: Callable[[str], Predict], epochs: list[int], sample: Sample, seed: int = 0
 ) -> list[dict]:
-    """Mean relative rotation error of the weights kept on the way, `load("epochN")`, and before and
-    after."""
-    elements = draw("rotation", 4, sample.position.shape[2], 1.0, np.random.default_rng(seed))
+    """Measure the mean relative rotation error of initial weights and snapshots, `load(name)`."""
+    elements = _rotations(sample, 4, seed)
+    snapshots = {0: "initial"} | {epoch: f"epoch{epoch}" for epoch in epochs}
     rows = []
-    for epoch, weights in [(0, "initial"), *((n, f"epoch{n}") for n in epochs)]:
+    for epoch, weights in snapshots.items():
         predict = load(weights)
-        found: Measurement = measure(predict, sample, predict(sample), elements)
-        low, high = interval(np.stack(found.relative))
-        row = probe_row(
-            "training", "rotation", epoch, float(np.mean(found.relative)), low=low, high=high
-        )
+        prediction = predict(sample)
+        relative = _relative(predict, sample, prediction, elements)
+        row = _mean_row("training", "rotation", epoch, relative)
         rows.append(row)
     return rows

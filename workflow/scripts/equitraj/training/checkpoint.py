@@ -1,10 +1,9 @@
-"""Checkpoints of the trainings of an unfinished batch: arrays in safetensors, the rest as JSON in
-its metadata.
+"""Checkpoints of trainings in an unfinished batch, in safetensors files with JSON metadata.
 
-They live outside the outputs of a job, because Snakemake removes those when the job fails, and are
-deleted when the run folders of the batch are written. Of a training that has ended, a checkpoint
-keeps what came of it. It resumes only the very training that wrote it: same data, options, model
-and seed.
+A job trains a batch of seeds. Its checkpoints lie outside its outputs, because Snakemake removes
+the outputs of a failed job; they are deleted once the run folders of the batch are written. The
+checkpoint of a training that has ended holds its outcome. A training resumes only from a
+checkpoint with its own fingerprint: the same data, options, model and seed.
 """
 
 import hashlib
@@ -21,16 +20,20 @@ from equitraj.base.files import DamagedFile, atomic, checked, remove
 from equitraj.data.parts import parts_of
 from equitraj.training.outcome import Outcome
 
+Saved = tuple[dict[str, np.ndarray], dict]  # arrays by name, and state
+
 
 def fingerprint(*parts: object) -> str:
-    """A digest of arrays and JSON values that says whether two trainings are the same."""
+    """Return a SHA-256 digest of arrays and JSON values, equal only where all of them are equal."""
     digest = hashlib.sha256()
     for part in parts:
         if isinstance(part, np.ndarray):
-            for rows in parts_of(part):  # also of what is repeated without memory
-                digest.update(np.ascontiguousarray(part[rows]))
+            for rows in parts_of(part):  # a broadcast array is never copied as a whole
+                contiguous = np.ascontiguousarray(part[rows])
+                digest.update(contiguous.data)
         else:
-            digest.update(json.dumps(part, sort_keys=True).encode())
+            text = json.dumps(part, sort_keys=True)
+            digest.update(text.encode())
     return digest.hexdigest()
 
 
@@ -38,21 +41,27 @@ class Checkpoint:
     """The checkpoint of one training at `path`, marked by the training's fingerprint."""
 
     def __init__(self, path: Path, mark: str, seconds: float) -> None:
-        self.path, self.mark, self.seconds, self.saved_at = path, mark, seconds, time.perf_counter()
+        self.path = path
+        self.mark = mark
+        self.seconds = seconds
+        self.saved_at = time.perf_counter()
 
     def due(self) -> bool:
-        """Whether the last one is older than `seconds`."""
-        return time.perf_counter() - self.saved_at > self.seconds
+        """Return whether the last checkpoint is older than `seconds`."""
+        now = time.perf_counter()
+        age = now - self.saved_at
+        return age > self.seconds
 
     def save(self, arrays: dict[str, np.ndarray], state: dict) -> None:
         """Write arrays and state in one step."""
-        metadata = {"state": json.dumps(state | {"fingerprint": self.mark})}
+        text = json.dumps(state | {"fingerprint": self.mark})
+        contiguous = {name: np.ascontiguousarray(value) for name, value in arrays.items()}
         with atomic(self.path) as temporary:
-            save_file({k: np.ascontiguousarray(v) for k, v in arrays.items()}, temporary, metadata)
+            save_file(contiguous, temporary, {"state": text})
         self.saved_at = time.perf_counter()
 
-    def load(self) -> tuple[dict[str, np.ndarray], dict] | None:
-        """Arrays and state, or None where there is no checkpoint of this very training."""
+    def load(self) -> Saved | None:
+        """Return arrays and state, or None where there is no checkpoint of this very training."""
         if not self.path.exists():
             return None
         try:
@@ -61,24 +70,33 @@ class Checkpoint:
             print(f"{error}; starting from zero", file=sys.stderr)
             return None
         with safe_open(self.path, framework="numpy") as file:
-            state = json.loads(file.metadata()["state"])
+            metadata = file.metadata()
+            state = json.loads(metadata["state"])
             if state["fingerprint"] != self.mark:
                 return None
-            return {key: file.get_tensor(key) for key in file.keys()}, state
+            arrays = {name: file.get_tensor(name) for name in file.keys()}
+        return arrays, state
 
     def finish(self, outcome: Outcome, status: str) -> None:
-        """Keep what came of the training."""
-        self.save(outcome.arrays(), {"outcome": outcome.rest(), "status": status})
+        """Store the outcome of the training, which has ended, and its status."""
+        weights = outcome.arrays()
+        state = {"outcome": outcome.rest(), "status": status}
+        self.save(weights, state)
 
     def finished(self) -> tuple[Outcome, str] | None:
-        """What came of this very training and its status, or None where it has not ended."""
+        """Return the outcome of this very training and its status, or None if it has not ended."""
         saved = self.load()
-        if saved is None or "outcome" not in saved[1]:
+        if saved is None:
             return None
-        return Outcome.of(saved[0], saved[1]["outcome"]), saved[1]["status"]
+        arrays, state = saved
+        if "outcome" not in state:
+            return None
+        outcome = Outcome.of(arrays, state["outcome"])
+        return outcome, state["status"]
 
     def remove(self) -> None:
-        """Delete it, and its folder if that is empty: the batch is written."""
+        """Delete the file, and its folder if that is empty: the batch is written."""
         remove(self.path)
-        if self.path.parent.is_dir() and not any(self.path.parent.iterdir()):
-            self.path.parent.rmdir()
+        folder = self.path.parent
+        if folder.is_dir() and not any(folder.iterdir()):
+            folder.rmdir()

@@ -1,7 +1,7 @@
-"""Dense batches for torch networks: the arrays of `equitraj.data.features.network_inputs`, as
-tensors.
+"""Dense batches for torch networks.
 
-A network that offers `graphs` and `batch` is fed with graphs (`graphs.py`); any other with these.
+They hold the arrays of `equitraj.data.features.network_inputs` as tensors. A network with the
+methods `graphs` and `batch` takes graphs instead (see `graphs.py`).
 """
 
 from dataclasses import dataclass, replace
@@ -13,40 +13,68 @@ from equitraj.data.features import TURNED, check_output
 from equitraj.training.outcome import Arrays
 
 CHUNK = 256  # samples that are prepared at once
-PREPARED_BYTES = 2**29  # what is larger is prepared again in each step
+PREPARED_BYTES = 2**29  # upper bound of what is prepared once; more is prepared in each step
 
 
 def is_dense(network: torch.nn.Module) -> bool:
-    """Whether a network takes dense batches, and no graphs."""
+    """Return whether a network takes dense batches, not graphs."""
     return not hasattr(network, "graphs")
 
 
 def tensors(inputs: dict[str, np.ndarray]) -> dict[str, torch.Tensor]:
-    """The arrays as tensors of their own; what all samples share is kept once."""
-    shared = {name: len(value) > 1 and value.strides[0] == 0 for name, value in inputs.items()}
-    return {
-        k: torch.tensor(v[:1]).expand(v.shape) if shared[k] else torch.tensor(v)
-        for k, v in inputs.items()
-    }
+    """Return copies of the arrays as tensors; an array that all samples share is stored once."""
+    return {name: _tensor(value) for name, value in inputs.items()}
+
+
+def _tensor(array: np.ndarray) -> torch.Tensor:
+    is_shared = len(array) > 1 and array.strides[0] == 0
+    if not is_shared:
+        return torch.tensor(array)
+    first = torch.tensor(array[:1])
+    return first.expand(array.shape)
+
+
+def tensor_as(array: np.ndarray, dtype: str) -> torch.Tensor:
+    """Return a copy of an array as a tensor of this dtype."""
+    values = array.astype(dtype)
+    return torch.tensor(values)
+
+
+def moved(inputs: dict[str, torch.Tensor], device: torch.device) -> dict[str, torch.Tensor]:
+    """Return the tensors on a device."""
+    on_device = {}
+    for name, value in inputs.items():
+        on_device[name] = value.to(device)
+    return on_device
+
+
+def multiplied(matrix: torch.Tensor, vector: torch.Tensor) -> torch.Tensor:
+    """Return the products of matrices (..., 3, 3) and vectors (..., 3)."""
+    column = vector[..., None]
+    return (matrix @ column)[..., 0]
 
 
 def points(output: torch.Tensor, inputs: dict[str, torch.Tensor]) -> torch.Tensor:
-    """An output (B, N, 3) as (B * N, 3), which is what graphs give.
+    """Return an output (B, N, 3) as (B * N, 3), the shape that networks on graphs return.
 
     Raises:
         ValueError: the output has another shape.
     """
-    check_output(output.shape, inputs["position"].shape)
+    position = inputs["position"]
+    check_output(output.shape, position.shape)
     return output.flatten(0, 1)
 
 
 @dataclass
 class Dense:
-    """A batch of B samples with the names that the loop knows from a batch of graphs.
+    """A batch of B samples, with the attribute names of a batch of graphs.
 
-    Attributes: inputs, by name, or what the network's `prepare` made of them; y (B * N, 3), the
-    target; rotation (B, 3, 3), the frames; weight (B,), their weights; prepared, which of the two
-    the inputs are.
+    Attributes:
+        inputs: tensors by name, or what the network's `prepare` computed from them.
+        y: (B * N, 3), the target.
+        rotation: (B, 3, 3), the reference frames.
+        weight: (B,), the weights of the reference frames.
+        prepared: whether `inputs` come from `prepare`.
     """
 
     inputs: dict[str, torch.Tensor]
@@ -57,12 +85,15 @@ class Dense:
 
     @classmethod
     def of(cls, arrays: Arrays, dtype: str) -> "Dense":
-        """All samples and frames of `arrays`, side by side."""
-        y, rotation, weight = (
-            torch.tensor(v.astype(dtype)) for v in (arrays.target, arrays.rotation, arrays.weight)
-        )
+        """All samples and reference frames of `arrays`, side by side."""
+        target = tensor_as(arrays.target, dtype)
+        rotation = tensor_as(arrays.rotation, dtype)
+        weight = tensor_as(arrays.weight, dtype)
         return cls(
-            tensors(arrays.inputs), y.flatten(0, 1), rotation.flatten(0, 1), weight.flatten()
+            inputs=tensors(arrays.inputs),
+            y=target.flatten(0, 1),
+            rotation=rotation.flatten(0, 1),
+            weight=weight.flatten(),
         )
 
     @property
@@ -70,55 +101,82 @@ class Dense:
         """Number of samples."""
         return len(self.weight)
 
+    @property
+    def target(self) -> torch.Tensor:
+        """The target (B, N, 3)."""
+        shape = (self.num_graphs, -1)
+        return self.y.unflatten(0, shape)
+
     def take(self, index: torch.Tensor | slice) -> "Dense":
-        """The samples at `index`."""
-        y = self.y.unflatten(0, (self.num_graphs, -1))[index].flatten(0, 1)
-        inputs = {k: v[index] for k, v in self.inputs.items()}
+        """Return the samples at `index`."""
+        inputs = {name: value[index] for name, value in self.inputs.items()}
+        target = self.target[index]
         return replace(
-            self, inputs=inputs, y=y, rotation=self.rotation[index], weight=self.weight[index]
+            self,
+            inputs=inputs,
+            y=target.flatten(0, 1),
+            rotation=self.rotation[index],
+            weight=self.weight[index],
         )
 
     def to(self, device: torch.device) -> "Dense":
-        """The same on a device."""
-        y, rotation, weight = (v.to(device) for v in (self.y, self.rotation, self.weight))
-        inputs = {k: v.to(device) for k, v in self.inputs.items()}
-        return replace(self, inputs=inputs, y=y, rotation=rotation, weight=weight)
+        """Return the batch on a device."""
+        return replace(
+            self,
+            inputs=moved(self.inputs, device),
+            y=self.y.to(device),
+            rotation=self.rotation.to(device),
+            weight=self.weight.to(device),
+        )
 
     def turned(self, turn: torch.Tensor) -> "Dense":
-        """Each sample turned by its rotation (B, 3, 3), its frame with it."""
-        y = torch.einsum("bij,bnj->bni", turn, self.y.unflatten(0, (self.num_graphs, -1))).flatten(
-            0, 1
-        )
-        return replace(self, inputs=turned(turn, self.inputs), y=y, rotation=turn @ self.rotation)
+        """Turn each sample and its reference frame by its rotation (B, 3, 3)."""
+        inputs = turned(turn, self.inputs)
+        target = torch.einsum("bij,bnj->bni", turn, self.target)
+        rotation = turn @ self.rotation
+        return replace(self, inputs=inputs, y=target.flatten(0, 1), rotation=rotation)
 
     @torch.no_grad()
     def prepare(self, network: torch.nn.Module) -> "Dense":
-        """With what the network computes from samples alone, where it offers `prepare` and memory
-        allows."""
-        if not hasattr(network, "prepare"):
+        """Compute once what does not depend on weights.
+
+        The batch stays as it is if the network has no `prepare`, or if memory does not suffice.
+        """
+        prepare = getattr(network, "prepare", None)
+        if prepare is None:
             return self
-        one = network.prepare(self.take(slice(1)).inputs)
-        if sum(v.nbytes for v in one.values()) * self.num_graphs > PREPARED_BYTES:
+        one = prepare(self.take(slice(1)).inputs)
+        bytes_of_one = sum(value.nbytes for value in one.values())
+        if bytes_of_one * self.num_graphs > PREPARED_BYTES:
             return self
-        chunks = (self.take(slice(i, i + CHUNK)) for i in range(0, self.num_graphs, CHUNK))
-        parts = [network.prepare(chunk.inputs) for chunk in chunks]
-        return replace(
-            self, inputs={k: torch.cat([part[k] for part in parts]) for k in one}, prepared=True
-        )
+        parts = []
+        for start in range(0, self.num_graphs, CHUNK):
+            chunk = self.take(slice(start, start + CHUNK))
+            parts.append(prepare(chunk.inputs))
+        inputs = {name: torch.cat([part[name] for part in parts]) for name in one}
+        return replace(self, inputs=inputs, prepared=True)
 
     def output(self, network: torch.nn.Module) -> torch.Tensor:
-        """What the network returns, (B * N, 3).
+        """Return the network's output as (B * N, 3).
 
         Raises:
-            ValueError: it has another shape than (B, N, 3).
+            ValueError: its shape is not (B, N, 3).
         """
-        found = network.apply(self.inputs) if self.prepared else network(self.inputs)
-        check_output(found.shape, (self.num_graphs, len(self.y) // self.num_graphs, 3))
-        return found.flatten(0, 1)
+        output: torch.Tensor
+        if self.prepared:
+            # the network's own `apply`, not the one of torch.nn.Module
+            output = network.apply(self.inputs)  # type: ignore[arg-type, assignment]
+        else:
+            output = network(self.inputs)
+        n_points = len(self.y) // self.num_graphs
+        check_output(output.shape, (self.num_graphs, n_points, 3))
+        return output.flatten(0, 1)
 
 
 def turned(turn: torch.Tensor, inputs: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """The inputs with their vectors turned by rotations (B, 3, 3)."""
-    return inputs | {
-        k: torch.einsum("bij,b...j->b...i", turn, inputs[k]) for k in TURNED if k in inputs
-    }
+    """Return the inputs with their vectors turned by rotations (B, 3, 3)."""
+    vectors = {}
+    for name in TURNED:
+        if name in inputs:
+            vectors[name] = torch.einsum("bij,b...j->b...i", turn, inputs[name])
+    return inputs | vectors

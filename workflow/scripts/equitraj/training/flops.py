@@ -1,20 +1,23 @@
-"""Floating-point operations of a JAX function, counted from what JAX makes of it before any
-compiler has seen it.
+"""Floating-point operations of a JAX function, counted in its jaxpr, before compilation.
 
-A product of matrices (m, k) and (k, n) counts 2 m k n, every other arithmetic operation one for
-each number that it gives; moving, comparing and choosing numbers counts nothing. A scan counts as
-often as it goes round; a loop whose length is known at run time only, once.
+A product of matrices (m, k) and (k, n) counts 2 m k n. Every other arithmetic operation counts one
+for each number of its result, a sum one for each number that it sums. Moving, comparing and
+selecting numbers count nothing. A scan counts once for each iteration; a loop whose length is only
+known at run time counts once.
 """
 
 import math
 from collections.abc import Iterator
+from typing import cast
 
 import jax
-from jax.extend.core import ClosedJaxpr, Jaxpr, JaxprEqn
+from jax.core import ShapedArray
+from jax.extend.core import ClosedJaxpr, Jaxpr, JaxprEqn, Literal, Var
 
 ARITHMETIC = set(
-    "add sub mul div neg sqrt rsqrt exp exp2 log log1p expm1 tanh logistic sin cos tan asinh acosh atanh sinh cosh pow "
-    "integer_pow square cbrt erf max min abs sign rem atan2 add_any".split()
+    "add sub mul div neg sqrt rsqrt exp exp2 log log1p expm1 tanh logistic sin cos tan "
+    "asinh acosh atanh sinh cosh pow integer_pow square cbrt erf max min abs sign rem atan2 "
+    "add_any".split()
 )
 SUMS = {
     "reduce_sum",
@@ -28,37 +31,64 @@ SUMS = {
 
 
 def count(function, *arguments: object) -> int:
-    """Operations of `function` for arguments, or the shapes of arguments."""
-    return _of(jax.make_jaxpr(function)(*arguments).jaxpr)
+    """Return the operations of `function` for arguments, or for shapes of arguments."""
+    trace = jax.make_jaxpr(function)
+    closed = trace(*arguments)
+    return _of(closed.jaxpr)
 
 
 def _of(jaxpr: Jaxpr) -> int:
-    return sum(_equation(equation) for equation in jaxpr.eqns)
+    total = 0
+    for equation in jaxpr.eqns:
+        total += _equation(equation)
+    return total
 
 
 def _equation(equation: JaxprEqn) -> int:
     name = equation.primitive.name
-    if inner := list(_inner(equation)):
-        found = [_of(jaxpr) for jaxpr in inner]
-        return max(found) if name == "cond" else sum(found) * equation.params.get("length", 1)
+    calls = [_of(jaxpr) for jaxpr in _inner(equation)]
+    if calls and name == "cond":
+        return max(calls)
+    if calls:
+        iterations = equation.params.get("length", 1)
+        return sum(calls) * iterations
     if name == "dot_general":
-        (contracted, _), _ = equation.params["dimension_numbers"]
-        left = equation.invars[0].aval.shape
-        return 2 * _size(equation.outvars[0]) * math.prod(left[axis] for axis in contracted)
+        return _matrix_product(equation)
     if name in SUMS:
-        return _size(equation.invars[-1 if name.startswith("scatter") else 0])
-    return sum(map(_size, equation.outvars)) if name in ARITHMETIC else 0
+        summed = equation.invars[-1 if name.startswith("scatter") else 0]
+        return _size(summed)
+    if name in ARITHMETIC:
+        return sum(map(_size, equation.outvars))
+    return 0
 
 
-def _size(variable: object) -> int:
-    return math.prod(variable.aval.shape) if variable.aval.dtype.kind == "f" else 0
+def _matrix_product(equation: JaxprEqn) -> int:
+    (contracted, _), _ = equation.params["dimension_numbers"]
+    left = _array(equation.invars[0])
+    length = math.prod(left.shape[axis] for axis in contracted)
+    entries = _size(equation.outvars[0])
+    return 2 * entries * length
+
+
+def _size(variable: Var | Literal) -> int:
+    """Number of entries of a floating-point variable; 0 for other types."""
+    array = _array(variable)
+    if array.dtype.kind != "f":
+        return 0
+    return math.prod(array.shape)
+
+
+def _array(variable: Var | Literal) -> ShapedArray:
+    """Shape and type of a variable; jax declares it as an abstract value without them."""
+    return cast(ShapedArray, variable.aval)
 
 
 def _inner(equation: JaxprEqn) -> Iterator[Jaxpr]:
-    """The functions that an operation calls."""
+    """Yield the functions that an operation calls."""
     for value in equation.params.values():
-        for one in value if isinstance(value, tuple | list) else (value,):
-            if isinstance(one, ClosedJaxpr):
-                yield one.jaxpr
-            elif isinstance(one, Jaxpr):
-                yield one
+        parts = value if isinstance(value, tuple | list) else (value,)
+        for part in parts:
+            if isinstance(part, ClosedJaxpr):
+                yield part.jaxpr
+            elif isinstance(part, Jaxpr):
+                yield part

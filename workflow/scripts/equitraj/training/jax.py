@@ -1,9 +1,9 @@
-"""The training loop for JAX: an epoch is one compiled program, and all runs of a method share it.
+"""The training loop for JAX: an epoch is one compiled program, which all runs of a method share.
 
-Seeds and training sizes do, on every task of one shape: arrays are filled up to the whole training
-split, how many of its samples count is an argument, and so are the constants of the data (Python
-floats that are leaves of a network). What does not depend on weights is computed once (`prepare`),
-where nothing turns the samples and it fits into memory.
+Seeds and training sizes share it, on every task of one shape: arrays are padded to the whole
+training split, and the number of samples that count is an argument. So are the constants of the
+data, the leaves of a network that are Python floats. What does not depend on weights is computed
+once (`prepare`) if nothing turns the samples and it fits into memory.
 """
 
 import copy
@@ -12,116 +12,153 @@ import os
 import platform
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.flatten_util import ravel_pytree
+from jax.tree_util import (
+    keystr,
+    tree_flatten,
+    tree_flatten_with_path,
+    tree_leaves,
+    tree_map,
+    tree_unflatten,
+)
 
 from equitraj.training import flops
 from equitraj.training.checkpoint import Checkpoint
 from equitraj.training.futures import FUTURE, LATER
 from equitraj.training.jax_epoch import PART, make_epoch, make_objective, optimiser
-from equitraj.training.jax_samples import Samples, flat, rows, samples_of
+from equitraj.training.jax_samples import Network, Samples, flat, rows, samples_of
 from equitraj.training.options import TrainingOptions
 from equitraj.training.outcome import Data, Monitor, Outcome, snapshot_epochs
 from equitraj.training.state import check_names
 
 jax.config.update("jax_enable_x64", True)
-# Most networks this small compile for longer than these save: half the time, at the same speed
-# afterwards. Another one says so in its `compiler_options`.
+# Most networks this small compile for longer than these passes save: without them it takes half the
+# time, and training is as fast. A network that needs them sets its `compiler_options`.
 os.environ.setdefault(
     "XLA_FLAGS", "--xla_llvm_disable_expensive_passes=true --xla_cpu_use_fusion_emitters=false"
 )
-DRAWING = {
-    "xla_backend_optimization_level": 1
-}  # of weights: the same numbers, compiled in a third of the time
-COMPILED = "EQUITRAJ_COMPILED"  # the workflow puts here the folder in which a study keeps its compiled programs
-PREPARED_BYTES = 1 << 30  # of what is prepared once; more is prepared in each step
+# for drawing weights: the same numbers, compiled in a third of the time
+DRAWING = {"xla_backend_optimization_level": 1}
+COMPILED = "EQUITRAJ_COMPILED"  # environment variable: folder of a study's compiled programs
+PREPARED_BYTES = 1 << 30  # upper bound of what is prepared once; more is prepared in each step
+SNAPSHOT = "snapshot/"  # prefix of snapshots in a checkpoint
+PROCESSOR = ("flags", "Features", "model name")  # lines of /proc/cpuinfo that tell processors apart
+
+Tree = TypeVar("Tree")
 
 
 def _keep_programs() -> None:
-    """Keep compiled programs between jobs, apart for processors that have other instructions."""
-    if (folder := os.environ.get(COMPILED)) and not jax.config.jax_compilation_cache_dir:
-        cpus = Path("/proc/cpuinfo")
-        known = cpus.read_text().split("\n\n")[0] if cpus.is_file() else platform.processor()
-        flags = "".join(
-            line
-            for line in known.splitlines()
-            if line.startswith(("flags", "Features", "model name"))
-        )
-        digest = hashlib.sha256(f"{platform.machine()} {flags}".encode()).hexdigest()[:8]
-        jax.config.update(
-            "jax_compilation_cache_dir", str(Path(folder) / f"{platform.machine()}-{digest}")
-        )
+    """Keep compiled programs between jobs, in one folder for each kind of processor."""
+    folder = os.environ.get(COMPILED)
+    # jax adds its options to `config` at run time
+    if folder and not jax.config.jax_compilation_cache_dir:  # type: ignore[attr-defined]
+        path = Path(folder) / _processor()
+        jax.config.update("jax_compilation_cache_dir", str(path))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
+
+
+def _processor() -> str:
+    """A name of the processor, the same for processors with the same instructions."""
+    machine = platform.machine()
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.is_file():
+        text = cpuinfo.read_text().split("\n\n")[0]
+    else:
+        text = platform.processor()
+    flags = "".join(line for line in text.splitlines() if line.startswith(PROCESSOR))
+    digest = hashlib.sha256(f"{machine} {flags}".encode()).hexdigest()
+    return f"{machine}-{digest[:8]}"
 
 
 _keep_programs()
 
 
 def named_arrays(tree: object) -> dict[str, np.ndarray]:
-    """The array leaves of a tree by their path, such as `.layers[0].weight`."""
-    leaves = jax.tree_util.tree_flatten_with_path(eqx.filter(tree, eqx.is_array))[0]
-    return {jax.tree_util.keystr(path).lstrip("."): np.asarray(leaf) for path, leaf in leaves}
+    """Return the array leaves of a tree by their path, such as `.layers[0].weight`."""
+    arrays = eqx.filter(tree, eqx.is_array)
+    leaves, _ = tree_flatten_with_path(arrays)
+    named = {}
+    for path, leaf in leaves:
+        named[_name(path)] = np.asarray(leaf)
+    return named
+
+
+def _name(path: tuple) -> str:
+    return keystr(path).lstrip(".")
 
 
 def _is_array(leaf: object) -> bool:
-    return eqx.is_array(leaf) or isinstance(leaf, jax.ShapeDtypeStruct)
+    if isinstance(leaf, jax.ShapeDtypeStruct):
+        return True
+    return eqx.is_array(leaf)
 
 
-def with_arrays(tree: object, arrays: dict[str, np.ndarray], dtype: str | None = None) -> object:
-    """The tree with its array leaves, or their shapes, replaced by the arrays of the same path,
-    cast to `dtype`."""
+def with_arrays(tree: Tree, arrays: dict[str, np.ndarray], dtype: str | None = None) -> Tree:
+    """Replace array leaves, or their shapes, by the arrays of the same path, cast to `dtype`."""
     dynamic, static = eqx.partition(tree, _is_array)
-    paths, structure = jax.tree_util.tree_flatten_with_path(dynamic)
-    # cast by NumPy and put there as they are: `jnp.asarray` would compile a program for each shape
-    leaves = [
-        jax.device_put(np.asarray(arrays[jax.tree_util.keystr(path).lstrip(".")], dtype))
-        for path, _ in paths
-    ]
-    return eqx.combine(jax.tree_util.tree_unflatten(structure, leaves), static)
+    paths, structure = tree_flatten_with_path(dynamic)
+    leaves = [_on_device(arrays[_name(path)], dtype) for path, _ in paths]
+    replaced = tree_unflatten(structure, leaves)
+    return eqx.combine(replaced, static)
 
 
-def with_constants(tree: object, dtype: str) -> object:
-    """The tree with its leaves that are Python floats, the constants of the data, replaced by
-    arrays."""
-    as_array = (
-        lambda leaf: jax.device_put(np.asarray(leaf, dtype)) if isinstance(leaf, float) else leaf
-    )  # noqa: E731
-    return jax.tree.map(as_array, tree)
+def _on_device(value: object, dtype: str | None) -> jax.Array:
+    # NumPy casts, as `jnp.asarray` would compile a program for each shape
+    array = np.asarray(value, dtype)
+    return jax.device_put(array)
 
 
-def vector_of(tree: object) -> tuple[jax.Array, Callable]:
-    """The array leaves one after the other, and what makes the tree of such a vector; one program,
-    not one per leaf."""
+def with_constants(tree: Tree, dtype: str) -> Tree:
+    """Replace the constants of the data, the leaves that are Python floats, by arrays."""
+
+    def as_array(leaf: object) -> object:
+        if isinstance(leaf, float):
+            return _on_device(leaf, dtype)
+        return leaf
+
+    return tree_map(as_array, tree)
+
+
+def vector_of(tree: Tree) -> tuple[jax.Array, Callable[[jax.Array], Tree]]:
+    """Return the array leaves as one vector, and the function that makes a tree from such a vector.
+
+    This compiles one program, not one per leaf.
+    """
     kept = []
 
-    def raveled(tree: object) -> jax.Array:
+    def raveled(tree: Tree) -> jax.Array:
         vector, unravel = ravel_pytree(tree)
         kept.append(unravel)
         return vector
 
-    return jax.jit(raveled)(tree), kept[0]
+    vector = jax.jit(raveled)(tree)
+    return vector, kept[0]
 
 
 def device_name() -> str:
-    """The kind of the default device."""
-    return jax.devices()[0].device_kind
+    """Return the kind of the default device."""
+    device = jax.devices()[0]
+    return device.device_kind
 
 
 def select_device(wanted: str) -> None:
     """Make `wanted` ("cpu", "cuda", or "auto" for the best there is) the default device.
 
     Raises:
-        RuntimeError: there is no such device; JAX says what it found.
+        RuntimeError: there is no such device; JAX names those that it found.
     """
-    if wanted != "auto":
-        jax.config.update(
-            "jax_default_device", jax.devices("gpu" if wanted == "cuda" else "cpu")[0]
-        )
+    if wanted == "auto":
+        return
+    devices = jax.devices("gpu" if wanted == "cuda" else "cpu")
+    jax.config.update("jax_default_device", devices[0])
 
 
 @dataclass(frozen=True)
@@ -129,7 +166,7 @@ class Program:
     """A compiled epoch, and what it was compiled for.
 
     Attributes:
-        static: the parts of the network that are no arrays; they are constants of the program.
+        static: the parts of the network that are not arrays; they are constants of the program.
         arguments: structure, shapes and types of its arguments.
         epoch: the compiled function.
         flops: operations of the losses of an epoch and their gradients.
@@ -141,9 +178,13 @@ class Program:
     flops: int
 
     def fits(self, static: object, arguments: object) -> bool:
-        """Whether a network with these static parts, called with such arguments, would compile to
-        this program."""
-        return self.arguments == arguments and eqx.tree_equal(self.static, static) is True
+        """Return whether a network would compile to this program.
+
+        The network has these static parts and is called with arguments of these shapes and types.
+        """
+        if self.arguments != arguments:
+            return False
+        return eqx.tree_equal(self.static, static) is True
 
 
 def _on_gpu() -> bool:
@@ -152,76 +193,86 @@ def _on_gpu() -> bool:
 
 def _compiled_build(build: Callable) -> Callable:
     """`build(key)` in one compilation, in place of one for each shape of weights."""
-    return eqx.filter_jit(build, compiler_options=None if _on_gpu() else DRAWING)
+    level_is_given = "xla_backend_optimization_level" in os.environ["XLA_FLAGS"]
+    options = None if _on_gpu() or level_is_given else DRAWING
+    # the declared types of `filter_jit` lack this argument
+    return eqx.filter_jit(build, compiler_options=options)  # type: ignore[call-overload]
 
 
 def _described(arguments: tuple) -> tuple:
     """Structure, shapes and types of arguments."""
-    leaves, structure = jax.tree.flatten(arguments)
-    return structure, tuple((leaf.shape, leaf.dtype) for leaf in leaves)
+    leaves, structure = tree_flatten(arguments)
+    types = [(leaf.shape, leaf.dtype) for leaf in leaves]
+    return structure, types
+
+
+def _is_constant(leaf: object) -> bool:
+    return isinstance(leaf, float)
 
 
 class Trainer:
-    """Trains one network per seed; what seeds share is made once. `build(key)` gives it, `weights`
-    replace its own."""
+    """Trains one network per seed, and shares between seeds what does not depend on them.
+
+    `build(key)` returns the network; `weights`, if given, replace its own.
+    """
+
+    samples: tuple[Samples, ...] = ()  # of training and validation, once they are loaded
+    programs: list[Program]
 
     def __init__(
         self,
-        build,
+        build: Callable,
         data: Data,
         options: TrainingOptions,
         device: str = "auto",
-        weights: dict | None = None,
+        weights: dict[str, np.ndarray] | None = None,
     ) -> None:
         select_device(device)
         self.weights = weights
         self.build = _compiled_build(build)
-        self.data, self.options, self.device = data, options, device_name()
+        self.data = data
+        self.options = options
+        self.device = device_name()
         n_batches = options.batches(data.capacity)
         self.frames_per_epoch = n_batches * min(options.batch_size, data.capacity)
         self.optimise = optimiser(options, options.epochs * n_batches)
-        self.samples = None
-        self.programs: list[Program] = []
+        self.programs = []
 
-    def on(self, build, data: Data) -> "Trainer":
-        """A trainer of the same method on another number of samples, which shares the compiled
-        programs."""
+    def on(self, build: Callable, data: Data) -> "Trainer":
+        """Return a trainer of the same method on other samples; it shares the compiled programs."""
         other = copy.copy(self)
-        other.build, other.data, other.samples = _compiled_build(build), data, None
-        if self.options.pushforward:  # whose program holds the statistics of the data
+        other.build = _compiled_build(build)
+        other.data = data
+        other.samples = ()
+        if self.options.pushforward:  # the statistics of the data are constants of the program
             other.programs = []
         return other
 
     @property
     def still(self) -> bool:
-        """Whether nothing turns the samples, leads them on or chooses among their frames."""
-        options, data = self.options, self.data
-        return not (
-            data.augmentation != "none"
-            or options.symmetry_penalty
-            or options.pushforward
-            or data.draw
-        )
+        """Whether the samples are the same in every step: neither turned, nor moved, nor drawn."""
+        if self.data.augmentation != "none" or self.data.draw:
+            return False
+        return not (self.options.symmetry_penalty or self.options.pushforward)
 
-    def _load(self, network: eqx.Module) -> tuple[Samples, Samples]:
+    def _load(self, network: Network) -> tuple[Samples, Samples]:
         """Training and validation samples on the device, prepared where they can be."""
-        train, validation = self.data.train, self.data.validation
-        lengths = (
-            self.data.capacity,
-            len(validation) + -len(validation) % min(len(validation), PART),
-        )
-        parts = [
-            samples_of(a, self.options.precision, n)
-            for a, n in zip((train, validation), lengths, strict=True)
-        ]
-        network = with_constants(network, self.options.precision)
-        if self.still and hasattr(network, "prepare") and _fits(network, parts):
-            parts = [part._replace(inputs=_prepared(network, part.inputs)) for part in parts]
-        return tuple(parts)
+        precision = self.options.precision
+        train = samples_of(self.data.train, precision, self.data.capacity)
+        n_validation = len(self.data.validation)
+        padding = -n_validation % min(n_validation, PART)
+        validation = samples_of(self.data.validation, precision, n_validation + padding)
+        network = with_constants(network, precision)
+        if self.still and hasattr(network, "prepare") and _fits(network, train, validation):
+            train = train._replace(inputs=_prepared(network, train.inputs))
+            validation = validation._replace(inputs=_prepared(network, validation.inputs))
+        return train, validation
 
-    def initial(self, seed: int) -> tuple[eqx.Module, jax.Array]:
-        """A network with its first weights in the options' precision, and the key that is left for
-        training."""
+    def initial(self, seed: int) -> tuple[Network, jax.Array]:
+        """Return a network with its first weights, and the key that remains for training.
+
+        The weights have the precision of the options.
+        """
         build_key, key = jax.random.split(jax.random.key(seed))
         network = self.build(build_key)
         arrays = named_arrays(network)
@@ -236,10 +287,13 @@ class Trainer:
             network, key = self.initial(seed)
             outcome.initial = named_arrays(network)
             dynamic, rest = eqx.partition(network, eqx.is_array)
-            constants, static = eqx.partition(rest, lambda leaf: isinstance(leaf, float))
-            constants = jax.tree.map(lambda c: jnp.asarray(c, self.options.precision), constants)
+            floats, static = eqx.partition(rest, _is_constant)
+            constants = with_constants(floats, self.options.precision)
             weights, unravel = vector_of(dynamic)
-            rebuild = lambda vector, constants: eqx.combine(unravel(vector), constants, static)  # noqa: E731
+
+            def rebuild(vector: jax.Array, constants: object) -> Network:
+                return eqx.combine(unravel(vector), constants, static)
+
             state = (weights, weights, self.optimise.init(weights), key)
             self.samples = self.samples or self._load(network)
             program = self._program(rebuild, static, state, constants)
@@ -247,58 +301,54 @@ class Trainer:
         best, snapshots = self._run(program.epoch, state, constants, monitor, checkpoint)
         outcome.trained = named_arrays(unravel(best))
         if hasattr(network, "diagnostics"):
-            with monitor.compiling():  # which is most of what it takes
-                found = eqx.filter_jit(lambda network: network.diagnostics())(
-                    rebuild(best, constants)
-                )
-                outcome.diagnostics = {name: float(value) for name, value in found.items()}
-        outcome.snapshots = {
-            int(n): named_arrays(unravel(jnp.asarray(v))) for n, v in snapshots.items()
-        }
+            with monitor.compiling():  # compilation takes most of the time
+                outcome.diagnostics = _diagnostics(rebuild(best, constants))
+        for name, vector in snapshots.items():
+            epoch = int(name.removeprefix(SNAPSHOT))
+            outcome.snapshots[epoch] = named_arrays(unravel(jnp.asarray(vector)))
 
-    def _program(self, rebuild, static: object, state: tuple, constants: object) -> Program:
+    def _program(
+        self, rebuild: Callable, static: object, state: tuple, constants: object
+    ) -> Program:
         """The program for a network and the samples: one that is there already, or a new one."""
         arguments = _described((state, constants, *self.samples))
         for program in self.programs:
             if program.fits(static, arguments):
                 return program
-        epoch, flops = (
-            self._compiled(rebuild, state, constants),
-            self._flops(rebuild, state, constants),
-        )
-        self.programs.append(Program(static, arguments, epoch, flops))
-        return self.programs[-1]
+        epoch = self._compiled(rebuild, state, constants)
+        flops = self._flops(rebuild, state, constants)
+        program = Program(static, arguments, epoch, flops)
+        self.programs.append(program)
+        return program
 
-    def _compiled(self, rebuild, state: tuple, constants: object):
+    def _compiled(self, rebuild: Callable, state: tuple, constants: object) -> Callable:
         epoch = make_epoch(rebuild, self.options, self.data)
         on_gpu = _on_gpu()
-        with jax.default_matmul_precision(self.options.matmul_precision if on_gpu else None):
+        precision = self.options.matmul_precision if on_gpu else None
+        with jax.default_matmul_precision(precision):
             lowered = jax.jit(epoch).lower(state, constants, *self.samples)
-        # those of the networks here are for a CPU
-        return lowered.compile(
-            None if on_gpu else getattr(rebuild(state[0], constants), "compiler_options", None)
-        )
+        if on_gpu:
+            return lowered.compile()
+        # networks set these options for a CPU
+        network = rebuild(state[0], constants)
+        return lowered.compile(getattr(network, "compiler_options", None))
 
-    def _flops(self, rebuild, state: tuple, constants: object) -> int:
-        """Operations of the losses of an epoch and their gradients; what is computed once, and
-        validation, left out."""
-        size, frames = (
-            min(self.options.batch_size, self.data.capacity),
-            1 if self.data.draw else None,
-        )
-        cut = lambda a: jax.ShapeDtypeStruct(
-            (size, *(a.shape[1:2] if frames is None else (1,)), *a.shape[2:]), a.dtype
-        )  # noqa: E731
+    def _flops(self, rebuild: Callable, state: tuple, constants: object) -> int:
+        """Operations of the losses of an epoch and their gradients.
+
+        Validation and what is computed once do not count.
+        """
+        capacity = self.data.capacity
+        size = min(self.options.batch_size, capacity)
         train = self.samples[0]
-        train = train._replace(
-            inputs={k: v for k, v in train.inputs.items() if k not in (FUTURE, LATER)}
-        )
-        batch = jax.tree.map(cut, train._replace(counted=train.weight))
-        batch = batch._replace(counted=jax.ShapeDtypeStruct((size,), train.counted.dtype))
+        n_frames = 1 if self.data.draw else train.weight.shape[1]
+        inputs = {k: v for k, v in train.inputs.items() if k not in (FUTURE, LATER)}
+        batch = train._replace(inputs=inputs, counted=train.weight)
+        batch = tree_map(partial(_abstract, (size, n_frames)), batch)
+        batch = batch._replace(counted=_abstract((size,), train.counted))
         step = jax.value_and_grad(make_objective(rebuild, self.options))
-        return flops.count(step, state[0], constants, batch, state[3]) * self.options.batches(
-            self.data.capacity
-        )
+        flops_per_step = flops.count(step, state[0], constants, batch, state[3])
+        return flops_per_step * self.options.batches(capacity)
 
     def _run(
         self,
@@ -307,77 +357,100 @@ class Trainer:
         constants: object,
         monitor: Monitor,
         checkpoint: Checkpoint,
-    ) -> tuple:
-        """The weights of the best epoch, and those on the way."""
-        first, best, snapshots, keep = 0, state[1], {}, snapshot_epochs(self.options.epochs)
-        if (saved := checkpoint.load()) is not None:
-            (state, best), first = _from_numpy((state, best), saved[0]), monitor.restore(saved[1])
-            snapshots = {
-                k.split("/")[1]: v for k, v in saved[0].items() if k.startswith("snapshot/")
-            }
+    ) -> tuple[jax.Array, dict[str, np.ndarray]]:
+        """The weights of the best epoch, and snapshots as a checkpoint stores them."""
+        first = 0
+        best = state[1]  # the average of the weights
+        snapshots = {}
+        saved = checkpoint.load()
+        if saved is not None:
+            arrays, progress = saved
+            state, best = _from_numpy((state, best), arrays)
+            first = monitor.restore(progress)
+            snapshots = {k: v for k, v in arrays.items() if k.startswith(SNAPSHOT)}
+        keep = snapshot_epochs(self.options.epochs)
         for epoch in range(first, self.options.epochs):
             state, train_loss, validation_loss = run_epoch(state, constants, *self.samples)
             if monitor.record(epoch, float(train_loss), float(validation_loss)):
                 best = state[1]
             if epoch + 1 in keep:
-                snapshots[str(epoch + 1)] = np.asarray(state[1])
+                snapshots[f"{SNAPSHOT}{epoch + 1}"] = np.asarray(state[1])
             if monitor.stalled():
                 break
             if checkpoint.due():
-                kept = {f"snapshot/{k}": v for k, v in snapshots.items()}
-                checkpoint.save(_to_numpy((state, best)) | kept, monitor.state())
+                arrays = _to_numpy((state, best)) | snapshots
+                checkpoint.save(arrays, monitor.state())
         return best, snapshots
 
 
-def _fits(network: eqx.Module, parts: list[Samples]) -> bool:
-    """Whether what the network prepares of all samples stays within `PREPARED_BYTES`."""
-    one = jax.tree.map(lambda a: jax.ShapeDtypeStruct((1, *a.shape[2:]), a.dtype), parts[0].inputs)
-    leaves = jax.tree.leaves(jax.eval_shape(network.prepare, one))
-    each = sum(int(np.prod(leaf.shape)) * leaf.dtype.itemsize for leaf in leaves)
-    return each * sum(part.weight.size for part in parts) <= PREPARED_BYTES
+def _diagnostics(network: Network) -> dict[str, float]:
+    """The numbers that a network reports about itself."""
+    diagnose = eqx.filter_jit(lambda network: network.diagnostics())
+    values = diagnose(network)
+    return {name: float(value) for name, value in values.items()}
+
+
+def _abstract(leading: tuple[int, ...], array: jax.Array) -> jax.ShapeDtypeStruct:
+    """Shape and type of an array (S, F, ...) with other leading axes in place of S and F."""
+    shape = (*leading, *array.shape[2:])
+    return jax.ShapeDtypeStruct(shape, array.dtype)
+
+
+def _fits(network: Network, *parts: Samples) -> bool:
+    """Whether what the network prepares for all samples stays within `PREPARED_BYTES`."""
+    one = tree_map(partial(_abstract, (1,)), parts[0].inputs)
+    leaves = tree_leaves(jax.eval_shape(network.prepare, one))
+    bytes_of_one = sum(leaf.size * leaf.dtype.itemsize for leaf in leaves)
+    count = sum(part.weight.size for part in parts)
+    return bytes_of_one * count <= PREPARED_BYTES
 
 
 @eqx.filter_jit
 def _prepared_rows(
-    network: eqx.Module, inputs: dict[str, jax.Array], index: np.ndarray
+    network: Network, inputs: dict[str, jax.Array], index: np.ndarray
 ) -> dict[str, jax.Array]:
     return network.prepare(flat(rows(inputs, index)))
 
 
-def _prepared(network: eqx.Module, inputs: dict[str, jax.Array]) -> dict[str, jax.Array]:
-    """What the network prepares of inputs (S, F, ...), computed `PART` samples at a time."""
+def _prepared(network: Network, inputs: dict[str, jax.Array]) -> dict[str, jax.Array]:
+    """What the network prepares from inputs (S, F, ...), computed `PART` samples at a time."""
     length, frames = inputs["position"].shape[:2]
-    found: dict[str, np.ndarray] = {}
+    whole: dict = {}
     size = min(max(1, PART // frames), length)
     for start in range(0, length, size):
-        index = np.minimum(
-            np.arange(start, start + size), length - 1
-        )  # every part has one size: one program
-        for name, value in _prepared_rows(network, inputs, index).items():
-            apart = np.asarray(value).reshape(size, frames, *value.shape[1:])
-            whole = found.setdefault(name, np.empty((length, *apart.shape[1:]), apart.dtype))
-            whole[start : start + size] = apart[: length - start]
-    return jax.device_put(found)
+        # all parts have one size, and so one program
+        index = np.minimum(np.arange(start, start + size), length - 1)
+        prepared = _prepared_rows(network, inputs, index)
+        for name, value in prepared.items():
+            shape = (frames, *value.shape[1:])
+            part = np.asarray(value).reshape(size, *shape)
+            if name not in whole:
+                whole[name] = np.empty((length, *shape), part.dtype)
+            whole[name][start : start + size] = part[: length - start]
+    return jax.device_put(whole)
 
 
 def _is_key(leaf: jax.Array) -> bool:
-    return jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key)
+    key = jax.dtypes.prng_key
+    return jnp.issubdtype(leaf.dtype, key)
 
 
 def _to_numpy(tree: object) -> dict[str, np.ndarray]:
-    leaves = (
-        jax.random.key_data(leaf) if _is_key(leaf) else leaf for leaf in jax.tree.leaves(tree)
-    )
-    return {str(i): np.asarray(leaf) for i, leaf in enumerate(leaves)}
+    arrays = {}
+    for i, leaf in enumerate(tree_leaves(tree)):
+        data = jax.random.key_data(leaf) if _is_key(leaf) else leaf
+        arrays[str(i)] = np.asarray(data)
+    return arrays
 
 
-def _from_numpy(tree: object, arrays: dict[str, np.ndarray]) -> object:
-    leaves, structure = jax.tree.flatten(tree)
+def _from_numpy(tree: Tree, arrays: dict[str, np.ndarray]) -> Tree:
+    leaves, structure = tree_flatten(tree)
     restored = []
     for i, leaf in enumerate(leaves):
         value = jnp.asarray(arrays[str(i)])
-        # a file keeps a number as an array of one
-        restored.append(
-            jax.random.wrap_key_data(value) if _is_key(leaf) else value.reshape(leaf.shape)
-        )
-    return jax.tree.unflatten(structure, restored)
+        if _is_key(leaf):
+            value = jax.random.wrap_key_data(value)
+        else:  # a file stores a number as an array of one
+            value = value.reshape(leaf.shape)
+        restored.append(value)
+    return tree_unflatten(structure, restored)

@@ -1,10 +1,10 @@
-"""A method: model, alignment, augmentation and hyperparameters under one short name, and what it
-claims."""
+"""A method: model, alignment, augmentation and options under one short name, and its claims."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from importlib import import_module
 from types import ModuleType
+from typing import Any
 
 import numpy as np
 
@@ -16,14 +16,25 @@ from equitraj.frames import Base, load_alignment
 from equitraj.training.options import TrainingOptions
 from equitraj.training.state import pretrained
 
+# what the output of a network is added to, by what it predicts
+RESIDUALS = {"displacement": "last", "velocity": "last", "acceleration": "velocity"}
+
 
 @dataclass(frozen=True)
 class Method:
-    """Attributes: name; model, name of a file; alignment, its name; augmentation, "none",
-    "rotation" or "rotation_z"; options, the
-    model's hyperparameters; training, the options of the training loop; frames, the file of the
-    alignment (that of its name where it is empty), and frame_options, its options; pretrained,
-    `path` and `sha256` of first weights."""
+    """A method as a configuration describes it.
+
+    Attributes:
+        name: short name.
+        model: name of a file in models/.
+        alignment: name of the alignment.
+        augmentation: "none", "rotation" or "rotation_z".
+        options: hyperparameters of the model.
+        training: options of the training loop.
+        frames: name of the alignment's file; the default is `alignment`.
+        frame_options: options of the alignment.
+        pretrained: `path` and `sha256` of a file with the first weights.
+    """
 
     name: str
     model: str
@@ -37,17 +48,18 @@ class Method:
 
     @property
     def module(self) -> ModuleType:
-        """The model's module."""
+        """The module of the model."""
         return load_model(self.model)
 
     @property
     def aligner(self) -> Base:
         """The alignment, with its options."""
-        return load_alignment(self.frames or self.alignment, self.frame_options)
+        name = self.frames or self.alignment
+        return load_alignment(name, self.frame_options)
 
     @property
     def spec(self) -> ModelSpec:
-        """What the model's file says of itself."""
+        """The properties that the model's file declares."""
         return model_spec(self.model)
 
     @property
@@ -57,16 +69,20 @@ class Method:
 
     @property
     def residual(self) -> str:
-        """What the output is added to: what the model's file says, else the option of the training
-        loop."""
-        fixed = {"displacement": "last", "velocity": "last", "acceleration": "velocity"}
+        """The extrapolation that the output is added to.
+
+        It is fixed by the model's file, or else an option of the training loop.
+        """
         if self.closed_form:
             return "last"
-        return fixed.get(self.spec.predicts) or self.training_options().residual
+        fixed = RESIDUALS.get(self.spec.predicts)
+        return fixed or self.training_options().residual
 
     def first_weights(self) -> dict[str, np.ndarray] | None:
-        """Given first weights by name, None where they are drawn; `adopted` of a model file renames
-        those of others."""
+        """Return pretrained weights by name, None where weights are drawn.
+
+        The function `adopted` of a model's file renames the weights of other software.
+        """
         if not self.pretrained:
             return None
         adopted = getattr(self.module, "adopted", dict)
@@ -74,83 +90,90 @@ class Method:
 
     @property
     def layers(self) -> Callable | None:
-        """The model's `layers`, where it has them and its network stands alone."""
-        alone = not self.aligner.learned and self.spec.predicts == "residual"
-        return getattr(self.module, "layers", None) if alone else None
+        """The function `layers` of the model, None if there is none or its network is wrapped."""
+        is_wrapped = self.aligner.learned or self.spec.predicts != "residual"
+        if is_wrapped:
+            return None
+        return getattr(self.module, "layers", None)
 
     def unit(self, shape: Shape) -> float:
-        """What one unit of the network's own output is as a displacement, in units of
-        `residual_scale`.
+        """Return the displacement that one unit of the network's own output stands for.
 
-        A displacement d, a velocity v or an acceleration a is d, t v or t^2 a / 2 after the time t
-        = lag x time step.
+        It is in units of `residual_scale`. After the time t = lag x time step, a displacement d
+        leads to d, a velocity v to t v and an acceleration a to t^2 a / 2.
         """
         time = shape.lag * shape.time_step
-        length = {"displacement": 1.0, "velocity": time, "acceleration": time**2 / 2}[
-            self.spec.predicts
-        ]
+        lengths = {"displacement": 1.0, "velocity": time, "acceleration": time**2 / 2}
+        length = lengths[self.spec.predicts]
         return length / shape.statistics.residual_scale
 
     def hyperparameters(self) -> object:
-        """The model's hyperparameters, defaults filled in."""
+        """Return the model's hyperparameters, with defaults where none are set."""
         return self.module.Hyperparameters(**self.options)
 
-    def build(self, shape: Shape, *key: object) -> object:
-        """The network for samples of this shape, in its learned frame if it has one; `key` for JAX,
-        none for torch."""
-        network, aligner, spec = (
-            self.module.build(self.hyperparameters(), shape, *key),
-            self.aligner,
-            self.spec,
-        )
-        if spec.predicts != "residual":
-            network = import_module(f"equitraj.training.units.{spec.framework}").wrap(
-                network, self.unit(shape)
-            )
+    # a network is an equinox or a torch module, and this module imports neither framework
+    def build(self, shape: Shape, *key: object) -> Any:
+        """Return the network for samples of this shape, with its learned reference frame if any.
+
+        JAX takes one `key`, torch none.
+        """
+        network = self.module.build(self.hyperparameters(), shape, *key)
+        aligner = self.aligner
+        framework = self.spec.framework
+        if self.spec.predicts != "residual":
+            units = import_module(f"equitraj.training.units.{framework}")
+            network = units.wrap(network, self.unit(shape))
         if not aligner.learned:
             return network
-        canonical = import_module(f"equitraj.frames.canonical.{spec.framework}")
-        return canonical.wrap(network, aligner.width, shape, *key)
+        canonical = import_module(f"equitraj.frames.canonical.{framework}")
+        width = vars(aligner)["width"]  # an option of every learned alignment
+        return canonical.wrap(network, width, shape, *key)
 
     def cutoff(self, shape: Shape) -> float | None:
-        """The distance, in the data's units, within which the network compares points; None where
-        it takes all pairs.
+        """Return the distance, in the data's units, within which the network compares points.
 
-        A model file says it by `cutoff(hyperparameters, shape)`, and gets neighbour lists then.
+        A model's file defines it by `cutoff(hyperparameters, shape)`, and its network then gets
+        neighbour lists. None stands for all pairs.
         """
-        asked = getattr(self.module, "cutoff", None)
-        return asked(self.hyperparameters(), shape) if asked else None
+        cutoff = getattr(self.module, "cutoff", None)
+        if cutoff is None:
+            return None
+        return cutoff(self.hyperparameters(), shape)
 
     def training_options(self) -> TrainingOptions:
-        """The options of the training loop, defaults filled in.
+        """Return the options of the training loop, defaults filled in.
 
         Raises:
-            ValueError: there is no such option, or a value is not allowed.
+            ValueError: an option does not exist, or has a value that is not allowed.
         """
-        check_values(
-            f"methods.{self.name}.training", self.training, allowed.options(TrainingOptions)
-        )
+        options = allowed.options(TrainingOptions)
+        check_values(f"methods.{self.name}.training", self.training, options)
         return TrainingOptions(**self.training)
 
     def claims(self) -> dict[str, str]:
-        """Generator to level (see `claims.LEVELS`): the strongest of what model, alignment and
-        training give it.
+        """Return the claimed level (see `claims.LEVELS`) by generator.
 
-        A frame that turns with its input makes any model equivariant; rotated copies and a penalty
-        can only teach it. A frame that depends on the order of the points takes the permutation
-        away from any model.
+        It is the strongest of the levels that model, alignment and training give. A reference frame
+        that turns with its input makes any model equivariant; rotated copies and a penalty can only
+        teach it. A reference frame that depends on the order of the points breaks the permutation
+        symmetry of any model.
         """
-        model, aligner = self.module.claims(self.hyperparameters()), self.aligner
-        by_loss = any(self.training.get(option, 0) > 0 for option in ("symmetry_penalty", "copies"))
-        taught = self.augmentation == "rotation" or by_loss
-        model = completed(model)
+        model = completed(self.module.claims(self.hyperparameters()))
+        aligner = self.aligner
         frames = completed({g: getattr(aligner, g) for g in GENERATORS if g != "permutation"})
-        level = {g: [frames[g], "exact" if model[g] else "no"] for g in frames}
-        level["rotation"].append("learned" if taught else "no")
-        level["rotation_z"].append(
-            "learned" if taught or self.augmentation == "rotation_z" else "no"
-        )
-        claimed = {g: max(levels, key=LEVELS.index) for g, levels in level.items()}
-        return claimed | {
-            "permutation": "exact" if model["permutation"] and aligner.permutation else "no"
-        }
+        taught = self._taught()
+        claims = {}
+        for generator, by_frame in frames.items():
+            by_model = "exact" if model[generator] else "no"
+            by_training = "learned" if generator in taught else "no"
+            claims[generator] = max(by_frame, by_model, by_training, key=LEVELS.index)
+        permutation = model["permutation"] and aligner.permutation
+        claims["permutation"] = "exact" if permutation else "no"
+        return claims
+
+    def _taught(self) -> set[str]:
+        """The generators that augmentation or the loss can teach."""
+        by_loss = any(self.training.get(name, 0) > 0 for name in ("symmetry_penalty", "copies"))
+        if self.augmentation == "rotation" or by_loss:
+            return {"rotation", "rotation_z"}
+        return {self.augmentation}

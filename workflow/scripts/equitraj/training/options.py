@@ -8,42 +8,45 @@ from equitraj.base.allowed import Checked, Range
 
 @dataclass(frozen=True)
 class TrainingOptions(Checked):
-    """How a network is trained, whatever its framework.
+    """The options of training, the same for every framework.
 
     Attributes:
-        epochs: passes over the whole training split, at most; 0 keeps the first weights, as for a
-        pretrained model. Of fewer training samples an epoch has as many steps: it sees each of them
-            more often, so that all training sizes have one budget.
+        epochs: largest number of passes over the whole training split; 0 keeps the first weights,
+            for instance of a pretrained model. With fewer training samples an epoch has the same
+            number of steps and sees each sample more often, so that all training sizes have one
+            budget.
         batch_size: samples in a step; the last, incomplete batch of an epoch is left out.
-        learning_rate: of AdamW at the end of the warm-up; it then falls to zero along a cosine.
+        learning_rate: learning rate of AdamW at the end of the warm-up; it then falls to zero along
+            a cosine.
         warmup: fraction of all steps during which the learning rate rises from zero.
         schedule: "cosine" or "constant".
-        weight_decay: of AdamW.
+        weight_decay: weight decay of AdamW.
         clip: largest norm of the gradient.
-        huber: error, in units of the typical residual, beyond which the training loss grows
-            linearly in place of quadratically, so that rare events do not decide the fit (Huber,
-            1964); 0 for squares throughout.
-        symmetry_penalty: weight in the loss of |R^T f(R x) - f(x)|^2, f the network's output in its
-            own units, for a random rotation R of each sample (REMUL: Elhag et al.,
+        huber: error, in units of the typical residual, above which the training loss grows linearly
+            instead of quadratically, so that rare events do not dominate the fit (Huber, 1964); 0
+            for the squared error.
+        symmetry_penalty: weight of |R^T f(R x) - f(x)|^2 in the loss, where f is the network's
+            output in its own units and R a random rotation of each sample (REMUL: Elhag et al.,
             arXiv:2410.17878); 0 for none.
-        copies: rotated copies of each training sample, each by a random rotation that stays; a step
-            takes the sample or one of them. 0 for none; `augmentation: rotation` turns every sample
-            anew in each step.
-        pushforward: steps that a sample may be led on by the network itself, at random up to so
-            many, before the step that counts (Brandstetter et al., ICLR 2022), so that rollouts are
-            part of training; 0 for none.
-        ema: decay of the moving average of the weights that is validated and kept; 0 keeps the
-        weights themselves.
+        copies: number of rotated copies of each training sample, each by a fixed random rotation; a
+            step takes the sample or one of its copies. 0 for none; with `augmentation: rotation`
+            every step draws a new rotation of each sample.
+        pushforward: largest number of steps by which the network's own predictions move a sample
+            ahead before the step that is trained (Brandstetter et al., ICLR 2022), so that rollouts
+            are part of training; the number is random. 0 for none.
+        ema: decay of the moving average of the weights, which is validated and kept; 0 keeps the
+            weights themselves.
         patience: epochs without a better validation error after which training stops; 0 never
-        stops.
-        residual: what the network's output is added to: "none", the "last" frame, constant
-            "velocity", the best linear "autoregression" on displacements, or "auto": velocity where
-            there is a history, else the last frame.
-        precision: "float32" or "float64", of training.
-        matmul_precision: of matrix products in float32 on a GPU, in training alone: "float32",
+            stops.
+        residual: the extrapolation that the network's output is added to: "none", the "last" frame,
+            constant "velocity", the best linear "autoregression" on displacements, or "auto", which
+            is "velocity" where there is a history and "last" elsewhere.
+        precision: precision of training, "float32" or "float64".
+        matmul_precision: precision of matrix products in training in float32 on a GPU: "float32",
             "tensorfloat32" or "bfloat16".
-        time_limit: seconds after which the run is recorded as a timeout; 0 for none.
-        checkpoint_seconds: seconds between two checkpoints, from which a killed training resumes.
+        time_limit: seconds after which a run ends with the status timeout; 0 for no limit.
+        checkpoint_seconds: seconds between two checkpoints, from which an interrupted training
+            resumes.
     """
 
     epochs: Annotated[int, Range(0, 1_000_000)] = 100
@@ -66,5 +69,6 @@ class TrainingOptions(Checked):
     checkpoint_seconds: Annotated[float, Range(0)] = 30.0
 
     def batches(self, capacity: int) -> int:
-        """Steps in an epoch, where the whole training split has `capacity` samples."""
-        return max(1, capacity // self.batch_size)
+        """Return the steps in an epoch if the whole training split has `capacity` samples."""
+        n_batches = capacity // self.batch_size
+        return max(1, n_batches)

@@ -1,4 +1,4 @@
-"""`run.json`, the record of a run, read as what it is: a file that anyone may have written."""
+"""Reading of `run.json`, the record of a run, which anybody may have written: it is checked."""
 
 import re
 from pathlib import Path
@@ -34,7 +34,7 @@ KEYS: dict[str, type | tuple[type, ...]] = {
     "peak_memory_mb": (int, float),
     "device": str,
 }
-FILES = {  # what a step writes into a run folder
+FILES = {  # that a step writes into a run folder
     "trained": ("run.json", "model.safetensors", "history.csv"),
     "evaluated": ("metrics.json", "predictions.h5", "rollout.csv", "rollout.h5", "physics.csv"),
     "audited": ("audit.csv", "probes.csv", "controls.csv"),
@@ -50,53 +50,72 @@ NAMES = (
 
 
 def value_of(record: dict, key: str) -> object:
-    """The value of a dotted key, None where there is none."""
+    """Return the value of a dotted key, None where there is none."""
+    value: object = record
     for part in key.split("."):
-        record = record.get(part) if isinstance(record, dict) else None
-    return record
+        value = value.get(part) if isinstance(value, dict) else None
+    return value
 
 
 def read_record(folder: str | Path) -> dict:
-    """The record of the run in `folder`.
+    """Return the record of the run in `folder`.
 
     Raises:
-        ValueError: a key is missing or has a value of another type, a name is a path, or the run is
-            not that of its folder `{task}/{method}/n{size}/seed{seed}`; the message names file and
-            key.
+        ValueError: a key is missing or has a value of another type, a name is a path, or the record
+            disagrees with its folder `{task}/{method}/n{size}/seed{seed}`; the message names file
+            and key.
     """
     path = Path(folder) / "run.json"
     record = read_json(path)
-    for key, wanted in KEYS.items():
-        found = value_of(record, key)
-        if not isinstance(found, wanted) or (isinstance(found, bool) and wanted is not bool):
-            expected = " or ".join(
-                kind.__name__ for kind in (wanted if isinstance(wanted, tuple) else (wanted,))
-            )
-            raise ValueError(f"{path}: {key}: {_short(found)}; expected {expected}")
-        if key in NAMES and not NAME.fullmatch(found):
-            raise ValueError(
-                f"{path}: {key}: {_short(found)}; expected a name of letters, digits and underscores"
-            )
+    for key, kind in KEYS.items():
+        value = value_of(record, key)
+        if not _is_of(value, kind):
+            raise ValueError(f"{path}: {key}: {_short(value)}; expected {_words(kind)}")
+        if key in NAMES and not NAME.fullmatch(str(value)):
+            wanted = "a name of letters, digits and underscores"
+            raise ValueError(f"{path}: {key}: {_short(value)}; expected {wanted}")
     for key, expected in place(Path(folder)).items():
-        if str(found := value_of(record, key)) != expected:
-            raise ValueError(
-                f"{path}: {key}: {_short(found)}; expected {expected!r}, as its folder says"
-            )
+        value = value_of(record, key)
+        if str(value) != expected:
+            wanted = f"{expected!r}, as its folder says"
+            raise ValueError(f"{path}: {key}: {_short(value)}; expected {wanted}")
     return record
 
 
+def _is_of(value: object, kind: type | tuple[type, ...]) -> bool:
+    """Whether a value is of a type, or of one of several; a bool is no number."""
+    if isinstance(value, bool):
+        return kind is bool
+    return isinstance(value, kind)
+
+
+def _words(kind: type | tuple[type, ...]) -> str:
+    if isinstance(kind, type):
+        return kind.__name__
+    return " or ".join(each.__name__ for each in kind)
+
+
 def _short(value: object) -> str:
-    text = repr(value) if value is not None else "missing"
+    if value is None:
+        return "missing"
+    text = repr(value)
     return text if len(text) < 80 else f"{text[:76]}..."
 
 
 def place(folder: Path) -> dict[str, str]:
-    """What the folder of a run says of it, by keys of its record; {} for one that no workflow put
-    there."""
-    task, method, *last = ("", "", "", *folder.absolute().parts)[-4:]
-    size, seed = re.fullmatch(r"n(all|\d+)", last[0]), re.fullmatch(r"seed(\d+)", last[1])
-    return (
-        {"task.name": task, "method.name": method, "train_size": size[1], "seed": seed[1]}
-        if size and seed
-        else {}
-    )
+    """Return the values of a run's record that the path of its folder shows, by key.
+
+    A folder that no workflow put there shows none.
+    """
+    parts = ("", "", "", *folder.absolute().parts)
+    task, method, size, seed = parts[-4:]
+    size_match = re.fullmatch(r"n(all|\d+)", size)
+    seed_match = re.fullmatch(r"seed(\d+)", seed)
+    if not size_match or not seed_match:
+        return {}
+    return {
+        "task.name": task,
+        "method.name": method,
+        "train_size": size_match[1],
+        "seed": seed_match[1],
+    }

@@ -1,8 +1,7 @@
-"""The samples of a task, in the frames of its aligned file, as closed forms and networks are
-trained on them.
+"""Samples of a task in the reference frames of its aligned file, for closed forms and networks.
 
-They are made a part at a time. A network's arrays are kept as a whole, in its precision, because
-every epoch reads all of them.
+They are computed a part at a time. The arrays of a network are kept as a whole, in its precision,
+because every epoch reads all of them.
 """
 
 from collections.abc import Iterator
@@ -15,19 +14,23 @@ from equitraj.data.features import Shape
 from equitraj.data.neighbours import of_one_length
 from equitraj.data.tasks import Sample, SampleParts
 from equitraj.data.trajectory import Trajectory
-from equitraj.data.turning import rotations, turned
+from equitraj.data.turning import rotations
 from equitraj.frames import Frames
 from equitraj.training.futures import futures
 from equitraj.training.method import Method
 from equitraj.training.outcome import Arrays, Data
 
+Named = dict[str, np.ndarray]  # arrays by name
+
 
 @dataclass(frozen=True)
 class Split:
-    """A split in the model's frame, made a part at a time.
+    """A split in the reference frames of a model, computed a part at a time.
 
-    Attributes: samples, S in the world; frames of all times; capacity, the samples of the whole
-    split.
+    Attributes:
+        samples: S samples in world axes.
+        frames: reference frames at all times.
+        capacity: number of samples in the whole split.
     """
 
     samples: SampleParts
@@ -35,51 +38,57 @@ class Split:
     capacity: int
 
     def parts(self) -> Iterator[tuple[Sample, Frames]]:
-        """The F frames of each of some samples side by side, and the frames."""
+        """Yield some samples at a time, and their reference frames.
+
+        The F reference frames of each sample are side by side.
+        """
         for part, sample in zip(self.samples.slices(), self.samples, strict=True):
-            frames = self.frames.take(self.samples.newest[part])
+            newest = self.samples.newest[part]
+            frames = self.frames.take(newest)
             yield frames.into_sample(sample), frames
 
     def __iter__(self) -> Iterator[Sample]:
         return (sample for sample, _ in self.parts())
 
     def with_newest(self, newest: np.ndarray) -> "Split":
-        """The same of other samples."""
-        return replace(self, samples=replace(self.samples, newest=newest))
+        """Return a split with the samples that have these newest frames."""
+        samples = replace(self.samples, newest=newest)
+        return replace(self, samples=samples)
 
 
 def load_splits(
     trajectory: Trajectory, observables: dict, task: dict, size: str | int
 ) -> tuple[dict[str, Split], dict]:
-    """Training and validation samples in the frames of the aligned file, and a record of all three
-    splits.
+    """Return training and validation samples, and a record of all three splits.
 
-    Arrays of `trajectory` and `observables` may be those of open files.
+    The samples are in the reference frames of the aligned file. Arrays of `trajectory` and
+    `observables` may be datasets of open files.
     """
-    history, lag = task["history"], task["lag"]
+    history = task["history"]
+    lag = task["lag"]
     newest = tasks.split_frames(trajectory.episode, history, lag, task["split"])
     capacity = {name: len(index) for name, index in newest.items()}
     newest["train"] = tasks.subset(newest["train"], size)
     frames = Frames(*(observables[name] for name in ("rotation", "origin", "weight")))
-    copies = frames.weight.shape[1]
-    record = {
-        name: {
-            "samples": len(n),
-            "first_frame": int(n[0] - history + 1),
-            "last_frame": int(n[-1] + lag),
+    n_frames = frames.weight.shape[1]
+    record = {}
+    for name, index in newest.items():
+        record[name] = {
+            "samples": len(index),
+            "first_frame": int(index[0] - history + 1),
+            "last_frame": int(index[-1] + lag),
         }
-        for name, n in newest.items()
-    }
-    parts = {
-        name: SampleParts(trajectory, newest[name], task, copies)
-        for name in ("train", "validation")
-    }
-    return {name: Split(part, frames, capacity[name]) for name, part in parts.items()}, record
+    splits = {}
+    for name in ("train", "validation"):
+        samples = SampleParts(trajectory, newest[name], task, n_frames)
+        splits[name] = Split(samples, frames, capacity[name])
+    return splits, record
 
 
 def shape_of(method: Method, train: Split, task: dict) -> Shape:
-    """What a model needs to know of the training split to be built."""
-    first = next(iter(train.with_newest(train.samples.newest[:1])))
+    """Return what a model needs to know of the training split to be built."""
+    first_split = train.with_newest(train.samples.newest[:1])
+    first = next(iter(first_split))
     return Shape(
         n_points=first.position.shape[2],
         n_displacements=first.past.shape[1],
@@ -87,107 +96,125 @@ def shape_of(method: Method, train: Split, task: dict) -> Shape:
         statistics=features.measure_parts(train, method.residual, task["lag"]),
         lag=task["lag"],
         time_step=first.step,
-        bonds=()
-        if first.edges is None
-        else tuple(sorted({(min(pair), max(pair)) for pair in first.edges.T.tolist()})),
+        bonds=_bonds(first.edges),
     )
+
+
+def _bonds(edges: np.ndarray | None) -> tuple[tuple[int, int], ...]:
+    """Sorted bonds, each once, from their directed edges (2, E)."""
+    if edges is None:
+        return ()
+    pairs = {(min(pair), max(pair)) for pair in edges.T.tolist()}
+    return tuple(sorted(pairs))
 
 
 def network_data(method: Method, splits: dict[str, Split], shape: Shape) -> Data:
-    """Training and validation samples as a network sees them, in its precision."""
-    precision, cutoff = method.training_options().precision, method.cutoff(shape)
-    inputs, others = {}, {}
-    for name in ("train", "validation"):
-        inputs[name], others[name] = [], []
-        for sample, frames in splits[name].parts():
-            inputs[name].append(
-                features.network_inputs(sample, shape.statistics, precision, cutoff)
-            )
-            residual = features.normalised_residual(sample, shape.statistics)
-            casts = {
-                "target": residual.astype(precision),
-                "rotation": frames.rotation.astype(precision),
-            }
-            others[name].append(casts | {"weight": frames.weight})
-    even = iter(of_one_length([part for parts in inputs.values() for part in parts]))
-    parts = {name: [next(even) for _ in parts] for name, parts in inputs.items()}
-    del inputs
-    train, validation = (
-        Arrays(joined(parts.pop(name)), **joined(others.pop(name)))
-        for name in ("train", "validation")
-    )
-    draw, copies = method.aligner.training == "draw", method.training_options().copies
-    if steps := method.training_options().pushforward:
-        part = splits["train"].samples
-        ahead = futures(part.trajectory.position, part.newest, shape.lag, steps)
-        train.inputs.update({name: value.astype(precision) for name, value in ahead.items()})
-    if copies:
-        train, draw = copied(train, copies), True
-    whole, centred = (
-        splits["train"].capacity,
-        (method.frames or method.alignment) == "centre_of_mass",
-    )
-    history = splits["train"].samples.task["history"]
+    """Return training and validation samples as a network sees them, in its precision."""
+    options = method.training_options()
+    cutoff = method.cutoff(shape)
+    arrays = _network_arrays(splits, shape, options.precision, cutoff)
+    train = arrays["train"]
+    samples = splits["train"].samples
+    if options.pushforward:
+        later = futures(samples.trajectory.position, samples.newest, shape.lag, options.pushforward)
+        train.inputs.update({k: v.astype(options.precision) for k, v in later.items()})
+    if options.copies:
+        train = copied(train, options.copies)
+    alignment = method.frames or method.alignment
     return Data(
-        train,
-        validation,
-        shape.statistics,
-        method.augmentation,
-        draw,
-        whole,
-        shape.lag,
-        centred,
-        history,
+        train=train,
+        validation=arrays["validation"],
+        statistics=shape.statistics,
+        augmentation=method.augmentation,
+        draw=method.aligner.training == "draw" or options.copies > 0,
+        capacity=splits["train"].capacity,
+        lag=shape.lag,
+        centred=alignment == "centre_of_mass",
+        history=samples.task["history"],
     )
+
+
+def _network_arrays(
+    splits: dict[str, Split], shape: Shape, precision: str, cutoff: float | None
+) -> dict[str, Arrays]:
+    """The arrays of each split; its parts are released as soon as they are joined."""
+    inputs: list[Named] = []
+    others: dict[str, list[Named]] = {}
+    for name, split in splits.items():
+        others[name] = []
+        for sample, frames in split.parts():
+            inputs.append(features.network_inputs(sample, shape.statistics, precision, cutoff))
+            residual = features.normalised_residual(sample, shape.statistics)
+            part = {"target": residual.astype(precision)}
+            part["rotation"] = frames.rotation.astype(precision)
+            part["weight"] = frames.weight
+            others[name].append(part)
+    even = iter(of_one_length(inputs))
+    del inputs
+    parts = {name: [next(even) for _ in group] for name, group in others.items()}
+    arrays = {}
+    for name in splits:
+        joined_inputs = joined(parts.pop(name))
+        arrays[name] = Arrays(joined_inputs, **joined(others.pop(name)))
+    return arrays
 
 
 def copied(arrays: Arrays, copies: int) -> Arrays:
-    """Each sample, which has one frame, with so many rotated copies as further frames; the
-    rotations are fixed.
+    """Add rotated copies of each sample as further reference frames; the rotations are fixed.
 
-    A frame that turns with its copy leaves the prediction in the world as it is.
+    The samples have one reference frame each. It turns with a copy, so that a prediction in world
+    axes stays the same.
     """
     count = len(arrays)
+    n_frames = copies + 1
     turns = rotations(count * copies, np.random.default_rng(0)).reshape(count, copies, 3, 3)
-    matrix = np.concatenate([np.broadcast_to(np.eye(3), (count, 1, 3, 3)), turns], axis=1).reshape(
-        -1, 3, 3
-    )
-
-    def repeated(value: np.ndarray) -> np.ndarray:
-        shared = value.strides[0] == 0  # by all samples, without memory
-        return (
-            np.broadcast_to(value[0], (len(matrix), *value.shape[1:]))
-            if shared
-            else value.repeat(copies + 1, 0)
-        )
-
-    def all_turned(value: np.ndarray) -> np.ndarray:
-        return turned(repeated(value), matrix.astype(value.dtype))
-
-    inputs = {
-        k: all_turned(v) if k in features.TURNED else repeated(v) for k, v in arrays.inputs.items()
-    }
-    rotation = (
-        matrix.reshape(count, copies + 1, 3, 3).astype(arrays.rotation.dtype) @ arrays.rotation
-    )
+    identity = np.broadcast_to(np.eye(3), (count, 1, 3, 3))
+    matrices = np.concatenate([identity, turns], axis=1)
+    matrix = matrices.reshape(-1, 3, 3)
+    inputs = {}
+    for name, value in arrays.inputs.items():
+        inputs[name] = _repeated(value, n_frames)
+        if name in features.TURNED:
+            inputs[name] = _turned(inputs[name], matrix)
+    target = _repeated(arrays.target, n_frames)
+    rotation = matrices.astype(arrays.rotation.dtype) @ arrays.rotation
     return Arrays(
-        inputs, all_turned(arrays.target), rotation, np.full((count, copies + 1), 1 / (copies + 1))
+        inputs=inputs,
+        target=_turned(target, matrix),
+        rotation=rotation,
+        weight=np.full((count, n_frames), 1 / n_frames),
     )
 
 
-def joined(parts: list[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
-    """Arrays of the same names, one below the other; those of a name are taken out of the parts
-    when they are joined.
+def _repeated(value: np.ndarray, count: int) -> np.ndarray:
+    """Each row so many times; rows that all samples share are broadcast."""
+    if value.strides[0] != 0:
+        return value.repeat(count, 0)
+    shape = (len(value) * count, *value.shape[1:])
+    return np.broadcast_to(value[0], shape)
 
-    What all rows share, repeated without memory (`numpy.broadcast_to`), stays so.
+
+def _turned(vectors: np.ndarray, matrix: np.ndarray) -> np.ndarray:
+    """Vectors (B, ..., 3), each sample turned by its matrix (B, 3, 3) in their own precision."""
+    matrix = matrix.astype(vectors.dtype)
+    return np.einsum("bij,b...j->b...i", matrix, vectors)
+
+
+def joined(parts: list[Named]) -> Named:
+    """Concatenate arrays of the same names, and take them out of the parts one name at a time.
+
+    An array whose rows are all the same in memory (`numpy.broadcast_to`) stays so.
     """
     whole = {}
     for name in list(parts[0]):
         values = [part.pop(name) for part in parts]
-        if len(values) > 1 and values[0].strides[0] == 0:
-            whole[name] = np.broadcast_to(
-                values[0][0], (sum(map(len, values)), *values[0].shape[1:])
-            )
+        first = values[0]
+        if len(values) == 1:
+            whole[name] = first
+        elif first.strides[0] == 0:
+            length = sum(map(len, values))
+            shape = (length, *first.shape[1:])
+            whole[name] = np.broadcast_to(first[0], shape)
         else:
-            whole[name] = np.concatenate(values) if len(values) > 1 else values[0]
+            whole[name] = np.concatenate(values)
     return whole

@@ -1,5 +1,4 @@
-"""Jumps: points that leave a periodic box on one side and enter it on the other, and other sudden
-moves."""
+"""Jumps: points that cross the faces of a periodic box, and other sudden displacements."""
 
 from dataclasses import dataclass, replace
 
@@ -8,19 +7,26 @@ import numpy as np
 from equitraj.data.trajectory import Trajectory
 
 AXES = "xyz"
-SMALL = (
-    1 / 6
-)  # of the range of the coordinates: what most displacements stay below where jumps stand out
-ACROSS = 0.8  # of that range: what every jump is longer than, if points leave on one side and enter on the other
-FEWEST = 3  # jumps of one size that are no coincidence
-SUDDEN = 30.0  # times the median displacement
+# Upper bound of the median displacement relative to the range of the coordinates. Above it, jumps
+# do not stand out.
+SMALL = 1 / 6
+# Lower bound of the length of every jump relative to that range, if points leave the box on one
+# side and enter it on the other.
+ACROSS = 0.8
+FEWEST = 3  # the smallest number of jumps of one size that is no coincidence
+SUDDEN = 30.0  # threshold of a sudden displacement, in median displacements
 
 
 @dataclass(frozen=True)
 class Jumps:
-    """Attributes: box, length of the periodic box per axis along which points were wrapped;
-    wrapped, number of such jumps; sudden, number of other displacements beyond `SUDDEN` medians;
-    first, frame and point of the first."""
+    """Jumps in a trajectory.
+
+    Attributes:
+        box: length of the periodic box along each axis along which points were wrapped.
+        wrapped: number of jumps across the box.
+        sudden: number of other displacements beyond `SUDDEN` medians.
+        first: frame and point of the first of these.
+    """
 
     box: dict[str, float]
     wrapped: int
@@ -29,50 +35,66 @@ class Jumps:
 
 
 def measure(trajectory: Trajectory) -> Jumps:
-    """Look for jumps between the frames of each episode."""
-    displacement = np.diff(trajectory.position, axis=0)
-    inside = np.diff(trajectory.episode) == 0
+    """Find the jumps between the frames of each episode."""
+    position = trajectory.position
+    displacement = np.diff(position, axis=0)
+    inside = trajectory.same_episode
     displacement[~inside] = 0.0
-    box, wrapped = {}, 0
-    for axis in range(displacement.shape[-1]):
-        along = displacement[..., axis]
-        jumps = np.abs(along) > np.ptp(trajectory.position[..., axis]) / 2
-        if length := _period(along, jumps, float(np.ptp(trajectory.position[..., axis]))):
-            box[AXES[axis]] = length
+    box = {}
+    wrapped = 0
+    for column in range(displacement.shape[-1]):
+        along = displacement[..., column]
+        extent = float(np.ptp(position[..., column]))
+        jumps = np.abs(along) > extent / 2
+        length = _period(along, jumps, extent)
+        if length:
+            box[AXES[column]] = length
             wrapped += int(jumps.sum())
-            displacement[..., axis] = along - length * np.round(along / length)
-    size = np.linalg.norm(displacement, axis=-1)
-    sudden = (
-        np.argwhere(size > SUDDEN * np.median(size[inside]))
-        if inside.any()
-        else np.empty((0, 2), int)
-    )
-    first = (int(sudden[0, 0]) + 1, int(sudden[0, 1])) if len(sudden) else None
+            displacement[..., column] = along - length * np.round(along / length)
+    sudden = _sudden(displacement, inside)
+    first = None
+    if len(sudden):
+        frame, point = sudden[0].tolist()
+        first = (frame + 1, point)
     return Jumps(box, wrapped, len(sudden), first)
 
 
+def _sudden(displacement: np.ndarray, inside: np.ndarray) -> np.ndarray:
+    """Frame and point (S, 2) of the displacements beyond `SUDDEN` medians."""
+    if not inside.any():
+        return np.empty((0, 2), int)
+    size = np.linalg.norm(displacement, axis=-1)
+    threshold = SUDDEN * np.median(size[inside])
+    return np.argwhere(size > threshold)
+
+
 def _period(along: np.ndarray, jumps: np.ndarray, extent: float) -> float | None:
-    """The box length along an axis, if the displacements `along` it that are marked as jumps are
-    one period."""
+    """The box length along an axis, if the displacements `along` it that are `jumps` are a period.
+
+    None otherwise.
+    """
     if jumps.sum() < FEWEST or np.median(np.abs(along)) > SMALL * extent:
         return None
     size = np.abs(along[jumps])
     if size.min() < ACROSS * extent:
         return None
-    # a point that crosses moves on meanwhile, which shortens its jump; and all points lie within
-    # the box
+    # A point that crosses also moves, which shortens its jump. All points lie within the box.
     return max(float(size.max()), extent)
 
 
 def unwrapped(trajectory: Trajectory, box: dict[str, float]) -> Trajectory:
-    """The trajectory with its points followed across the faces of a box with these lengths per
-    axis."""
+    """The trajectory with its points followed across the faces of a box.
+
+    `box` has the length along each axis.
+    """
+    if not box:
+        return trajectory
     position = trajectory.position.copy()
-    for episode in np.unique(trajectory.episode) if box else ():
+    for episode in np.unique(trajectory.episode):
         here = trajectory.episode == episode
         for axis, length in box.items():
-            column = AXES.index(axis)
-            position[here, :, column] = np.unwrap(position[here, :, column], period=length, axis=0)
+            along = (here, slice(None), AXES.index(axis))
+            position[along] = np.unwrap(position[along], period=length, axis=0)
     return replace(trajectory, position=position)
 
 
@@ -83,13 +105,15 @@ def described(jumps: Jumps) -> list[str]:
         lengths = ", ".join(f"{length:.4g} along {axis}" for axis, length in jumps.box.items())
         lines.append(f"{jumps.wrapped} jumps of one size: looks wrapped in a box of {lengths}")
         lines.append(
-            "-> unwrap each episode before you use it (NumPy, for x: np.unwrap(position[..., 0], period=LENGTH, "
-            "axis=0)); what is said of motion was measured on unwrapped positions"
+            "-> unwrap each episode before you use it (NumPy, for x: "
+            "np.unwrap(position[..., 0], period=LENGTH, axis=0)); "
+            "the motion below was measured on unwrapped positions"
         )
     if jumps.first:
         frame, point = jumps.first
         lines.append(
-            f"{jumps.sudden} displacements beyond {SUDDEN:.0f} medians, the first into frame {frame} by point {point}: "
+            f"{jumps.sudden} displacements beyond {SUDDEN:.0f} medians, "
+            f"the first into frame {frame} by point {point}: "
             "look at them (points that changed names, gaps, starts of new trials?)"
         )
     return lines or ["no jumps"]

@@ -1,38 +1,46 @@
-"""How the points move: how long velocities last, which past frames help, and how far ahead a
-prediction can reach."""
+"""The motion of the points: memory of velocities, useful past frames, reach of a prediction."""
 
 from dataclasses import dataclass
 
 import numpy as np
 
 from equitraj.data import features, tasks
-from equitraj.data.tasks import spread
-from equitraj.data.trajectory import Trajectory
+from equitraj.data.tasks import Sample, spread
+from equitraj.data.trajectory import Trajectory, root_mean_square
 
 HISTORIES = (1, 2, 3, 4, 6, 8)
 LAGS = (1, 2, 4, 8, 16, 32, 64)
-IMPROVEMENT = (
-    0.1  # of the error on held-out frames: a history that gains less is not worth its frames
-)
+# The smallest relative gain in the error on held-out frames for which a longer history is used.
+IMPROVEMENT = 0.1
 SPLITS = ((0.7, 0.1, 0.2), (0.5, 0.2, 0.3), (0.34, 0.33, 0.33))
-MANY_EPISODES = 10  # from here on whole episodes are dealt out
-POINTS, ROWS = 100, 300_000  # at most: points that are looked at, and equations of a fit
+MANY_EPISODES = 10  # from this number on, whole episodes are dealt out
+POINTS = 100  # upper bound of the number of points that are measured
+ROWS = 300_000  # upper bound of the number of equations of a fit
 DIGITS = 7
-STEPS_OF_ROUNDING = (
-    4  # of motion between frames: rounding both ends, step^2 / 6, is then 1 % of its square
-)
+# The smallest motion in steps of rounding: the variance of rounding both ends, step^2 / 6, is then
+# 1 % of the squared motion.
+STEPS_OF_ROUNDING = 4
 
 
 @dataclass(frozen=True)
 class Motion:
-    """Attributes: split, that of the task; no_motion, mean square error of no motion per lag,
-    constant_velocity and autoregression (of `history` frames) likewise; errors, those of
-    autoregressions one frame ahead, per history; history and lag, those suggested; memory, frames
-    after which displacements keep less than 1/e of their correlation, None where that is longer
-    than can be seen; next_correlation, of displacements that follow each other; displacement, root
-    mean square between frames, per coordinate; rounding, the step of the numbers where they are
-    rounded, else 0; given, what a displacement is per given velocity times its time, None without
-    velocities."""
+    """Measurements of the motion, and the task that follows from them.
+
+    Attributes:
+        split: split of the task.
+        no_motion: mean square error of no motion, by lag.
+        constant_velocity: mean square error of constant velocity, by lag.
+        autoregression: mean square error of an autoregression of `history` frames, by lag.
+        errors: mean square error of an autoregression one frame ahead, by history.
+        history: history of the task.
+        lag: lag of the task.
+        memory: number of frames after which displacements keep less than 1/e of their correlation;
+        None where it is too long to be seen.
+        next_correlation: correlation of consecutive displacements.
+        displacement: root mean square displacement between frames, per coordinate.
+        rounding: step of the coordinates where they are rounded, else 0.
+        velocity_ratio: ratio of displacements to velocity times time step; None without velocities.
+    """
 
     split: dict
     no_motion: dict[int, float]
@@ -45,70 +53,78 @@ class Motion:
     next_correlation: float
     displacement: float
     rounding: float
-    given: float | None
+    velocity_ratio: float | None
 
 
 def measure(trajectory: Trajectory) -> Motion:
-    """What can be said of the motion.
+    """Measure the motion.
 
     Raises:
-        ValueError: there are too few frames for a task.
+        ValueError: there are too few frames for a task, or nothing moves.
     """
     few = _thinned(trajectory)
     split = suggested_split(trajectory.episode)
-    errors = {k: e for k in HISTORIES if (e := linear_error(few, k, 1, split)) is not None}
+    errors = {}
+    for k in HISTORIES:
+        error = linear_error(few, k, 1, split)
+        if error is not None:
+            errors[k] = error
     history = suggested_history(errors)
-    if not _displacements(few, 1).any():
+    displacement = _displacements(few, 1)
+    if not displacement.any():
         raise ValueError("no point moves between any two frames: there is nothing to predict")
-    longest = np.unique(few.episode, return_counts=True)[1].max()
-    lags = [
-        n
-        for n in LAGS
-        if 2 * n < longest and linear_error(few, max(2, history), n, split) is not None
-    ]
+    longest = _longest_episode(few)
+    short = [lag for lag in LAGS if 2 * lag < longest]
+    lags = list(_errors(few, max(2, history), short, split))
     correlation = autocorrelation(few)
     below = np.flatnonzero(correlation < np.exp(-1))
     rounding = rounding_step(few.position)
     return Motion(
         split=split,
-        no_motion={lag: linear_error(few, 1, lag, split) for lag in lags},
-        constant_velocity={lag: linear_error(few, 2, lag, split, "velocity") for lag in lags},
-        autoregression={lag: linear_error(few, history, lag, split) for lag in lags},
+        no_motion=_errors(few, 1, lags, split),
+        constant_velocity=_errors(few, 2, lags, split, "velocity"),
+        autoregression=_errors(few, history, lags, split),
         errors=errors,
         history=history,
         lag=visible_lag(few, rounding, lags),
         memory=int(below[0]) if len(below) else None,
         next_correlation=float(correlation[1]) if len(correlation) > 1 else 0.0,
-        displacement=_root_mean_square(_displacements(few, 1)),
+        displacement=root_mean_square(displacement),
         rounding=rounding,
-        given=velocity_factor(trajectory),
+        velocity_ratio=velocity_factor(trajectory),
     )
 
 
 def _thinned(trajectory: Trajectory) -> Trajectory:
     """Positions of at most `POINTS` points, evenly spread, and nothing else."""
     points = spread(trajectory.position.shape[1], POINTS)
-    return Trajectory(trajectory.position[:, points], trajectory.episode, trajectory.time)
+    position = trajectory.position[:, points]
+    return Trajectory(position, trajectory.episode, trajectory.time)
 
 
-def _root_mean_square(value: np.ndarray) -> float:
-    return float(np.sqrt(np.mean(np.square(value)))) if value.size else 0.0
+def _longest_episode(trajectory: Trajectory) -> int:
+    _, lengths = np.unique(trajectory.episode, return_counts=True)
+    return int(lengths.max())
 
 
 def _displacements(trajectory: Trajectory, lag: int) -> np.ndarray:
     """Displacements (S, N, D) over `lag` frames within episodes."""
-    position, episode = trajectory.position, trajectory.episode
-    return (position[lag:] - position[:-lag])[episode[lag:] == episode[:-lag]]
+    position = trajectory.position
+    episode = trajectory.episode
+    within = episode[lag:] == episode[:-lag]
+    return (position[lag:] - position[:-lag])[within]
 
 
 def suggested_split(episode: np.ndarray) -> dict:
-    """A split in fractions: whole episodes where there are many, else by time; more for the test
-    where frames are few.
+    """A split in fractions: of whole episodes where there are many, else in time order.
+
+    The fraction of the test is larger where frames are few.
 
     Raises:
         ValueError: no split leaves samples of two frames and their target in each part.
     """
-    by = "episode" if len(np.unique(episode)) >= MANY_EPISODES else "time"
+    n_episodes = len(np.unique(episode))
+    by = "episode" if n_episodes >= MANY_EPISODES else "time"
     for sizes in SPLITS:
         split = {"by": by} | dict(zip(tasks.SPLITS, sizes, strict=True))
         try:
@@ -117,164 +133,194 @@ def suggested_split(episode: np.ndarray) -> dict:
             continue
         return split
     raise ValueError(
-        f"{len(episode)} frames in {len(np.unique(episode))} episodes are too few to train and test on"
+        f"{len(episode)} frames in {n_episodes} episodes are too few to train and test on"
     )
+
+
+def _errors(
+    trajectory: Trajectory,
+    history: int,
+    lags: list[int],
+    split: dict,
+    residual: str = "autoregression",
+) -> dict[int, float]:
+    """The `linear_error` of each lag for which there are enough frames."""
+    errors = {}
+    for lag in lags:
+        error = linear_error(trajectory, history, lag, split, residual)
+        if error is not None:
+            errors[lag] = error
+    return errors
 
 
 def linear_error(
     trajectory: Trajectory, history: int, lag: int, split: dict, residual: str = "autoregression"
 ) -> float | None:
-    """Mean square error per coordinate, on the test frames, of a linear prediction from `history`
-    frames.
+    """Mean square error per coordinate, on the test frames, of a linear prediction.
 
-    None where there are too few frames. How the weights come about is `residual` of
-    `features.extrapolation_weights`.
+    The prediction is made from `history` frames, with the weights for `residual` in
+    `features.extrapolation_weights`. None where there are too few frames.
     """
     try:
         newest = tasks.split_frames(trajectory.episode, history, lag, split)
     except ValueError:
         return None
-    most = max(1, ROWS // trajectory.position[0].size)
-    few = (newest[part][spread(len(newest[part]), most)] for part in ("train", "test"))
-    train, test = (tasks.samples(trajectory, frames, history, lag) for frames in few)
-    weights = features.extrapolation_weights(
-        [(train.past, train.target - train.position[:, -1])], residual, lag
-    )
+    train = _samples(trajectory, newest["train"], history, lag)
+    test = _samples(trajectory, newest["test"], history, lag)
+    displacement = train.truth - train.newest
+    weights = features.extrapolation_weights([(train.past, displacement)], residual, lag)
     kind = residual if history > 1 else "last"
-    return float(
-        np.mean(
-            np.square(
-                test.target - features.extrapolate(test.position[:, -1], test.past, kind, weights)
-            )
-        )
-    )
+    predicted = features.extrapolate(test.newest, test.past, kind, weights)
+    return float(np.mean(np.square(test.truth - predicted)))
+
+
+def _samples(trajectory: Trajectory, newest: np.ndarray, history: int, lag: int) -> Sample:
+    """Samples with at most `ROWS` coordinates, evenly spread over the newest frames."""
+    most = max(1, ROWS // trajectory.position[0].size)
+    few = newest[spread(len(newest), most)]
+    return tasks.samples(trajectory, few, history, lag)
 
 
 def suggested_history(errors: dict[int, float]) -> int:
-    """The shortest history that none among the longer ones betters by more than `IMPROVEMENT`."""
-    enough = [
-        k
-        for k, e in errors.items()
-        if min(errors[j] for j in errors if j >= k) >= (1 - IMPROVEMENT) * e
-    ]
+    """The shortest history whose error no longer one lowers by more than `IMPROVEMENT`."""
+    enough = []
+    for history, error in errors.items():
+        lowest = min(errors[longer] for longer in errors if longer >= history)
+        if lowest >= (1 - IMPROVEMENT) * error:
+            enough.append(history)
     return min(enough)
 
 
 def autocorrelation(trajectory: Trajectory) -> np.ndarray:
-    """C(k) = <d(t) . d(t + k)> / <d . d> of displacements d between frames of one episode, for k
-    below a quarter of the longest episode and 1000."""
-    longest = int(np.unique(trajectory.episode, return_counts=True)[1].max())
+    """C(k) = <d(t) . d(t + k)> / <d . d> of displacements d between frames of one episode.
+
+    k is below 1000 and a quarter of the longest episode.
+    """
+    episode = trajectory.episode
     displacement = np.diff(trajectory.position, axis=0)
-    inside = np.diff(trajectory.episode) == 0
-    displacement = np.where(inside[:, None, None], displacement, 0.0)
+    inside = trajectory.same_episode
+    displacement[~inside] = 0.0
     size = np.mean(np.square(displacement[inside])) if inside.any() else 0.0
     if not size:
         return np.ones(1)
+    longest = _longest_episode(trajectory)
     result = []
     for k in range(min(max(longest // 4, 2), 1000)):
-        pair = inside[: len(inside) - k] & (
-            trajectory.episode[k + 1 :] == trajectory.episode[: len(inside) - k]
-        )
+        count = len(inside) - k
+        pair = inside[:count] & (episode[k + 1 :] == episode[:count])
         if not pair.any():
             break
-        result.append(np.mean((displacement[: len(inside) - k] * displacement[k:])[pair]) / size)
-        if result[-1] < 0:
+        product = displacement[:count] * displacement[k:]
+        value = np.mean(product[pair]) / size
+        result.append(value)
+        if value < 0:
             break
     return np.array(result)
 
 
 def rounding_step(position: np.ndarray) -> float:
-    """The step 10^-d of which all coordinates are multiples, as in files that round; 0 where there
-    is none."""
+    """The step 10^-d of coordinates that are rounded to d decimals; 0 where they are not."""
     value = position.reshape(-1)[spread(position.size, 20_000)]
-    single = np.abs(value).max() * 2.0**-23  # as most formats keep them
+    single = np.abs(value).max() * 2.0**-23  # the precision of most formats
     for digits in range(DIGITS):
         step = 10.0**-digits
         if step < 20 * single:
             break
-        if np.abs(value / step - np.round(value / step)).max() * step <= max(single, 1e-6 * step):
+        multiple = value / step
+        error = np.abs(multiple - np.round(multiple)).max() * step
+        if error <= max(single, 1e-6 * step):
             return step
     return 0.0
 
 
 def visible_lag(trajectory: Trajectory, rounding: float, lags: list[int]) -> int:
-    """The shortest of `lags` over which the motion is `STEPS_OF_ROUNDING` steps of rounding, 1
-    where none is."""
-    moved = (_root_mean_square(_displacements(trajectory, lag)) for lag in lags)
-    return next(
-        (lag for lag, m in zip(lags, moved, strict=True) if m >= STEPS_OF_ROUNDING * rounding), 1
-    )
+    """The shortest of `lags` over which the motion is `STEPS_OF_ROUNDING` steps of rounding.
+
+    1 where it is for none.
+    """
+    for lag in lags:
+        motion = root_mean_square(_displacements(trajectory, lag))
+        if motion >= STEPS_OF_ROUNDING * rounding:
+            return lag
+    return 1
 
 
 def velocity_factor(trajectory: Trajectory) -> float | None:
-    """By which factor the given velocities, times the time between frames, best become the
-    displacements."""
+    """The factor of a linear fit of displacements to velocity times the time between frames.
+
+    None without velocities.
+    """
     if trajectory.velocity is None:
         return None
-    inside = np.diff(trajectory.episode) == 0
-    expected = (trajectory.velocity[:-1] * np.diff(trajectory.time)[:, None, None])[inside]
+    time = np.diff(trajectory.time)[:, None, None]
+    expected = (trajectory.velocity[:-1] * time)[trajectory.same_episode]
     squared = np.sum(np.square(expected))
-    return (
-        float(np.sum(expected * np.diff(trajectory.position, axis=0)[inside]) / squared)
-        if squared
-        else 0.0
-    )
+    if not squared:
+        return 0.0
+    displacement = _displacements(trajectory, 1)
+    return float(np.sum(expected * displacement) / squared)
 
 
 def described(motion: Motion) -> list[str]:
     """The measurements and the reasons of the suggestions, in words."""
-    still, steady = motion.no_motion[1], motion.constant_velocity[1]
     lines = [
-        f"typical displacement between frames {motion.displacement:.3g} (root mean square per coordinate)",
-        f"no motion errs by {still:.3g} (mean square per coordinate, a frame ahead), constant velocity by {steady:.3g}",
+        f"typical displacement between frames {motion.displacement:.3g} "
+        "(root mean square per coordinate)",
+        "mean square error per coordinate, one frame ahead: "
+        f"{motion.no_motion[1]:.3g} for no motion, "
+        f"{motion.constant_velocity[1]:.3g} for constant velocity",
         *_history_words(motion),
         *_lag_words(motion),
     ]
-    if motion.given is not None:
-        hint = "" if 0.5 < motion.given < 2 else ": are time_step and units right?"
+    ratio = motion.velocity_ratio
+    if ratio is not None:
+        hint = "" if 0.5 < ratio < 2 else ": are time_step and units right?"
         lines.append(
-            f"displacements are {motion.given:.2g} times the given velocities times the time step{hint}"
+            f"displacements are {ratio:.2g} times the given velocities times the time step{hint}"
         )
     return lines
 
 
 def _history_words(motion: Motion) -> list[str]:
-    table = ", ".join(f"{e:.3g} (K = {k})" for k, e in motion.errors.items())
-    chosen, longer = (
-        motion.errors[motion.history],
-        [e for k, e in motion.errors.items() if k > motion.history],
-    )
+    table = ", ".join(f"{error:.3g} (K = {k})" for k, error in motion.errors.items())
+    error = motion.errors[motion.history]
+    longer = [e for k, e in motion.errors.items() if k > motion.history]
     reason = "no longer one is possible here"
     if longer:
-        gain = max(0.0, 1 - min(longer) / chosen) if chosen else 0.0
-        reason = f"a longer one lowers the error by {gain:.0%} at most; less than {IMPROVEMENT:.0%} is not worth it"
+        gain = max(0.0, 1 - min(longer) / error) if error else 0.0
+        reason = (
+            f"a longer one lowers the error by {gain:.0%} at most; "
+            f"less than {IMPROVEMENT:.0%} is not worth it"
+        )
     return [
-        f"a linear fit to the displacements of K frames errs, on frames held out, by {table}",
+        f"error of a linear fit to the displacements of K frames, on held-out frames: {table}",
         f"-> history: {motion.history}, because {reason}",
     ]
 
 
 def _lag_words(motion: Motion) -> list[str]:
-    correlated = f"displacements that follow each other have a correlation of {motion.next_correlation:.2f}; it "
-    lasts = (
-        "lasts as far as can be seen"
-        if motion.memory is None
-        else f"is below 1/e after {motion.memory} frames"
-    )
-    ahead = max(
-        (lag for lag, e in motion.autoregression.items() if e < 0.5 * motion.no_motion[lag]),
-        default=0,
-    )
+    memory = "lasts as far as can be seen"
+    if motion.memory is not None:
+        memory = f"is below 1/e after {motion.memory} frames"
+    return [
+        "consecutive displacements have a correlation of "
+        f"{motion.next_correlation:.2f}; it {memory}",
+        f"-> lag: {_lag_reason(motion)}",
+    ]
+
+
+def _lag_reason(motion: Motion) -> str:
+    """The lag, and the reason for it."""
     if motion.lag > 1:
-        reason = (
-            f"{motion.lag}, because coordinates are rounded to {motion.rounding:g}, which is more than 1 % of the "
-            "squared motion over fewer frames"
+        return (
+            f"{motion.lag}, because coordinates are rounded to {motion.rounding:g}, which is "
+            "more than 1 % of the squared motion over fewer frames"
         )
-    elif ahead > 1:
-        reason = (
-            "1, because rollouts feed back single frames; a linear fit halves the error of no motion up to lag "
-            f"{ahead}, which is a harder task"
+    halved = [lag for lag, e in motion.autoregression.items() if e < 0.5 * motion.no_motion[lag]]
+    ahead = max(halved, default=0)
+    if ahead > 1:
+        return (
+            "1, because rollouts feed back single frames; a linear fit halves the error of "
+            f"no motion up to lag {ahead}, which is a harder task"
         )
-    else:
-        reason = "1, because further ahead a linear fit does not even halve the error of no motion"
-    return [correlated + lasts, f"-> lag: {reason}"]
+    return "1, because further ahead a linear fit does not even halve the error of no motion"

@@ -1,4 +1,4 @@
-"""What a source declares of its data (`frames`, `bonds`), checked against them or added to them."""
+"""The `frames` and `bonds` that a source declares: the first is checked, the second is added."""
 
 from dataclasses import replace
 
@@ -12,26 +12,31 @@ BONDS = ["chain", "none"]
 
 def chain_bonds(n_points: int) -> np.ndarray:
     """The bonds (i, i + 1) of a chain: (n_points - 1, 2)."""
-    first = np.arange(n_points - 1)
-    return np.stack([first, first + 1], axis=1)
+    n_bonds = n_points - 1
+    first = np.arange(n_bonds)
+    second = first + 1
+    return np.stack([first, second], axis=1)
 
 
 def name_of(address: str | list[str]) -> str:
-    """One address for messages: the first of a list, with how many more there are."""
-    return address if isinstance(address, str) else f"{address[0]} and {len(address) - 1} more"
+    """An address for messages; of a list, the first address and the number of others."""
+    if isinstance(address, str):
+        return address
+    return f"{address[0]} and {len(address) - 1} more"
 
 
 def apply(trajectory: Trajectory, name: str, source: dict) -> Trajectory:
-    """The trajectory with the bonds that `source` declares; without the key `bonds` it keeps its
-    own.
+    """The trajectory with the bonds that `source` declares; without `bonds` it keeps its own.
 
     Raises:
         ValueError: the number of frames is not the declared one, or `bonds` has an unknown value.
     """
     n_frames, n_points = trajectory.position.shape[:2]
-    if (frames := source.get("frames")) is not None and n_frames != frames:
+    expected = source.get("frames")
+    if expected is not None and n_frames != expected:
         raise ValueError(
-            f"{name}: {n_frames} frames, but the source declares `frames: {frames}`; correct one of them"
+            f"{name}: {n_frames} frames, but the source declares `frames: {expected}`; "
+            "correct one of them"
         )
     bonds = source.get("bonds")
     if bonds is None:

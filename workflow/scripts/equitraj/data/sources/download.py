@@ -1,8 +1,8 @@
-"""Fetch one file over HTTP or from a local mirror, and accept it only if its sha256 is the declared
-one, if one is.
+"""Download of one file over HTTP or from a local mirror, with a check of its sha256.
 
-An interrupted download leaves `{destination}.part`, which the next call continues (HTTP Range, RFC
-9110 section 14). A download that ends with an error leaves nothing.
+A file is accepted only if it has the declared sha256, if one is declared. An interrupted download
+leaves `{destination}.part`, which the next call continues (HTTP Range, RFC 9110 section 14). A
+download that ends with an error leaves nothing.
 """
 
 import shutil
@@ -25,21 +25,26 @@ RETRIED_STATUS = (408, 429, 500, 502, 503, 504)
 
 
 class DownloadError(OSError):
-    """No address gave the file; the message names each address with what it gave."""
+    """No address gave the file; the message lists each address with its failure."""
 
 
 class _Unusable(Exception):
-    """This address will not give the file, however often it is asked."""
+    """This address does not give the file; a retry would not help."""
 
 
 class _TryAgain(Exception):
-    """A passing failure: the same request may work a moment later."""
+    """A temporary failure: the same request may succeed later."""
 
 
 @dataclass(frozen=True)
 class Patience:
-    """How long to insist: attempts per address, seconds before the second one (doubled each time),
-    socket timeout."""
+    """How long a download is retried.
+
+    Attributes:
+        attempts: per address.
+        wait_seconds: before the second attempt; the wait doubles with each further attempt.
+        timeout_seconds: of the socket.
+    """
 
     attempts: int = 5
     wait_seconds: float = 1.0
@@ -56,38 +61,41 @@ def fetch(
 ) -> str:
     """Put the file of `url` at `destination` and return the address that gave it, without secrets.
 
-    `mirror` is tried first: a folder that holds a file of the same name, or an http(s) address that
-    the name is appended to. Connection errors, busy servers and short answers are retried and
-    continued where they stopped. A file of more than `max_bytes` is not taken. Without a `sha256`
-    any file but a page of HTML is taken, and none is continued: there is nothing to check one put
-    together against.
+    `mirror` is tried first: a folder with a file of the same name, or an http(s) address to which
+    the name is appended. Connection errors, busy servers and short answers are retried, and the
+    download continues where it stopped. Without a `sha256`, any file except an HTML page is
+    accepted, and no partial file is continued, because the result could not be checked.
 
     Raises:
-        DownloadError: no address gave a file with this sha256. Nothing is left on disk.
+        DownloadError: no address gave a file with this sha256 and at most `max_bytes`. Nothing is
+            left on disk.
     """
-    destination, sha256 = Path(destination), sha256 and sha256.lower()
-    part = destination.with_name(destination.name + ".part")
+    sha256 = sha256 and sha256.lower()
+    patience = patience or Patience()
+    destination = Path(destination)
+    part = destination.with_name(f"{destination.name}.part")
     destination.parent.mkdir(parents=True, exist_ok=True)
     failures = []
     try:
         for address in addresses(url, mirror):
+            shown = without_secrets(address)
             try:
-                _obtain(address, sha256, part, patience or Patience(), max_bytes)
+                _obtain(address, sha256, part, patience, max_bytes)
                 part.replace(destination)
-                return without_secrets(address)
+                return shown
             except _Unusable as failure:
-                failures.append(f"  {without_secrets(address)}: {failure}")
+                failures.append(f"  {shown}: {failure}")
         raise DownloadError(without_secrets(_message(file_name(url), sha256, failures, mirror)))
-    except Exception:  # an interrupt or a kill is not one: those keep the part for the next call
+    except Exception:  # not an interrupt or a kill: those keep the partial file for the next call
         part.unlink(missing_ok=True)
         raise
 
 
 def file_name(url: str) -> str:
-    """The last component of the path of an address, or of what stands behind its `#`.
+    """The last component of the path of an address, or of the text after its `#`.
 
-    No server is asked for that: it names a file whose address does not, as in
-    `https://host/files/8672230#adk4AKE.psf`.
+    The text after `#` names a file whose address has no file name, as in
+    `https://host/files/8672230#adk4AKE.psf`. It is not sent to the server.
 
     Raises:
         DownloadError: the address names no file.
@@ -97,21 +105,24 @@ def file_name(url: str) -> str:
     if not name or not _is_web(url):
         shown = without_secrets(url)
         raise DownloadError(
-            f"url {shown!r} is no http(s) address of a file; correct `url:` in the config"
+            f"url {shown!r} is not the http(s) address of a file; correct `url:` in the config"
         )
     return name
 
 
 def addresses(url: str, mirror: str | None) -> list[str]:
-    """The addresses to try, in order: the mirror's, if there is one, and `url`."""
+    """The addresses to try, in order: the address in the mirror, if there is one, and `url`."""
     name = file_name(url)
     if not mirror:
         return [url]
-    return [f"{mirror.rstrip('/')}/{name}" if _is_web(mirror) else str(Path(mirror) / name), url]
+    if _is_web(mirror):
+        return [f"{mirror.rstrip('/')}/{name}", url]
+    return [str(Path(mirror) / name), url]
 
 
 def _is_web(address: str) -> bool:
-    return urlsplit(address).scheme in ("http", "https")
+    scheme = urlsplit(address).scheme
+    return scheme in ("http", "https")
 
 
 def _message(name: str, sha256: str | None, failures: list[str], mirror: str | None) -> str:
@@ -119,42 +130,49 @@ def _message(name: str, sha256: str | None, failures: list[str], mirror: str | N
         f"set `mirror:` in the config to a folder that has {name} (or to an address that serves it)"
     )
     if mirror:
-        advice = f"put {name} into the mirror {without_secrets(mirror)}, or set `mirror:` to a folder that has it"
+        advice = (
+            f"put {name} into the mirror {without_secrets(mirror)}, "
+            "or set `mirror:` to a folder that has it"
+        )
     reasons = "\n".join(failures)
     return (
         f"cannot fetch {name} (expected sha256 {sha256 or 'not given'}); tried:\n{reasons}\n"
-        f"To go on, {advice}; if the file itself has changed, correct `url:` and `sha256:` of the source."
+        f"To continue, {advice}; "
+        "if the file has changed, correct `url:` and `sha256:` of the source."
     )
 
 
 def _obtain(
     address: str, sha256: str | None, part: Path, patience: Patience, max_bytes: int
 ) -> None:
-    """Fill `part` with the bytes of `address`; a continued part that is wrong is fetched once more
-    from zero."""
+    """Fill `part` with the bytes of `address`.
+
+    A download that was continued and has a wrong checksum is repeated once from the start.
+    """
     if not _is_web(address):
-        return _copy(Path(address), sha256, part)
+        _copy(Path(address), sha256, part)
+        return
     if not sha256:
         part.unlink(missing_ok=True)
-    if (
-        part.exists() and file_sha256(part) == sha256
-    ):  # stopped after the last byte, before it got its final name
-        return None
-    continued = _download(address, part, patience, max_bytes)
-    if continued and file_sha256(part) != sha256:
-        why = "a wrong sha256" if sha256 else "no sha256 to check it by"
+    if part.exists() and file_sha256(part) == sha256:
+        return  # an earlier call stopped after the last byte, before the file was renamed
+    is_continued = _download(address, part, patience, max_bytes)
+    if is_continued and file_sha256(part) != sha256:
+        why = "a wrong sha256" if sha256 else "no sha256 to check it with"
         print(
             f"{without_secrets(address)}: the continued download has {why}; starting from zero",
             file=sys.stderr,
         )
         part.unlink()
         _download(address, part, patience, max_bytes)
-    if problem := _difference(part, sha256):
+    problem = _difference(part, sha256)
+    if problem:
         part.unlink()
         raise _Unusable(problem)
 
 
 def _copy(source: Path, sha256: str | None, part: Path) -> None:
+    """Copy a file of a mirror to `part`."""
     try:
         problem = _difference(source, sha256)
     except OSError as error:
@@ -166,47 +184,50 @@ def _copy(source: Path, sha256: str | None, part: Path) -> None:
 
 
 def _difference(path: Path, sha256: str | None) -> str | None:
-    """What is wrong with a file that should have this sha256 (or any, but be no page of HTML), or
-    None."""
-    found = file_sha256(path)
-    if found == sha256:
+    """What is wrong with a file that should have this sha256; None if nothing is.
+
+    Without a sha256 only an HTML page is wrong.
+    """
+    actual = file_sha256(path)
+    if actual == sha256:
         return None
     with open(path, "rb") as file:
-        head = file.read(512).lstrip().lower()
-    is_page = head.startswith((b"<!doctype html", b"<html"))
+        head = file.read(512)
+    is_page = head.lstrip().lower().startswith((b"<!doctype html", b"<html"))
     if not (is_page or sha256):
         return None
-    what = "an HTML page in place of the file" if is_page else "another or a damaged file"
-    return f"{what}: {path.stat().st_size} bytes with sha256 {found}"
+    what = "an HTML page in place of the file" if is_page else "a different or damaged file"
+    return f"{what}: {path.stat().st_size} bytes with sha256 {actual}"
 
 
 def _download(address: str, part: Path, patience: Patience, max_bytes: int) -> bool:
-    """Download with retries; True if any byte was there before the last answer (the file was put
-    together)."""
+    """Download with retries; True if the last answer continued a partial file."""
     for attempt in range(patience.attempts):
         if attempt:
-            time.sleep(patience.wait_seconds * 2 ** (attempt - 1))
+            wait = patience.wait_seconds * 2 ** (attempt - 1)
+            time.sleep(wait)
         try:
             return _request(address, part, patience, max_bytes)
         except _TryAgain as failure:
-            reason = failure
-            said = f"{without_secrets(address)}: attempt {attempt + 1} of {patience.attempts}: {failure}"
-            print(without_secrets(said), file=sys.stderr)
+            reason = str(failure)
+            shown = without_secrets(address)
+            warning = f"{shown}: attempt {attempt + 1} of {patience.attempts}: {reason}"
+            print(without_secrets(warning), file=sys.stderr)
     raise _Unusable(f"{reason} (after {patience.attempts} attempts)")
 
 
 def _request(address: str, part: Path, patience: Patience, max_bytes: int) -> bool:
-    """One request for what `part` lacks. True if the answer continued a part that was there.
+    """Request the bytes that `part` lacks; True if the answer continued a partial file.
 
     Raises:
         _TryAgain: connection lost or refused, timeout, busy server, fewer bytes than announced.
-        _Unusable: the server says that there is no such file, or sends it compressed, or sends too
-        much.
+        _Unusable: the server has no such file, sends it compressed, or sends too many bytes.
     """
     have = part.stat().st_size if part.exists() else 0
-    # `identity`, because lengths and ranges count the bytes that travel, not those after
-    # decompression.
-    headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={have}-"} if have else {})
+    # `identity`, because lengths and ranges count bytes as they are sent, before decompression
+    headers = {"Accept-Encoding": "identity"}
+    if have:
+        headers["Range"] = f"bytes={have}-"
     try:
         with requests.get(
             address, headers=headers, stream=True, timeout=patience.timeout_seconds
@@ -227,49 +248,57 @@ def _request(address: str, part: Path, patience: Patience, max_bytes: int) -> bo
 
 
 def _offset(answer: requests.Response, have: int) -> int | None:
-    """Where in the file the body of `answer` starts; None if the range that was asked for does not
-    exist."""
-    if answer.status_code in RETRIED_STATUS:
-        raise _TryAgain(f"HTTP {answer.status_code} {answer.reason}")
-    if answer.status_code == 416 and have:
+    """The position in the file where the body of `answer` starts.
+
+    None means that the requested range does not exist.
+    """
+    status = answer.status_code
+    if status in RETRIED_STATUS:
+        raise _TryAgain(f"HTTP {status} {answer.reason}")
+    if status == 416 and have:
         return None
-    if answer.status_code == 206:
-        return (
-            have if answer.headers.get("Content-Range", "").startswith(f"bytes {have}-") else None
-        )
-    if answer.status_code != 200:
-        raise _Unusable(f"HTTP {answer.status_code} {answer.reason}")
+    if status == 206:
+        sent = answer.headers.get("Content-Range", "")
+        return have if sent.startswith(f"bytes {have}-") else None
+    if status != 200:
+        raise _Unusable(f"HTTP {status} {answer.reason}")
     return 0
 
 
 def _announced(answer: requests.Response, offset: int) -> int | None:
-    """The length of the whole file, where the server gives it; an answer that is compressed on the
-    way is refused."""
+    """The length of the whole file, if the server announces it; refuse a compressed answer."""
     encoding = answer.headers.get("Content-Encoding", "identity")
     if encoding != "identity":
         raise _Unusable(
-            f"the server sends the file compressed (Content-Encoding: {encoding}), which was not asked for"
+            f"the server sends the file compressed (Content-Encoding: {encoding}), "
+            "which was not requested"
         )
     length = answer.headers.get("Content-Length")
-    return offset + int(length) if length and length.isdigit() else None
+    if not length or not length.isdigit():
+        return None
+    return offset + int(length)
 
 
 def _refuse_larger(size: int, max_bytes: int) -> None:
     if size > max_bytes:
         raise _Unusable(
-            f"{size} bytes or more, over `max_bytes: {max_bytes}`; raise it in the source if that is right"
+            f"{size} bytes or more, over `max_bytes: {max_bytes}`; "
+            "raise it in the source if that is right"
         )
 
 
 def _save(
     answer: requests.Response, part: Path, offset: int, total: int | None, max_bytes: int
 ) -> None:
-    """Write the body to `part` as it arrives: unbuffered, so that a kill or a lost connection loses
-    none of it."""
-    size, reported = offset, time.monotonic()
+    """Write the body to `part` as it arrives.
+
+    The file is unbuffered, so that a kill or a lost connection loses no byte.
+    """
+    size = offset
+    reported = time.monotonic()
     with open(part, "ab" if offset else "wb", buffering=0) as file:
-        # `iter_content` would wait for a full block and drop what it has of one when the connection
-        # ends.
+        # `iter_content` would wait for a full block, and lose a partial one when the connection
+        # ends
         while block := answer.raw.read1(BLOCK_BYTES):
             file.write(block)
             size += len(block)
@@ -287,13 +316,13 @@ def _save(
 
 
 def _reason(error: Exception, part: Path) -> str:
-    """A short text for an error of `requests` or `urllib3`, whose own texts are nested object
-    representations."""
+    """A short text for an error of `requests` or `urllib3`; their own texts show nested objects."""
     if isinstance(error, urllib3.exceptions.ProtocolError):
-        return f"truncated: the connection ended after {part.stat().st_size if part.exists() else 0} bytes"
+        size = part.stat().st_size if part.exists() else 0
+        return f"truncated: the connection ended after {size} bytes"
     if isinstance(error, (requests.Timeout, urllib3.exceptions.TimeoutError)):
         return "no answer in time"
-    cause = error
+    cause: BaseException = error
     while inner := cause.__cause__ or cause.__context__:
         cause = inner
     return f"no connection: {cause}"

@@ -1,6 +1,6 @@
-"""The entry of a source in the configuration: which files it names, which format reads them, which
-keys it may have."""
+"""The entry of a source in the configuration: its files, its format, and its allowed keys."""
 
+from collections.abc import Iterable
 from glob import glob
 from pathlib import Path, PurePosixPath
 from urllib.parse import urlsplit
@@ -9,129 +9,150 @@ from equitraj.base.registry import LIBRARY, constant, names, nearest
 from equitraj.data.sources.simulation import check_options
 
 FORMATS = "data/sources/formats"
-OTHERS = "molecules"  # reads what no other format claims
+OTHERS = "molecules"  # the format for files that no other format reads
 NEEDED = {"download": ("url", "sha256"), "simulate": ("system",), "file": ("path",)}
 COMMON = ("kind", "name", "frames", "bonds", "lift", "lift_seed")
 READ = ("format", "start", "stop", "stride", "episodes", "max_bytes")
-KEYS = {"download": ("url", "sha256", *READ), "file": ("path", *READ)}
-KEYS["simulate"] = ("system", "options")
+KEYS = {
+    "download": ("url", "sha256", *READ),
+    "file": ("path", *READ),
+    "simulate": ("system", "options"),
+}
+TOPOLOGY_KEYS = ("topology", "topology_url", "selection")
+NOT_OF_KIND = {"download": ("topology",), "file": ("topology_url", "topology_sha256")}
+CHECKSUMS = {"url": "sha256", "topology_url": "topology_sha256"}
 GLOB = set("*?[")
 
 
-def listed(value: str | list[str]) -> list[str]:
-    """A value that may be a list, as a list."""
-    return [value] if isinstance(value, str) else list(value)
+def listed(value: str | Iterable[str]) -> list[str]:
+    """A value, or a list of values, as a list."""
+    if isinstance(value, str):
+        return [value]
+    return list(value)
 
 
 def sums(value: str | list[str | None] | None, addresses: list[str]) -> list[str | None]:
-    """The checksum of each address in lower case, None where none is known; one None stands for
-    all."""
-    return (
-        [None] * len(addresses)
-        if value is None
-        else [each and each.lower() for each in listed(value)]
-    )
+    """The checksum of each address in lower case, None for an unknown one.
+
+    The value None means that no checksum is known.
+    """
+    if value is None:
+        return [None] * len(addresses)
+    checksums = [value] if isinstance(value, str) else value
+    return [checksum and checksum.lower() for checksum in checksums]
 
 
 def paths(source: dict) -> list[str]:
-    """The files of a source of kind `file`, in the order of its episodes: as listed, a pattern's
-    files sorted.
+    """The files of a source of kind `file`, in the order of its episodes.
+
+    Files have the order of the list; the files that match a pattern are sorted.
 
     Raises:
-        ValueError: a pattern that nothing matches, or a file that is not there.
+        ValueError: a pattern without a matching file, or a file that does not exist.
     """
-    found: list[str] = []
+    files = []
     for path in listed(source["path"]):
-        is_pattern = bool(GLOB & set(path)) and not Path(path).exists()
-        matching = (
-            sorted(p for p in glob(path, recursive=True) if Path(p).is_file())
-            if is_pattern
-            else [path]
-        )
-        if not matching:
-            raise ValueError(
-                f"path: no file matches {path!r}; paths are relative to the working directory"
-            )
-        found += matching
-    for key, path in [("path", p) for p in found] + [("topology", source.get("topology"))]:
+        files.extend(_matching(path))
+    needed = [("path", path) for path in files]
+    needed.append(("topology", source.get("topology") or ""))
+    for key, path in needed:
         if path and not Path(path).is_file():
             raise ValueError(
                 f"{key}: no file {path!r}; paths are relative to the working directory"
             )
-    return found
+    return files
+
+
+def _matching(path: str) -> list[str]:
+    """The files that a path stands for: itself, or all files that match it as a pattern."""
+    is_pattern = bool(GLOB & set(path)) and not Path(path).exists()
+    if not is_pattern:
+        return [path]
+    files = sorted(match for match in glob(path, recursive=True) if Path(match).is_file())
+    if not files:
+        raise ValueError(
+            f"path: no file matches {path!r}; paths are relative to the working directory"
+        )
+    return files
 
 
 def is_web(address: str) -> bool:
-    """Whether this is an address of the web: http or https, with a host, and without blanks."""
+    """Whether this is a web address: http or https, with a host, and without blanks."""
     try:
         parts = urlsplit(address)
-        known = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:  # a port that is no number, brackets that do not close
+        has_host = bool(parts.hostname) and parts.port != 0
+    except ValueError:  # a port that is not a number, or brackets that are not closed
         return False
-    return known and not any(
-        character.isspace() or not character.isprintable() for character in address
-    )
+    if parts.scheme not in ("http", "https") or not has_host:
+        return False
+    return not any(sign.isspace() or not sign.isprintable() for sign in address)
 
 
 def suffix(address: str) -> str:
-    """The suffix of a path or of an address, or of the name behind its `#`, in lower case."""
+    """The suffix of a path or an address in lower case; a name after `#` counts as the address."""
     parts = urlsplit(address)
-    is_web = parts.scheme in ("http", "https")
-    return PurePosixPath(parts.fragment or parts.path if is_web else address).suffix.lower()
+    if parts.scheme in ("http", "https"):
+        address = parts.fragment or parts.path
+    path = PurePosixPath(address)
+    return path.suffix.lower()
 
 
 def format_of(source: dict) -> str:
-    """The file in `formats/` that reads a source: the one it names, or by its keys and the suffix
-    of its first file.
+    """The name of the file in `formats/` that reads a source.
+
+    It is the source's `format`, or the format with the suffix of the source's first file. If that
+    format does not have the source's keys, it is the format for all other files.
 
     Raises:
         ValueError: no such format.
     """
-    if (chosen := source.get("format")) is not None:
-        if chosen not in names(FORMATS):
-            raise ValueError(f"format: unknown {chosen!r}; {nearest(chosen, names(FORMATS))}")
-        return chosen
-    ending = suffix(listed(source.get("path") or source["url"])[0])
-    claims = next(
-        (name for name in names(FORMATS) if ending in format_constant(name, "SUFFIXES")), OTHERS
-    )
-    asked = [key for key in ("topology", "topology_url", "selection") if source.get(key)]
-    return claims if set(asked) <= set(format_constant(claims, "KEYS")) else OTHERS
+    formats = names(FORMATS)
+    named = source.get("format")
+    if named is not None and named not in formats:
+        raise ValueError(f"format: unknown {named!r}; {nearest(named, formats)}")
+    if named is not None:
+        return named
+    files = listed(source.get("path") or source["url"])
+    ending = suffix(files[0])
+    readers = [name for name in formats if ending in format_constant(name, "SUFFIXES")]
+    reader = readers[0] if readers else OTHERS
+    used = {key for key in TOPOLOGY_KEYS if source.get(key)}
+    return reader if used <= set(format_constant(reader, "KEYS")) else OTHERS
 
 
 def format_constant(name: str, what: str) -> tuple[str, ...]:
-    """`SUFFIXES` or `KEYS` of a format, or `NEEDS`, which it may leave out, read without importing
-    it."""
-    return constant(LIBRARY / FORMATS / f"{name}.py", what, () if what == "NEEDS" else None)
+    """`SUFFIXES`, `KEYS` or `NEEDS` of a format, read without importing it.
+
+    A format may have no `NEEDS`.
+    """
+    path = LIBRARY / FORMATS / f"{name}.py"
+    default = () if what == "NEEDS" else None
+    return constant(path, what, default)
 
 
 def check(source: dict) -> None:
-    """Check that a source has what its kind and its format need, and nothing that they ignore.
+    """Check that a source has what its kind and its format need, and no key that they ignore.
 
     Raises:
-        ValueError: a key that is missing or has no effect, an unknown system or format, a file that
-        is not there.
+        ValueError: a key that is missing or has no effect, an unknown system or format, or a file
+            that does not exist.
     """
     kind = source.get("kind")
     if kind not in NEEDED:
         raise ValueError(f"kind: unknown value {kind!r}; {nearest(str(kind), list(NEEDED))}")
-    if missing := [
-        key for key in NEEDED[kind] if not source.get(key) and not _is_unpinned(source, key)
-    ]:
-        unknown = ", or null where nobody tells it" if missing[0] == "sha256" else ""
-        raise ValueError(f"{missing[0]}: no value; kind {kind} needs it{unknown}")
-    allowed = [*COMMON, *KEYS[kind]]
+    for key in NEEDED[kind]:
+        is_unpinned = key == "sha256" and source.get(key, "") is None  # null for unknown
+        if not source.get(key) and not is_unpinned:
+            unknown = ", or null if it is unknown" if key == "sha256" else ""
+            raise ValueError(f"{key}: no value; kind {kind} needs it{unknown}")
     reader = f"kind {kind}"
+    allowed = [*COMMON, *KEYS[kind]]
     if kind == "simulate":
         check_options(source["system"], source.get("options", {}))
     else:
         chosen = format_of(source)
-        reader = f"kind {kind}, format {chosen} (formats/{chosen}.py)"
-        unused = {"topology_url", "topology_sha256"} if kind == "file" else {"topology"}
-        allowed += [key for key in format_constant(chosen, "KEYS") if key not in unused]
-        for key in format_constant(chosen, "NEEDS"):
-            if not source.get(key := f"{key}_url" if kind == "download" else key):
-                raise ValueError(f"{key}: no value; {reader} needs it")
+        reader += f", format {chosen} (formats/{chosen}.py)"
+        allowed += _format_keys(source, chosen, reader)
     for key in source:
         if key not in allowed:
             raise ValueError(f"{key}: has no effect on {reader}; {nearest(key, allowed)}")
@@ -142,18 +163,26 @@ def check(source: dict) -> None:
     _check_values(source)
 
 
-def _is_unpinned(source: dict, key: str) -> bool:
-    """Whether this is a checksum that the source says nobody knows."""
-    return key == "sha256" and key in source and source[key] is None
+def _format_keys(source: dict, chosen: str, reader: str) -> list[str]:
+    """The keys of the chosen format, after a check that the source has those that it needs."""
+    kind = source["kind"]
+    for key in format_constant(chosen, "NEEDS"):
+        if kind == "download":
+            key = f"{key}_url"
+        if not source.get(key):
+            raise ValueError(f"{key}: no value; {reader} needs it")
+    unused = NOT_OF_KIND[kind]
+    return [key for key in format_constant(chosen, "KEYS") if key not in unused]
 
 
 def _check_addresses(source: dict) -> None:
-    for url, sha256 in (("url", "sha256"), ("topology_url", "topology_sha256")):
+    for url, sha256 in CHECKSUMS.items():
         addresses = listed(source.get(url) or [])
-        given = len(sums(source.get(sha256, []), addresses))
-        if len(addresses) != given:
+        checksums = sums(source.get(sha256, []), addresses)
+        if len(addresses) != len(checksums):
             raise ValueError(
-                f"{url}: {len(addresses)} addresses, {sha256}: {given} checksums; give one for each, null for unknown"
+                f"{url}: {len(addresses)} addresses, {sha256}: {len(checksums)} checksums; "
+                "give one for each, null for unknown"
             )
         for address in addresses:
             if not is_web(address) or not PurePosixPath(urlsplit(address).path).name:
@@ -161,30 +190,26 @@ def _check_addresses(source: dict) -> None:
 
 
 def _check_values(source: dict) -> None:
-    start, stop = source.get("start", 0), source.get("stop")
+    start = source.get("start", 0)
+    stop = source.get("stop")
     if stop is not None and stop - start < 2:
+        n_frames = max(stop - start, 0)
         raise ValueError(
-            f"stop: {stop} leaves {max(stop - start, 0)} frames after start: {start}; expected at least 2"
+            f"stop: {stop} leaves {n_frames} frames after start: {start}; expected at least 2"
         )
     if (source.get("gaps") == "interpolate") != ("gap_frames" in source):
         raise ValueError(
-            "gap_frames: the longest gap that is bridged; it goes with `gaps: interpolate` and only with it"
+            "gap_frames: the longest gap that is interpolated; "
+            "`gaps: interpolate` needs it, and it has no effect otherwise"
         )
-    if (
-        "unwrap" in source
-        and "box" not in source
-        and "box" in format_constant(format_of(source), "KEYS")
-    ):
+    if "unwrap" in source and "box" not in source and _has_key(source, "box"):
         raise ValueError("unwrap: has no effect without a `box:`; give it, or leave `unwrap:` out")
-    if (
-        "arrays" in source
-        and "position" not in source["arrays"]
-        and "array" not in source
-        and _named(source)
-    ):
+    has_position = "array" in source or "position" in source.get("arrays", {})
+    if "arrays" in source and not has_position and _has_key(source, "array"):
         raise ValueError("arrays: no position; give the name of the array that holds the positions")
 
 
-def _named(source: dict) -> bool:
-    """Whether the positions of a source are an array with a name."""
-    return "array" in format_constant(format_of(source), "KEYS")
+def _has_key(source: dict, key: str) -> bool:
+    """Whether the format of a source has a key."""
+    keys = format_constant(format_of(source), "KEYS")
+    return key in keys

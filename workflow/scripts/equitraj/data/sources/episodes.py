@@ -1,4 +1,4 @@
-"""Trajectories of several files as the episodes of one, and the frames that a source wants of each."""
+"""Trajectories of several files joined as episodes, and the selection of frames and episodes."""
 
 from dataclasses import replace
 
@@ -9,149 +9,185 @@ from equitraj.data.sources import spacing
 from equitraj.data.sources.box import frame_range
 from equitraj.data.trajectory import CHANGING, Trajectory, at_frames
 
+EVERY_FRAME = ("position", "time", "velocity", "box")  # have one row for each frame
+
 
 def cut(trajectory: Trajectory, source: dict) -> Trajectory:
-    """Frames `start` to `stop`, each `stride`-th, of every episode."""
-    start, stop, stride = frame_range(source)
-    if (start, stop, stride) == (0, None, 1):
+    """Every `stride`-th frame from `start` to `stop` of each episode."""
+    kept = slice(*frame_range(source))
+    if kept == slice(0, None, 1):
         return trajectory
-    _, first, length = np.unique(trajectory.episode, return_index=True, return_counts=True)
-    chosen = np.concatenate(
-        [np.arange(f, f + n)[start:stop:stride] for f, n in zip(first, length, strict=True)]
-    )
-    return at_frames(trajectory, chosen)
+    _, starts, lengths = np.unique(trajectory.episode, return_index=True, return_counts=True)
+    frames = []
+    for start, length in zip(starts, lengths, strict=True):
+        episode = np.arange(start, start + length)
+        frames.append(episode[kept])
+    return at_frames(trajectory, np.concatenate(frames))
 
 
 def chosen(trajectory: Trajectory, source: dict, name: str) -> Trajectory:
-    """The episodes whose numbers (from 0) `episodes` of the source lists, in that order, numbered
-    from 0 again.
+    """The episodes that `episodes` of the source lists (from 0), in that order.
+
+    The chosen episodes are numbered from 0 again.
 
     Raises:
         ValueError: a number that no episode has.
     """
     if "episodes" not in source:
         return trajectory
+    numbers = source["episodes"]
     present = np.unique(trajectory.episode)
-    if unknown := [number for number in source["episodes"] if number not in present]:
-        raise ValueError(
-            f"episodes: no episode {unknown[0]} in {name}; expected numbers from 0 to {present[-1]}"
-        )
-    frames = [np.flatnonzero(trajectory.episode == number) for number in source["episodes"]]
-    episode = np.repeat(np.arange(len(frames)), [len(each) for each in frames])
-    return replace(at_frames(trajectory, np.concatenate(frames)), episode=episode)
+    for number in numbers:
+        if number not in present:
+            last = present[-1]
+            raise ValueError(
+                f"episodes: no episode {number} in {name}; expected numbers from 0 to {last}"
+            )
+    frames = [np.flatnonzero(trajectory.episode == number) for number in numbers]
+    lengths = [len(episode) for episode in frames]
+    episode = np.repeat(np.arange(len(frames)), lengths)
+    selected = at_frames(trajectory, np.concatenate(frames))
+    return replace(selected, episode=episode)
 
 
 def join(parts: list[Trajectory], names: list[str]) -> Trajectory:
-    """Trajectories of the same points as one, their episodes numbered on.
+    """Join trajectories of the same points as episodes with consecutive numbers.
 
-    Every part is checked under its own name of `names`: finite values, at least two evenly spaced
-    frames in each episode, and the points, bonds, features and step of the first part. Words for
-    species become integers, in alphabetical order, with the words in the provenance. Species,
-    masses and features that are the same in all parts stay fixed; others are repeated for each
-    frame.
+    Each part is checked, and errors use its name in `names`: its values are finite, each episode
+    has at least two evenly spaced frames, and points, bonds, features and time step are the same as
+    in the first part. Words for species become integers in alphabetical order; the provenance keeps
+    the words. Species, masses and features that are the same in all parts stay fixed; others are
+    repeated for each frame.
 
     Raises:
-        ValueError: the first part that differs, and how.
+        ValueError: a part that fails a check or differs from the first.
     """
     parts, words = _numbered_species(parts)
+    first = parts[0]
     for part, name in zip(parts, names, strict=True):
         check(part, name)
         _check_episodes(part, name)
-        _check_same(part, name, parts[0], names[0])
+        _check_same(part, name, first, names[0])
     if words:
-        parts[0] = replace(parts[0], provenance=parts[0].provenance | {"species": words})
+        first = replace(first, provenance=first.provenance | {"species": words})
+    episode = _episodes(parts)
     if len(parts) == 1:
-        return replace(parts[0], episode=np.unique(parts[0].episode, return_inverse=True)[1])
-    joined = {k: np.concatenate([getattr(p, k) for p in parts]) for k in ("position", "time")}
-    for what in ("velocity", "box"):
-        if getattr(parts[0], what) is not None:
-            joined[what] = np.concatenate([getattr(p, what) for p in parts])
-    frames = [len(p.position) for p in parts]
-    for what in CHANGING:
-        joined[what] = _joined([getattr(p, what) for p in parts], frames, 1)
-    features = {k: _joined([p.features[k] for p in parts], frames, 2) for k in parts[0].features}
-    return replace(parts[0], episode=_episodes(parts), features=features, **joined)
+        return replace(first, episode=episode)
+    lengths = [len(part.position) for part in parts]
+    joined = {name: getattr(first, name) for name in (*EVERY_FRAME, *CHANGING)}
+    for name, value in joined.items():
+        if value is None:
+            continue
+        values = [getattr(part, name) for part in parts]
+        if name in CHANGING:
+            joined[name] = _joined(values, lengths, 1)
+        else:
+            joined[name] = np.concatenate(values)
+    features = {}
+    for name in first.features:
+        values = [part.features[name] for part in parts]
+        features[name] = _joined(values, lengths, 2)
+    return replace(first, episode=episode, features=features, **joined)
 
 
 def _numbered_species(parts: list[Trajectory]) -> tuple[list[Trajectory], list[str]]:
-    """Species in words as integers, and the words; numbers stay as they are."""
-    kinds = {p.species.dtype.kind for p in parts if p.species is not None}
+    """The parts with species as integers, and the words that the integers stand for, if any."""
+    species = [part.species for part in parts if part.species is not None]
+    kinds = {values.dtype.kind for values in species}
     if not kinds & set("UOST"):
-        whole = [
-            p.species if p.species is None or (p.species % 1).any() else p.species.astype(np.int64)
-            for p in parts
-        ]
-        return [replace(p, species=s) for p, s in zip(parts, whole, strict=True)], []
-    words = sorted(
-        {str(w) for p in parts if p.species is not None for w in np.unique(p.species.astype(str))}
-    )
-    numbered = [
-        None if p.species is None else np.searchsorted(words, p.species.astype(str)) for p in parts
-    ]
-    return [replace(p, species=s) for p, s in zip(parts, numbered, strict=True)], words
+        return [_with_integer_species(part) for part in parts], []
+    words = sorted({str(word) for values in species for word in np.unique(values.astype(str))})
+    numbered = []
+    for part in parts:
+        if part.species is not None:
+            index = np.searchsorted(words, part.species.astype(str))
+            part = replace(part, species=index)
+        numbered.append(part)
+    return numbered, words
+
+
+def _with_integer_species(part: Trajectory) -> Trajectory:
+    """The part with whole numbers for species converted to integers."""
+    species = part.species
+    if species is None or (species % 1).any():
+        return part
+    return replace(part, species=species.astype(np.int64))
 
 
 def _check_episodes(part: Trajectory, name: str) -> None:
-    index, first, length = np.unique(part.episode, return_index=True, return_counts=True)
-    for episode, start, n in zip(index, first, length, strict=True):
-        which = name if len(index) == 1 else f"{name}, episode {episode}"
-        if n < 2:
+    """Check that each episode has at least two evenly spaced frames."""
+    numbers, starts, lengths = np.unique(part.episode, return_index=True, return_counts=True)
+    for number, start, length in zip(numbers, starts, lengths, strict=True):
+        episode = name if len(numbers) == 1 else f"{name}, episode {number}"
+        if length < 2:
             raise ValueError(
-                f"{which}: {n} frame; expected at least 2: leave it out, or take a longer one"
+                f"{episode}: {length} frame; expected at least 2: leave it out, or use a longer one"
             )
-        spacing.check_even(part.time[start : start + n], which, part.time_unit)
+        time = part.time[start : start + length]
+        spacing.check_even(time, episode, part.time_unit)
 
 
 def _check_same(part: Trajectory, name: str, first: Trajectory, first_name: str) -> None:
-    """Refuse a part whose points are not those of the first."""
-
-    def facts(of: Trajectory) -> dict[str, object]:
-        bonds = None if of.bonds is None else of.bonds.tolist()
-        what = {"points": of.position.shape[1], "dimensions": of.position.shape[2]}
-        what |= {
-            k: "yes" if getattr(of, k) is not None else "no" for k in ("velocity", "box", *CHANGING)
-        }
-        what |= {
-            "features": {k: v.shape[-1] for k, v in sorted(of.features.items())},
-            "bonds": bonds,
-        }
-        return what | {"length_unit": of.length_unit, "time_unit": of.time_unit}
-
-    ours, theirs = facts(part), facts(first)
-    for key, value in ours.items():
-        if value != theirs[key]:
-            shown = (
-                ("other bonds", "its own") if key == "bonds" else (f"{key} {value}", theirs[key])
-            )
-            raise ValueError(
-                f"{name}: {shown[0]}, but {first_name} has {shown[1]}; the files of one source hold the same points: "
-                "select them, or make it a source of its own"
-            )
-    step, expected = (float(of.time[1] - of.time[0]) for of in (part, first))
-    if abs(step - expected) > 1e-3 * abs(expected):
+    """Check that a part has the points and the time step of the first part."""
+    expected = _facts(first)
+    for key, value in _facts(part).items():
+        if value == expected[key]:
+            continue
+        shown, other = f"{key} {value}", expected[key]
+        if key == "bonds":
+            shown, other = "other bonds", "its own"
         raise ValueError(
-            f"{name}: frames {step:g} {part.time_unit} apart, but those of {first_name} {expected:g}; the files of one "
-            "source have one time step"
+            f"{name}: {shown}, but {first_name} has {other}; "
+            "the files of one source must have the same points: "
+            "select them, or make this file a source of its own"
+        )
+    step = float(part.time[1] - part.time[0])
+    first_step = float(first.time[1] - first.time[0])
+    if abs(step - first_step) > 1e-3 * abs(first_step):
+        raise ValueError(
+            f"{name}: frames {step:g} {part.time_unit} apart, but the frames of {first_name} "
+            f"{first_step:g}; the files of one source must have the same time step"
         )
 
 
+def _facts(part: Trajectory) -> dict[str, object]:
+    """What all parts of a trajectory have in common, by the words for it in messages."""
+    _, n_points, dimensions = part.position.shape
+    facts: dict[str, object] = {"points": n_points, "dimensions": dimensions}
+    for name in ("velocity", "box", *CHANGING):
+        facts[name] = "no" if getattr(part, name) is None else "yes"
+    features = sorted(part.features.items())
+    facts["features"] = {name: value.shape[-1] for name, value in features}
+    facts["bonds"] = None if part.bonds is None else part.bonds.tolist()
+    facts["length_unit"] = part.length_unit
+    facts["time_unit"] = part.time_unit
+    return facts
+
+
 def _episodes(parts: list[Trajectory]) -> np.ndarray:
-    numbered = [np.unique(part.episode, return_inverse=True)[1] for part in parts]
-    before = np.cumsum([0] + [int(index[-1]) + 1 for index in numbered[:-1]])
-    return np.concatenate([index + n for index, n in zip(numbered, before, strict=True)])
+    """The episode of every frame, numbered from 0 through all parts."""
+    numbered = []
+    n_before = 0
+    for part in parts:
+        present, index = np.unique(part.episode, return_inverse=True)
+        numbered.append(index + n_before)
+        n_before += len(present)
+    return np.concatenate(numbered)
 
 
-def _joined(
-    values: list[np.ndarray | None], frames: list[int], fixed_axes: int
-) -> np.ndarray | None:
-    """What belongs to points: fixed where all parts agree, else with a row for each frame."""
-    if values[0] is None:
-        return None
-    fixed = all(value.ndim == fixed_axes for value in values)
-    if fixed and all(np.array_equal(value, values[0]) for value in values):
-        return values[0]
-    rows = [
-        v if v.ndim > fixed_axes else np.broadcast_to(v, (n, *v.shape))
-        for v, n in zip(values, frames, strict=True)
-    ]
+def _joined(values: list[np.ndarray], lengths: list[int], fixed_axes: int) -> np.ndarray:
+    """Values of points: fixed if all parts agree, else with one row for each frame.
+
+    A fixed value has `fixed_axes` axes; `lengths` are the numbers of frames of the parts.
+    """
+    first = values[0]
+    is_fixed = all(value.ndim == fixed_axes for value in values)
+    if is_fixed and all(np.array_equal(value, first) for value in values):
+        return first
+    rows = []
+    for value, length in zip(values, lengths, strict=True):
+        if value.ndim == fixed_axes:
+            shape = (length, *value.shape)
+            value = np.broadcast_to(value, shape)
+        rows.append(value)
     return np.concatenate(rows)

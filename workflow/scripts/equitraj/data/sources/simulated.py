@@ -1,15 +1,15 @@
-"""The system that a trajectory was simulated with: to simulate again from its states, and to tell
-their energy.
+"""The simulation that generated a trajectory: continuation from states, and energies.
 
-Both are optional functions of a system's file:
+A system's file can define two optional functions:
 
-    again(options, position, velocity | None, frames, seed) -> (S, N, 3)    positions `frames`
-    recorded frames later energy(options, position, velocity) -> (S,)    kinetic and potential
-    energy, in NumPy only
+    again(options, position, velocity | None, frames, seed) -> (S, N, 3)
+        positions `frames` recorded frames after the states
+    energy(options, position, velocity) -> (S,)
+        kinetic plus potential energy, in NumPy only
 
-for S states (S, N, 3) in the system's own coordinates. Without velocities, `again` draws them as
-they are distributed where the positions are known, and nothing else. A system whose points are not
-the same in every episode takes a last argument `features`, which are those of the states, by name,
+Both take S states (S, N, 3) in the system's own coordinates. Without velocities, `again` draws them
+from their distribution at these positions, if that distribution is known. A system whose points
+differ between episodes takes one more argument, `features`: the features of the states by name,
 (S, N, F).
 """
 
@@ -27,8 +27,14 @@ from equitraj.data.trajectory import Trajectory
 
 @dataclass(frozen=True)
 class Simulated:
-    """Attributes: name of the system; module, its file; options; turn (3, 3), its coordinates to
-    the trajectory's."""
+    """A system with the options of one simulation.
+
+    Attributes:
+        name: of the system.
+        module: the system's file.
+        options: of the simulation.
+        turn: rotation (3, 3) from the system's coordinates to the trajectory's.
+    """
 
     name: str
     module: ModuleType
@@ -47,35 +53,40 @@ class Simulated:
         seed: int,
         features: dict,
     ) -> np.ndarray:
-        """Positions (S, N, 3) `frames` frames after the states, with new noise; `velocity` None for
-        unknown ones."""
-        velocity = None if velocity is None else velocity @ self.turn
-        states = (self.options, position @ self.turn, velocity, frames, seed)
-        return self.module.again(*states, **self._taken("again", features)) @ self.turn.T
+        """Positions (S, N, 3) `frames` frames after the states, simulated with new noise.
+
+        `velocity` is None if the velocities are unknown.
+        """
+        position = position @ self.turn
+        if velocity is not None:
+            velocity = velocity @ self.turn
+        states = (self.options, position, velocity, frames, seed)
+        moved = self.module.again(*states, **self._extra("again", features))
+        return moved @ self.turn.T
 
     def energy(self, position: np.ndarray, velocity: np.ndarray, features: dict) -> np.ndarray:
-        """Kinetic and potential energy (S,) of states (S, N, 3)."""
+        """Kinetic plus potential energy (S,) of states (S, N, 3)."""
         states = (self.options, position @ self.turn, velocity @ self.turn)
-        return self.module.energy(*states, **self._taken("energy", features))
+        extra = self._extra("energy", features)
+        return self.module.energy(*states, **extra)
 
-    def _taken(self, hook: str, features: dict) -> dict:
-        """The features of the states, where the hook asks for them."""
-        return (
-            {"features": features}
-            if "features" in signature(getattr(self.module, hook)).parameters
-            else {}
-        )
+    def _extra(self, hook: str, features: dict) -> dict:
+        """The features as a keyword argument, if the hook takes them."""
+        function = getattr(self.module, hook)
+        return {"features": features} if "features" in signature(function).parameters else {}
 
 
 def simulated(trajectory: Trajectory) -> Simulated | None:
-    """What a lifted trajectory was simulated with; None where its file says nothing of that.
+    """The simulation of a lifted trajectory; None if its file does not record one.
 
-    Files and downloads are not looked at: their frames may be a part of those of a simulation.
+    Files and downloads give None: they may contain only a part of a simulation's frames.
     """
-    said = trajectory.provenance
-    name = said.get("system")
-    if said.get("source", {}).get("kind") != "simulate" or name not in names(SYSTEMS):
+    provenance = trajectory.provenance
+    kind = provenance.get("source", {}).get("kind")
+    name = provenance.get("system")
+    if kind != "simulate" or name not in names(SYSTEMS):
         return None
     module = import_module(f"equitraj.data.sources.systems.{name}")
-    turn = np.array(said.get("lift", {}).get("rotation", np.eye(3)))
-    return Simulated(name, module, module.Options(**said["options"]), turn)
+    options = module.Options(**provenance["options"])
+    turn = provenance.get("lift", {}).get("rotation", np.eye(3))
+    return Simulated(name, module, options, np.array(turn))

@@ -1,9 +1,9 @@
-"""Simulated systems by name: the folder `systems/` is the list of them.
+"""Simulated systems by name: the files in the folder `systems/` are the available systems.
 
-A system is a file with a dataclass `Options` (documented fields with literal defaults),
-`simulate(options, frames) -> Trajectory`, and `POINTS`, the option that gives the number of points,
-or that number where it is always the same; `ENGINE`, the package that moves them, where it is not
-OpenMM.
+A system is a file with a dataclass `Options` (documented fields with literal defaults), a function
+`simulate(options, frames) -> Trajectory`, and a constant `POINTS`. `POINTS` is the name of the
+option that gives the number of points, or the number itself if it never changes. A system that
+OpenMM does not simulate also has `ENGINE`, the name of its package.
 """
 
 from dataclasses import asdict
@@ -17,44 +17,53 @@ if TYPE_CHECKING:  # the workflow is parsed without NumPy
     from equitraj.data.trajectory import Trajectory
 
 SYSTEMS = "data/sources/systems"
-FRAMES = 2048  # of a source that does not say how many
+FRAMES = 2048  # default of a source's `frames`
 
 
-def check_options(system: str, given: dict) -> None:
+def check_options(system: str, options: dict) -> None:
     """Check the name of a system and its options, without importing it.
 
     Raises:
         ValueError: an unknown system or option, or a value that is not allowed.
     """
-    if system not in names(SYSTEMS):
-        raise ValueError(f"system: unknown {system!r}; {nearest(system, names(SYSTEMS))}")
-    check_values("options", given, dataclass_fields(LIBRARY / SYSTEMS / f"{system}.py", "Options"))
+    systems = names(SYSTEMS)
+    if system not in systems:
+        raise ValueError(f"system: unknown {system!r}; {nearest(system, systems)}")
+    path = LIBRARY / SYSTEMS / f"{system}.py"
+    check_values("options", options, dataclass_fields(path, "Options"))
 
 
-def n_points(system: str, given: dict) -> int:
+def n_points(system: str, options: dict) -> int:
     """The number of points of a system with these options."""
     path = LIBRARY / SYSTEMS / f"{system}.py"
-    name = constant(path, "POINTS")
-    if isinstance(name, int):
-        return name
-    return given.get(name, dataclass_fields(path, "Options")[name].default)
+    points = constant(path, "POINTS")
+    if isinstance(points, int):
+        return points
+    option = str(points)
+    default = dataclass_fields(path, "Options")[option].default
+    return options.get(option, default)
 
 
 def engine(system: str) -> str:
-    """Name and version of the package that moves the points of a system."""
-    name = getattr(import_module(f"equitraj.data.sources.systems.{system}"), "ENGINE", "OpenMM")
-    return f"{name} {version(name)}"
+    """Name and version of the package that simulates a system."""
+    name = f"equitraj.data.sources.systems.{system}"
+    module = import_module(name)
+    package = getattr(module, "ENGINE", "OpenMM")
+    return f"{package} {version(package)}"
 
 
-def simulate(system: str, given: dict, frames: int) -> "tuple[Trajectory, dict]":
-    """Simulate `frames` frames; also the complete options, defaults included.
+def simulate(system: str, options: dict, frames: int) -> "tuple[Trajectory, dict]":
+    """Simulate `frames` frames.
+
+    Returns:
+        The trajectory, and all options, defaults included.
 
     Raises:
-        ValueError: as `check_options`, or options that the system refuses.
+        ValueError: the errors of `check_options`, or options that the system refuses.
     """
-    check_options(system, given)
+    check_options(system, options)
     if frames < 1:
         raise ValueError(f"frames: {frames}; expected at least 1")
     module = import_module(f"equitraj.data.sources.systems.{system}")
-    options = module.Options(**given)
-    return module.simulate(options, frames), asdict(options)
+    complete = module.Options(**options)
+    return module.simulate(complete, frames), asdict(complete)

@@ -1,4 +1,4 @@
-"""What the alignments to a fitted reference share.
+"""The base class of the alignments to a fitted reference.
 
 Kabsch, Acta Cryst. A 32, 922 (1976) and 34, 827 (1978); for degenerate points see `axes.kabsch`.
 """
@@ -8,12 +8,13 @@ from typing import ClassVar
 
 import numpy as np
 
-from equitraj.frames import Base, Frames, axes
+from equitraj.frames import Base, Frames
+from equitraj.frames.axes import kabsch
 
 
 @dataclass(frozen=True)
 class ToReference(Base):
-    """Subclasses say in `fit` what the reference (N, 3) is."""
+    """An alignment to a reference (N, 3), which the `fit` of a subclass returns."""
 
     rotation: ClassVar[str] = "exact"
     permutation: ClassVar[bool] = False
@@ -25,6 +26,8 @@ class ToReference(Base):
             ValueError: there is no reference.
         """
         if reference is None:
-            name = type(self).__module__.split(".")[-1]
+            name = self.__module__.rpartition(".")[2]
             raise ValueError(f"alignment {name}: no reference; fit it on the training split first")
-        return Frames.single(axes.kabsch(newest, reference[None]), newest.mean(1))
+        rotation = kabsch(newest, reference[None])
+        origin = newest.mean(1)
+        return Frames.single(rotation, origin)

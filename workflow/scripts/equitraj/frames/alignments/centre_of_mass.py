@@ -1,5 +1,7 @@
-"""The mean of the points becomes the origin; the axes stay (dmol-book, Input Data & Equivariances,
-section 5.6)."""
+"""The mean of the points becomes the origin; the axes stay.
+
+dmol-book, Input Data & Equivariances, section 5.6.
+"""
 
 from dataclasses import dataclass
 
@@ -14,4 +16,5 @@ class Alignment(Base):
 
     def of_points(self, newest: np.ndarray, reference: np.ndarray | None = None) -> Frames:
         """World axes at the mean of the newest points."""
-        return Frames.world_axes(newest.mean(1))
+        origin = newest.mean(1)
+        return Frames.world_axes(origin)

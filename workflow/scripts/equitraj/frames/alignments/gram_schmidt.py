@@ -1,9 +1,9 @@
 """Axes from chosen points by Gram-Schmidt orthogonalisation.
 
-Three points: the first is the origin, x points to the second, the third lies in the half-plane of
-positive y. Two points: the origin is the centre of mass, and the vectors are those from it to the
-two points. z = x cross y. This is how a protein's backbone frames are built (Jumper et al., Nature
-596, 583 (2021), supplement, algorithm 21).
+With three points, the first is the origin, x points to the second, and the third lies in the
+half-plane of positive y. With two points, the origin is the centre of mass, and the two vectors
+point from there to the two points. In both cases z = x cross y. The backbone frames of proteins are
+built in this way (Jumper et al., Nature 596, 583 (2021), supplement, algorithm 21).
 
 Where the vectors are parallel, y and z are undetermined; where the first is zero, x and z are.
 """
@@ -14,7 +14,8 @@ from typing import Annotated, ClassVar
 import numpy as np
 
 from equitraj.base.allowed import Indices
-from equitraj.frames import Base, Frames, axes
+from equitraj.frames import Base, Frames
+from equitraj.frames.axes import gram_schmidt, resolution
 
 
 @dataclass(frozen=True)
@@ -27,17 +28,21 @@ class Alignment(Base):
     permutation: ClassVar[bool] = False
 
     def of_points(self, newest: np.ndarray, reference: np.ndarray | None = None) -> Frames:
-        """Axes from the newest places of the chosen points.
+        """Axes from the newest positions of the chosen points.
 
         Raises:
             ValueError: a chosen point does not exist.
         """
-        if max(self.points) >= newest.shape[1]:
+        n_points = newest.shape[1]
+        if max(self.points) >= n_points:
             raise ValueError(
-                f"alignment gram_schmidt: points: {self.points}, but the data have {newest.shape[1]} points; choose "
-                f"indices from 0 to {newest.shape[1] - 1}"
+                f"alignment gram_schmidt: points: {self.points}, but the data have {n_points} "
+                f"points; choose indices from 0 to {n_points - 1}"
             )
         chosen = newest[:, list(self.points)]
         origin = chosen[:, 0] if len(self.points) == 3 else newest.mean(1)
-        first, second = chosen[:, -2] - origin, chosen[:, -1] - origin
-        return Frames.single(axes.gram_schmidt(first, second, axes.resolution(newest)), origin)
+        first = chosen[:, -2] - origin
+        second = chosen[:, -1] - origin
+        shortest = resolution(newest)
+        rotation = gram_schmidt(first, second, shortest)
+        return Frames.single(rotation, origin)

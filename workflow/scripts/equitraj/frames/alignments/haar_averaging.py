@@ -1,12 +1,13 @@
-"""The mean over random rotations, new ones for each sample: a Monte Carlo estimate of the mean over
-the rotation group.
+"""The mean over random rotations, drawn anew for each sample.
 
-The mean over the whole group is equivariant whatever the model (Yarotsky, Constructive
-Approximation 55, 407 (2022)); that over a few rotations drawn from the Haar measure is so in
-expectation. The model is trained with the axes of the world: the average belongs to prediction.
+It is a Monte Carlo estimate of the mean over the rotation group. The mean over the whole group is
+equivariant for every model (Yarotsky, Constructive Approximation 55, 407 (2022)); the mean over a
+few rotations drawn from the Haar measure is equivariant in expectation. The model is trained in the
+axes of the world: the average belongs to prediction.
 """
 
 from dataclasses import dataclass
+from math import prod
 from typing import Annotated, ClassVar
 
 import numpy as np
@@ -18,7 +19,7 @@ from equitraj.frames import Base, Frames
 
 @dataclass(frozen=True)
 class Alignment(Base):
-    """Options: rotations, how many are averaged in a prediction."""
+    """Options: rotations, the number of rotations that are averaged in a prediction."""
 
     rotations: Annotated[int, Range(1, 10_000)] = 8
 
@@ -31,11 +32,16 @@ class Alignment(Base):
         rng: np.random.Generator | None = None,
     ) -> Frames:
         """Haar-random rotations about the newest mean, with equal weights."""
-        rng = np.random.default_rng(0) if rng is None else rng
+        rng = rng or np.random.default_rng(0)
         shape = (len(position), self.rotations)
-        rotation = Rotation.random(int(np.prod(shape)), rng=rng).as_matrix().reshape(*shape, 3, 3)
-        return Frames(rotation, position[:, -1].mean(1), np.full(shape, 1 / self.rotations))
+        drawn = Rotation.random(prod(shape), rng=rng)
+        rotation = drawn.as_matrix().reshape(*shape, 3, 3)
+        newest = position[:, -1]
+        weight = np.full(shape, 1 / self.rotations)
+        return Frames(rotation, newest.mean(1), weight)
 
     def training_frames(self, position: np.ndarray, reference: np.ndarray | None = None) -> Frames:
         """World axes at the newest mean."""
-        return Frames.world_axes(position[:, -1].mean(1))
+        newest = position[:, -1]
+        origin = newest.mean(1)
+        return Frames.world_axes(origin)

@@ -1,19 +1,21 @@
 """The rotation that brings the points nearest to the mean shape of the training split.
 
-The mean shape is that of generalised Procrustes analysis without scaling (Gower, Psychometrika 40,
-33 (1975)): all training frames are turned onto the mean, the mean is taken again, until it stays.
+The mean shape is the result of generalised Procrustes analysis without scaling (Gower,
+Psychometrika 40, 33 (1975)): all training frames are rotated onto the mean and averaged again,
+until the mean converges.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.linalg import norm, svd
 
 from equitraj.data.tasks import spread
-from equitraj.frames import axes
 from equitraj.frames.alignments._kabsch import ToReference
+from equitraj.frames.axes import centred, kabsch
 
 ITERATIONS = 100
-MOST = 20_000  # training frames that the mean is taken over, spread evenly where there are more
+MOST = 20_000  # upper bound on the training frames that are averaged
 CONVERGED = 1e-9  # change of the mean shape, relative to its size
 
 
@@ -22,19 +24,21 @@ class Alignment(ToReference):
     """None."""
 
     def fit(self, position: np.ndarray) -> np.ndarray:
-        """The mean shape (N, 3) of training positions (T, N, 3), turned as the frame it starts
-        from.
+        """The mean shape (N, 3) of training positions (T, N, 3), oriented as the initial frame.
 
-        It starts from the frame that spreads furthest along its second axis: points on a line would
-        fix no turn. Of more than 20,000 frames as many are taken, spread evenly.
+        The initial frame is the one that spreads furthest along its second axis: points on a line
+        would determine no rotation. Of more than 20,000 frames, 20,000 are used, evenly spread.
         """
-        offset, _ = axes.centred(
-            position[spread(len(position), MOST)] if len(position) > MOST else position
-        )
-        widths = np.linalg.svd(offset, compute_uv=False)
-        mean = offset[np.argmax(widths[:, min(1, widths.shape[1] - 1)])]
+        if len(position) > MOST:
+            position = position[spread(len(position), MOST)]
+        offset, _ = centred(position)
+        widths = svd(offset, compute_uv=False)
+        second = widths[:, min(1, widths.shape[1] - 1)]
+        mean = offset[second.argmax()]
         for _ in range(ITERATIONS):
-            before, mean = mean, (offset @ axes.kabsch(offset, mean[None]).swapaxes(1, 2)).mean(0)
-            if np.linalg.norm(mean - before) <= CONVERGED * np.linalg.norm(before):
+            before = mean
+            rotation = kabsch(offset, before[None])
+            mean = (offset @ rotation.mT).mean(0)
+            if norm(mean - before) <= CONVERGED * norm(before):
                 break
         return mean

@@ -24,9 +24,11 @@ class Alignment(ToReference):
         Raises:
             ValueError: there is no such frame.
         """
-        if self.frame >= len(position):
+        n_frames = len(position)
+        if self.frame >= n_frames:
             raise ValueError(
-                f"alignment kabsch_reference: frame: {self.frame}, but the training split has {len(position)} frames; "
-                f"choose one from 0 to {len(position) - 1}"
+                f"alignment kabsch_reference: frame: {self.frame}, but the training split has "
+                f"{n_frames} frames; choose one from 0 to {n_frames - 1}"
             )
-        return position[self.frame] - position[self.frame].mean(0)
+        reference = position[self.frame]
+        return reference - reference.mean(0)

@@ -1,8 +1,8 @@
 """Axes that a network finds: two vectors, equivariant under rotations, and their Gram-Schmidt axes.
 
 Kaba et al., Equivariance with Learned Canonicalization Functions, ICML 2023. The vector network is
-a part of the trained network and sees the points about their mean; what is outside it, `frames`
-here, only moves the origin there.
+a part of the trained network and sees the points relative to their mean. The part outside it,
+`frames` here, only moves the origin to the mean.
 """
 
 from dataclasses import dataclass
@@ -25,4 +25,5 @@ class Alignment(Base):
 
     def of_points(self, newest: np.ndarray, reference: np.ndarray | None = None) -> Frames:
         """World axes at the newest mean."""
-        return Frames.world_axes(newest.mean(1))
+        origin = newest.mean(1)
+        return Frames.world_axes(origin)

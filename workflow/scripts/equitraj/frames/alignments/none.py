@@ -16,4 +16,6 @@ class Alignment(Base):
 
     def of_points(self, newest: np.ndarray, reference: np.ndarray | None = None) -> Frames:
         """World axes and origin."""
-        return Frames.world_axes(np.zeros((len(newest), 3)))
+        shape = (len(newest), 3)
+        origin = np.zeros(shape)
+        return Frames.world_axes(origin)

@@ -1,4 +1,7 @@
-"""Point 0 becomes the origin; the axes stay (dmol-book, Input Data & Equivariances, section 5.6)."""
+"""Point 0 becomes the origin; the axes stay.
+
+dmol-book, Input Data & Equivariances, section 5.6.
+"""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -15,5 +18,6 @@ class Alignment(Base):
     permutation: ClassVar[bool] = False
 
     def of_points(self, newest: np.ndarray, reference: np.ndarray | None = None) -> Frames:
-        """World axes at the newest place of point 0."""
-        return Frames.world_axes(newest[:, 0])
+        """World axes at the newest position of point 0."""
+        origin = newest[:, 0]
+        return Frames.world_axes(origin)

@@ -1,8 +1,8 @@
-"""One of the principal axes' sign flips, drawn at random: frame averaging at the price of one
-frame.
+"""One of the principal axes' sign flips, drawn at random: frame averaging with a single frame.
 
-Duval et al., FAENet: Frame Averaging Equivariant GNN for Materials Modeling, ICML 2023. Only the
-mean over the draws is equivariant. Training draws a new frame for each sample in each epoch.
+Duval et al., FAENet: Frame Averaging Equivariant GNN for Materials Modeling, ICML 2023. It costs as
+much as one frame, and only the mean over the draws is equivariant. Training draws a new frame for
+each sample in each epoch.
 """
 
 from dataclasses import dataclass
@@ -16,8 +16,7 @@ from equitraj.frames.alignments import frame_averaging
 
 @dataclass(frozen=True)
 class Alignment(frame_averaging.Alignment):
-    """Options: reflections, to draw from 8 frames that include reflections in place of 4 proper
-    rotations."""
+    """Options: reflections, draw from 8 frames with reflections in place of 4 proper rotations."""
 
     reflections: bool = False
 
@@ -30,14 +29,14 @@ class Alignment(frame_averaging.Alignment):
         reference: np.ndarray | None = None,
         rng: np.random.Generator | None = None,
     ) -> Frames:
-        """One frame of each sample's set, drawn evenly."""
-        rng = np.random.default_rng(0) if rng is None else rng
+        """One frame of each sample's set, drawn uniformly."""
+        rng = rng or np.random.default_rng(0)
         every = self.of_points(position[:, -1])
         batch, count = every.weight.shape
-        return Frames.single(
-            every.rotation[np.arange(batch), rng.integers(count, size=batch)], every.origin
-        )
+        index = rng.integers(count, size=(batch,))
+        return every.select(index)
 
     def training_frames(self, position: np.ndarray, reference: np.ndarray | None = None) -> Frames:
         """All frames of each sample's set, from which training draws."""
-        return self.of_points(position[:, -1])
+        newest = position[:, -1]
+        return self.of_points(newest)

@@ -1,10 +1,9 @@
-"""Point 0 becomes the origin and the vector from point 1 to point 0 the x axis, by the smallest
-rotation.
+"""Point 0 becomes the origin and the smallest rotation turns the vector from point 1 to 0 onto x.
 
-The chapter's alignment (dmol-book, Input Data & Equivariances, section 5.6) is this one in a plane.
-In three dimensions one vector leaves the turn about itself open, so that only rotations within the
-plane of planar data are removed: no claim for rotations in space. Where points 0 and 1 coincide the
-axes are those of the world.
+In a plane this is the alignment of a textbook chapter (dmol-book, Input Data & Equivariances,
+section 5.6). In three dimensions one vector does not determine the rotation about itself: only
+rotations within the plane of planar data are removed, and the alignment makes no claim for
+rotations in space. Where points 0 and 1 coincide, the axes of the world are kept.
 """
 
 from dataclasses import dataclass
@@ -24,4 +23,8 @@ class Alignment(Base):
 
     def of_points(self, newest: np.ndarray, reference: np.ndarray | None = None) -> Frames:
         """Axes along the newest vector from point 1 to point 0."""
-        return Frames.single(turn_onto_x(newest[:, 0] - newest[:, 1]), newest[:, 0])
+        origin = newest[:, 0]
+        neighbour = newest[:, 1]
+        vector = origin - neighbour
+        rotation = turn_onto_x(vector)
+        return Frames.single(rotation, origin)

@@ -1,4 +1,6 @@
-"""What examples.h5 calls the true positions and the newest given ones: with blanks, as no method is
-called."""
+"""The names in examples.h5 of the true positions and of the newest positions of the input.
+
+They contain a blank, so that no method can have the same name.
+"""
 
 TRUTH, NEWEST = "true positions", "newest positions"

@@ -1,21 +1,24 @@
-"""Names are drawn as they are: a dollar sign in one begins no formula, which matplotlib would set
-or fail on."""
+"""Draw names literally: a dollar sign in a name does not begin a formula.
+
+As a formula, matplotlib would change the text or fail.
+"""
 
 import re
 
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
-OURS = re.compile(
-    r"\$10\^\{-?\d+\}\$|\$\\mathdefault\{.*\}\$"
-)  # the powers of ten that axes and tables show
+# the powers of ten that axes and tables show
+OURS = re.compile(r"\$10\^\{-?\d+\}\$|\$\\mathdefault\{.*\}\$")
 
 
 def literal(figure: Figure) -> None:
-    """Set every text of a figure as it stands, powers of ten aside."""
+    """Turn off formulas in every text of a figure, except in powers of ten."""
     for axes in figure.axes:
         for axis in (axes.xaxis, axes.yaxis):
-            axis.get_ticklabels(which="both")  # they get their texts here
+            axis.get_ticklabels(which="both")  # this sets the texts of the labels
     for text in figure.findobj(Text):
-        if "$" in text.get_text() and not OURS.fullmatch(text.get_text()):
+        assert isinstance(text, Text)  # for the type checker
+        words = text.get_text()
+        if "$" in words and not OURS.fullmatch(words):
             text.set_parse_math(False)

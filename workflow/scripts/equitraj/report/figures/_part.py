@@ -1,7 +1,11 @@
-"""The part of a large study that its figures show: as many tasks and methods as can be told apart
-on a page."""
+"""The part of a large study that its figures show.
+
+A page has room for a limited number of tasks and methods.
+"""
 
 from pathlib import Path
+
+import pandas as pd
 
 from equitraj.base.files import atomic
 from equitraj.report.figures.style import read_table
@@ -10,37 +14,49 @@ TASKS, METHODS = 12, 40
 
 
 def part(inputs: dict[str, Path], folder: Path) -> tuple[dict[str, Path], str]:
-    """The inputs of a figure, tables of more tasks or methods than it can show replaced by parts of
-    them in `folder`.
+    """Reduce the tables of a figure to the tasks and methods that it can show.
 
-    Kept are the first tasks, and of the methods those with the smallest error on any of these, as
-    `summary` says.
+    The first tasks are kept, and the methods that rank first by error on any of these tasks, as in
+    `summary`. Reduced tables are written to `folder`.
 
     Returns:
-        The inputs, and a sentence that says what is left out, "" where nothing is.
+        The inputs, and a sentence about what is left out ("" if nothing is).
     """
     if "summary" not in inputs:
         return inputs, ""
     summary = read_table(inputs["summary"])
-    tasks, methods = (list(summary[key].unique()) for key in ("task", "method"))
+    tasks = list(summary["task"].unique())
+    methods = list(summary["method"].unique())
     if len(tasks) <= TASKS and len(methods) <= METHODS:
         return inputs, ""
-    known = summary[summary["task"].isin(tasks[:TASKS])]
-    ranks = known.groupby("task")["mse_mean"].rank().groupby(known["method"]).min()
-    kept = {"task": tasks[:TASKS], "method": list(ranks.sort_values(kind="stable").index[:METHODS])}
-    paths = {
-        key: _rows(path, kept, folder) if path.suffix == ".csv" else path
-        for key, path in inputs.items()
-    }
-    shown = f"{len(kept['task'])} of {len(tasks)} tasks and {len(kept['method'])} of {len(methods)} methods"
-    return paths, f"Shown are {shown}, the most accurate; the tables have all."
+    shown_tasks = tasks[:TASKS]
+    shown_methods = _most_accurate(summary, shown_tasks)
+    kept = {"task": shown_tasks, "method": shown_methods}
+    paths = {key: _reduced(path, kept, folder) for key, path in inputs.items()}
+    n_tasks = f"{len(shown_tasks)} of {len(tasks)} tasks"
+    n_methods = f"{len(shown_methods)} of {len(methods)} methods"
+    words = f"Shown are {n_tasks} and {n_methods}, the most accurate; the tables have all."
+    return paths, words
 
 
-def _rows(path: Path, kept: dict[str, list[str]], folder: Path) -> Path:
+def _most_accurate(summary: pd.DataFrame, tasks: list[str]) -> list[str]:
+    """At most METHODS methods, by their best rank on any of the tasks."""
+    rows = summary[summary["task"].isin(tasks)]
+    ranks = rows.groupby("task")["mse_mean"].rank()
+    best = ranks.groupby(rows["method"]).min()
+    ordered = best.sort_values(kind="stable")
+    return list(ordered.index[:METHODS])
+
+
+def _reduced(path: Path, kept: dict[str, list[str]], folder: Path) -> Path:
+    """Write the kept rows of a table to `folder`; other files stay as they are."""
+    if path.suffix != ".csv":
+        return path
     table = read_table(path)
-    for key, names in kept.items():
-        if key in table:
-            table = table[table[key].isin(names)]
-    with atomic(folder / path.name) as temporary:
+    for column, values in kept.items():
+        if column in table:
+            table = table[table[column].isin(values)]
+    output = folder / path.name
+    with atomic(output) as temporary:
         table.to_csv(temporary, index=False)
-    return folder / path.name
+    return output

@@ -1,7 +1,8 @@
-"""How one point's shift moves all points in the frame of each alignment: the median of the change
-of a point (row) over the shift of the moved point (column). A good frame moves little but the point
-itself, the diagonal; a frame that hangs on two points swings all others when one of the two
-moves."""
+"""How a shift of one point moves all points in the reference frame of each alignment.
+
+A cell is the median ratio of the change of a point (row) to the shift of the moved point (column).
+In a good reference frame little changes except the moved point, on the diagonal. A reference frame
+that depends on two points only turns all other points when one of the two moves."""
 
 from pathlib import Path
 
@@ -12,59 +13,70 @@ from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 
-from equitraj.report.figures import style
+from equitraj.report.figures.style import WIDTH, Drawing, nothing, read_table, sig, task_rows
 
 TITLE = "Which point moves which"
 INPUTS = ("perturbation",)
-SMALLEST = 1e-2  # a gain below this is drawn as this
+SMALLEST = 1e-2  # a smaller gain has the colour of this one
 
 
-def draw(inputs: dict[str, Path]) -> tuple[Figure, str]:
-    """A heat map per alignment, of the first task."""
-    table = style.read_table(inputs["perturbation"])
+def draw(inputs: dict[str, Path]) -> Drawing:
+    """Draw a heat map per alignment, for the first task."""
+    table = read_table(inputs["perturbation"])
     if table.empty:
-        return style.empty("no perturbation was measured"), "No perturbation was measured: 0 rows."
+        return nothing("no perturbation was measured")
     task = table["task"].iloc[0]
-    rows = table[table["task"] == task]
+    rows = task_rows(table, task)
     alignments = list(rows["alignment"].unique())
-    columns = 5 if len(alignments) > 16 else 4
-    lines = -(-len(alignments) // columns)
-    figure = Figure(figsize=(style.WIDTH, 1.5 * lines + 0.9), layout="constrained")
-    axes = figure.subplots(lines, columns, squeeze=False).ravel()
-    for spare in axes[len(alignments) :]:
-        spare.remove()
-    norm = LogNorm(SMALLEST, max(10.0, float(np.nanpercentile(rows["gain"], 99.5))))
-    for axis, alignment in zip(axes, alignments, strict=False):
-        image = _panel(axis, rows[rows["alignment"] == alignment], norm)
+    figure, axes = _grid(len(alignments))
+    largest = float(np.nanpercentile(rows["gain"], 99.5))
+    norm = LogNorm(SMALLEST, max(10.0, largest))
+    for axis, alignment in zip(axes, alignments, strict=True):
+        selected = rows["alignment"] == alignment
+        image = _panel(axis, rows[selected], norm)
         axis.set_title(alignment, fontsize=7.5, fontweight="normal")
-    bar = figure.colorbar(
-        image, ax=list(axes[: len(alignments)]), location="bottom", aspect=50, fraction=0.04
-    )
-    bar.set_label(f"gain on {task} (column: moved point, row: point that answers)")
+    bar = figure.colorbar(image, ax=axes, location="bottom", aspect=50, fraction=0.04)
+    bar.set_label(f"gain on {task} (column: moved point, row: affected point)")
     return figure, finding(rows, task)
 
 
+def _grid(count: int) -> tuple[Figure, list[Axes]]:
+    columns = 5 if count > 16 else 4
+    lines = -(-count // columns)
+    figure = Figure(figsize=(WIDTH, 1.5 * lines + 0.9), layout="constrained")
+    grid = figure.subplots(lines, columns, squeeze=False)
+    axes = list(grid.ravel())
+    for unused in axes[count:]:
+        unused.remove()
+    return figure, axes[:count]
+
+
 def _panel(axis: Axes, rows: pd.DataFrame, norm: LogNorm) -> AxesImage:
-    gain = rows.pivot_table(index="point", columns="moved", values="gain").to_numpy()
-    image = axis.imshow(
-        np.clip(gain, norm.vmin, norm.vmax), norm=norm, cmap="magma_r", interpolation="nearest"
-    )
-    last = len(gain) - 1
-    axis.set_xticks([0, last], [0, last], fontsize=7)
-    axis.set_yticks([0, last], [0, last], fontsize=7)
+    table = rows.pivot_table(index="point", columns="moved", values="gain")
+    gain = np.clip(table.to_numpy(), norm.vmin, norm.vmax)
+    image = axis.imshow(gain, norm=norm, cmap="magma_r", interpolation="nearest")
+    ends = [0, len(gain) - 1]
+    labels = [str(end) for end in ends]
+    axis.set_xticks(ends, labels, fontsize=7)
+    axis.set_yticks(ends, labels, fontsize=7)
     axis.tick_params(length=0, pad=1)
     axis.spines[:].set_visible(False)
     return image
 
 
 def finding(rows: pd.DataFrame, task: str) -> str:
-    """The alignment that carries a shift over to other points least and most (mean off the
-    diagonal)."""
-    others = rows[rows["moved"] != rows["point"]].groupby("alignment")["gain"].mean()
+    """The alignments with the least and the largest gain of other points, and the largest gain.
+
+    The gain of other points is the mean off the diagonal.
+    """
+    off_diagonal = rows[rows["moved"] != rows["point"]]
+    gains = off_diagonal.groupby("alignment")["gain"].mean()
     top = rows.loc[rows["gain"].idxmax()]
+    point, moved = int(top["point"]), int(top["moved"])
     return (
-        f"On {task} a shift of one point moves the others least in the frame {others.idxmin()} "
-        f"(mean gain {style.sig(others.min())}) and most in {others.idxmax()} ({style.sig(others.max())}); the largest "
-        f"single gain is {style.sig(top['gain'])}, of point {int(top['point'])} when point {int(top['moved'])} moves, "
-        f"in {top['alignment']}."
+        f"On {task} a shift of one point moves the others least in the reference frame "
+        f"{gains.idxmin()} (mean gain {sig(gains.min())}) "
+        f"and most in {gains.idxmax()} ({sig(gains.max())}); "
+        f"the largest single gain is {sig(top['gain'])}, of point {point} when point {moved} "
+        f"moves, in {top['alignment']}."
     )

@@ -1,18 +1,24 @@
-"""Relative error of equivariance against the angle of the rotation, mean over axes and test samples
-with its 95 % interval, on a logarithmic axis. What is built in stays in the grey band, the noise of
-rounding, at every angle; what is learned grows with the angle as far as the rotations go that it
-was taught."""
+"""Relative error of equivariance against the angle of the rotation, on a logarithmic axis.
+
+The curves are means over axes and test samples with their 95 % confidence intervals. An error of a
+built-in symmetry stays in the grey band of rounding errors at every angle. The error of a learned
+symmetry grows with the angle, up to the largest rotation in the training data."""
 
 from pathlib import Path
 
-from matplotlib.figure import Figure
-
 from equitraj.report.figures.shared import curves
+from equitraj.report.figures.style import Drawing
 
 TITLE = "Equivariance error against the angle"
 INPUTS = ("summary", "audit", "probes")
 
 
-def draw(inputs: dict[str, Path]) -> tuple[Figure, str]:
-    """A panel per task, a line per method."""
-    return curves(inputs, "angle", "angle of rotation (degrees)", "relative error", " degrees")
+def draw(inputs: dict[str, Path]) -> Drawing:
+    """Draw a panel per task with a line per method."""
+    return curves(
+        inputs,
+        probe="angle",
+        xlabel="angle of rotation (degrees)",
+        ylabel="relative error",
+        unit=" degrees",
+    )

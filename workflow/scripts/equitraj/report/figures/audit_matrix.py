@@ -1,10 +1,12 @@
-"""Symmetry of the trained methods as measured in float64: the mean change when the input is
-transformed and the prediction is transformed back, relative to the predicted displacement; the
-worst over tasks and seeds. A cell shows the power of ten, dark for rounding and bright for the size
-of the motion itself. A frame means that the method claims this symmetry: solid exactly, dashed in
-expectation over its own random draws, dotted learned. A red cross: a claim that does not hold, in
-either precision. Translations are by parts of the points' extent. Time reversal and scaling are
-measured, never claimed."""
+"""Symmetry of the trained methods in float64. A cell is the worst error over tasks and seeds.
+
+The error is the mean change of the prediction when the input is transformed and the prediction is
+transformed back, relative to the predicted displacement. The number is a power of ten; a dark cell
+is a rounding error, and a bright cell is as large as the motion itself. A box marks a symmetry that
+the method claims: solid lines for an exact claim, dashed lines for a claim in expectation over the
+method's own random draws, dotted lines for a learned symmetry. A red cross marks a claim that does
+not hold in one of the two precisions. Translations are multiples of the extent of the points. Time
+reversal and scaling are measured but never claimed."""
 
 from pathlib import Path
 
@@ -12,12 +14,29 @@ import numpy as np
 import pandas as pd
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
+from matplotlib.collections import QuadMesh
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch, Rectangle
 
 from equitraj.report.audited import tally
-from equitraj.report.figures import _data, shared, style
+from equitraj.report.figures._data import gid, tell
+from equitraj.report.figures.shared import by_kind
+from equitraj.report.figures.style import (
+    FAINT,
+    INK,
+    ON_BRIGHT,
+    ON_DARK,
+    WIDTH,
+    WRONG,
+    Drawing,
+    LineStyle,
+    listing,
+    method_kinds,
+    nothing,
+    read_table,
+    sig,
+)
 
 TITLE = "Symmetry audit of the trained methods"
 INPUTS = ("summary", "audit")
@@ -35,101 +54,132 @@ GENERATORS = {
     "time_reversal": "time reversal",
     "scaling": "scaling",
 }
-REPORTED = ("time_reversal", "scaling")  # measured, and claimed by nobody
+REPORTED = ("time_reversal", "scaling")  # measured, but never claimed
 CROSS = "#d00000"
-FRAMES = {"exact": "-", "in expectation": (0, (3, 1.5)), "learned": (0, (1, 1.2))}
+FRAMES: dict[str, LineStyle] = {  # the lines of the boxes
+    "exact": "-",
+    "in expectation": (0, (3, 1.5)),
+    "learned": (0, (1, 1.2)),
+}
 
 
-def draw(inputs: dict[str, Path]) -> tuple[Figure, str]:
-    """A row per method, grouped by kind; a column per generator."""
-    summary, audit = style.read_table(inputs["summary"]), style.read_table(inputs["audit"])
+def draw(inputs: dict[str, Path]) -> Drawing:
+    """Draw a row per method, grouped by kind, and a column per generator."""
+    summary = read_table(inputs["summary"])
+    audit = read_table(inputs["audit"])
     trained = audit[audit["weights"] == "trained"]
     if trained.empty:
-        return style.empty(
-            "no trained method was audited"
-        ), "No trained method was audited: 0 rows."
-    return of_table(trained, style.method_kinds(summary, audit)), finding(trained)
+        return nothing("no trained method was audited")
+    kinds = method_kinds(summary, audit)
+    return of_table(trained, kinds), finding(trained)
 
 
 def of_table(trained: pd.DataFrame, kinds: dict[str, str] | None = None) -> Figure:
-    """The matrix of the rows of audits, with a column `method`; methods of a kind stand together."""
-    cells, kinds = worst_cells(trained), kinds or {}
-    methods = shared.by_kind(cells.index.unique("method"), kinds)
-    order = list(GENERATORS)
-    columns = sorted(
-        cells.index.unique("generator"),
-        key=lambda g: (order.index(g) if g in order else len(order) - 2.5, g),
-    )
-    figure = Figure(figsize=(style.WIDTH, 0.2 * len(methods) + 1.75), layout="constrained")
+    """Draw the matrix of audit rows with a column `method`; methods of a kind are adjacent."""
+    cells = worst_cells(trained)
+    kinds = kinds or {}
+    methods = by_kind(cells.index.unique("method"), kinds)
+    columns = sorted(cells.index.unique("generator"), key=_column_key)
+    height = 0.2 * len(methods) + 1.75
+    figure = Figure(figsize=(WIDTH, height), layout="constrained")
     axis = figure.subplots()
-    _matrix(axis, figure, cells, methods, columns)
-    _dividers(
-        axis, [kinds.get(m) for m in methods], sum(g not in REPORTED for g in columns), len(columns)
-    )
+    decade = _decades(cells, methods, columns)
+    meshes = _meshes(axis, methods, decade)
+    _cells(axis, cells, methods, columns, decade)
+    _labels(axis, cells, methods, columns)
+    _colourbar(figure, axis, meshes[-1])
+    row_kinds = [kinds.get(method) for method in methods]
+    claimed = sum(generator not in REPORTED for generator in columns)
+    _dividers(axis, row_kinds, claimed, len(columns))
     _legend(figure, cells)
-    places = {(m, g): (columns.index(g), methods.index(m)) for m, g in cells.index}
-    _data.tell(axis, "transformation", "relative change", [
-        (method, GENERATORS.get(generator, generator), error, *places[method, generator])
-        for (method, generator), error in cells["error"].items()
-    ])  # fmt: skip
+    _tell(axis, cells, methods, columns)
     return figure
 
 
 def worst_cells(trained: pd.DataFrame) -> pd.DataFrame:
-    """For each method and generator: the largest rel_mean in the finest precision, the claim,
-    whether all agree."""
+    """The error, the claim and their agreement, by method and generator.
+
+    The error is the largest rel_mean in the finest precision. Column `agreed` is true if all rows
+    agree with the claim.
+    """
     applicable = trained["verdict"] != "not applicable"
     finest = trained["dtype"] == trained["dtype"].max()  # float64 sorts after float32
     table = trained.assign(
-        error=trained["rel_mean"].where(applicable & finest), agreed=trained["agrees"] != "no"
+        error=trained["rel_mean"].where(applicable & finest),
+        agreed=trained["agrees"] != "no",
     )
     groups = table.groupby(["method", "generator"])
-    return groups.agg(error=("error", "max"), claim=("claim", "first"), agreed=("agreed", "all"))
+    return groups.agg(
+        error=("error", "max"),
+        claim=("claim", "first"),
+        agreed=("agreed", "all"),
+    )
 
 
-def _matrix(
-    axis: Axes, figure: Figure, cells: pd.DataFrame, methods: list[str], columns: list[str]
-) -> None:
+def _column_key(generator: str) -> tuple[float, str]:
+    """Sort generators as in GENERATORS; unknown ones come before time reversal."""
+    order = list(GENERATORS)
+    if generator in order:
+        return order.index(generator), generator
+    return len(order) - 2.5, generator
+
+
+def _decades(cells: pd.DataFrame, methods: list[str], columns: list[str]) -> np.ndarray:
+    """The logarithms of the errors (methods, columns), limited to the colour map's range."""
     index = pd.MultiIndex.from_product([methods, columns], names=cells.index.names)
-    errors = cells["error"].reindex(index).to_numpy(dtype=float).reshape(len(methods), len(columns))
-    decade = np.log10(np.clip(errors, 1e-16, 1e2))
-    edges = np.arange(len(columns) + 1) - 0.5
-    for row, method in enumerate(methods):  # one image each, so that the page finds it
-        look = {"cmap": "YlGnBu_r", "vmin": -16, "vmax": 1, "edgecolor": "face", "linewidth": 0.4}
-        image = axis.pcolormesh(edges, [row - 0.5, row + 0.5], decade[row : row + 1], **look)
-        image.set_gid(_data.gid(method))
+    errors = cells["error"].reindex(index).to_numpy(dtype=float)
+    table = errors.reshape(len(methods), len(columns))
+    return np.log10(np.clip(table, 1e-16, 1e2))
+
+
+def _meshes(axis: Axes, methods: list[str], decade: np.ndarray) -> list[QuadMesh]:
+    """Draw the colours, with one image per method, so that the page can find each method."""
+    edges = np.arange(decade.shape[1] + 1) - 0.5
+    meshes = []
+    for row, method in enumerate(methods):
+        mesh = axis.pcolormesh(
+            edges,
+            [row - 0.5, row + 0.5],
+            decade[row : row + 1],
+            cmap="YlGnBu_r",
+            vmin=-16,
+            vmax=1,
+            edgecolor="face",
+            linewidth=0.4,
+        )
+        mesh.set_gid(gid(method))
+        meshes.append(mesh)
     axis.set(xlim=edges[[0, -1]], ylim=(len(methods) - 0.5, -0.5))
+    return meshes
+
+
+def _cells(
+    axis: Axes, cells: pd.DataFrame, methods: list[str], columns: list[str], decade: np.ndarray
+) -> None:
     for row, method in enumerate(methods):
         for column, generator in enumerate(columns):
-            if (method, generator) in cells.index:
-                cell = _cell(axis, row, column, cells.loc[(method, generator)], decade[row, column])
-                for i, artist in enumerate(cell):
-                    artist.set_gid(_data.gid(method, column, i))
-    axis.set_yticks(range(len(methods)), methods, fontsize=7.5)
-    for label, method in zip(axis.get_yticklabels(), methods, strict=True):
-        if not cells.loc[method, "agreed"].all():
-            label.set(color=style.WRONG, fontweight="bold")
-    names = [GENERATORS.get(g, g.replace("_", " ")) for g in columns]
-    axis.set_xticks(
-        range(len(columns)), names, rotation=35, ha="left", rotation_mode="anchor", fontsize=7.5
-    )
-    axis.tick_params(length=0, top=True, labeltop=True, bottom=False, labelbottom=False)
-    axis.spines[:].set_visible(False)
-    bar = figure.colorbar(image, ax=axis, ticks=[-15, -10, -5, 0], pad=0.01, fraction=0.03)
-    bar.ax.set_yticklabels(["$10^{-15}$", "$10^{-10}$", "$10^{-5}$", "1"])
-    bar.set_label("relative change")
+            key = (method, generator)
+            if key not in cells.index:
+                continue
+            artists = _cell(axis, row, column, cells.loc[key], decade[row, column])
+            for number, artist in enumerate(artists):
+                artist.set_gid(gid(method, column, number))
 
 
 def _cell(axis: Axes, row: int, column: int, cell: pd.Series, decade: float) -> list[Artist]:
-    error = cell["error"]
-    ink = style.FAINT if np.isnan(error) else style.ON_DARK if decade < -8 else style.ON_BRIGHT
-    text = "n/a" if np.isnan(error) else "0" if error == 0 else "∞"
-    if 0 < error < np.inf:
-        text = f"$10^{{{round(np.log10(error))}}}$"
-    place = column if cell["agreed"] else column - 0.13  # beside the cross
-    drawn = [axis.text(place, row, text, ha="center", va="center", fontsize=7, color=ink)]
+    """Draw the number of a cell, its box and its cross."""
+    ink = _ink(cell["error"], decade)
+    text = axis.text(
+        column if cell["agreed"] else column - 0.13,  # next to the cross
+        row,
+        _power(cell["error"]),
+        ha="center",
+        va="center",
+        fontsize=7,
+        color=ink,
+    )
+    artists: list[Artist] = [text]
     if cell["claim"] in FRAMES:
-        dash = FRAMES[cell["claim"]]
         box = Rectangle(
             (column - 0.45, row - 0.4),
             0.9,
@@ -137,17 +187,77 @@ def _cell(axis: Axes, row: int, column: int, cell: pd.Series, decade: float) -> 
             fill=False,
             edgecolor=ink,
             linewidth=0.9,
-            linestyle=dash,
+            linestyle=FRAMES[cell["claim"]],
         )
-        drawn.append(axis.add_patch(box))
+        artists.append(axis.add_patch(box))
     if not cell["agreed"]:
-        drawn += axis.plot(
-            column + 0.3, row, marker="x", color=CROSS, markersize=5, markeredgewidth=1.8
+        artists += axis.plot(
+            column + 0.3,
+            row,
+            marker="x",
+            color=CROSS,
+            markersize=5,
+            markeredgewidth=1.8,
         )
-    return drawn
+    return artists
+
+
+def _ink(error: float, decade: float) -> str:
+    if np.isnan(error):
+        return FAINT
+    return ON_DARK if decade < -8 else ON_BRIGHT
+
+
+def _power(error: float) -> str:
+    """The number in a cell: the power of ten that is nearest to its error."""
+    if np.isnan(error):
+        return "n/a"
+    if error == 0:
+        return "0"
+    if not 0 < error < np.inf:
+        return "∞"
+    exponent = round(np.log10(error))
+    return f"$10^{{{exponent}}}$"
+
+
+def _labels(axis: Axes, cells: pd.DataFrame, methods: list[str], columns: list[str]) -> None:
+    """Write the names of rows and columns; methods with a broken claim are red."""
+    axis.set_yticks(range(len(methods)), methods, fontsize=7.5)
+    for label, method in zip(axis.get_yticklabels(), methods, strict=True):
+        if not cells.loc[method, "agreed"].all():
+            label.set(color=WRONG, fontweight="bold")
+    names = [_generator_name(generator) for generator in columns]
+    axis.set_xticks(
+        range(len(columns)),
+        names,
+        rotation=35,
+        ha="left",
+        rotation_mode="anchor",
+        fontsize=7.5,
+    )
+    axis.tick_params(length=0, top=True, labeltop=True, bottom=False, labelbottom=False)
+    axis.spines[:].set_visible(False)
+
+
+def _generator_name(generator: str) -> str:
+    plain = generator.replace("_", " ")
+    return GENERATORS.get(generator, plain)
+
+
+def _colourbar(figure: Figure, axis: Axes, mesh: QuadMesh) -> None:
+    bar = figure.colorbar(
+        mesh,
+        ax=axis,
+        ticks=[-15, -10, -5, 0],
+        pad=0.01,
+        fraction=0.03,
+    )
+    bar.ax.set_yticklabels(["$10^{-15}$", "$10^{-10}$", "$10^{-5}$", "1"])
+    bar.set_label("relative change")
 
 
 def _dividers(axis: Axes, kinds: list[str | None], claimed: int, columns: int) -> None:
+    """Draw white lines between kinds, and before the generators that are never claimed."""
     for y in range(1, len(kinds)):
         if kinds[y] != kinds[y - 1]:
             axis.axhline(y - 0.5, color="white", linewidth=4)
@@ -157,23 +267,50 @@ def _dividers(axis: Axes, kinds: list[str | None], claimed: int, columns: int) -
 
 def _legend(figure: Figure, cells: pd.DataFrame) -> None:
     present = set(cells["claim"])
-    entries = [
-        Patch(facecolor="white", edgecolor=style.INK, linestyle=dash, label=f"claimed: {level}")
-        for level, dash in FRAMES.items()
-        if level in present
-    ]
+    entries: list[Artist] = [_box_entry(level) for level in FRAMES if level in present]
     cross = Line2D(
-        [], [], linestyle="none", marker="x", color=CROSS, markeredgewidth=2, label="claim broken"
+        [],
+        [],
+        linestyle="none",
+        marker="x",
+        color=CROSS,
+        markeredgewidth=2,
+        label="claim broken",
     )
-    figure.legend(handles=[*entries, cross], loc="outside lower center", ncols=4)
+    entries.append(cross)
+    figure.legend(handles=entries, loc="outside lower center", ncols=4)
+
+
+def _box_entry(level: str) -> Patch:
+    return Patch(
+        facecolor="white",
+        edgecolor=INK,
+        linestyle=FRAMES[level],
+        label=f"claimed: {level}",
+    )
+
+
+def _tell(axis: Axes, cells: pd.DataFrame, methods: list[str], columns: list[str]) -> None:
+    """Record the numbers of the cells for the page."""
+    shown = []
+    for (method, generator), error in cells["error"].items():
+        name = GENERATORS.get(generator, generator)
+        across = columns.index(generator)
+        down = methods.index(method)
+        shown.append((method, name, error, across, down))
+    tell(axis, "transformation", "relative change", shown)
 
 
 def finding(trained: pd.DataFrame) -> str:
-    """How many claims hold, and those that do not with the error measured."""
+    """Count the claims that hold, and list the broken ones with their errors."""
     text = tally(trained) or "no method claims a symmetry"
-    broken = trained[trained["agrees"] == "no"].groupby(["method", "generator"])["rel_mean"].max()
-    worst = [
-        f"{method} under {GENERATORS.get(generator, generator)} (relative change {style.sig(value)})"
-        for (method, generator), value in broken.items()
-    ]
-    return f"{text[0].upper()}{text[1:]}{f'; not so: {style.listing(worst)}' if worst else ''}."
+    sentence = text[0].upper() + text[1:]
+    rows = trained[trained["agrees"] == "no"]
+    errors = rows.groupby(["method", "generator"])["rel_mean"].max()
+    broken = []
+    for (method, generator), error in errors.items():
+        name = GENERATORS.get(generator, generator)
+        broken.append(f"{method} under {name} (relative change {sig(error)})")
+    if not broken:
+        return f"{sentence}."
+    return f"{sentence}; not so: {listing(broken)}."

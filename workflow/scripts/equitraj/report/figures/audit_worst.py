@@ -1,55 +1,76 @@
-"""The worst rotation that an optimiser found on SO(3) (filled) beside the 95th percentile (p95) of
-random ones (open): where they lie far apart, random rotations do not show the error. The grey band
-is rounding."""
+"""The worst rotation that an optimiser found on SO(3) (filled), compared with random rotations.
+
+The open marker is the 95th percentile (p95) of random rotations. Where the two lie far apart,
+random rotations miss the error. The grey band is rounding."""
 
 from pathlib import Path
 
 import pandas as pd
-from matplotlib.figure import Figure
 
-from equitraj.report.figures import shared, style
+from equitraj.report.figures.shared import (
+    FillStyle,
+    at_rounding,
+    face_entries,
+    floor_entry,
+    marker_rows,
+    probe_rows,
+    rows_height,
+)
+from equitraj.report.figures.style import (
+    Drawing,
+    kind_legend,
+    method_kinds,
+    method_styles,
+    nothing,
+    panels,
+    read_claims,
+    read_table,
+    sig,
+    task_rows,
+)
 
 TITLE = "The worst rotation"
 INPUTS = ("summary", "audit", "probes")
 WORST, RANDOM = "worst", "random p95"
-FACES = {WORST: "full", RANDOM: "none"}
+FACES: dict[str, FillStyle] = {WORST: "full", RANDOM: "none"}
 
 
-def draw(inputs: dict[str, Path]) -> tuple[Figure, str]:
-    """A panel per task, a row per method."""
-    rows = shared.probe_rows(inputs, "worst_rotation")
+def draw(inputs: dict[str, Path]) -> Drawing:
+    """Draw a panel per task with a row per method."""
+    rows = probe_rows(inputs, "worst_rotation")
     if rows.empty:
-        return style.empty(
-            "no worst rotation was searched for"
-        ), "No worst rotation was searched for: 0 rows."
-    summary, audit = style.read_table(inputs["summary"]), style.read_claims(inputs["audit"])
-    kinds, styles = style.method_kinds(summary, audit), style.method_styles(summary, audit)
+        return nothing("no worst rotation was searched for")
+    summary = read_table(inputs["summary"])
+    audit = read_claims(inputs["audit"])
+    kinds = method_kinds(summary, audit)
+    styles = method_styles(summary, audit)
     tasks = list(rows["task"].unique())
-    count = rows.groupby("task")["method"].nunique().max()
-    figure, axes = style.panels(len(tasks), height=shared.rows_height(count))
+    most = rows.groupby("task")["method"].nunique().max()
+    figure, axes = panels(len(tasks), height=rows_height(most))
     for axis, task in zip(axes, tasks, strict=True):
         axis.set_title(task)
-        shared.marker_rows(axis, rows[rows["task"] == task], FACES, kinds, styles, joined=True)
+        marker_rows(axis, task_rows(rows, task), FACES, kinds, styles, joined=True)
         axis.set_xlabel("relative error")
-    extra = [*shared.face_entries(FACES), shared.floor_entry()]
-    style.kind_legend(figure, (styles[m].kind for m in rows["method"].unique()), extra)
+    entries = [*face_entries(FACES), floor_entry()]
+    kind_legend(figure, styles, rows["method"].unique(), entries)
     return figure, finding(rows)
 
 
 def finding(rows: pd.DataFrame) -> str:
-    """The largest ratio of worst to random among what is above rounding, and how many stay at
-    rounding at the worst."""
-    worst = rows[rows["item"] == WORST]
-    exact = shared.at_rounding(worst)
-    text = f"{len(exact)} of {worst['method'].nunique()} methods stay at rounding under the worst rotation found"
-    pairs = rows.pivot_table(index=["task", "method"], columns="item", values="value")
-    pairs = pairs[~pairs.index.isin(exact, level="method")].dropna()
-    if pairs.empty:
+    """Count the methods at rounding, and give the largest ratio of worst to random rotations."""
+    worst_rows = rows[rows["item"] == WORST]
+    exact = at_rounding(worst_rows)
+    count = f"{len(exact)} of {worst_rows['method'].nunique()} methods"
+    text = f"{count} stay at rounding under the worst rotation found"
+    errors = rows.pivot_table(index=["task", "method"], columns="item", values="value")
+    is_exact = errors.index.isin(exact, level="method")
+    errors = errors[~is_exact].dropna()
+    if errors.empty:
         return text + "."
-    ratio = pairs[WORST] / pairs[RANDOM]
+    ratio = errors[WORST] / errors[RANDOM]
     task, method = ratio.idxmax()
+    worst, random = (sig(errors[item][task, method]) for item in (WORST, RANDOM))
     return (
-        f"{text}; of the others the worst rotation is most above the random 95th percentile for {method} on {task}: "
-        f"{style.sig(pairs[WORST][task, method])} against {style.sig(pairs[RANDOM][task, method])}, "
-        f"{style.sig(ratio.max())} times."
+        f"{text}; of the others the worst rotation is most above the random 95th percentile for "
+        f"{method} on {task}: {worst} against {random}, {sig(ratio.max())} times."
     )

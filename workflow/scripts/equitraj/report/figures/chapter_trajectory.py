@@ -1,50 +1,63 @@
-"""The true frames beside those that the linear baseline and the e3nn network of the chapter
-predict, one frame ahead, over training and validation frames. Colour is time, from dark at the
-first frame to light at the last."""
+"""The true frames and the frames that the chapter's two models predict one frame ahead.
+
+The models are the linear baseline and the e3nn network; the frames are training and validation
+frames. Colour is time, from dark at the first frame to light at the last."""
 
 from pathlib import Path
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.colors import Normalize
-from matplotlib.figure import Figure
 
 from equitraj.chapter.data import read_arrays
-from equitraj.report.figures._chapter import chains, colourbar, planar, plane, rms, some
-from equitraj.report.figures.style import panels, sig
+from equitraj.report.figures._chapter import chains, colourbar, planar, plane, rms, short, some
+from equitraj.report.figures.style import Drawing, panels, sig
 
 INPUTS = ("lifted", "baseline", "network")
 TITLE = "True and predicted trajectory"
 
 
 def predictions(arrays: dict[str, np.ndarray]) -> np.ndarray:
-    """Predicted frames (T - 1, N, 2), training then validation."""
-    return np.concatenate([arrays["train_prediction"], arrays["validation_prediction"]])[..., :2]
+    """Predicted frames (T - 1, N, 2), first training and then validation."""
+    parts = [arrays["train_prediction"], arrays["validation_prediction"]]
+    return np.concatenate(parts)[..., :2]
 
 
-def draw(inputs: dict[str, Path]) -> tuple[Figure, str]:
-    """The figure and its finding."""
+def draw(inputs: dict[str, Path]) -> Drawing:
+    """Draw a panel of true frames and a panel per model."""
     frames = planar(inputs["lifted"])
-    truth, start = frames[1:], frames[:-1]
+    baseline = read_arrays(inputs["baseline"])
+    network = read_arrays(inputs["network"])
+    start, truth = frames[:-1], frames[1:]
     columns = {
         "True frames": truth,
-        "Linear baseline": predictions(read_arrays(inputs["baseline"])),
-        "e3nn network": predictions(read_arrays(inputs["network"])),
+        "Linear baseline": predictions(baseline),
+        "e3nn network": predictions(network),
     }
-    shown, norm = some(len(truth)), Normalize(1, len(truth))
+    shown = some(len(truth))
+    norm = Normalize(1, len(truth))
     figure, axes = panels(3, columns=3, height=1.8)
     for ax, (title, value) in zip(axes, columns.items(), strict=True):
         chains(ax, value[shown], shown + 1, norm)
         plane(ax, title, first=ax is axes[0])
     colourbar(figure, axes, norm, "frame")
-    drawn = np.concatenate([value[shown].reshape(-1, 2) for value in columns.values()])
-    (left, bottom), (right, top) = drawn.min(0) - 0.2, drawn.max(0) + 0.2
+    _set_limits(axes, [value[shown] for value in columns.values()])
+    still_error = sig(rms(start - truth))
+    _, baseline_error, network_error = (sig(rms(value - truth)) for value in columns.values())
+    stretches = np.linalg.svd(baseline["w"][:2, :2], compute_uv=False)
+    return figure, (
+        f"Root mean square errors over all frames, x and y: linear baseline {baseline_error}, "
+        f"e3nn network {network_error}, and {still_error} for no motion at all. The trained "
+        f"baseline squeezes the plane (singular values {short(stretches[0])} and "
+        f"{short(stretches[1])} of its matrix). The picture cannot show how good the network is: "
+        f"consecutive frames differ by less than the width of a line."
+    )
+
+
+def _set_limits(axes: list[Axes], values: list[np.ndarray]) -> None:
+    """Give all panels the limits of all points."""
+    points = np.concatenate([value.reshape(-1, 2) for value in values])
+    left, bottom = points.min(0) - 0.2
+    right, top = points.max(0) + 0.2
     for ax in axes:
         ax.set(xlim=(left, right), ylim=(bottom, top), adjustable="box")
-    squeeze = np.linalg.svd(read_arrays(inputs["baseline"])["w"][:2, :2], compute_uv=False)
-    error = [sig(rms(columns[name] - truth)) for name in ("Linear baseline", "e3nn network")]
-    return figure, (
-        f"Root mean square errors over all frames, x and y: linear baseline {error[0]}, e3nn network {error[1]}, and "
-        f"{sig(rms(start - truth))} for no motion at all. The trained baseline squeezes the plane (singular values "
-        f"{sig(squeeze[0], 2)} and {sig(squeeze[1], 2)} of its matrix). How good the network is the picture cannot "
-        f"show: frames in a row differ by less than the width of a line."
-    )

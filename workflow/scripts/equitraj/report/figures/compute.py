@@ -1,77 +1,103 @@
-"""The smallest validation error so far against seconds of training (compilation left out) and
-against floating-point operations of the losses and their gradients, of each task's largest training
-set: median over seeds. Curves end where training ended, so that methods can be compared at any
-budget that both have spent. Operations are known of networks in JAX."""
+"""The smallest validation error so far against the cost of training, in two measures.
+
+The measures are seconds of training without compilation, and floating-point operations of the
+losses and their gradients. The curves are medians over seeds for each task's largest training set.
+They end where training ended, so that methods can be compared at any budget that both have spent.
+Operations are known for networks in JAX only."""
 
 from pathlib import Path
 
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
-from equitraj.report.figures import style
+from equitraj.report.figures.style import (
+    FAINT,
+    Drawing,
+    Styles,
+    fit_log_axis,
+    kind_legend,
+    label_right,
+    largest_size,
+    method_styles,
+    nothing,
+    panel_height,
+    panels,
+    read_claims,
+    read_table,
+    sig,
+    task_rows,
+)
 
 TITLE = "Error against computing"
 INPUTS = ("metrics", "summary", "audit", "history", "routes")
 BUDGETS = {"seconds": "seconds of training", "operations": "floating-point operations"}
 PANELS = 4  # tasks that are drawn
+PARTS = 8  # comparisons in the finding
 KEYS = ["task", "method", "seed"]
 
 
-def draw(inputs: dict[str, Path]) -> tuple[Figure, str]:
-    """Two panels per task."""
-    summary, audit = style.read_table(inputs["summary"]), style.read_claims(inputs["audit"])
-    metrics, history = style.read_table(inputs["metrics"]), style.read_table(inputs["history"])
+def draw(inputs: dict[str, Path]) -> Drawing:
+    """Draw two panels per task with a line per method."""
+    metrics = read_table(inputs["metrics"])
+    history = read_table(inputs["history"])
     table = curves(metrics, history)
     if table.empty:
-        return style.empty("no network was trained"), "No network was trained: 0 rows."
-    styles = style.method_styles(summary, audit)
+        return nothing("no network was trained")
+    summary = read_table(inputs["summary"])
+    audit = read_claims(inputs["audit"])
+    styles = method_styles(summary, audit)
     tasks = list(table["task"].unique())[:PANELS]
-    figure, axes = style.panels(
-        2 * len(tasks), height=style.panel_height(table["method"].nunique())
-    )
+    height = panel_height(table["method"].nunique())
+    figure, axes = panels(2 * len(tasks), height=height)
     for number, task in enumerate(tasks):
-        rows = table[table["task"] == task]
-        for axis, budget in zip(axes[2 * number : 2 * number + 2], BUDGETS, strict=True):
+        rows = task_rows(table, task)
+        pair = axes[2 * number : 2 * number + 2]
+        for axis, budget in zip(pair, BUDGETS, strict=True):
             _panel(axis, rows.dropna(subset=[budget]), budget, styles)
             axis.set_title(task)
-    style.kind_legend(figure, (styles[m].kind for m in table["method"]))
-    return figure, finding(table[table["task"].isin(tasks)], style.read_table(inputs["routes"]))
+    kind_legend(figure, styles, table["method"])
+    drawn = table[table["task"].isin(tasks)]
+    routes = read_table(inputs["routes"])
+    return figure, finding(drawn, routes)
 
 
 def curves(metrics: pd.DataFrame, history: pd.DataFrame) -> pd.DataFrame:
-    """A row per task, method and epoch of the largest training set: medians over seeds of budgets
-    and error."""
+    """Medians over seeds of seconds, operations and error, for each task's largest training set.
+
+    The table has a row per task, method and epoch.
+    """
     if history.empty:
         return history.assign(seconds=[], operations=[], error=[])
-    cost = metrics.set_index([*KEYS, "train_size"])[["train_seconds", "flops"]]
-    rows = style.largest_size(history).join(cost, on=[*KEYS, "train_size"])
+    run = [*KEYS, "train_size"]
+    cost = metrics.set_index(run)[["train_seconds", "flops"]]
+    rows = largest_size(history).join(cost, on=run)
     runs = rows.groupby(KEYS, sort=False)
-    part = (runs.cumcount() + 1) / runs["epoch"].transform("size")
+    epochs = runs.cumcount() + 1
+    part = epochs / runs["epoch"].transform("size")
     rows = rows.assign(
         seconds=part * rows["train_seconds"],
         operations=part * rows["flops"],
         error=runs["validation_mse"].cummin(),
     )
     columns = ["seconds", "operations", "error"]
-    return rows.groupby(["task", "method", "epoch"], sort=False)[columns].median().reset_index()
+    points = rows.groupby(["task", "method", "epoch"], sort=False)
+    medians = points[columns].median()
+    return medians.reset_index()
 
 
-def _panel(
-    axis: Axes, rows: pd.DataFrame, budget: str, styles: dict[str, style.MethodStyle]
-) -> None:
+def _panel(axis: Axes, rows: pd.DataFrame, budget: str, styles: Styles) -> None:
     if rows.empty:
-        axis.text(0.5, 0.5, "not counted", transform=axis.transAxes, ha="center", color=style.FAINT)
+        axis.text(0.5, 0.5, "not counted", transform=axis.transAxes, ha="center", color=FAINT)
         axis.plot([], [])
         return
-    style.log_axis(axis.xaxis, style.log_limits(rows[budget], 0.02))
-    style.log_axis(axis.yaxis, style.log_limits(rows["error"]))
+    fit_log_axis(axis.xaxis, rows[budget], 0.02)
+    fit_log_axis(axis.yaxis, rows["error"])
     ends = {}
     for method, line in rows.groupby("method", sort=False):
-        look = styles[method]
-        axis.plot(line[budget], line["error"], color=look.colour, linestyle=look.linestyle)
-        ends[method] = tuple(line[[budget, "error"]].iloc[-1])
-    style.label_right(axis, list(ends.values()), list(ends), styles)
+        axis.plot(line[budget], line["error"], **styles[method].line)
+        last = line.iloc[-1]
+        ends[method] = (last[budget], last["error"])
+    label_right(axis, list(ends.values()), list(ends), styles)
     axis.set(xlabel=BUDGETS[budget], ylabel="validation MSE")
     axis.grid()
 
@@ -79,37 +105,55 @@ def _panel(
 def at_equal_budget(
     table: pd.DataFrame, task: str, pair: tuple[str, str], budget: str
 ) -> float | None:
-    """How many times smaller the first method's error is with what the cheaper of the two spent;
-    None if unknown."""
-    rows = table[table["task"] == task].dropna(subset=[budget])
+    """How many times smaller the first method's error is at the budget that both have spent.
+
+    None if it is unknown.
+    """
+    rows = task_rows(table, task).dropna(subset=[budget])
     lines = [rows[rows["method"] == method] for method in pair]
     if any(line.empty for line in lines):
         return None
     common = min(line[budget].iloc[-1] for line in lines)
-    first, other = (line.loc[line[budget] <= common * (1 + 1e-9), "error"] for line in lines)
-    return float(other.iloc[-1] / first.iloc[-1]) if len(first) and len(other) else None
+    limit = common * (1 + 1e-9)
+    first, other = (line.loc[line[budget] <= limit, "error"] for line in lines)
+    if first.empty or other.empty:
+        return None
+    return float(other.iloc[-1] / first.iloc[-1])
 
 
 def finding(table: pd.DataFrame, routes: pd.DataFrame) -> str:
-    """Each route against the same model without it, with equal operations, or equal seconds where
-    these are unknown."""
-    parts = []
-    for row in routes.drop_duplicates(["task", "method"]).itertuples():
-        for budget, what in (("operations", "operations"), ("seconds", "seconds")):
-            ratio = at_equal_budget(table, row.task, (row.method, row.against), budget)
-            if ratio is None:
-                continue
-            times = (
-                f"{style.sig(max(ratio, 1 / ratio))} times {'smaller' if ratio >= 1 else 'larger'}"
-            )
-            parts.append(
-                f"{row.task}: {row.method} has an error {times} than {row.against} with as many {what}"
-            )
-            break
+    """Compare each route with the same model without it at an equal budget.
+
+    The budget is the number of operations, or seconds if operations are unknown. Without routes,
+    the finding names the best method of each task.
+    """
+    pairs = routes.drop_duplicates(["task", "method"])
+    lines = [_comparison(table, row.task, row.method, row.against) for row in pairs.itertuples()]
+    parts = [line for line in lines if line]
     if not parts:
-        fastest = table.loc[table.groupby("task")["error"].idxmin()]
-        parts = [
-            f"{r.task}: {r.method} has the smallest error, {style.sig(r.error)}"
-            for r in fastest.itertuples()
-        ]
-    return "; ".join(parts[:8]) + (f"; and {len(parts) - 8} more" if len(parts) > 8 else "") + "."
+        parts = _best(table)
+    text = "; ".join(parts[:PARTS])
+    if len(parts) > PARTS:
+        text += f"; and {len(parts) - PARTS} more"
+    return text + "."
+
+
+def _comparison(table: pd.DataFrame, task: str, method: str, against: str) -> str:
+    """One comparison as text, "" if no budget is known."""
+    for budget in ("operations", "seconds"):
+        ratio = at_equal_budget(table, task, (method, against), budget)
+        if ratio is None:
+            continue
+        factor = sig(max(ratio, 1 / ratio))
+        direction = "smaller" if ratio >= 1 else "larger"
+        times = f"{factor} times {direction}"
+        return f"{task}: {method} has an error {times} than {against} with as many {budget}"
+    return ""
+
+
+def _best(table: pd.DataFrame) -> list[str]:
+    best = table.loc[table.groupby("task")["error"].idxmin()]
+    return [
+        f"{row.task}: {row.method} has the smallest error, {sig(row.error)}"
+        for row in best.itertuples()
+    ]

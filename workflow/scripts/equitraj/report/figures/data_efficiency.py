@@ -1,182 +1,253 @@
-"""Test error against training samples, a line per method, typical errors (geometric means over
-seeds) with 95 % intervals over seeds and blocks of test samples where there are three seeds or
-more, a point per seed where there are fewer. An arrow along the axis of samples says how many times
-as many samples a method needs without its route to symmetry. The dashed line is the error of no
-motion, the dotted one that of constant velocity, and the thin one the floor, which no method can
-beat."""
+"""Test error against the number of training samples, with a line per method.
+
+Errors are geometric means over seeds. With three seeds or more they have 95 % confidence intervals
+over seeds and blocks of test samples; with fewer seeds there is a point per seed. The length of the
+arrow shows how many times as many samples a method needs without its route to symmetry. The dashed
+line is the error of no motion, the dotted line the error of constant velocity, and the thin line
+the floor, which no method can beat."""
 
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
-from equitraj.report.figures import style
+from equitraj.report.figures.style import (
+    INK,
+    REFERENCES,
+    Drawing,
+    MethodStyle,
+    Styles,
+    ceiling,
+    empty,
+    fit_log_axis,
+    floor_line,
+    kind_legend,
+    label_right,
+    method_styles,
+    panel_height,
+    panels,
+    read_claims,
+    read_table,
+    reference_entries,
+    reference_lines,
+    sig,
+    task_rows,
+    with_floor,
+)
 from equitraj.report.floor import Level, levels
 
 TITLE = "Error against training samples"
 INPUTS = ("metrics", "summary", "audit", "data_factors", "splits", "floor")
 PANELS = 4  # tasks that are drawn
-ALONE = 6.0  # inches; one panel stands beside a table on the first screen, and its words must be large enough
+ALONE = 6.0  # inches; a single panel is shown next to a table, so its text has to be large
 
 
-def draw(inputs: dict[str, Path]) -> tuple[Figure, str]:
-    """A panel per task."""
-    summary, audit = style.read_table(inputs["summary"]), style.read_claims(inputs["audit"])
-    metrics, factors = style.read_table(inputs["metrics"]), style.read_table(inputs["data_factors"])
-    styles = style.method_styles(summary, audit)
-    samples = (
-        style.read_table(inputs["splits"])
-        .query("split == 'train'")
-        .set_index(["task", "train_size"])["samples"]
-    )
-    table = with_samples(summary, samples).dropna(subset=["mse_mean"])
+def draw(inputs: dict[str, Path]) -> Drawing:
+    """Draw a panel per task with several training sizes."""
+    summary = read_table(inputs["summary"])
+    audit = read_claims(inputs["audit"])
+    metrics = read_table(inputs["metrics"])
+    factors = read_table(inputs["data_factors"])
     floors = levels(inputs["floor"])
-    several = table.groupby("task")["samples"].nunique().loc[lambda sizes: sizes > 1].index
-    tasks = [task for task in table["task"].unique() if task in several][:PANELS]
+    samples = sample_counts(read_table(inputs["splits"]))
+    table = with_samples(summary, samples).dropna(subset=["mse_mean"])
+    tasks = _several_sizes(table)[:PANELS]
     if not tasks:
-        return style.empty(
-            "the study has one training size"
-        ), "The study has one training size, so nothing is drawn."
+        message = "the study has one training size"
+        return empty(message), "The study has one training size, so nothing is drawn."
+    styles = method_styles(summary, audit)
+    finished = with_samples(metrics[metrics["status"] == "ok"], samples)
     drawn = table[table["task"].isin(tasks)]
-    figure, axes = style.panels(
-        len(tasks), height=style.panel_height(drawn["method"].nunique()) + 0.3
-    )
+    figure, axes = panels(len(tasks), height=panel_height(drawn["method"].nunique()) + 0.3)
     if len(tasks) == 1:
         figure.set_figwidth(ALONE)
     for axis, task in zip(axes, tasks, strict=True):
-        seeds = with_samples(
-            metrics[(metrics["task"] == task) & (metrics["status"] == "ok")], samples
-        )
-        _panel(axis, table[table["task"] == task], seeds, styles, floors.get(task))
-        _factor(axis, table[table["task"] == task], factors[factors["task"] == task])
+        rows = task_rows(table, task)
+        _panel(axis, rows, task_rows(finished, task), styles, floors.get(task))
+        _factor(axis, rows, task_rows(factors, task))
         axis.set_title(task)
-    kinds = {styles[m].kind for m in drawn["method"]} - {"baseline"}  # of which there are lines
-    style.kind_legend(figure, kinds, style.reference_entries())
+    kind_legend(figure, styles, _fitted(drawn, styles)["method"], reference_entries())
     return figure, finding(factors[factors["task"].isin(tasks)], tasks)
 
 
+def sample_counts(splits: pd.DataFrame) -> pd.Series:
+    """The number of training samples by task and training size."""
+    training = splits[splits["split"] == "train"]
+    return training.set_index(["task", "train_size"])["samples"]
+
+
 def with_samples(table: pd.DataFrame, samples: pd.Series) -> pd.DataFrame:
-    """Rows of a table with the number of training samples that their size stands for on their task."""
-    return table.join(samples, on=["task", "train_size"])
+    """Add to a table the number of training samples of each row's task and training size."""
+    size = ["task", "train_size"]
+    return table.join(samples, on=size)
+
+
+def _several_sizes(table: pd.DataFrame) -> list[str]:
+    """The tasks with more than one training size."""
+    sizes = table.groupby("task")["samples"].nunique()
+    return [task for task in table["task"].unique() if sizes[task] > 1]
+
+
+def _fitted(rows: pd.DataFrame, styles: Styles) -> pd.DataFrame:
+    """The rows of the methods that are not baselines; only these have lines."""
+    methods = [method for method, look in styles.items() if look.kind != "baseline"]
+    fitted = rows["method"].isin(methods)
+    return rows[fitted]
 
 
 def _panel(
-    axis: Axes,
-    rows: pd.DataFrame,
-    seeds: pd.DataFrame,
-    styles: dict[str, style.MethodStyle],
-    floor: Level | None,
+    axis: Axes, rows: pd.DataFrame, seeds: pd.DataFrame, styles: Styles, floor: Level | None
 ) -> None:
-    references = rows[["mse_persistence", "mse_velocity"]].max()
-    fitted = rows[rows["method"].map(lambda m: styles[m].kind != "baseline")]
-    shown = fitted["mse_mean"][fitted["mse_mean"] < style.ceiling(references)]
-    style.log_axis(axis.xaxis, style.log_limits(rows["samples"], 0.03))
-    style.log_axis(
-        axis.yaxis,
-        style.log_limits(style.with_floor([*shown, references.min()], floor and floor.value)),
-    )
+    references = rows[REFERENCES].max()
+    fitted = _fitted(rows, styles)
+    errors = fitted["mse_mean"]
+    shown = errors[errors < ceiling(references)]
+    lowest = floor.value if floor else None
+    heights = with_floor([*shown, references.min()], lowest)
+    fit_log_axis(axis.xaxis, rows["samples"], 0.03)
+    fit_log_axis(axis.yaxis, heights)
     if floor:
-        style.floor_line(axis, floor.value, floor.kind)
-    for value, dash in zip(references, style.REFERENCE.values(), strict=True):
-        axis.axhline(value, color=style.FAINT, linestyle=dash, linewidth=1, zorder=1)
+        floor_line(axis, floor.value, floor.kind)
+    reference_lines(axis, references)
     ends = {}
     for method, points in fitted.groupby("method", sort=False):
-        look, line = styles[method], points.sort_values("samples")
-        axis.plot(
-            line["samples"],
-            line["mse_mean"],
-            marker=look.marker,
-            color=look.colour,
-            linestyle=look.linestyle,
-        )
-        if line["mse_low"].notna().any():
-            axis.fill_between(
-                line["samples"],
-                line["mse_low"],
-                line["mse_high"],
-                color=look.colour,
-                alpha=0.13,
-                lw=0,
-            )
-        else:
-            each = seeds[seeds["method"] == method]
-            axis.plot(
-                each["samples"],
-                each["mse"],
-                look.marker,
-                color=look.colour,
-                alpha=0.4,
-                markersize=3,
-            )
-        ends[method] = tuple(line[["samples", "mse_mean"]].iloc[-1])
-    style.label_right(axis, list(ends.values()), list(ends), styles)
-    sizes = sorted(rows["samples"].unique())
-    axis.xaxis.set_major_locator(FixedLocator(sizes))
-    axis.xaxis.set_minor_locator(NullLocator())
-    axis.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
+        line = points.sort_values("samples")
+        _curve(axis, line, seeds[seeds["method"] == method], styles[method])
+        last = line.iloc[-1]
+        ends[method] = (last["samples"], last["mse_mean"])
+    label_right(axis, list(ends.values()), list(ends), styles)
+    _sample_ticks(axis, sorted(rows["samples"].unique()))
     axis.set(xlabel="training samples", ylabel="test MSE")
     axis.grid()
 
 
+def _curve(axis: Axes, line: pd.DataFrame, seeds: pd.DataFrame, look: MethodStyle) -> None:
+    """Draw a line with its interval, or with a point per seed if there is no interval."""
+    axis.plot(line["samples"], line["mse_mean"], **look.line, marker=look.marker)
+    if line["mse_low"].notna().any():
+        axis.fill_between(
+            line["samples"],
+            line["mse_low"],
+            line["mse_high"],
+            color=look.colour,
+            alpha=0.13,
+            lw=0,
+        )
+    else:
+        axis.plot(
+            seeds["samples"],
+            seeds["mse"],
+            look.marker,
+            color=look.colour,
+            alpha=0.4,
+            markersize=3,
+        )
+
+
+def _sample_ticks(axis: Axes, sizes: list[float]) -> None:
+    xaxis = axis.xaxis
+    xaxis.set_major_locator(FixedLocator(sizes))
+    xaxis.set_minor_locator(NullLocator())
+    xaxis.set_major_formatter(FuncFormatter(_with_commas))
+
+
+def _with_commas(value: float, _: int | None) -> str:
+    return f"{value:,.0f}"
+
+
 def _factor(axis: Axes, rows: pd.DataFrame, factors: pd.DataFrame) -> None:
-    """The arrow of the largest settled data factor on data as given, at an error that both methods
-    reach."""
-    settled = factors[(factors["measure"] == "given") & (factors["low"] > 1)]
-    if settled.empty:
+    """Draw an arrow for the largest significant data factor on the test data as given.
+
+    Its height is an error that both methods reach.
+    """
+    as_given = factors["measure"] == "given"
+    significant = factors[as_given & (factors["low"] > 1)]
+    if significant.empty:
         return
-    best = settled.loc[settled["factor"].idxmax()]
-    curves = [
-        rows[rows["method"] == best[name]]
-        .sort_values("samples")
-        .set_index("samples")["mse_mean"]
-        .cummin()
-        for name in ("method", "against")
-    ]
-    level = np.sqrt(max(c.iloc[-1] for c in curves) * min(c.iloc[0] for c in curves))
-    ends = [np.exp(np.interp(-np.log(level), -np.log(c), np.log(c.index))) for c in curves]
+    best = significant.loc[significant["factor"].idxmax()]
+    curves = [_smallest_so_far(rows, best[name]) for name in ("method", "against")]
+    lowest = max(curve.iloc[-1] for curve in curves)
+    highest = min(curve.iloc[0] for curve in curves)
+    level = np.sqrt(lowest * highest)
+    start, end = (_samples_at(level, curve) for curve in curves)
     axis.annotate(
         "",
-        (ends[0], level),
-        (ends[1], level),
-        arrowprops={"arrowstyle": "<->", "color": style.INK, "lw": 0.9},
+        (start, level),
+        (end, level),
+        arrowprops={"arrowstyle": "<->", "color": INK, "lw": 0.9},
     )
     axis.annotate(
-        f"{style.sig(best['factor'], 2)} times the samples", (np.sqrt(ends[0] * ends[1]), level), (0, 3),
-        textcoords="offset points", ha="center", fontsize=7.5, color=style.INK,
-    )  # fmt: skip
+        f"{sig(best['factor'], 2)} times the samples",
+        (np.sqrt(start * end), level),
+        (0, 3),
+        textcoords="offset points",
+        ha="center",
+        fontsize=7.5,
+        color=INK,
+    )
+
+
+def _smallest_so_far(rows: pd.DataFrame, method: str) -> pd.Series:
+    """The smallest error of a method with at most as many samples, by number of samples."""
+    curve = rows[rows["method"] == method].sort_values("samples")
+    errors = curve.set_index("samples")["mse_mean"]
+    return errors.cummin()
+
+
+def _samples_at(level: float, curve: pd.Series) -> float:
+    """The number of samples at which a falling curve reaches an error.
+
+    It is interpolated in logarithms.
+    """
+    errors = -np.log(curve)
+    samples = np.log(curve.index)
+    logarithm = np.interp(-np.log(level), errors, samples)
+    return np.exp(logarithm)
 
 
 def finding(factors: pd.DataFrame, tasks: list[str]) -> str:
-    """The largest data factor of each task with its interval, or that none is settled."""
+    """The largest significant data factor of each task with its interval, if there is one."""
     parts = []
     for task in tasks:
-        rows = factors[(factors["task"] == task) & (factors["measure"] == "given")]
-        settled = rows[(rows["low"] > 1) | (rows["bound"] == "more than")]
-        if settled.empty:
+        rows = task_rows(factors, task)
+        rows = rows[rows["measure"] == "given"]
+        significant = rows[(rows["low"] > 1) | (rows["bound"] == "more than")]
+        if significant.empty:
             parts.append(f"{task}: no route to symmetry saves samples beyond the intervals")
             continue
-        best = settled.loc[settled["factor"].idxmax()]
+        best = significant.loc[significant["factor"].idxmax()]
         parts.append(
-            f"{task}: {best['against']} needs {times_text(best)} as many training samples as {best['method']}"
-            f"{interval_text(best)}"
+            f"{task}: {best['against']} needs {times_text(best)} as many training samples "
+            f"as {best['method']}{interval_text(best)}"
         )
     return "; ".join(parts) + "."
 
 
 def times_text(row: pd.Series) -> str:
-    """A data factor, as `5.31 times` or `more than 16.0 times`."""
-    bound = f"{row['bound']} " if isinstance(row["bound"], str) and row["bound"] else ""
-    return f"{bound}{style.sig(row['factor'])} times"
+    """A data factor as text: `5.31 times` or `more than 16.0 times`."""
+    factor = sig(row["factor"])
+    if not _is_bound(row):
+        return f"{factor} times"
+    return f"{row['bound']} {factor} times"
+
+
+def _is_bound(row: pd.Series) -> bool:
+    bound = row["bound"]
+    return isinstance(bound, str) and bool(bound)
 
 
 def interval_text(row: pd.Series) -> str:
-    """What follows a data factor in brackets: its interval, why there is none, or nothing after a
-    bound."""
-    if isinstance(row["bound"], str) and row["bound"]:
+    """What follows a data factor in brackets: its interval, or why there is none.
+
+    Nothing follows a bound.
+    """
+    if _is_bound(row):
         return ""
     if pd.isna(row["low"]):
-        return f" ({row['seeds']} seed{'' if row['seeds'] == 1 else 's'}: no interval)"
-    return f" (95 % interval {style.sig(row['low'])} to {style.sig(row['high'])})"
+        plural = "" if row["seeds"] == 1 else "s"
+        return f" ({row['seeds']} seed{plural}: no interval)"
+    low = sig(row["low"])
+    high = sig(row["high"])
+    return f" (95 % interval {low} to {high})"

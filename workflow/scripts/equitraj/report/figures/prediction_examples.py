@@ -1,7 +1,9 @@
-"""Where the points go and where they were predicted to go, for one test sample of each task, in the
-plane of its two largest extents. Grey arrows are the true displacements, coloured ones the
-predicted; both are magnified by the factor given, because a step is far smaller than the body. The
-number is the relative error of the displacements over the samples kept."""
+"""True and predicted motion of the points, for one test sample of each task.
+
+The panels show the plane of the two largest extents. Grey arrows are the true displacements and
+coloured arrows the predicted ones. Both are magnified by the stated factor, because a step is far
+smaller than the body. The number is the relative error of the displacements over the kept
+samples."""
 
 from pathlib import Path
 
@@ -12,87 +14,155 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from equitraj.base.files import checked
-from equitraj.report.figures import style
 from equitraj.report.figures._examples import NEWEST, TRUTH
+from equitraj.report.figures.style import (
+    INK,
+    WIDTH,
+    Drawing,
+    Styles,
+    largest_size,
+    method_styles,
+    nothing,
+    read_claims,
+    read_table,
+    sig,
+    task_rows,
+)
 
 TITLE = "Predicted and true motion"
 INPUTS = ("summary", "audit", "examples")
 COLUMNS = 3
 
 
-def draw(inputs: dict[str, Path]) -> tuple[Figure, str]:
-    """A row per task; the best equivariant method, the best other one, and constant velocity or the
-    next best."""
-    summary, audit = style.read_table(inputs["summary"]), style.read_claims(inputs["audit"])
-    styles = style.method_styles(summary, audit)
-    tasks, (examples, totals) = set(summary["task"]), _read(inputs["examples"])
-    examples = {task: data for task, data in examples.items() if len(data) > 2 and task in tasks}
+def draw(inputs: dict[str, Path]) -> Drawing:
+    """Draw a row per task with three methods.
+
+    They are the best equivariant method, the best other one, and constant velocity or the next
+    best.
+    """
+    summary = read_table(inputs["summary"])
+    audit = read_claims(inputs["audit"])
+    styles = method_styles(summary, audit)
+    table = largest_size(summary)
+    tasks = set(summary["task"])
+    examples, totals = _read(inputs["examples"])
+    examples = {
+        task: arrays for task, arrays in examples.items() if len(arrays) > 2 and task in tasks
+    }
     if not examples:
-        return style.empty("no predictions were kept"), "No predictions were kept: 0 samples."
-    table = style.largest_size(summary)
-    figure = Figure(figsize=(style.WIDTH, 2.5 * len(examples)), layout="constrained")
+        return nothing("no predictions were kept", "samples")
+    size = (WIDTH, 2.5 * len(examples))
+    figure = Figure(figsize=size, layout="constrained")
     grid = figure.subplots(len(examples), COLUMNS, squeeze=False)
     parts = []
-    for axes, (task, data) in zip(grid, examples.items(), strict=True):
-        methods = choose(table[(table["task"] == task) & table["method"].isin(list(data))], styles)
-        errors = {method: relative_error(data, method) for method in methods}
-        for axis in axes[len(methods) :]:
-            axis.remove()
-        for axis, method in zip(axes, methods, strict=False):
-            _panel(axis, data, method, styles[method].colour)
-            axis.set_title(f"{task}:\n{method}", fontsize=8)
-            axis.set_xlabel(
-                f"{axis.get_xlabel()}, error {100 * errors[method]:.3g} %", fontsize=7.5
-            )
-        few = f"{len(data[TRUTH])} of {totals[task]} test samples, spread evenly"
-        parts.append(
-            f"{task} ({few}): {', '.join(f'{m} {100 * e:.3g} %' for m, e in errors.items())}"
-        )
+    for axes, (task, arrays) in zip(grid, examples.items(), strict=True):
+        rows = task_rows(table, task)
+        rows = rows[rows["method"].isin(list(arrays))]
+        methods = choose(rows, styles)
+        errors = {method: f"{100 * relative_error(arrays, method):.3g} %" for method in methods}
+        _row(list(axes), task, arrays, errors, styles)
+        samples = f"{len(arrays[TRUTH])} of {totals[task]} test samples, spread evenly"
+        numbers = ", ".join(f"{method} {error}" for method, error in errors.items())
+        parts.append(f"{task} ({samples}): {numbers}")
     return figure, f"Displacement error relative to the true displacement: {'; '.join(parts)}."
 
 
+def _row(
+    axes: list[Axes],
+    task: str,
+    arrays: dict[str, np.ndarray],
+    errors: dict[str, str],
+    styles: Styles,
+) -> None:
+    """Draw a panel per method in `errors`, and remove the other axes."""
+    for unused in axes[len(errors) :]:
+        unused.remove()
+    for axis, (method, error) in zip(axes, errors.items(), strict=False):
+        factor = _panel(axis, arrays, method, styles[method].colour)
+        axis.set_title(f"{task}:\n{method}", fontsize=8)
+        axis.set_xlabel(f"displacements × {sig(factor, 1)}, error {error}", fontsize=7.5)
+
+
 def _read(path: Path) -> tuple[dict[str, dict[str, np.ndarray]], dict[str, int]]:
-    """The examples of each task, and how many test samples they were taken from."""
+    """The examples of each task, and the number of test samples from which they were taken."""
+    examples, totals = {}, {}
     with h5py.File(checked(path), "r") as file:
-        examples = {
-            task: {name: data[()] for name, data in group.items()} for task, group in file.items()
-        }
-        return examples, {task: int(group.attrs["test_samples"]) for task, group in file.items()}
+        for task, group in file.items():
+            examples[task] = {name: data[()] for name, data in group.items()}
+            totals[task] = int(group.attrs["test_samples"])
+    return examples, totals
 
 
-def choose(rows: pd.DataFrame, styles: dict[str, style.MethodStyle]) -> list[str]:
-    """At most three methods: the best of each kind, a motionless one left out."""
+def choose(rows: pd.DataFrame, styles: Styles) -> list[str]:
+    """At most three methods, first the best of each kind, without predictions of no motion."""
     rows = rows.dropna(subset=["mse_mean"])
-    rows = rows[rows["mse_mean"] != rows["mse_persistence"]].sort_values("mse_mean")
-    best = rows.groupby(rows["method"].map(lambda m: styles[m].kind), sort=False).head(1)
-    rest = rows.drop(index=best.index).head(COLUMNS - len(best))
-    return list(pd.concat([best, rest]).sort_values("mse_mean")["method"])
+    moving = rows[rows["mse_mean"] != rows["mse_persistence"]]
+    ordered = moving.sort_values("mse_mean")
+    kinds = ordered["method"].map({method: look.kind for method, look in styles.items()})
+    best = ordered.groupby(kinds, sort=False).head(1)
+    others = ordered.drop(index=best.index).head(COLUMNS - len(best))
+    chosen = pd.concat([best, others]).sort_values("mse_mean")
+    return list(chosen["method"])
 
 
 def relative_error(data: dict[str, np.ndarray], method: str) -> float:
-    """Root mean square of prediction minus truth over that of truth minus newest frame."""
-    error, step = data[method] - data[TRUTH], data[TRUTH] - data[NEWEST]
-    return float(np.sqrt((error**2).sum() / (step**2).sum()))
+    """Ratio of two root mean squares: prediction minus truth, and truth minus newest frame."""
+    error = data[method] - data[TRUTH]
+    step = data[TRUTH] - data[NEWEST]
+    ratio = (error**2).sum() / (step**2).sum()
+    return float(np.sqrt(ratio))
 
 
-def _panel(axis: Axes, data: dict[str, np.ndarray], method: str, colour: str) -> None:
+def _panel(axis: Axes, data: dict[str, np.ndarray], method: str, colour: str) -> float:
+    """Draw the middle sample, and return the factor that magnifies the displacements."""
     middle = len(data[TRUTH]) // 2
-    start, truth, guess = (data[name][middle] for name in (NEWEST, TRUTH, method))
-    plane = np.sort(np.argsort(np.ptp(start, axis=0))[-2:])
-    true_step, step, start = (truth - start)[:, plane], (guess - start)[:, plane], start[:, plane]
-    size = np.median(np.linalg.norm(true_step, axis=1))
-    factor = float(f"{0.12 * np.ptp(start, axis=0).max() / size:.1g}") if size > 0 else 1.0
-    axis.plot(*start.T, linestyle="none", marker="o", markersize=2.5, color=style.INK)
-    arrows = dict(angles="xy", scale_units="xy", scale=1 / factor)
-    axis.quiver(*start.T, *true_step.T, color="#b3b8bf", width=0.014, **arrows)
-    axis.quiver(*start.T, *step.T, color=colour, width=0.006, **arrows)
-    ends = np.concatenate([start, start + factor * true_step, start + factor * step])
+    newest = data[NEWEST][middle]
+    extents = np.ptp(newest, axis=0)
+    plane = np.sort(np.argsort(extents)[-2:])
+    start = newest[:, plane]
+    true_step = (data[TRUTH][middle] - newest)[:, plane]
+    step = (data[method][middle] - newest)[:, plane]
+    factor = _magnification(start, true_step)
+    axis.plot(*start.T, linestyle="none", marker="o", markersize=2.5, color=INK)
+    _arrows(axis, start, true_step, factor, "#b3b8bf", 0.014)
+    _arrows(axis, start, step, factor, colour, 0.006)
+    _set_limits(axis, [start, start + factor * true_step, start + factor * step])
+    axis.set_aspect("equal")
+    axis.set(xticks=[], yticks=[])
+    axis.spines[:].set_visible(False)
+    return factor
+
+
+def _magnification(start: np.ndarray, step: np.ndarray) -> float:
+    """The factor, with one digit, that makes a median step about an eighth of the extent."""
+    lengths = np.linalg.norm(step, axis=1)
+    size = np.median(lengths)
+    if not size > 0:
+        return 1.0
+    extent = np.ptp(start, axis=0).max()
+    factor = 0.12 * extent / size
+    return float(f"{factor:.1g}")
+
+
+def _arrows(
+    axis: Axes, start: np.ndarray, step: np.ndarray, factor: float, colour: str, width: float
+) -> None:
+    axis.quiver(
+        *start.T,
+        *step.T,
+        color=colour,
+        width=width,
+        angles="xy",
+        scale_units="xy",
+        scale=1 / factor,
+    )
+
+
+def _set_limits(axis: Axes, points: list[np.ndarray]) -> None:
+    """Show a square around all points."""
+    ends = np.concatenate(points)
     low, high = ends.min(0), ends.max(0)
     half = 0.55 * (high - low).max()
-    axis.set(
-        xlim=(low + high)[0] / 2 + np.array([-half, half]),
-        ylim=(low + high)[1] / 2 + np.array([-half, half]),
-    )
-    axis.set_aspect("equal")
-    axis.set(xticks=[], yticks=[], xlabel=f"displacements × {style.sig(factor, 1)}")
-    axis.spines[:].set_visible(False)
+    margin = np.array([-half, half])
+    x, y = (low + high) / 2
+    axis.set(xlim=x + margin, ylim=y + margin)

@@ -1,132 +1,185 @@
-"""Error of a rollout, in which each prediction is fed back as input, against the number of steps:
-mean over starts, every seed thin and their median thick. The dashed line is the error of predicting
-no motion at all; a curve that ends early, or leaves the top, has exploded."""
+"""Error of a rollout, in which each prediction is the next input, against the number of steps.
+
+The errors are means over starts: a thin line for each seed, and a thick line for their median. The
+dashed line is the error of predicting no motion. A curve that ends early or leaves the panel at the
+top has exploded."""
 
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
-from equitraj.report.figures import style
+from equitraj.report.figures.style import (
+    FAINT,
+    REFERENCE,
+    Drawing,
+    Styles,
+    ceiling,
+    kind_legend,
+    label_right,
+    largest_size,
+    listing,
+    log_axis,
+    log_limits,
+    method_styles,
+    nothing,
+    panel_height,
+    panels,
+    read_claims,
+    read_table,
+    reference_entries,
+    sig,
+    task_rows,
+)
 
 TITLE = "Rollouts"
 INPUTS = ("summary", "audit", "rollout")
 EXPLODED = 10  # times the error of no motion
+Explosions = dict[str, dict[int, int]]  # the step at which a rollout explodes, by method and seed
 
 
-def draw(inputs: dict[str, Path]) -> tuple[Figure, str]:
-    """A panel per task, a line per method and thin ones for its seeds."""
-    summary, table = style.read_table(inputs["summary"]), style.read_table(inputs["rollout"])
-    audit = style.read_claims(inputs["audit"])
-    table = style.largest_size(table)
-    table = table[
-        table.groupby("task")["step"].transform("max") > 1
-    ]  # one step is what the other figures show
+def draw(inputs: dict[str, Path]) -> Drawing:
+    """Draw a panel per task with a line per method and thin lines for its seeds."""
+    summary = read_table(inputs["summary"])
+    audit = read_claims(inputs["audit"])
+    table = largest_size(read_table(inputs["rollout"]))
+    last_steps = table.groupby("task")["step"].transform("max")
+    table = table[last_steps > 1]  # other figures show single steps
     if table.empty:
-        return style.empty(
-            "no rollouts of several steps were made"
-        ), "No rollouts of several steps were made: 0 rows."
-    styles = style.method_styles(summary, audit)
-    table["still"] = table["mse"] / (1 - table["skill"])
+        return nothing("no rollouts of several steps were made")
+    styles = method_styles(summary, audit)
+    table = table.assign(still=table["mse"] / (1 - table["skill"]))
     tasks = list(table["task"].unique())
-    figure, axes = style.panels(len(tasks), height=style.panel_height(table["method"].nunique()))
+    height = panel_height(table["method"].nunique())
+    figure, axes = panels(len(tasks), height=height)
     for axis, task in zip(axes, tasks, strict=True):
-        _panel(axis, table[table["task"] == task], styles)
+        _panel(axis, task_rows(table, task), styles)
         axis.set_title(task)
-    style.kind_legend(
-        figure, (styles[m].kind for m in table["method"]), style.reference_entries()[:1]
-    )
+    kind_legend(figure, styles, table["method"], reference_entries()[:1])
     return figure, finding(table)
 
 
 def seed_curves(rows: pd.DataFrame) -> pd.DataFrame:
-    """A row per step, a column per method and seed, infinite where the numbers of a seed have
-    ended."""
-    return rows.pivot(index="step", columns=["method", "seed"], values="mse").fillna(np.inf)
+    """Errors with a row per step and a column per method and seed.
+
+    They are infinite where a seed has no number any more.
+    """
+    curves = rows.pivot(
+        index="step",
+        columns=["method", "seed"],
+        values="mse",
+    )
+    return curves.fillna(np.inf)
 
 
 def median_curves(curves: pd.DataFrame) -> pd.DataFrame:
-    """Median over seeds: a row per step, a column per method."""
-    return curves.T.groupby(level="method").median().T
+    """Medians over seeds, with a row per step and a column per method."""
+    by_method = curves.T.groupby(level="method")
+    return by_method.median().T
 
 
-def _panel(axis: Axes, rows: pd.DataFrame, styles: dict[str, style.MethodStyle]) -> None:
-    seeds, still = seed_curves(rows), rows.groupby("step")["still"].median()
+def still_curve(rows: pd.DataFrame) -> pd.Series:
+    """The error of no motion by step."""
+    steps = rows.groupby("step")
+    return steps["still"].median()
+
+
+def _panel(axis: Axes, rows: pd.DataFrame, styles: Styles) -> None:
+    seeds = seed_curves(rows)
+    still = still_curve(rows)
     curves = median_curves(seeds)
-    low, high = style.log_limits([*seeds.to_numpy().ravel(), *still])
-    axis.set(
-        xscale="log", xlim=(curves.index.min(), max(curves.index.max(), curves.index.min() + 1))
-    )
-    style.log_axis(axis.yaxis, (low, min(high, style.ceiling(still))))
+    first, last = curves.index.min(), curves.index.max()
+    low, high = log_limits([*seeds.to_numpy().ravel(), *still])
+    axis.set(xscale="log", xlim=(first, max(last, first + 1)))
+    log_axis(axis.yaxis, (low, min(high, ceiling(still))))
     axis.plot(
-        still.index, still, color=style.FAINT, linestyle=style.REFERENCE["no motion"], linewidth=1
+        still.index,
+        still,
+        color=FAINT,
+        linestyle=REFERENCE["no motion"],
+        linewidth=1,
     )
-    for method, seed in seeds:
+    for (method, _), curve in seeds.replace(np.inf, np.nan).items():
         axis.plot(
-            _finite(seeds[method, seed]), color=styles[method].colour, linewidth=0.6, alpha=0.6
+            curve,
+            color=styles[method].colour,
+            linewidth=0.6,
+            alpha=0.6,
         )
-    for method in curves:
-        look = styles[method]
-        axis.plot(_finite(curves[method]), color=look.colour, linestyle=look.linestyle)
-    last = curves.iloc[-1].replace(np.inf, high).clip(*axis.get_ylim())
-    style.label_right(
-        axis, [(curves.index.max(), value) for value in last], list(last.index), styles
-    )
+    for method, curve in curves.replace(np.inf, np.nan).items():
+        axis.plot(curve, **styles[method].line)
+    ends = curves.iloc[-1].replace(np.inf, high)
+    ends = ends.clip(*axis.get_ylim())
+    points = [(last, end) for end in ends]
+    label_right(axis, points, list(ends.index), styles)
     axis.set(xlabel="step", ylabel="MSE")
     axis.grid()
 
 
-def _finite(curve: pd.Series) -> pd.Series:
-    return curve.replace(np.inf, np.nan)
+def explosions(rows: pd.DataFrame) -> Explosions:
+    """The step at which a rollout explodes, by method and seed.
+
+    Its error is more than EXPLODED times the error of no motion, or no number.
+    """
+    limit = EXPLODED * still_curve(rows)
+    steps: Explosions = {}
+    for (method, seed), curve in seed_curves(rows).items():
+        beyond = curve > limit
+        if beyond.any():
+            seeds = steps.setdefault(method, {})
+            seeds[seed] = int(beyond.idxmax())
+    return steps
 
 
-def explosions(rows: pd.DataFrame) -> dict[str, dict[int, int]]:
-    """By method and seed, the step at which a rollout's error is 10 times that of no motion, or no
-    number any more."""
-    curves, still = seed_curves(rows), rows.groupby("step")["still"].median()
-    found: dict[str, dict[int, int]] = {}
-    for (method, seed), curve in curves.items():
-        if (beyond := curve > EXPLODED * still).any():
-            found.setdefault(method, {})[seed] = int(beyond.idxmax())
-    return found
+def _exploded(method: str, steps: dict[int, int], n_seeds: int) -> str:
+    """The exploded seeds of a method and their steps as text."""
+    when = _when(steps)
+    if len(steps) == n_seeds:
+        seeds = "all seeds, " if n_seeds > 1 else ""
+        return f"{method} ({seeds}{when})"
+    plural = "s" if len(steps) > 1 else ""
+    seeds = listing(map(str, steps))
+    return f"{method} (seed{plural} {seeds} of {n_seeds}, {when})"
 
 
-def _exploded(method: str, steps: dict[int, int], seeds: int) -> str:
-    low, high = min(steps.values()), max(steps.values())
-    when = (
-        f"after {low} to {high} steps"
-        if high > low
-        else f"after {low} step{'' if low == 1 else 's'}"
-    )
-    if len(steps) == seeds:
-        return f"{method} ({'all seeds, ' if seeds > 1 else ''}{when})"
-    return f"{method} (seed{'s' if len(steps) > 1 else ''} {style.listing(map(str, steps))} of {seeds}, {when})"
+def _when(steps: dict[int, int]) -> str:
+    low = min(steps.values())
+    high = max(steps.values())
+    if high > low:
+        return f"after {low} to {high} steps"
+    plural = "" if low == 1 else "s"
+    return f"after {low} step{plural}"
 
 
 def finding(table: pd.DataFrame) -> str:
-    """The best method after the last step, how many do worse than no motion there, and which seeds
-    exploded when."""
+    """The best method after the last step, the number worse than no motion, and explosions."""
     parts, exploded = [], []
     for task, rows in table.groupby("task", sort=False):
-        still = rows.loc[rows["step"] == rows["step"].max(), "still"].median()
-        last = median_curves(seed_curves(rows)).iloc[-1]
-        worse = (~(last <= still * 1.001)).sum()
-        best = (
-            f"{last.idxmin()} is best with {style.sig(last.min())}"
-            if np.isfinite(last.min())
-            else "none is left"
-        )
-        parts.append(
-            f"{task}: after {rows['step'].max()} steps {best} "
-            f"(no motion {style.sig(still)}), and {worse} of {len(last)} methods do worse than no motion"
-        )
+        parts.append(f"{task}: {_after_last_step(rows)}")
         seeds = rows.groupby("method")["seed"].nunique()
-        if found := explosions(rows):
-            words = (_exploded(method, steps, seeds[method]) for method, steps in found.items())
-            exploded.append(f"on {task} {style.listing(words)}")
+        methods = explosions(rows).items()
+        if methods:
+            words = listing(_exploded(method, steps, seeds[method]) for method, steps in methods)
+            exploded.append(f"on {task} {words}")
     text = "; ".join(parts) + "."
     if exploded:
-        text += f" Exploded, to no number or {EXPLODED} times the error of no motion: {'; '.join(exploded)}."
+        where = "; ".join(exploded)
+        text += f" Exploded, to no number or {EXPLODED} times the error of no motion: {where}."
     return text
+
+
+def _after_last_step(rows: pd.DataFrame) -> str:
+    step = rows["step"].max()
+    still = still_curve(rows)[step]
+    curves = median_curves(seed_curves(rows))
+    errors = curves.iloc[-1]
+    worse = ~(errors <= still * 1.001)
+    smallest = errors.min()
+    best = "none is left"
+    if np.isfinite(smallest):
+        best = f"{errors.idxmin()} is best with {sig(smallest)}"
+    return (
+        f"after {step} steps {best} (no motion {sig(still)}), "
+        f"and {worse.sum()} of {len(errors)} methods do worse than no motion"
+    )

@@ -1,11 +1,12 @@
-"""Physics of rollouts against the number of steps: means over starts, the median over seeds of each
-method, and the truth in ink. Where they are known: the length of bonds and the radius of gyration;
-how far energy, momentum and angular momentum have drifted since the start (its size), by velocities
-from central differences. A bath makes them drift in the truth too. A line that leaves a panel, or
-ends early, has left the physics; `physics.csv` has the distances of all distributions from the true
+"""Physical quantities in rollouts against the number of steps, compared with the true values.
+
+The curves are means over starts and medians over seeds for each method; the dark line is the truth.
+Where the quantities are known, the rows show the length of bonds, the radius of gyration, and the
+size of the change of energy, momentum and angular momentum since the start, with velocities from
+central differences. With a heat bath, the true values change too. A line that leaves a panel or
+ends early is unphysical. `physics.csv` has the distances of all distributions from the true
 ones."""
 
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,23 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from equitraj.report.figures import style
+from equitraj.report.figures.style import (
+    INK,
+    WIDTH,
+    Drawing,
+    Styles,
+    largest_size,
+    listing,
+    log_axis,
+    log_limits,
+    method_kinds,
+    method_styles,
+    nothing,
+    read_claims,
+    read_table,
+    sig,
+    task_rows,
+)
 
 TITLE = "Physics in rollouts"
 INPUTS = ("summary", "audit", "physics", "sources")
@@ -27,48 +44,58 @@ QUANTITIES = {
 }
 DRIFTS = ("energy_drift", "momentum_drift", "angular_momentum_drift")
 TASKS = 3  # columns
-BEYOND = 100  # times the true drift: where a panel ends
+BEYOND = 100  # limits of a panel, as a multiple of the true drift
 OFF = 0.1  # of the true bond length
 
 
-def draw(inputs: dict[str, Path]) -> tuple[Figure, str]:
-    """A row per quantity, a column per task."""
-    summary, table = style.read_table(inputs["summary"]), style.read_table(inputs["physics"])
-    table = style.largest_size(table)
+def draw(inputs: dict[str, Path]) -> Drawing:
+    """Draw a row per quantity and a column per task."""
+    summary = read_table(inputs["summary"])
+    audit = read_claims(inputs["audit"])
+    table = largest_size(read_table(inputs["physics"]))
     curves = table[table["quantity"].isin(list(QUANTITIES))]
     curves = curves[curves.groupby("task")["step"].transform("max") > 1]
     if curves.empty:
-        return style.empty(
-            "no physics was measured in rollouts"
-        ), "No physics was measured in rollouts: 0 rows."
-    units = quantity_units(style.read_table(inputs["sources"]))
-    audit = style.read_claims(inputs["audit"])
-    styles = style.method_styles(summary, audit)
-    tasks = list(curves["task"].unique())[-TASKS:]  # those of the longest histories
-    quantities = [quantity for quantity in QUANTITIES if (curves["quantity"] == quantity).any()]
-    methods = sorted(curves.loc[curves["task"].isin(tasks), "method"].unique())
-    width = 0.5 + 0.066 * max(map(len, methods))  # inches of a line and its name
-    columns = int(np.clip(style.WIDTH // width, 1, 4))
-    legend = 0.17 * -(-(len(methods) + 1) // columns)
-    figure = Figure(
-        figsize=(style.WIDTH, 1.35 * len(quantities) + 0.5 + legend), layout="constrained"
-    )
+        return nothing("no physics was measured in rollouts")
+    units = quantity_units(read_table(inputs["sources"]))
+    styles = method_styles(summary, audit)
+    tasks = list(curves["task"].unique())[-TASKS:]  # the tasks with the longest histories
+    shown = curves[curves["task"].isin(tasks)]
+    measured = set(curves["quantity"])
+    quantities = [quantity for quantity in QUANTITIES if quantity in measured]
+    methods = sorted(shown["method"].unique())
+    columns, legend_height = _legend_size(methods)
+    size = (WIDTH, 1.35 * len(quantities) + 0.5 + legend_height)
+    figure = Figure(figsize=size, layout="constrained")
     grid = figure.subplots(len(quantities), len(tasks), squeeze=False, sharex="col")
     for axes, quantity in zip(grid, quantities, strict=True):
+        rows = shown[shown["quantity"] == quantity]
         for axis, task in zip(axes, tasks, strict=True):
-            rows = curves[(curves["task"] == task) & (curves["quantity"] == quantity)]
-            _panel(axis, rows, quantity, styles)
-        unit = units[quantity]
-        axes[0].set_ylabel(f"{QUANTITIES[quantity]}\n({unit})" if unit else QUANTITIES[quantity])
+            _panel(axis, task_rows(rows, task), quantity, styles)
+        axes[0].set_ylabel(_label(quantity, units[quantity]))
     for axis, task in zip(grid[0], tasks, strict=True):
         axis.set_title(task)
     for axis in grid[-1]:
         axis.set_xlabel("step")
-    entries = [Line2D([], [], color=style.INK, linewidth=2.2, label="truth")]
-    looks = {method: styles[method] for method in methods}
-    entries += [
-        Line2D([], [], color=s.colour, linestyle=s.linestyle, label=m) for m, s in looks.items()
-    ]
+    _legend(figure, methods, styles, columns)
+    kinds = method_kinds(summary, audit)
+    return figure, finding(table, kinds, units["energy_drift"])
+
+
+def _legend_size(methods: list[str]) -> tuple[int, float]:
+    """Columns of the legend, and its height in inches."""
+    longest = max(map(len, methods))
+    width = 0.5 + 0.066 * longest  # inches of a line and its name
+    columns = int(np.clip(WIDTH // width, 1, 4))
+    rows = -(-(len(methods) + 1) // columns)
+    return columns, 0.17 * rows
+
+
+def _legend(figure: Figure, methods: list[str], styles: Styles, columns: int) -> None:
+    entries = [Line2D([], [], color=INK, linewidth=2.2, label="truth")]
+    for method in methods:
+        entry = Line2D([], [], **styles[method].line, label=method)
+        entries.append(entry)
     figure.legend(
         handles=entries,
         loc="outside lower center",
@@ -76,105 +103,138 @@ def draw(inputs: dict[str, Path]) -> tuple[Figure, str]:
         columnspacing=1.4,
         handletextpad=0.5,
     )
-    return figure, finding(table, style.method_kinds(summary, audit), units["energy_drift"])
+
+
+def _label(quantity: str, unit: str) -> str:
+    name = QUANTITIES[quantity]
+    if not unit:
+        return name
+    return f"{name}\n({unit})"
 
 
 def quantity_units(sources: pd.DataFrame) -> dict[str, str]:
-    """The unit of each quantity, "" where it is not known: where sources have several, or reduced
-    ones.
+    """The unit of each quantity, or "" if it is unknown.
 
-    Masses are in g/mol (u), so that energies in nm and ps are in kJ/mol.
+    It is unknown if sources have different units or reduced ones. Masses are in g/mol (u), so that
+    energies in nm and ps are in kJ/mol.
     """
+    units = dict.fromkeys(QUANTITIES, "")
     known = {(row.length_unit, row.time_unit) for row in sources.itertuples()}
-    length, time = known.pop() if len(known) == 1 else ("reduced", "reduced")
-    length, time = ("" if unit == "reduced" else unit for unit in (length, time))
-    found = dict.fromkeys(QUANTITIES, "") | {"bond_length": length, "radius_of_gyration": length}
-    if length and time:
-        found |= {
-            "momentum_drift": f"u {length}/{time}",
-            "angular_momentum_drift": f"u {length}²/{time}",
-        }
-        found["energy_drift"] = (
-            "kJ/mol" if (length, time) == ("nm", "ps") else f"u {length}²/{time}²"
-        )
-    return found
+    if len(known) != 1:
+        return units
+    length, time = ("" if unit == "reduced" else unit for unit in known.pop())
+    units |= {
+        "bond_length": length,
+        "radius_of_gyration": length,
+    }
+    if not (length and time):
+        return units
+    energy = "kJ/mol" if (length, time) == ("nm", "ps") else f"u {length}²/{time}²"
+    return units | {
+        "energy_drift": energy,
+        "momentum_drift": f"u {length}/{time}",
+        "angular_momentum_drift": f"u {length}²/{time}",
+    }
 
 
-def _panel(
-    axis: Axes, rows: pd.DataFrame, quantity: str, styles: dict[str, style.MethodStyle]
-) -> None:
+def _panel(axis: Axes, rows: pd.DataFrame, quantity: str, styles: Styles) -> None:
     if rows.empty:
         axis.set_axis_off()
         return
-    curves, truth = _medians(rows), rows.groupby("step")["truth"].median()
+    curves = _medians(rows)
+    truth = rows.groupby("step")["truth"].median()
     axis.set_xscale("log")
     if quantity in DRIFTS:
-        curves, truth = curves.abs(), truth.abs()
-        low, high = style.log_limits([*truth, *curves.to_numpy().ravel()])
-        style.log_axis(
-            axis.yaxis, (max(low, truth.min() / BEYOND), min(high, truth.max() * BEYOND))
-        )
+        curves = curves.abs()
+        truth = truth.abs()
+        values = curves.to_numpy().ravel()
+        low, high = log_limits([*truth, *values])
+        low = max(low, truth.min() / BEYOND)
+        high = min(high, truth.max() * BEYOND)
+        log_axis(axis.yaxis, (low, high))
     else:
         axis.set_ylim(0.5 * truth.min(), 1.5 * truth.max())
     for method in curves:
-        look = styles[method]
-        axis.plot(
-            curves[method].dropna(), color=look.colour, linestyle=look.linestyle, linewidth=1.1
-        )
-    axis.plot(truth, color=style.INK, linewidth=2.2, zorder=5)
+        curve = curves[method].dropna()
+        axis.plot(curve, **styles[method].line, linewidth=1.1)
+    axis.plot(truth, color=INK, linewidth=2.2, zorder=5)
     axis.grid()
 
 
 def _medians(rows: pd.DataFrame, column: str = "predicted") -> pd.DataFrame:
-    """Median over seeds, a row per step, a column per method; none where half of the seeds have
-    ended."""
-    seeds = rows.pivot(index="step", columns=["method", "seed"], values=column).fillna(np.inf)
-    return seeds.T.groupby(level="method").median().T.replace(np.inf, np.nan)
+    """Medians over seeds, with a row per step and a column per method.
+
+    They are missing where half of the seeds have ended.
+    """
+    seeds = rows.pivot(
+        index="step",
+        columns=["method", "seed"],
+        values=column,
+    )
+    by_method = seeds.fillna(np.inf).T.groupby(level="method")
+    medians = by_method.median().T
+    return medians.replace(np.inf, np.nan)
 
 
 def finding(table: pd.DataFrame, kinds: dict[str, str], energy_unit: str = "") -> str:
-    """For each task how many fitted methods stay near the truth and keep bonds, and whose energy
-    drifts best."""
+    """For each task, compare the fitted methods by distance, bond lengths and drift of energy."""
     parts = []
     for task, rows in table.groupby("task", sort=False):
-        rows = rows[rows["method"].map(kinds) != "baseline"]
-        said = SAID | {"energy_drift": partial(_energy, unit=energy_unit)}
-        words = [
-            say(rows[rows["quantity"] == what])
-            for what, say in said.items()
-            if (rows["quantity"] == what).any()
-        ]
+        fitted = rows[rows["method"].map(kinds) != "baseline"]
+        words = _comparisons(fitted, energy_unit)
         if words:
-            parts.append(f"{task}, {rows['method'].nunique()} fitted methods: {', '.join(words)}")
-    return "; ".join(parts) + "." if parts else "No fitted method was rolled out: 0 rows."
+            count = fitted["method"].nunique()
+            parts.append(f"{task}, {count} fitted methods: {', '.join(words)}")
+    if not parts:
+        return "No fitted method was rolled out: 0 rows."
+    return "; ".join(parts) + "."
+
+
+def _comparisons(rows: pd.DataFrame, energy_unit: str) -> list[str]:
+    """What the finding states about each quantity that was measured."""
+    quantities = {quantity: part for quantity, part in rows.groupby("quantity")}
+    words = []
+    if "steps_to_bond_length" in quantities:
+        words.append(_within(quantities["steps_to_bond_length"]))
+    if "bond_length" in quantities:
+        words.append(_bonds(quantities["bond_length"]))
+    if "energy_drift" in quantities:
+        words.append(_energy(quantities["energy_drift"], energy_unit))
+    return words
 
 
 def _within(rows: pd.DataFrame) -> str:
-    steps = rows.assign(steps=rows["predicted"].fillna(np.inf)).groupby("method")["steps"].median()
+    """The methods that stay within a bond length of the truth, or the last one to leave."""
+    numbers = rows.assign(steps=rows["predicted"].fillna(np.inf))
+    steps = numbers.groupby("method")["steps"].median()
     if np.isfinite(steps.max()):
-        return (
-            f"the last to be off by a bond length is {steps.idxmax()}, after {steps.max():g} steps"
-        )
-    never = style.listing(steps.index[np.isinf(steps)])
-    return f"within a bond length of the truth for {rows['step'].max()} steps stay {np.isinf(steps).sum()} ({never})"
+        last = f"{steps.idxmax()}, after {steps.max():g} steps"
+        return f"the last to be off by a bond length is {last}"
+    never = steps.index[np.isinf(steps)]
+    n_steps = rows["step"].max()
+    return (
+        f"within a bond length of the truth for {n_steps} steps stay {len(never)} "
+        f"({listing(never)})"
+    )
 
 
 def _bonds(rows: pd.DataFrame) -> str:
-    last, truth = _medians(rows, "distance").iloc[-1], rows.loc[rows["step"].idxmax(), "truth"]
-    off = ~(last <= OFF * truth)
+    distance = _medians(rows, "distance").iloc[-1]
+    last = rows["step"].idxmax()
+    truth = rows.loc[last, "truth"]
+    off = ~(distance <= OFF * truth)
     return f"bond lengths are off by more than {100 * OFF:.0f} % then with {off.sum()}"
 
 
 def _energy(rows: pd.DataFrame, unit: str) -> str:
-    step, truth = rows["step"].max(), rows.loc[rows["step"].idxmax(), "truth"]
+    last = rows.loc[rows["step"].idxmax()]
+    step, truth = last["step"], last["truth"]
     drift = _medians(rows).iloc[-1].dropna()
     if drift.empty:
         return f"no energy is a number after {step} steps"
     best = (drift - truth).abs().idxmin()
+    size = f"{sig(drift[best])} {unit}".rstrip()
     return (
-        f"the energy of {best} drifts least wrongly, by {style.sig(drift[best])} {unit}".rstrip()
-        + f" after {step} steps, that of the truth by {style.sig(truth)}"
+        f"the drift of energy is most accurate with {best}, "
+        f"{size} after {step} steps (truth: {sig(truth)})"
     )
-
-
-SAID = {"steps_to_bond_length": _within, "bond_length": _bonds}

@@ -1,12 +1,12 @@
-"""What the figures of the audit share: rows of a kind, curves of all methods, labels for the few
-that matter.
+"""Common parts of the audit's figures: rows of methods, curves of methods, and few labels.
 
-With thirty methods most lie on top of each other, at rounding or on the diagonal: those get one
-label together.
+With thirty methods most points lie on top of each other, at rounding or on the diagonal. Such
+methods share one label.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -15,163 +15,244 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from equitraj.base.claims import EXACT_FACTOR
-from equitraj.report.figures import style
+from equitraj.report.figures.style import (
+    FAINT,
+    INK,
+    KINDS,
+    LEGEND,
+    PALE,
+    WIDTH,
+    Drawing,
+    MethodStyle,
+    Styles,
+    kind_legend,
+    label_right,
+    largest_size,
+    log_axis,
+    log_limits,
+    method_styles,
+    nothing,
+    panel_height,
+    panels,
+    read_claims,
+    read_table,
+    sig,
+    task_rows,
+)
 
-ZERO = 1e-17  # an error of exactly 0 is drawn here on a logarithmic axis
-ROUNDING = 1e-10  # what counts as rounding in float64 where no table gives it
-Draw = Callable[[Axes, pd.DataFrame, dict], None]
+ZERO = 1e-17  # where an error of exactly 0 is drawn on a logarithmic axis
+ROUNDING = 1e-10  # upper bound on rounding errors in float64 if no table gives one
+FillStyle = Literal["full", "none"]  # of a marker
+NOISE_COLUMNS = ["task", "method", "generator", "weights", "dtype", "noise_floor"]
 
 
 def by_kind(
     methods: Iterable[str], kinds: dict[str, str], value: dict[str, float] | None = None
 ) -> list[str]:
-    """Methods by kind as in `style.KINDS`, within a kind by `value` (small first), then by name."""
-    order, value = list(style.KINDS), value or {}
-    return sorted(
-        set(methods), key=lambda m: (order.index(kinds.get(m, "baseline")), value.get(m, 0.0), m)
-    )
+    """Sort methods by kind as in `style.KINDS`, then by `value` (small first), then by name."""
+    order = list(KINDS)
+    values = value or {}
+
+    def key(method: str) -> tuple[int, float, str]:
+        kind = kinds.get(method, "baseline")
+        return order.index(kind), values.get(method, 0.0), method
+
+    return sorted(set(methods), key=key)
 
 
 def probe_rows(inputs: dict[str, Path], probe: str) -> pd.DataFrame:
-    """The rows of `probe` in probes.csv with a value, of each task's largest training set.
+    """The rows of `probe` in probes.csv that have a value, for each task's largest training set.
 
-    Column `floor` is up to where an error counts as rounding. Where the table gives none it is that
-    of the rotations in the audit, by the rule of its verdicts.
+    Column `floor` is the largest error that counts as rounding. If the table does not give it, it
+    follows from the noise floor of rotations in the audit, as in the audit's verdicts.
     """
-    table = style.read_table(inputs["probes"])
-    rows = table[(table["probe"] == probe) & table["value"].notna()]
+    table = read_table(inputs["probes"])
+    selected = (table["probe"] == probe) & table["value"].notna()
+    rows = table[selected]
     if rows.empty:
         return rows
-    audit = style.read_table(
-        inputs["audit"], ["task", "method", "generator", "weights", "dtype", "noise_floor"]
-    )
-    same = (
-        (audit["generator"] == "rotation")
-        & (audit["weights"] == "trained")
-        & (audit["dtype"] == "float64")
-    )
-    floors = EXACT_FACTOR * audit[same].groupby(["task", "method"])["noise_floor"].max().rename(
-        "audited"
-    )
-    rows = style.largest_size(rows).join(floors, on=["task", "method"])
-    floor = pd.to_numeric(rows["floor"]).fillna(rows["audited"]).fillna(ROUNDING)
+    audit = read_table(inputs["audit"], NOISE_COLUMNS)
+    rows = largest_size(rows)
+    rows = rows.join(_audited_floors(audit), on=["task", "method"])
+    floor = pd.to_numeric(rows["floor"])
+    floor = floor.fillna(rows["audited"]).fillna(ROUNDING)
     return rows.drop(columns="audited").assign(floor=floor)
+
+
+def _audited_floors(audit: pd.DataFrame) -> pd.Series:
+    """The rounding error of rotations in float64 by task and method, named `audited`."""
+    rotation = audit["generator"] == "rotation"
+    trained = audit["weights"] == "trained"
+    double = audit["dtype"] == "float64"
+    rows = audit[rotation & trained & double]
+    noise = rows.groupby(["task", "method"])["noise_floor"].max()
+    return EXACT_FACTOR * noise.rename("audited")
 
 
 def at_rounding(rows: pd.DataFrame) -> set[str]:
     """The methods whose every value counts as rounding (column `floor`)."""
     below = rows["value"] <= rows["floor"]
-    return set(below.groupby(rows["method"]).all().loc[lambda all_below: all_below].index)
+    always = below.groupby(rows["method"]).all()
+    return set(always[always].index)
 
 
 def label_few(
     axis: Axes,
     ends: dict[str, tuple[float, float]],
-    styles: dict,
+    styles: Styles,
     together: Iterable[str],
     what: str,
 ) -> None:
-    """Name each method at its end point in the right margin; those in `together` get one label, as
-    `7 {what}`.
+    """Label each method in the right margin, at the height of its end point.
+
+    Three or more methods in `together` share one label, such as `7 {what}`.
 
     Args:
         ends: (x, y) of each method in data coordinates.
     """
-    together = sorted(set(together) & set(ends))
-    if len(together) < 3:
-        together = []
-    points = {method: end for method, end in ends.items() if method not in together}
-    if together:
-        name = f"{len(together)} {what}"
-        points[name] = tuple(np.median([ends[method] for method in together], axis=0))
-        styles = styles | {name: style.MethodStyle("", style.INK, "o", "-")}
-    style.label_right(axis, list(points.values()), list(points), styles)
+    joint = sorted(set(together) & set(ends))
+    if len(joint) < 3:
+        joint = []
+    points = {method: end for method, end in ends.items() if method not in joint}
+    if joint:
+        name = f"{len(joint)} {what}"
+        joint_ends = [ends[method] for method in joint]
+        x, y = np.median(joint_ends, axis=0)
+        points[name] = (x, y)
+        styles = styles | {name: MethodStyle("", INK, "o", "-")}
+    label_right(axis, list(points.values()), list(points), styles)
 
 
 def curves(
     inputs: dict[str, Path], probe: str, xlabel: str, ylabel: str, unit: str = "", slack: float = 1
-) -> tuple[Figure, str]:
-    """A panel per task with a line per method for a probe of probes.csv, and who stays at rounding,
-    who errs most.
+) -> Drawing:
+    """Draw a probe of probes.csv, with a panel per task and a line per method.
+
+    The finding counts the methods at rounding and names the method with the largest error.
 
     Args:
-        slack: how many times more than otherwise counts as rounding.
-        unit: what follows the number of x in the finding, for example " degrees" or, in front,
-        "step ".
+        slack: a factor on the largest error that counts as rounding.
+        unit: the text after the number x in the finding, such as " degrees"; a text with a blank
+            at its end, such as "step ", precedes the number.
     """
     rows = probe_rows(inputs, probe)
     rows = rows.assign(floor=slack * rows["floor"])
-    rows = rows[(probe != "angle") | (rows["x"] > 0)]  # at an angle of 0 nothing is turned
+    if probe == "angle":
+        rows = rows[rows["x"] > 0]  # a rotation by 0 changes nothing
     if rows.empty:
-        return style.empty(
-            f"the audit has no measurement of {xlabel}"
-        ), f"No measurement of {xlabel}: 0 rows."
-    styles = style.method_styles(
-        style.read_table(inputs["summary"]), style.read_claims(inputs["audit"])
-    )
+        return nothing(f"the audit has no measurement of {xlabel}")
+    summary = read_table(inputs["summary"])
+    audit = read_claims(inputs["audit"])
+    styles = method_styles(summary, audit)
     tasks = list(rows["task"].unique())
-    labels = max(_labels(part) for _, part in rows.groupby("task"))
-    figure, axes = style.panels(len(tasks), height=style.panel_height(labels) + 0.3)
+    labels = max(_label_count(part) for _, part in rows.groupby("task"))
+    figure, axes = panels(len(tasks), height=panel_height(labels) + 0.3)
     for axis, task in zip(axes, tasks, strict=True):
-        _curves_panel(axis, rows[rows["task"] == task], styles)
+        _curves_panel(axis, task_rows(rows, task), styles)
         axis.set_title(task)
         axis.set(xlabel=xlabel, ylabel=ylabel)
-    style.kind_legend(figure, (styles[m].kind for m in rows["method"].unique()), [floor_entry()])
+    methods = rows["method"].unique()
+    kind_legend(figure, styles, methods, [floor_entry()])
     return figure, _curves_finding(rows, unit)
 
 
 def floor_entry() -> Line2D:
     """Legend entry of the band below the noise floor."""
     return Line2D(
-        [], [], color=style.PALE, linestyle="none", marker="s", markersize=9, label="rounding"
+        [],
+        [],
+        color=PALE,
+        linestyle="none",
+        marker="s",
+        markersize=9,
+        label="rounding",
     )
 
 
-def _labels(rows: pd.DataFrame) -> int:
-    return rows["method"].nunique() - max(len(at_rounding(rows)) - 2, 0)
+def _label_count(rows: pd.DataFrame) -> int:
+    methods = rows["method"].nunique()
+    exact = at_rounding(rows)
+    unlabelled = max(len(exact) - 2, 0)
+    return methods - unlabelled
 
 
-def _curves_panel(axis: Axes, rows: pd.DataFrame, styles: dict) -> None:
-    exact, ends = at_rounding(rows), {}
+def _curves_panel(axis: Axes, rows: pd.DataFrame, styles: Styles) -> None:
+    exact = at_rounding(rows)
     if _strip(axis, rows, exact):
         rows = rows[~rows["method"].isin(exact)]
+    ends = {}
     for method, part in rows.groupby("method"):
-        curve = part.groupby("x")["value"].mean().clip(lower=ZERO)
-        look = styles[method]
-        every = max(len(curve) // 8, 1)
-        axis.plot(
-            curve.index, curve, color=look.colour, linestyle=look.linestyle, marker=look.marker, markevery=every,
-            linewidth=1.1, markersize=3.5, alpha=0.9,
-        )  # fmt: skip
-        if {"low", "high"} <= set(part) and part["low"].notna().any():
-            band = part.groupby("x")[["low", "high"]].mean().clip(lower=ZERO)
-            axis.fill_between(
-                band.index, band["low"], band["high"], color=look.colour, alpha=0.12, linewidth=0
-            )
+        means = part.groupby("x")["value"].mean()
+        curve = means.clip(lower=ZERO)
+        _curve(axis, curve, styles[method])
+        _band(axis, part, styles[method].colour)
         ends[method] = (curve.index[-1], curve.iloc[-1])
     label_few(axis, ends, styles, exact, "methods at rounding")
     axis.grid()
 
 
+def _curve(axis: Axes, curve: pd.Series, look: MethodStyle) -> None:
+    """A line with about eight markers."""
+    axis.plot(
+        curve.index,
+        curve,
+        **look.line,
+        marker=look.marker,
+        markevery=max(len(curve) // 8, 1),
+        linewidth=1.1,
+        markersize=3.5,
+        alpha=0.9,
+    )
+
+
+def _band(axis: Axes, rows: pd.DataFrame, colour: str) -> None:
+    """The confidence interval of a curve, if the rows have one."""
+    ends = ["low", "high"]
+    if not set(ends) <= set(rows) or rows["low"].isna().all():
+        return
+    interval = rows.groupby("x")[ends].mean()
+    interval = interval.clip(lower=ZERO)
+    axis.fill_between(
+        interval.index,
+        interval["low"],
+        interval["high"],
+        color=colour,
+        alpha=0.12,
+        linewidth=0,
+    )
+
+
 def _strip(axis: Axes, rows: pd.DataFrame, exact: set[str]) -> bool:
-    """Set the limits; whether the methods at rounding became a strip, many decades of nothing below
-    the others."""
+    """Set the limits of a panel, and return whether the methods at rounding became a strip.
+
+    A strip replaces them if they lie many decades below the other methods.
+    """
     floor = rows["floor"].median()
-    among = rows["method"].isin(exact)
-    high, low = rows["value"][~among], rows["value"][among]
+    is_exact = rows["method"].isin(exact)
+    high = rows["value"][~is_exact]
+    low = rows["value"][is_exact]
     if high.empty or low.empty or high.min() < 1e3 * floor:
-        limits = style.log_limits([*rows["value"].clip(lower=ZERO), floor])
-        style.log_axis(axis.yaxis, limits)
-        axis.axhspan(limits[0], floor, color=style.PALE, alpha=0.5, linewidth=0, zorder=0)
+        values = rows["value"].clip(lower=ZERO)
+        limits = log_limits([*values, floor])
+        log_axis(axis.yaxis, limits)
+        axis.axhspan(limits[0], floor, color=PALE, alpha=0.5, linewidth=0, zorder=0)
         return False
-    bottom, top = style.log_limits(high)
+    bottom, top = log_limits(high)
     bottom /= (top / bottom) ** 0.2
-    style.log_axis(axis.yaxis, (bottom, top))
+    log_axis(axis.yaxis, (bottom, top))
     edge = bottom * (top / bottom) ** 0.13
-    axis.axhspan(bottom, edge, color=style.PALE, linewidth=0, zorder=0)
-    axis.set_yticks([tick for tick in axis.get_yticks() if edge < tick <= top])
-    names = f"{len(exact)} at rounding, ≤ {low.max():.0e}"
-    axis.text(0.5, 0.065, names, transform=axis.transAxes, ha="center", va="center", fontsize=7.5)
+    axis.axhspan(bottom, edge, color=PALE, linewidth=0, zorder=0)
+    ticks = [tick for tick in axis.get_yticks() if edge < tick <= top]
+    axis.set_yticks(ticks)
+    axis.text(
+        0.5,
+        0.065,
+        f"{len(exact)} at rounding, ≤ {low.max():.0e}",
+        transform=axis.transAxes,
+        ha="center",
+        va="center",
+        fontsize=7.5,
+    )
     return True
 
 
@@ -180,85 +261,115 @@ def _curves_finding(rows: pd.DataFrame, unit: str) -> str:
     for task, part in rows.groupby("task", sort=False):
         means = part.groupby(["method", "x"])["value"].mean()
         method, x = means.idxmax()
-        exact, count = len(at_rounding(part)), part["method"].nunique()
-        where = f"{unit}{x:g}" if unit.endswith(" ") else f"{x:g}{unit}"
+        largest = sig(means.max())
+        exact = len(at_rounding(part))
+        count = part["method"].nunique()
+        where = _place(x, unit)
         parts.append(
-            f"{task}: {exact} of {count} methods stay at rounding throughout; the largest relative error is that of "
-            f"{method}, {style.sig(means.max())} at {where}"
+            f"{task}: {exact} of {count} methods stay at rounding throughout; "
+            f"the largest relative error belongs to {method}, {largest} at {where}"
         )
     return "; ".join(parts) + "."
 
 
+def _place(x: float, unit: str) -> str:
+    if unit.endswith(" "):
+        return f"{unit}{x:g}"
+    return f"{x:g}{unit}"
+
+
 def rows_axis(axis: Axes, methods: list[str], kinds: dict[str, str]) -> None:
-    """Names of methods as row labels, the first on top, with a faint line between kinds."""
+    """Write the names of methods as row labels, the first on top, with a line between kinds."""
     axis.set_yticks(range(len(methods)), methods, fontsize=7.5)
     axis.set_ylim(len(methods) - 0.4, -0.6)
+    row_kinds = [kinds.get(method) for method in methods]
     for y in range(1, len(methods)):
-        if kinds.get(methods[y]) != kinds.get(methods[y - 1]):
-            axis.axhline(y - 0.5, color=style.FAINT, linewidth=0.6)
+        if row_kinds[y] != row_kinds[y - 1]:
+            axis.axhline(y - 0.5, color=FAINT, linewidth=0.6)
 
 
 def marker_rows(
     axis: Axes,
     rows: pd.DataFrame,
-    faces: dict[str, str],
-    kinds: dict,
-    styles: dict,
+    faces: dict[str, FillStyle],
+    kinds: dict[str, str],
+    styles: Styles,
     joined: bool = False,
 ) -> None:
-    """A row per method with a marker for each item, above the band of rounding.
+    """Draw a row per method with a marker for each item, above the band of rounding.
 
     Args:
         rows: columns method, item, value and floor.
-        faces: item to fill style; the first orders the methods of a kind.
+        faces: fill style of each item; the first item orders the methods of a kind.
+        joined: whether a line joins the markers of a method.
     """
-    values = rows.pivot_table(index="method", columns="item", values="value").reindex(
-        columns=list(faces)
-    )
-    methods = by_kind(values.index, kinds, values[next(iter(faces))].to_dict())
-    values, floor = values.loc[methods].clip(lower=ZERO), rows["floor"].median()
-    limits = style.log_limits([*values.to_numpy().ravel(), floor])
-    style.log_axis(axis.xaxis, limits)
-    axis.axvspan(limits[0], floor, color=style.PALE, alpha=0.5, linewidth=0, zorder=0)
+    items = list(faces)
+    values = rows.pivot_table(index="method", columns="item", values="value")
+    values = values.reindex(columns=items)
+    first = values[items[0]]
+    methods = by_kind(values.index, kinds, first.to_dict())
+    values = values.loc[methods].clip(lower=ZERO)
+    floor = rows["floor"].median()
+    limits = log_limits([*values.to_numpy().ravel(), floor])
+    log_axis(axis.xaxis, limits)
+    axis.axvspan(limits[0], floor, color=PALE, alpha=0.5, linewidth=0, zorder=0)
     for y, (method, row) in enumerate(values.iterrows()):
         look = styles[method]
         if joined:
             axis.plot(row, [y] * len(row), color=look.colour, linewidth=1, alpha=0.5)
-        for item, face in reversed(faces.items()):  # the first lies on top
-            inside = "white" if face == "none" else look.colour
-            axis.plot(
-                row[item],
-                y,
-                marker=look.marker,
-                color=look.colour,
-                markerfacecolor=inside,
-                markersize=4.5,
-            )
+        _markers(axis, y, row, faces, look)
     rows_axis(axis, methods, kinds)
     axis.grid()
 
 
-def face_entries(faces: dict[str, str]) -> list[Line2D]:
+def _markers(
+    axis: Axes, y: int, row: pd.Series, faces: dict[str, FillStyle], look: MethodStyle
+) -> None:
+    for item, face in reversed(faces.items()):  # the first lies on top
+        inside = "white" if face == "none" else look.colour
+        axis.plot(
+            row[item],
+            y,
+            **look.point,
+            markerfacecolor=inside,
+            markersize=4.5,
+        )
+
+
+def face_entries(faces: dict[str, FillStyle]) -> list[Line2D]:
     """Legend entries of the items of `marker_rows`."""
     return [
-        Line2D([], [], linestyle="none", marker="o", color=style.FAINT, fillstyle=face, label=item)
+        Line2D(
+            [],
+            [],
+            linestyle="none",
+            marker="o",
+            color=FAINT,
+            fillstyle=face,
+            label=item,
+        )
         for item, face in faces.items()
     ]
 
 
 def rows_height(count: int) -> float:
-    """Inches of a panel that is high enough for `count` methods below each other."""
-    return 0.155 * count + 0.85
+    """Inches of a panel with `count` rows of methods."""
+    rows = 0.155 * count
+    return rows + 0.85
 
 
 def row_panels(
-    tasks: list[str], count: int, columns: int = 1, sharey: bool | str = "row"
+    tasks: list[str], count: int, columns: int = 1, sharey: bool | Literal["row"] = "row"
 ) -> tuple[Figure, list[list[Axes]]]:
     """A figure with a row of `columns` axes for each task, high enough for `count` methods."""
-    figure = Figure(
-        figsize=(style.WIDTH, len(tasks) * rows_height(count) + style.LEGEND), layout="constrained"
+    height = len(tasks) * rows_height(count) + LEGEND
+    figure = Figure(figsize=(WIDTH, height), layout="constrained")
+    grid = figure.subplots(
+        len(tasks),
+        columns,
+        squeeze=False,
+        sharey=sharey,
     )
-    grid = figure.subplots(len(tasks), columns, squeeze=False, sharey=sharey)
     for axes, task in zip(grid, tasks, strict=True):
         axes[0].set_title(task)
     return figure, [list(axes) for axes in grid]

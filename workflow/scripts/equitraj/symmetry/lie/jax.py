@@ -1,5 +1,4 @@
-"""Forward-mode derivatives of JAX networks, compiled once for output and layers and for every
-direction."""
+"""Forward-mode derivatives of JAX networks, compiled once for output, layers and directions."""
 
 from collections.abc import Callable
 
@@ -10,55 +9,66 @@ import numpy as np
 from equitraj.data.features import Shape
 from equitraj.models import _irreps
 from equitraj.prediction import predictor
-from equitraj.training.jax import with_arrays
 from equitraj.training.method import Method
 
 
-def network(method: Method, shape: Shape, arrays: dict[str, np.ndarray]) -> eqx.Module:
-    """The method's network with these weights in float64."""
-    return with_arrays(predictor._jax_network(predictor._built(method), shape), arrays, "float64")
+def network(method: Method, shape: Shape, arrays: dict[str, np.ndarray]) -> Callable:
+    """Return the method's network with these weights in float64."""
+    return predictor.jax_network(method, shape, arrays, "float64")
 
 
 def generators(degree: int) -> np.ndarray:
-    """(3, 2 l + 1, 2 l + 1) in e3nn's basis, in which a JAX network shows its features of higher
-    degree."""
+    """Return the generators (3, 2 l + 1, 2 l + 1) of a degree l in e3nn's basis.
+
+    JAX networks use this basis for features of higher degree.
+    """
     return _irreps.generators(degree)
 
 
 def linearised(
-    network: eqx.Module,
+    network: Callable,
     inputs: dict[str, np.ndarray],
     tangents: dict[str, np.ndarray],
     layers: Callable | None,
 ) -> tuple:
-    """Output and layers of `layers(network, inputs)`, or the output alone and {}, and their
-    derivatives.
+    """Return output and layers of `layers(network, inputs)`, and their derivatives.
 
-    The values (B, ...) are those at the inputs (B, ...), the derivatives (G, B, ...) along tangents
-    (G, B, ...).
+    Without `layers` there are the output and {}. The inputs and the values are (B, ...), the
+    tangents and the derivatives along them (G, B, ...).
     """
     n_samples, n_points = inputs["position"].shape[:2]
-    parts, size = [], predictor.samples_in_call(n_points, "adjacency" in inputs)
+    size = predictor.samples_in_call(n_points, "adjacency" in inputs)
+    n_generators = len(tangents["position"])
+    values = []
+    changes = []
     for start in range(0, n_samples, size):
         # every chunk has the same size, so that it is compiled once
         index = np.minimum(np.arange(start, start + size), n_samples - 1)
-        chunk, moved = (
-            {k: v[index] for k, v in inputs.items()},
-            {k: v[:, index] for k, v in tangents.items()},
-        )
-        along = range(len(tangents["position"]))
-        parts.append(
-            [_compiled(network, chunk, {k: v[g] for k, v in moved.items()}, layers) for g in along]
-        )
-    value = jax.tree.map(lambda *p: np.concatenate(p)[:n_samples], *(part[0][0] for part in parts))
-    changes = [[change for _, change in part] for part in parts]
-    stacked = [jax.tree.map(lambda *p: np.stack(p), *change) for change in changes]
-    return value, jax.tree.map(lambda *p: np.concatenate(p, 1)[:, :n_samples], *stacked)
+        chunk = {name: array[index] for name, array in inputs.items()}
+        derivatives = []
+        for g in range(n_generators):
+            along = {name: array[g][index] for name, array in tangents.items()}
+            value, derivative = _compiled(network, chunk, along, layers)
+            derivatives.append(derivative)
+        values.append(value)
+        changes.append(jax.tree.map(_stacked, *derivatives))
+    value = jax.tree.map(lambda *parts: np.concatenate(parts)[:n_samples], *values)
+    change = jax.tree.map(lambda *parts: np.concatenate(parts, 1)[:, :n_samples], *changes)
+    return value, change
+
+
+def _stacked(*parts: np.ndarray) -> np.ndarray:
+    return np.stack(parts)
 
 
 @eqx.filter_jit
-def _compiled(network: eqx.Module, inputs: dict, tangents: dict, layers: Callable | None) -> tuple:
-    still = {k: v for k, v in inputs.items() if k not in tangents}
-    apply = layers or (lambda network, inputs: (network(inputs), {}))
-    run = lambda moving: apply(network, still | moving)  # noqa: E731
-    return jax.jvp(run, ({k: inputs[k] for k in tangents},), (tangents,))
+def _compiled(network: Callable, inputs: dict, tangents: dict, layers: Callable | None) -> tuple:
+    still = {name: array for name, array in inputs.items() if name not in tangents}
+    point = {name: inputs[name] for name in tangents}
+
+    def run(moving: dict) -> tuple:
+        if layers is None:
+            return network(still | moving), {}
+        return layers(network, still | moving)
+
+    return jax.jvp(run, (point,), (tangents,))

@@ -1,6 +1,6 @@
 """Forward-mode derivatives of torch networks, dense or on graphs.
 
-The edges of graphs stay as they are: which points are neighbours is piecewise constant.
+The edges of graphs do not change: which points are neighbours is piecewise constant.
 """
 
 import copy
@@ -19,17 +19,18 @@ from equitraj.training.torch import set_arrays
 
 
 def network(method: Method, shape: Shape, arrays: dict[str, np.ndarray]) -> torch.nn.Module:
-    """The method's network with these weights in float64."""
-    made = copy.deepcopy(predictor._torch_network(predictor._built(method), shape, "float64"))
-    set_arrays(made, arrays)
-    return made
+    """Return the method's network with these weights in float64."""
+    shared = predictor.torch_network(method, shape, "float64")
+    own = copy.deepcopy(shared)
+    set_arrays(own, arrays)
+    return own
 
 
 def generators(degree: int) -> np.ndarray:
-    """X of the rotations about x, y and z on the features of a degree l, (3, 2 l + 1, 2 l + 1), in
-    e3nn's basis."""
+    """Return the generators (3, 2 l + 1, 2 l + 1) of a degree l (x, y, z) in e3nn's basis."""
     torch.set_default_dtype(torch.float64)
-    return o3.so3_generators(degree).numpy()
+    tensor = o3.so3_generators(degree)
+    return tensor.numpy()
 
 
 @torch.no_grad()
@@ -39,71 +40,99 @@ def linearised(
     tangents: dict[str, np.ndarray],
     layers: Callable | None,
 ) -> tuple:
-    """Output and layers of `layers(network, graph)`, or the output alone and {}, and their
-    derivatives.
+    """Return output and layers of `layers(network, graph)`, and their derivatives.
 
-    The values (B, ...) are those at the inputs (B, ...), the derivatives (G, B, ...) along tangents
-    (G, B, ...).
+    Without `layers` there are the output and {}. The inputs and the values are (B, ...), the
+    tangents and the derivatives along them (G, B, ...).
     """
     torch.set_default_dtype(torch.float64)
     n_samples, n_points = inputs["position"].shape[:2]
-    parts, size = [], predictor.samples_in_call(n_points, "adjacency" in inputs)
+    size = predictor.samples_in_call(n_points, "adjacency" in inputs)
+    values = []
+    changes = []
     for start in range(0, n_samples, size):
         chunk = slice(start, start + size)
-        moved = {k: v[:, chunk] for k, v in tangents.items()}
-        parts.append(_linearised(network, {k: v[chunk] for k, v in inputs.items()}, moved, layers))
-    value, change = zip(*parts, strict=True)
-    return tree_map(lambda *p: np.concatenate(p), *value), tree_map(
-        lambda *p: np.concatenate(p, 1), *change
-    )
+        part = {name: array[chunk] for name, array in inputs.items()}
+        along = {name: array[:, chunk] for name, array in tangents.items()}
+        value, change = _linearised(network, part, along, layers)
+        values.append(value)
+        changes.append(change)
+    return tree_map(_joined, *values), tree_map(_joined_changes, *changes)
+
+
+def _joined(*parts: np.ndarray) -> np.ndarray:
+    return np.concatenate(parts)
+
+
+def _joined_changes(*parts: np.ndarray) -> np.ndarray:
+    return np.concatenate(parts, 1)
 
 
 def _linearised(
     network: torch.nn.Module, inputs: dict, tangents: dict, layers: Callable | None
 ) -> tuple:
+    prepare = _dense if is_dense(network) else _on_graphs
+    run, at, along = prepare(network, inputs, tangents, layers)
+
+    def derivative(*step: torch.Tensor) -> tuple:
+        outputs = torch.func.jvp(run, at, step)
+        return outputs[1]
+
+    change = torch.vmap(derivative)(*along)
     leading = inputs["position"].shape[:2]
-    run, at, along = (_dense if is_dense(network) else _on_graphs)(
-        network, inputs, tangents, layers
-    )
-    change = torch.vmap(lambda *step: torch.func.jvp(run, at, step)[1])(*along)
-    by_point = lambda n: lambda v: v.numpy().reshape(*v.shape[:n], *leading, *v.shape[n + 1 :])  # noqa: E731
-    return tree_map(by_point(0), run(*at)), tree_map(by_point(1), change)
+
+    def by_sample(value: torch.Tensor) -> np.ndarray:
+        return value.numpy().reshape(*leading, *value.shape[1:])
+
+    def by_direction(value: torch.Tensor) -> np.ndarray:
+        return value.numpy().reshape(len(value), *leading, *value.shape[2:])
+
+    return tree_map(by_sample, run(*at)), tree_map(by_direction, change)
 
 
 def _on_graphs(
-    network: torch.nn.Module, inputs: dict, tangents: dict, layers: Callable | None
+    network: predictor.Network, inputs: dict, tangents: dict, layers: Callable | None
 ) -> tuple:
-    """Output and layers as a function of what moves, where it is, and the directions (G, ...) along
-    which it moves."""
+    """Return a function of the moving tensors, these tensors, and their tangents (G, ...).
+
+    The function returns output and layers.
+    """
     graph = network.batch(inputs)
     names = [name for name in ("pos", "x") if getattr(graph, name, None) is not None]
-    scalar = {"scalar": np.zeros_like(inputs["scalar"])} if "scalar" in inputs else {}
-    # all that a graph holds is linear in its inputs, but for the edges
-    steps = [
-        network.batch({k: v[i] for k, v in tangents.items()} | scalar)
-        for i in range(len(tangents["position"]))
-    ]
+    still = {}
+    if "scalar" in inputs:
+        still["scalar"] = np.zeros_like(inputs["scalar"])
+    # everything in a graph except its edges is linear in the inputs
+    steps = []
+    for direction in range(len(tangents["position"])):
+        step = {name: array[direction] for name, array in tangents.items()}
+        steps.append(network.batch(step | still))
 
-    def run(*parts: torch.Tensor) -> tuple:
-        moved = graph.clone().update(dict(zip(names, parts, strict=True)))
+    def run(*values: torch.Tensor) -> tuple:
+        moving = dict(zip(names, values, strict=True))
+        moved = graph.clone().update(moving)
         return layers(network, moved) if layers else (network(moved), {})
 
-    return (
-        run,
-        tuple(graph[k] for k in names),
-        tuple(torch.stack([step[k] for step in steps]) for k in names),
-    )
+    at = tuple(graph[name] for name in names)
+    along = tuple(torch.stack([step[name] for step in steps]) for name in names)
+    return run, at, along
 
 
 def _dense(
     network: torch.nn.Module, inputs: dict, tangents: dict, layers: Callable | None
 ) -> tuple:
-    """The same for a network that takes dense batches."""
-    given, along = tensors(inputs), tensors(tangents)
+    """Return the same for a network that takes dense batches."""
+    batch = tensors(inputs)
+    along = tensors(tangents)
 
-    def run(*parts: torch.Tensor) -> tuple:
-        moved = given | dict(zip(along, parts, strict=True))
-        found = layers(network, moved) if layers else (network(moved), {})
-        return tree_map(lambda v: v.flatten(0, 1), found)
+    def run(*moving: torch.Tensor) -> tuple:
+        moved = batch | dict(zip(along, moving, strict=True))
+        outputs = layers(network, moved) if layers else (network(moved), {})
+        return tree_map(_by_point, outputs)
 
-    return run, tuple(given[k] for k in along), tuple(along.values())
+    at = tuple(batch[name] for name in along)
+    return run, at, tuple(along.values())
+
+
+def _by_point(value: torch.Tensor) -> torch.Tensor:
+    return value.flatten(0, 1)

@@ -1,38 +1,46 @@
-"""A JAX network whose output is in the data's own units, as one in the units that the training loop
-counts in."""
+"""Wrapper of a JAX network that converts the units of its output.
+
+The network's output is in the data's own units, the wrapper's in the units of the training loop.
+"""
 
 import equinox as eqx
 import jax
+
+from equitraj.training.jax_samples import Network
 
 
 class InUnits(eqx.Module):
     """A network times a factor."""
 
-    network: eqx.Module
+    network: Network
     factor: float
 
     def __call__(self, inputs: dict[str, jax.Array]) -> jax.Array:
-        """(B, N, 3) from the arrays of `equitraj.data.features.network_inputs`."""
-        return self.factor * self.network(inputs)
+        """Return (B, N, 3) from the arrays of `equitraj.data.features.network_inputs`."""
+        output = self.network(inputs)
+        return self.factor * output
 
 
 class PreparedInUnits(InUnits):
-    """The same of a network that splits its work into what depends on weights and what does not."""
+    """A network with a method `prepare`, times a factor."""
 
     @property
     def compiler_options(self) -> dict:
-        """Those of the network."""
+        """The compiler options of the network."""
         return getattr(self.network, "compiler_options", {})
 
     def prepare(self, inputs: dict[str, jax.Array]) -> dict[str, jax.Array]:
-        """What does not depend on weights."""
+        """Return what does not depend on weights."""
         return self.network.prepare(inputs)
 
     def apply(self, prepared: dict[str, jax.Array]) -> jax.Array:
-        """(B, N, 3) from the arrays of `prepare`."""
-        return self.factor * self.network.apply(prepared)
+        """Return (B, N, 3) from the arrays of `prepare`."""
+        output = self.network.apply(prepared)
+        return self.factor * output
 
 
-def wrap(network: eqx.Module, factor: float) -> InUnits:
-    """`network` times `factor`."""
-    return (PreparedInUnits if hasattr(network, "prepare") else InUnits)(network, factor)
+def wrap(network: Network, factor: float) -> InUnits:
+    """Return `network` times `factor`."""
+    if hasattr(network, "prepare"):
+        return PreparedInUnits(network, factor)
+    return InUnits(network, factor)

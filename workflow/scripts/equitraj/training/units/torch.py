@@ -1,29 +1,36 @@
-"""A torch network whose output is in the data's own units, as one in the units that the training
-loop counts in."""
+"""Wrapper of a torch network that converts the units of its output.
+
+The network's output is in the data's own units, the wrapper's in the units of the training loop.
+"""
 
 import torch
 
 
 class InUnits(torch.nn.Module):
-    """A network times a factor; on graphs where the network is."""
+    """A network times a factor; it takes graphs where the network does."""
 
     def __init__(self, network: torch.nn.Module, factor: float) -> None:
         super().__init__()
-        self.network, self.factor = network, factor
+        self.network = network
+        self.factor = factor
         if hasattr(network, "graphs"):
-            self.batch, self.graphs = network.batch, network.graphs
+            self.batch = network.batch
+            self.graphs = network.graphs
         if hasattr(network, "prepare"):
             self.prepare = network.prepare
 
     def forward(self, inputs: object) -> torch.Tensor:
-        """What the network returns for the same, times the factor."""
-        return self.factor * self.network(inputs)
+        """Return the network's output times the factor."""
+        output = self.network(inputs)
+        return self.factor * output
 
-    def apply(self, prepared: dict[str, torch.Tensor]) -> torch.Tensor:
-        """The same from what the network's `prepare` returned, where it offers that."""
-        return self.factor * self.network.apply(prepared)
+    # torch.nn.Module has another method of this name
+    def apply(self, prepared: dict[str, torch.Tensor]) -> torch.Tensor:  # type: ignore[override]
+        """Return the output from the result of the network's `prepare`, where it has that."""
+        output: torch.Tensor = self.network.apply(prepared)  # type: ignore[arg-type, assignment]
+        return self.factor * output
 
 
 def wrap(network: torch.nn.Module, factor: float) -> InUnits:
-    """`network` times `factor`."""
+    """Return `network` times `factor`."""
     return InUnits(network, factor)

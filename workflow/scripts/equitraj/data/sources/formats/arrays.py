@@ -1,4 +1,4 @@
-"""NumPy arrays, in `.npy` or `.npz` files."""
+"""NumPy arrays in `.npy` or `.npz` files."""
 
 from pathlib import Path
 from zipfile import BadZipFile, ZipFile, is_zipfile
@@ -13,35 +13,36 @@ from equitraj.data.trajectory import Trajectory
 SUFFIXES = (".npy", ".npz")
 KEYS = ("array", "arrays", "box", "unwrap", "omit_species", "time_step", "length_unit", "time_unit")
 OBJECTS = (
-    "holds Python objects, which are never unpickled; save trials of equal length as one array, np.savez(file, "
-    "position=np.stack(trials)), and trials of different lengths as one file each, listed under `path:`"
+    "holds Python objects, which are never unpickled; save trials of equal length as one array, "
+    "np.savez(file, position=np.stack(trials)), and trials of different lengths as one file each, "
+    "listed under `path:`"
 )
 
 
 def read(path: Path, source: dict, name: str) -> Trajectory:
-    """The arrays that `array` or `arrays` of the source name; `array` may be left out where there
-    is only one.
+    """The trajectory of the arrays that `array` or `arrays` of the source name.
+
+    A file with only one array needs neither.
 
     Raises:
-        ValueError: the file is damaged or holds Python objects, there is no such key, or a shape
-        does not fit.
+        ValueError: the file is damaged or holds Python objects, a key does not exist, or a shape
+            does not fit.
     """
-    return from_arrays(load(path, mapping(source), name, source), name, source)
+    arrays = load(path, mapping(source), name, source)
+    return from_arrays(arrays, name, source)
 
 
 def load(
     path: Path, wanted: dict[str, str | None], name: str, source: dict
 ) -> dict[str, np.ndarray]:
-    """The arrays of a file under the names that `wanted` gives to their keys."""
+    """The arrays of a file by name; `wanted` has the key of each name."""
     try:
         if is_zipfile(path):
-            with ZipFile(path) as archive:
-                check_unpacked(
-                    name, sum(m.file_size for m in archive.infolist()), path.stat().st_size, source
-                )
+            _check_size(path, name, source)
         content = np.load(path, allow_pickle=False)
         if isinstance(content, np.ndarray):
-            return {_only(name, wanted): content}
+            _check_only_position(name, wanted)
+            return {"position": content}
         with content as archive:
             keys = {what: _pick_key(name, what, key, archive.files) for what, key in wanted.items()}
             return {what: archive[key] for what, key in keys.items()}
@@ -51,29 +52,38 @@ def load(
         raise
     except ValueError as error:
         reason = f"not a NumPy array of numbers ({error}); save it with np.save or np.savez"
-        raise ValueError(
-            f"{name}: {OBJECTS if str(error).startswith('Object arrays') else reason}"
-        ) from error
+        if str(error).startswith("Object arrays"):
+            reason = OBJECTS
+        raise ValueError(f"{name}: {reason}") from error
 
 
 class _NoSuchKey(ValueError):
     """The file has no array of this name."""
 
 
-def _only(name: str, wanted: dict[str, str | None]) -> str:
+def _check_size(path: Path, name: str, source: dict) -> None:
+    """Refuse an archive that would unpack to too many bytes."""
+    with ZipFile(path) as archive:
+        unpacked = sum(member.file_size for member in archive.infolist())
+    stored = path.stat().st_size
+    check_unpacked(name, unpacked, stored, source)
+
+
+def _check_only_position(name: str, wanted: dict[str, str | None]) -> None:
     if set(wanted) != {"position"}:
         raise _NoSuchKey(
             f"{name}: a .npy file is one array, the positions; save several with np.savez as .npz"
         )
-    return "position"
 
 
 def _pick_key(name: str, what: str, key: str | None, keys: list[str]) -> str:
+    """The key itself, or the only key of the file if `key` is None."""
     if key is None and len(keys) == 1:
         return keys[0]
-    if key not in keys:
-        found = "several arrays" if key is None else f"no array {key!r} for {what}"
+    if key is None or key not in keys:
+        problem = "several arrays" if key is None else f"no array {key!r} for {what}"
         raise _NoSuchKey(
-            f"{name}: {found}; correct `array:` or `arrays:` of the source; {nearest(str(key), keys)}"
+            f"{name}: {problem}; correct `array:` or `arrays:` of the source; "
+            f"{nearest(str(key), keys)}"
         )
     return key

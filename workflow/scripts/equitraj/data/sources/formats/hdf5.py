@@ -1,4 +1,4 @@
-"""HDF5 files: those written by this workflow, and others with the paths of their data sets."""
+"""HDF5 files: files written by this workflow, and other files with the paths of their data sets."""
 
 from pathlib import Path
 
@@ -16,45 +16,55 @@ KEYS = ("array", "arrays", "box", "unwrap", "omit_species", "time_step", "length
 
 
 def read(path: Path, source: dict, name: str) -> Trajectory:
-    """The data sets that `array` or `arrays` of the source name; a file of this workflow needs no
-    key.
+    """The trajectory of the data sets that `array` or `arrays` of the source name.
+
+    A file written by this workflow needs neither.
 
     Raises:
-        ValueError: the file is damaged, or its content lies in other files, or there is no such
-        data set.
+        ValueError: the file is damaged, its content lies in other files, or a data set does not
+            exist.
     """
     check_self_contained(path, name)
     with h5py.File(path, "r") as file:
-        found = [key for key in _datasets(file)]
-        unpacked = sum(file[key].size * file[key].dtype.itemsize for key in found)
+        datasets = _datasets(file)
+        unpacked = sum(dataset.size * dataset.dtype.itemsize for dataset in datasets.values())
         check_unpacked(name, unpacked, path.stat().st_size, source)
-        if not (source.get("array") or source.get("arrays")):
-            if "provenance" in file.get("parameters", file).attrs:
-                return without_species(files.read(path), name, source)
-            raise ValueError(
-                f"{name}: not written by this workflow; name its data sets in `arrays:` of the source, as in "
-                f"arrays: {{ position: {found[0] if found else 'PATH'} }}, or give a `topology:` where it is H5MD; "
-                f"data sets: {', '.join(found[:20]) or 'none'}"
-            )
-        wanted = {
-            what: _dataset(file, name, what, key, found) for what, key in mapping(source).items()
-        }
-        return from_arrays(wanted, name, source)
+        paths = list(datasets)
+        if source.get("array") or source.get("arrays"):
+            keys = mapping(source)
+            arrays = {what: _values(file, name, what, key, paths) for what, key in keys.items()}
+            return from_arrays(arrays, name, source)
+        if "provenance" in file.get("parameters", file).attrs:
+            return without_species(files.read(path), name, source)
+        example = paths[0] if paths else "PATH"
+        raise ValueError(
+            f"{name}: not written by this workflow; name its data sets in `arrays:` of the source, "
+            f"as in arrays: {{ position: {example} }}, or give a `topology:` where it is H5MD; "
+            f"data sets: {', '.join(paths[:20]) or 'none'}"
+        )
 
 
-def _datasets(file: h5py.File) -> list[str]:
-    found: list[str] = []
-    file.visititems(lambda key, item: found.append(key) if isinstance(item, h5py.Dataset) else None)
-    return found
+def _datasets(file: h5py.File) -> dict[str, h5py.Dataset]:
+    """All data sets of a file, by path."""
+    datasets = {}
+
+    def collect(path: str, item: object) -> None:
+        if isinstance(item, h5py.Dataset):
+            datasets[path] = item
+
+    file.visititems(collect)
+    return datasets
 
 
-def _dataset(file: h5py.File, name: str, what: str, key: str, found: list[str]) -> np.ndarray:
+def _values(file: h5py.File, name: str, what: str, key: str | None, paths: list[str]) -> np.ndarray:
+    """The values of the data set at the path `key`."""
     item = file.get(key)
     if not isinstance(item, h5py.Dataset):
-        raise ValueError(
-            f"{name}: no data set {key!r} for {what}; correct `arrays:`; {nearest(key, found[:50])}"
-        )
-    text = h5py.check_string_dtype(item.dtype)
-    if item.dtype.hasobject and not text:
-        raise ValueError(f"{name}: {key} has values of type {item.dtype}; expected numbers")
-    return np.asarray(item.asstr()[()], dtype=str) if text else item[()]
+        near = nearest(key, paths[:50])
+        raise ValueError(f"{name}: no data set {key!r} for {what}; correct `arrays:`; {near}")
+    dtype = item.dtype
+    if h5py.check_string_dtype(dtype):
+        return np.asarray(item.asstr()[()], dtype=str)
+    if dtype.hasobject:
+        raise ValueError(f"{name}: {key} has values of type {dtype}; expected numbers")
+    return item[()]

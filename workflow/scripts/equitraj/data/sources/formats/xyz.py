@@ -1,4 +1,4 @@
-"""Extended XYZ files, read by ASE: species, positions and whatever their `Properties=` name.
+"""Extended XYZ files, read by ASE: species, positions and the columns that `Properties=` names.
 
 Reference: Larsen et al., J. Phys. Condens. Matter 29, 273002 (2017), and
 https://github.com/libAtoms/extxyz.
@@ -18,74 +18,78 @@ from equitraj.data.sources.named import from_arrays
 from equitraj.data.trajectory import Trajectory
 
 SUFFIXES = (".xyz", ".extxyz")
-STREAMS = True  # takes `start`, `stop` and `stride` itself
+STREAMS = True  # applies `start`, `stop` and `stride` itself
 KEYS = ("arrays", "unwrap", "omit_species", "time_step", "length_unit", "time_unit")
-# Names that programs give to columns, in order of preference; all are in the file's own units.
+# Names that programs give to columns, in order of preference. All are in the units of the file.
 COLUMNS = {
     "velocity": ("velocities", "velocity", "velo", "vel"),
     "charge": ("initial_charges", "charges", "charge"),
+    "mass": ("masses", "mass"),
 }
-COLUMNS |= {"mass": ("masses", "mass")}
-GIVEN = ("position", "species")  # columns that every file has
 
 
 def read(path: Path, source: dict, name: str) -> Trajectory:
-    """All frames of a file, of the same atoms in the same order.
+    """All frames of a file; each has the same atoms in the same order.
 
-    `arrays` of the source names columns: a velocity, a mass, a charge, features; without it the
-    usual names of velocities, masses and charges are found. Momenta give velocities in Angstrom per
-    ps.
+    `arrays` of the source names columns for velocities, masses, charges and features. Velocities,
+    masses and charges that it does not name are read from columns with their usual names. Momenta
+    give velocities in Angstrom per ps.
 
     Raises:
-        ValueError: not such a file, no such column, or atoms that change.
+        ValueError: the file has another format, a column does not exist, or the atoms change.
     """
-    follow, frames, boxes = Follower(name, source.get("unwrap")), [], []
-    for number, atoms, kept in strided(_frames(path, name), source):
+    follow = Follower(name, source.get("unwrap"))
+    frames = []
+    boxes = []
+    first = None
+    for number, atoms, is_kept in strided(_frames(path, name), source):
         columns = _columns(atoms)
-        _check_same(name, number, columns, frames)
+        first = first or columns
+        _check_same(name, number, columns, first)
         box = np.asarray(atoms.cell) * atoms.pbc[:, None]
-        columns["position"] = follow(columns["position"], box, number)
-        if kept:
+        position = follow(columns["position"], box, number)
+        columns["position"] = position
+        if is_kept:
             frames.append(columns)
             boxes.append(box)
-    if not frames:
+    if first is None:
         raise ValueError(
             f"{name}: no frames from `start` to `stop`; expected extended XYZ with at least 2"
         )
-    chosen = _chosen(name, source, frames[0])
-    arrays = {
-        what: np.stack([frame[column] for frame in frames]) for what, column in chosen.items()
-    }
-    arrays = {
-        what: value[0]
-        if what not in ("position", "velocity") and (value == value[0]).all()
-        else value
-        for what, value in arrays.items()
-    }
+    arrays = {}
+    for what, column in _chosen(name, source, first).items():
+        values = np.stack([frame[column] for frame in frames])
+        if what not in ("position", "velocity") and (values == values[0]).all():
+            values = values[0]
+        arrays[what] = values
     units = {"length_unit": "Angstrom", "time_unit": "ps", "time_step": 1.0} | source
-    units["time_step"] *= source.get("stride", 1)
-    return replace(from_arrays(arrays, name, units), box=followed_box(boxes, source))
+    stride = source.get("stride", 1)
+    units["time_step"] *= stride
+    trajectory = from_arrays(arrays, name, units)
+    return replace(trajectory, box=followed_box(boxes, source))
 
 
 def _frames(path: Path, name: str) -> Iterator:
-    """The frames as ASE's Atoms, one at a time; its parser raises every kind of error."""
+    """Yield the frames as ASE's Atoms, one at a time."""
     from ase.io import read as read_frame
 
-    # frame by frame, because ASE's search for the last one reads as many lines as the file claims,
-    # past its end
+    # Frame by frame: ASE's search for the last frame reads as many lines as the file announces,
+    # even after its end.
     with path.open(encoding="utf-8", errors="replace") as lines:
         for line in lines:
             if not line.strip():
                 continue
             try:
-                rows = [line, *islice(lines, int(line) + 1)]
-                if len(rows) < int(line) + 2:
+                n_atoms = int(line)
+                rows = [line, *islice(lines, n_atoms + 1)]
+                if len(rows) < n_atoms + 2:
                     raise EOFError(f"{len(rows) - 2} of {line.strip()} atoms before the end")
                 atoms = read_frame(StringIO("".join(rows)), format="extxyz")
-            except Exception as error:
+            except Exception as error:  # ASE's parser raises all kinds of errors
                 raise ValueError(
-                    f"{name}: ASE cannot read it as extended XYZ ({type(error).__name__}: {error}); expected chemical "
-                    "symbols (X for anything else) and the number of atoms before each frame; or `format: molecules`"
+                    f"{name}: ASE cannot read it as extended XYZ ({type(error).__name__}: {error});"
+                    " expected chemical symbols (X for anything else) and the number of atoms "
+                    "before each frame; or `format: molecules`"
                 ) from error
             yield atoms
 
@@ -94,51 +98,58 @@ def _columns(atoms) -> dict[str, np.ndarray]:
     """The per-atom arrays of a frame by name; momenta as velocities in Angstrom per ps."""
     from ase import units
 
-    n_atoms, columns = len(atoms), dict(atoms.arrays)
+    columns = dict(atoms.arrays)
     results = atoms.calc.results if atoms.calc else {}
-    columns |= {k: v for k, v in results.items() if np.shape(v)[:1] == (n_atoms,)}
+    for name, value in results.items():
+        shape = np.shape(value)
+        if shape[:1] == (len(atoms),):
+            columns[name] = value
     columns.pop("numbers", None)
     if atoms.has("momenta"):
-        columns.setdefault(
-            "velocities", atoms.get_velocities() * 1000 * units.fs
-        )  # ASE's time is 10.18 fs
-    return columns | {
-        "position": columns.pop("positions"),
-        "species": np.array(atoms.get_chemical_symbols()),
-    }
+        velocity = atoms.get_velocities() * 1000 * units.fs  # ASE's unit of time is 10.18 fs
+        columns.setdefault("velocities", velocity)
+    columns["position"] = columns.pop("positions")
+    columns["species"] = np.array(atoms.get_chemical_symbols())
+    return columns
 
 
-def _check_same(name: str, number: int, columns: dict, frames: list[dict]) -> None:
-    """Refuse a frame whose atoms or columns are not those of the first one."""
-    if not frames:
-        return
-    first = frames[0]
-    if len(first["species"]) != len(columns["species"]):
+def _check_same(
+    name: str, number: int, columns: dict[str, np.ndarray], first: dict[str, np.ndarray]
+) -> None:
+    """Check that a frame has the atoms and columns of the first frame."""
+    species = columns["species"]
+    expected = first["species"]
+    if len(expected) != len(species):
         raise ValueError(
-            f"{name}: frame {number} has {len(columns['species'])} atoms, the first {len(first['species'])}; expected "
-            "the same atoms in every frame: one file for each set of atoms, one source for each"
+            f"{name}: frame {number} has {len(species)} atoms, the first {len(expected)}; "
+            "expected the same atoms in every frame: "
+            "one file for each set of atoms, one source for each"
         )
-    if changed := np.flatnonzero(first["species"] != columns["species"]).tolist():
+    changed = np.flatnonzero(expected != species)
+    if len(changed):
+        atom = changed[0]
         raise ValueError(
-            f"{name}: atom {changed[0]} is {columns['species'][changed[0]]} in frame {number} and "
-            f"{first['species'][changed[0]]} in the first; expected the same atoms in the same order"
+            f"{name}: atom {atom} is {species[atom]} in frame {number} and {expected[atom]} in the "
+            "first; expected the same atoms in the same order"
         )
-    if missing := sorted(set(first) - set(columns)):
+    missing = sorted(set(first) - set(columns))
+    if missing:
         raise ValueError(
             f"{name}: frame {number} has no column {missing[0]!r}, which the first frame has"
         )
 
 
-def _chosen(name: str, source: dict, columns: dict) -> dict[str, str]:
-    """Names to columns."""
-    usual = {
-        what: next((c for c in known if c in columns), None) for what, known in COLUMNS.items()
-    }
-    chosen = {"position": "position", "species": "species"} | {k: v for k, v in usual.items() if v}
-    for what, column in source.get("arrays", {}).items():
+def _chosen(name: str, source: dict, columns: dict[str, np.ndarray]) -> dict[str, str]:
+    """The column of each array, by the array's name."""
+    chosen = {"position": "position", "species": "species"}
+    for what, usual in COLUMNS.items():
+        present = [column for column in usual if column in columns]
+        if present:
+            chosen[what] = present[0]
+    named = source.get("arrays", {})
+    for what, column in named.items():
         if column not in columns:
-            raise ValueError(
-                f"{name}: no column {column!r} for {what}; correct `arrays:`; {nearest(column, list(columns))}"
-            )
+            near = nearest(column, list(columns))
+            raise ValueError(f"{name}: no column {column!r} for {what}; correct `arrays:`; {near}")
         chosen[what] = column
     return chosen

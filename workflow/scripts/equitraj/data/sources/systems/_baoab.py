@@ -1,8 +1,8 @@
-"""Langevin dynamics by BAOAB: Leimkuhler & Matthews, Appl. Math. Res. Express 2013, 34, in OpenMM's
-custom integrator.
+"""Langevin dynamics with the BAOAB integrator, as a custom integrator of OpenMM.
 
-Positions and velocities belong to the same time, and without friction it is velocity Verlet:
-energies of recorded states mean something.
+Reference: Leimkuhler & Matthews, Appl. Math. Res. Express 2013, 34. Positions and velocities of a
+state belong to the same time, so the energy of a recorded state is meaningful. Without friction,
+BAOAB is velocity Verlet.
 """
 
 import numpy as np
@@ -11,10 +11,10 @@ from equitraj.data.sources.systems._recording import GAS_CONSTANT
 
 
 def baoab(temperature: float, time_step: float, seed: int):
-    """An `openmm.CustomIntegrator` at `temperature` (K) with `time_step` (ps), without friction
-    until it is set.
+    """An `openmm.CustomIntegrator` at `temperature` (K) with `time_step` (ps).
 
-    `noise` scales the noise of each coordinate: 1, or what a context sets it to.
+    Its friction is 0 until `set_friction` is called. Its variable `noise` scales the noise of each
+    coordinate (default 1).
     """
     import openmm
 
@@ -32,6 +32,7 @@ def baoab(temperature: float, time_step: float, seed: int):
 
 
 def set_friction(integrator, friction: float) -> None:
-    """Set the friction (1/ps): what is kept of a velocity in each step."""
-    keep = float(np.exp(-friction * integrator.getStepSize()._value))
-    integrator.setGlobalVariableByName("keep", keep)
+    """Set the friction (1/ps): `keep` is the factor of a velocity in each step."""
+    step = integrator.getStepSize()._value
+    keep = np.exp(-friction * step)
+    integrator.setGlobalVariableByName("keep", float(keep))

@@ -1,38 +1,75 @@
-"""What OpenMM computes, frame by frame, as arrays; states that it starts from once more."""
+"""Frames of simulations: their times, states recorded by OpenMM, and continuation from states."""
 
 import numpy as np
 
 GAS_CONSTANT = 0.00831446261815324  # kJ/(mol K)
 
 
-def recorded(context: object, frames: int, stride: int) -> tuple[np.ndarray, np.ndarray]:
-    """Positions and velocities (frames, N, 3) of an `openmm.Context`, one frame every `stride`
-    steps."""
-    states = np.empty((2, frames, context.getSystem().getNumParticles(), 3))
+def episode_length(system: str, frames: int, episodes: int) -> int:
+    """The number of frames of each episode.
+
+    Raises:
+        ValueError: the frames cannot be divided among the episodes.
+    """
+    length = frames // episodes
+    if length * episodes != frames:
+        raise ValueError(
+            f"{system}: frames: {frames}; expected a multiple of the {episodes} episodes"
+        )
+    return length
+
+
+def frame_times(length: int, episodes: int, stride: int, time_step: float) -> np.ndarray:
+    """Times (episodes length,) of frames every `stride` steps; each episode starts at 0."""
+    frames = np.tile(np.arange(length), episodes)
+    return frames * stride * time_step
+
+
+def check_finite(system: str, position: np.ndarray, time_step: str) -> None:
+    """Check that all positions are finite.
+
+    Raises:
+        ValueError: they are not, because `time_step` (with its unit) is too long.
+    """
+    if not np.isfinite(position).all():
+        raise ValueError(
+            f"{system}: positions are no longer finite; time_step {time_step} is too long"
+        )
+
+
+def recorded(context, frames: int, stride: int) -> tuple[np.ndarray, np.ndarray]:
+    """Positions and velocities (frames, N, 3) of an `openmm.Context`, every `stride` steps."""
+    shape = (frames, context.getSystem().getNumParticles(), 3)
+    position = np.empty(shape)
+    velocity = np.empty(shape)
     for frame in range(frames):
         context.getIntegrator().step(stride)
         state = context.getState(getPositions=True, getVelocities=True)
-        states[0, frame] = state.getPositions(asNumpy=True)._value
-        states[1, frame] = state.getVelocities(asNumpy=True)._value
-    return states[0], states[1]
+        position[frame] = state.getPositions(asNumpy=True)._value
+        velocity[frame] = state.getVelocities(asNumpy=True)._value
+    return position, velocity
 
 
-def continued(
-    context: object, position: np.ndarray, velocity: np.ndarray, steps: int
-) -> np.ndarray:
-    """Positions (S, N, 3) of an `openmm.Context`, `steps` steps after each of S states (S, N, 3)."""
+def continued(context, position: np.ndarray, velocity: np.ndarray, steps: int) -> np.ndarray:
+    """Positions (S, N, 3) of an `openmm.Context` `steps` steps after each of S states (S, N, 3)."""
+    integrator = context.getIntegrator()
     ends = np.empty_like(position)
-    for end, start, speed in zip(ends, position, velocity, strict=True):
-        context.setPositions(start)
-        context.setVelocities(speed)
-        context.getIntegrator().step(steps)
-        end[:] = context.getState(getPositions=True).getPositions(asNumpy=True)._value
+    for i in range(len(position)):
+        context.setPositions(position[i])
+        context.setVelocities(velocity[i])
+        integrator.step(steps)
+        state = context.getState(getPositions=True)
+        ends[i] = state.getPositions(asNumpy=True)._value
     return ends
 
 
-def thermal(shape: tuple[int, ...], temperature: float, mass: float, seed: int) -> np.ndarray:
-    """Velocities in nm/ps drawn from Maxwell and Boltzmann's distribution at `temperature` (K), for
-    a mass in g/mol."""
-    return np.sqrt(GAS_CONSTANT * temperature / mass) * np.random.default_rng(seed).normal(
-        size=shape
-    )
+def thermal(
+    shape: tuple[int, ...], temperature: float, mass: float | np.ndarray, seed: int
+) -> np.ndarray:
+    """Draw velocities in nm/ps from the Maxwell-Boltzmann distribution.
+
+    `temperature` is in K, and `mass` in g/mol.
+    """
+    deviation = np.sqrt(GAS_CONSTANT * temperature / mass)
+    rng = np.random.default_rng(seed)
+    return deviation * rng.normal(size=shape)

@@ -1,15 +1,15 @@
-"""Alanine dipeptide in vacuum: L-alanine between an acetyl and a methylamide cap, 22 atoms, all
-bonds flexible.
+"""Alanine dipeptide in vacuum: L-alanine between an acetyl and a methylamide cap, 22 atoms.
 
-Force field: AMBER ff99SB (Hornak et al., Proteins 65, 712 (2006)), without cutoff and without
-constraints, so that energy is kept where there is no friction. `simulate` takes it from OpenMM
-(`amber99sb.xml`), `energy` has it in NumPy. Its law knows no left and right, but a molecule stays
-the L form: nothing turns it over.
+All bonds are flexible. Force field: AMBER ff99SB (Hornak et al., Proteins 65, 712 (2006)), without
+cutoff and without constraints, so that the energy is conserved if there is no friction. `simulate`
+takes it from OpenMM (`amber99sb.xml`), and `energy` computes it in NumPy. The force field does not
+distinguish left from right, but a molecule stays in the L form.
 
-The first structure was built from ideal bond lengths and angles with OpenMM's Modeller and brought
-to the nearest minimum, at phi = -77 and psi = 54 degrees (C7eq). A bath brings it to equilibrium;
-its friction is weak while frames are recorded, so that motion from frame to frame is inertial: a
-hydrogen swings on its carbon in 11 frames of 1 fs. Units: nm, ps, g/mol, kJ/mol.
+The initial structure was built from ideal bond lengths and angles with OpenMM's Modeller and
+minimised to the nearest minimum, at phi = -77 and psi = 54 degrees (C7eq). A thermal bath brings it
+to equilibrium. The friction of the bath is weak while frames are recorded, so that motion from
+frame to frame is inertial: a hydrogen swings on its carbon in 11 frames of 1 fs. Units: nm, ps,
+g/mol, kJ/mol.
 
 Integrator: BAOAB (`_baoab.py`). Engine: OpenMM, Eastman et al., J. Phys. Chem. B 128, 109 (2024),
 Reference platform, which is deterministic.
@@ -26,13 +26,19 @@ from equitraj.base.allowed import Checked, Range
 from equitraj.data.sources.systems._amber99sb import terms
 from equitraj.data.sources.systems._baoab import baoab, set_friction
 from equitraj.data.sources.systems._force_field import Terms, potential, twist
-from equitraj.data.sources.systems._recording import continued, recorded, thermal
+from equitraj.data.sources.systems._recording import (
+    continued,
+    episode_length,
+    frame_times,
+    recorded,
+    thermal,
+)
 from equitraj.data.trajectory import Trajectory
 
 POINTS = 22  # atoms
 EQUILIBRATION_FRICTION = 1.0  # 1/ps
-# residue, name as in the PDB, element, type in the force field, charge in e, first position in
-# Angstrom
+# Residue, name in the PDB, element, type in the force field, charge in e, initial position in
+# Angstrom.
 ATOMS = [
     line.split()
     for line in """
@@ -68,32 +74,32 @@ NEXT_TO = {
     10: (11, 12, 13),
     14: (15, 16),
     16: (17, 18),
+    18: (19, 20, 21),
 }
-NEXT_TO |= {18: (19, 20, 21)}
 BONDS = np.array([(first, second) for first, others in NEXT_TO.items() for second in others])
-IMPROPERS = np.array(
-    [(0, 6, 4, 5), (4, 8, 6, 7), (8, 16, 14, 15), (14, 18, 16, 17)]
-)  # the planes of C=O and N-H
+# Centres of the planes of C=O and N-H are third.
+IMPROPERS = np.array([(0, 6, 4, 5), (4, 8, 6, 7), (8, 16, 14, 15), (14, 18, 16, 17)])
 PHI, PSI = (4, 6, 8, 14), (6, 8, 14, 16)  # C-N-CA-C and N-CA-C-N
 NUMBER = {"H": 1, "C": 6, "N": 7, "O": 8}
-MASS = np.array(
-    [{"H": 1.007947, "C": 12.01078, "N": 14.00672, "O": 15.99943}[atom[2]] for atom in ATOMS]
-)  # g/mol
+MASSES = {"H": 1.007947, "C": 12.01078, "N": 14.00672, "O": 15.99943}  # g/mol
+MASS = np.array([MASSES[atom[2]] for atom in ATOMS])
 CHARGE = np.array([float(atom[4]) for atom in ATOMS])
 START = 0.1 * np.array([[float(x) for x in atom[5:]] for atom in ATOMS])
 
 
 @dataclass(frozen=True)
 class Options(Checked):
-    """Attributes:
-    seed: of first velocities, thermal noise and random turns.
-    temperature: K.
-    friction: of the bath while frames are recorded, 1/ps.
-    time_step: of the integrator, ps.
-    stride: integrator steps from frame to frame.
-    equilibration_steps: integrator steps before the first frame, in a bath of friction 1/ps.
-    episodes: molecules that are simulated one after the other, each for as many frames and turned
-    at random in space.
+    """Options of the simulation.
+
+    Attributes:
+        seed: of initial velocities, thermal noise and random rotations.
+        temperature: K.
+        friction: of the bath while frames are recorded, 1/ps.
+        time_step: of the integrator, ps.
+        stride: integrator steps between frames.
+        equilibration_steps: integrator steps before the first frame, in a bath of friction 1/ps.
+        episodes: number of molecules, which are simulated one after the other; each has the same
+            number of frames and is rotated at random.
     """
 
     seed: Annotated[int, Range(1, 2147483647)] = 1
@@ -106,25 +112,23 @@ class Options(Checked):
 
 
 def simulate(options: Options, frames: int) -> Trajectory:
-    """Positions (frames, 22, 3) in nm and velocities in nm/ps, every `stride` steps; species are
-    atomic numbers.
+    """Positions (frames, 22, 3) in nm and velocities in nm/ps, every `stride` steps.
+
+    Species are atomic numbers.
 
     Raises:
-        ValueError: the molecule flew apart (a time step too long); frames that cannot be divided
-        among the episodes.
+        ValueError: the molecule flew apart (the time step is too long), or the frames cannot be
+            divided among the episodes.
     """
-    length = frames // options.episodes
-    if length * options.episodes != frames:
-        raise ValueError(
-            f"alanine_dipeptide: frames: {frames}; expected a multiple of the {options.episodes} episodes"
-        )
-    parts = [_episode(options, number, length) for number in range(options.episodes)]
-    position, velocity = (np.concatenate(values) for values in zip(*parts, strict=True))
+    episodes = options.episodes
+    length = episode_length("alanine_dipeptide", frames, episodes)
+    parts = [_episode(options, number, length) for number in range(episodes)]
+    positions, velocities = zip(*parts, strict=True)
     return Trajectory(
-        position=position,
-        velocity=velocity,
-        episode=np.repeat(np.arange(options.episodes), length),
-        time=np.tile(np.arange(length), options.episodes) * options.stride * options.time_step,
+        position=np.concatenate(positions),
+        velocity=np.concatenate(velocities),
+        episode=np.repeat(np.arange(episodes), length),
+        time=frame_times(length, episodes, options.stride, options.time_step),
         species=np.array([NUMBER[atom[2]] for atom in ATOMS]),
         mass=MASS,
         bonds=BONDS,
@@ -135,55 +139,68 @@ def simulate(options: Options, frames: int) -> Trajectory:
 
 
 def _episode(options: Options, number: int, frames: int) -> tuple[np.ndarray, np.ndarray]:
-    """Positions and velocities (frames, 22, 3) of one molecule, turned at random."""
+    """Positions and velocities (frames, 22, 3) of one molecule, rotated at random."""
     rng = np.random.default_rng([options.seed, number])
-    context = _context(options, EQUILIBRATION_FRICTION, int(rng.integers(1, 2**31)))
+    noise_seed, velocity_seed = (int(rng.integers(1, 2**31)) for _ in range(2))
+    context = _context(options, EQUILIBRATION_FRICTION, noise_seed)
+    integrator = context.getIntegrator()
     context.setPositions(START)
-    context.setVelocities(
-        thermal(START.shape, options.temperature, MASS[:, None], int(rng.integers(1, 2**31)))
-    )
-    context.getIntegrator().step(options.equilibration_steps)
-    set_friction(context.getIntegrator(), options.friction)
-    found = recorded(context, frames, options.stride)
-    bond = np.linalg.norm(found[0][:, BONDS[:, 0]] - found[0][:, BONDS[:, 1]], axis=-1)
-    if not (bond < 2 * _terms().bonds[1][:, 1]).all():  # nor where there is no number
-        raise ValueError(
-            f"alanine_dipeptide: the molecule flew apart; time_step {options.time_step} ps is too long"
-        )
+    initial = thermal(START.shape, options.temperature, MASS[:, None], velocity_seed)
+    context.setVelocities(initial)
+    integrator.step(options.equilibration_steps)
+    set_friction(integrator, options.friction)
+    position, velocity = recorded(context, frames, options.stride)
+    _check_bonds(position, options.time_step)
     turn = Rotation.random(rng=rng).as_matrix()
-    return tuple(values @ turn.T for values in found)
+    return position @ turn.T, velocity @ turn.T
+
+
+def _check_bonds(position: np.ndarray, time_step: float) -> None:
+    """Raise ValueError if a bond is twice as long as in the force field, or not finite."""
+    first, second = BONDS.T
+    length = np.linalg.norm(position[:, first] - position[:, second], axis=-1)
+    _, parameters = _terms().bonds
+    rest = parameters[:, 1]
+    if not (length < 2 * rest).all():  # true for NaN, too
+        raise ValueError(
+            f"alanine_dipeptide: the molecule flew apart; time_step {time_step} ps is too long"
+        )
 
 
 def again(
     options: Options, position: np.ndarray, velocity: np.ndarray | None, frames: int, seed: int
 ) -> np.ndarray:
-    """Positions (S, 22, 3) `frames` frames after S states; without velocities, with those of the
-    bath.
+    """Positions (S, 22, 3) `frames` frames after S states.
 
-    In equilibrium velocities do not depend on positions: that is all that positions tell of them.
+    Unknown velocities are drawn at the temperature of the bath: in equilibrium, velocities do not
+    depend on positions.
     """
     if velocity is None:
         velocity = thermal(position.shape, options.temperature, MASS[:, None], seed)
-    return continued(
-        _context(options, options.friction, seed), position, velocity, frames * options.stride
-    )
+    context = _context(options, options.friction, seed)
+    steps = frames * options.stride
+    return continued(context, position, velocity, steps)
 
 
 def energy(options: Options, position: np.ndarray, velocity: np.ndarray) -> np.ndarray:
-    """Kinetic and potential energy (S,) in kJ/mol of states (S, 22, 3)."""
-    return (MASS[:, None] / 2 * np.square(velocity)).sum((1, 2)) + potential(_terms(), position)
+    """Kinetic plus potential energy (S,) in kJ/mol of states (S, 22, 3)."""
+    kinetic = MASS[:, None] / 2 * np.square(velocity)
+    return kinetic.sum((1, 2)) + potential(_terms(), position)
 
 
 def dihedrals(position: np.ndarray) -> np.ndarray:
     """phi and psi (S, 2) in degrees, -180 to 180, of positions (S, 22, 3)."""
-    return np.degrees(
-        [twist(*np.moveaxis(position[:, list(atoms)], 1, 0)) for atoms in (PHI, PSI)]
-    ).T
+    angles = []
+    for atoms in (PHI, PSI):
+        points = np.moveaxis(position[:, list(atoms)], 1, 0)
+        angles.append(twist(*points))
+    return np.degrees(angles).T
 
 
 @cache
 def _terms() -> Terms:
-    return terms([atom[3] for atom in ATOMS], CHARGE, BONDS, IMPROPERS)
+    types = [atom[3] for atom in ATOMS]
+    return terms(types, CHARGE, BONDS, IMPROPERS)
 
 
 def _context(options: Options, friction: float, seed: int):
@@ -191,26 +208,30 @@ def _context(options: Options, friction: float, seed: int):
 
     integrator = baoab(options.temperature, options.time_step, seed)
     set_friction(integrator, friction)
-    return openmm.Context(_system(), integrator, openmm.Platform.getPlatformByName("Reference"))
+    platform = openmm.Platform.getPlatformByName("Reference")
+    return openmm.Context(_system(), integrator, platform)
 
 
 def _system():
     from openmm import app
 
-    return app.ForceField("amber99sb.xml").createSystem(
-        _topology(), constraints=None, removeCMMotion=False
-    )
+    force_field = app.ForceField("amber99sb.xml")
+    return force_field.createSystem(_topology(), constraints=None, removeCMMotion=False)
 
 
 def _topology():
     from openmm import app
 
     topology = app.Topology()
-    chain, residues, atoms = topology.addChain(), {}, []
-    for residue, name, element, *_ in ATOMS:
+    chain = topology.addChain()
+    residues = {}
+    atoms = []
+    for residue, name, symbol, *_ in ATOMS:
         if residue not in residues:
             residues[residue] = topology.addResidue(residue, chain)
-        atoms.append(topology.addAtom(name, app.Element.getBySymbol(element), residues[residue]))
+        element = app.Element.getBySymbol(symbol)
+        atom = topology.addAtom(name, element, residues[residue])
+        atoms.append(atom)
     for first, second in BONDS:
         topology.addBond(atoms[first], atoms[second])
     return topology

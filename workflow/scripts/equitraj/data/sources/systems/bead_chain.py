@@ -1,18 +1,17 @@
-"""A chain of beads on springs that moves in a plane or in space, in contact with a weak thermal
-bath.
+"""A chain of beads on springs in a plane or in space, in contact with a weak thermal bath.
 
-Neighbours are joined by harmonic springs; all other pairs repel each other by a screened Coulomb
-(Yukawa) force, as like charges do in salt water:
+Neighbours are joined by harmonic springs. All other pairs repel each other by a screened Coulomb
+(Yukawa) force, like charges of the same sign in salt water:
 
     U = sum_i k/2 (|x_i+1 - x_i| - r0)^2 + sum_{j > i+1} A exp(-r_ij / s) / r_ij
 
-With `field`, beads carry charges +1 and -1 in turn, and a force of that size along z pulls each by
-its charge: all directions are alike no longer, those about z still are.
+With `field`, the beads carry alternating charges +1 and -1, and a force of that size along z acts
+on each unit charge. The field breaks the symmetry under rotations, except rotations about z.
 
 The repulsion keeps the chain from crossing itself and gives it a bending stiffness, with forces
 between pairs only. Units: nm, ps, g/mol, kJ/mol. The friction is so weak (1/friction is many times
-the length of the default run) that motion from frame to frame is inertial; before recording, a
-strong friction brings the chain to equilibrium.
+the length of the default run) that motion from frame to frame is inertial. Before frames are
+recorded, a strong friction brings the chain to equilibrium.
 
 Integrator: BAOAB (`_baoab.py`). Engine: OpenMM, Eastman et al., J. Phys. Chem. B 128, 109 (2024),
 Reference platform, which is deterministic.
@@ -28,7 +27,14 @@ from scipy.spatial.transform import Rotation
 from equitraj.base.allowed import Checked, Range
 from equitraj.data.sources.declared import chain_bonds
 from equitraj.data.sources.systems._baoab import baoab, set_friction
-from equitraj.data.sources.systems._recording import continued, recorded, thermal
+from equitraj.data.sources.systems._recording import (
+    check_finite,
+    continued,
+    episode_length,
+    frame_times,
+    recorded,
+    thermal,
+)
 from equitraj.data.trajectory import Trajectory
 
 EQUILIBRATION_FRICTION = 1.0  # 1/ps
@@ -37,24 +43,27 @@ POINTS = "beads"  # the option that gives the number of points
 
 @dataclass(frozen=True)
 class Options(Checked):
-    """Attributes:
-    seed: of the thermal noise (OpenMM takes 0 as "choose one").
-    beads: number of beads.
-    bond_length: r0, nm.
-    bond_stiffness: k, kJ/(mol nm^2).
-    repulsion: A, kJ nm/mol.
-    screening_length: s, nm.
-    mass: of a bead, g/mol.
-    temperature: K.
-    friction: of the bath while frames are recorded, 1/ps.
-    time_step: of the integrator, ps.
-    stride: integrator steps from frame to frame.
-    equilibration_steps: integrator steps before the first frame, from a straight chain.
-    dimensions: 2, confined to the plane z = 0, or 3.
-    episodes: chains that are simulated one after the other, each for as many frames; where there
-    are several, each is turned at random: about z in a plane or a field, else in space.
-    field: force on a unit charge, kJ/(mol nm), along z; 0 for none and no charges. Needs 3
-    dimensions.
+    """Options of the simulation.
+
+    Attributes:
+        seed: of the thermal noise (OpenMM reads 0 as "choose one").
+        beads: number of beads.
+        bond_length: r0, nm.
+        bond_stiffness: k, kJ/(mol nm^2).
+        repulsion: A, kJ nm/mol.
+        screening_length: s, nm.
+        mass: of a bead, g/mol.
+        temperature: K.
+        friction: of the bath while frames are recorded, 1/ps.
+        time_step: of the integrator, ps.
+        stride: integrator steps between frames.
+        equilibration_steps: integrator steps before the first frame, from a straight chain.
+        dimensions: 2 (the plane z = 0) or 3.
+        episodes: number of chains, which are simulated one after the other; each has the same
+            number of frames. Several chains are rotated at random: about z in a plane or a field,
+            else in space.
+        field: force on a unit charge along z, kJ/(mol nm); 0 for no field and no charges. Needs 3
+            dimensions.
     """
 
     seed: Annotated[int, Range(1, 2147483647)] = 1
@@ -78,27 +87,24 @@ def simulate(options: Options, frames: int) -> Trajectory:
     """Positions (frames, beads, 2 or 3) in nm and velocities in nm/ps, every `stride` steps.
 
     Raises:
-        ValueError: the chain left its plane or flew apart (a time step too long); a field in a
-            plane; frames that cannot be divided among the episodes.
+        ValueError: the chain left its plane or flew apart (the time step is too long), a field in a
+            plane, or frames that cannot be divided among the episodes.
     """
-    if options.field and options.dimensions == 2:
+    dimensions = options.dimensions
+    if options.field and dimensions == 2:
         raise ValueError(
-            f"bead_chain: field: {options.field} along z, but the chain moves in the plane; use dimensions: 3"
+            f"bead_chain: field: {options.field} along z, but the chain moves in the plane; "
+            "use dimensions: 3"
         )
-    length = frames // options.episodes
-    if length * options.episodes != frames:
-        raise ValueError(
-            f"bead_chain: frames: {frames}; expected a multiple of the {options.episodes} episodes"
-        )
-    parts = [_episode(options, number, length) for number in range(options.episodes)]
-    position, velocity = (
-        np.concatenate(values)[..., : options.dimensions] for values in zip(*parts, strict=True)
-    )
+    episodes = options.episodes
+    length = episode_length("bead_chain", frames, episodes)
+    parts = [_episode(options, number, length) for number in range(episodes)]
+    positions, velocities = zip(*parts, strict=True)
     return Trajectory(
-        position=position,
-        velocity=velocity,
-        episode=np.repeat(np.arange(options.episodes), length),
-        time=np.tile(np.arange(length), options.episodes) * options.stride * options.time_step,
+        position=np.concatenate(positions)[..., :dimensions],
+        velocity=np.concatenate(velocities)[..., :dimensions],
+        episode=np.repeat(np.arange(episodes), length),
+        time=frame_times(length, episodes, options.stride, options.time_step),
         mass=np.full(options.beads, options.mass),
         bonds=chain_bonds(options.beads),
         features={"charge": charges(options)[:, None]} if options.field else {},
@@ -108,81 +114,86 @@ def simulate(options: Options, frames: int) -> Trajectory:
 
 
 def charges(options: Options) -> np.ndarray:
-    """+1 and -1 in turn, (beads,)."""
-    return 1.0 - 2.0 * (np.arange(options.beads) % 2)
+    """Alternating charges +1 and -1 (beads,)."""
+    is_odd = np.arange(options.beads) % 2
+    return 1.0 - 2.0 * is_odd
 
 
 def _episode(options: Options, number: int, frames: int) -> tuple[np.ndarray, np.ndarray]:
-    """Positions and velocities of one chain, turned at random where there are several."""
+    """Positions and velocities of one chain, rotated at random if there are several."""
     rng = np.random.default_rng([options.seed, number])
-    seed = int(rng.integers(1, 2**31)) if number else options.seed
-    found = run_in_space(replace(options, seed=seed), frames)
-    if not np.isfinite(found[0]).all():
-        raise ValueError(
-            f"bead_chain: positions are no longer finite; time_step {options.time_step} ps is too long"
-        )
-    if options.dimensions == 2 and any(values[..., 2].any() for values in found):
+    if number:
+        options = replace(options, seed=int(rng.integers(1, 2**31)))
+    position, velocity = run_in_space(options, frames)
+    check_finite("bead_chain", position, f"{options.time_step} ps")
+    is_planar = options.dimensions == 2
+    if is_planar and (position[..., 2].any() or velocity[..., 2].any()):
         raise ValueError("bead_chain: the chain left the plane z = 0")
     if options.episodes == 1:
-        return found
-    about_z = options.dimensions == 2 or options.field
-    angle = [0, 0, rng.uniform(0, 2 * np.pi)]
-    turn = (Rotation.from_rotvec(angle) if about_z else Rotation.random(rng=rng)).as_matrix()
-    return tuple(values @ turn.T for values in found)
+        return position, velocity
+    angle = rng.uniform(0, 2 * np.pi)
+    if is_planar or options.field:
+        rotation = Rotation.from_rotvec([0, 0, angle])
+    else:
+        rotation = Rotation.random(rng=rng)
+    turn = rotation.as_matrix()
+    return position @ turn.T, velocity @ turn.T
 
 
 def run_in_space(options: Options, frames: int) -> tuple[np.ndarray, np.ndarray]:
-    """Positions and velocities as OpenMM has them, each (frames, beads, 3)."""
+    """Positions and velocities in three dimensions, each (frames, beads, 3)."""
     context = _context(options)
-    context.setPositions(options.bond_length * np.eye(1, 3) * np.arange(options.beads)[:, None])
-    set_friction(context.getIntegrator(), EQUILIBRATION_FRICTION)
-    context.getIntegrator().step(options.equilibration_steps)
-    set_friction(context.getIntegrator(), options.friction)
+    integrator = context.getIntegrator()
+    place = np.arange(options.beads)[:, None]
+    context.setPositions(options.bond_length * np.eye(1, 3) * place)
+    set_friction(integrator, EQUILIBRATION_FRICTION)
+    integrator.step(options.equilibration_steps)
+    set_friction(integrator, options.friction)
     return recorded(context, frames, options.stride)
 
 
 def again(
     options: Options, position: np.ndarray, velocity: np.ndarray | None, frames: int, seed: int
 ) -> np.ndarray:
-    """Positions (S, beads, 3) `frames` frames after S states; without velocities, with those of the
-    bath.
+    """Positions (S, beads, 3) `frames` frames after S states.
 
-    In equilibrium velocities do not depend on positions: that is all that positions tell of them.
+    Unknown velocities are drawn at the temperature of the bath: in equilibrium, velocities do not
+    depend on positions.
     """
     if velocity is None:
         velocity = thermal(position.shape, options.temperature, options.mass, seed)
         velocity[..., options.dimensions :] = 0
     context = _context(replace(options, seed=seed))
     set_friction(context.getIntegrator(), options.friction)
-    return continued(context, position, velocity, frames * options.stride)
+    steps = frames * options.stride
+    return continued(context, position, velocity, steps)
 
 
 def energy(options: Options, position: np.ndarray, velocity: np.ndarray) -> np.ndarray:
-    """Kinetic and potential energy (S,) in kJ/mol of states (S, beads, 3)."""
+    """Kinetic plus potential energy (S,) in kJ/mol of states (S, beads, 3)."""
     first, second = np.triu_indices(options.beads, 1)
-    r = np.linalg.norm(position[:, second] - position[:, first], axis=-1)
-    bonded = second == first + 1
-    springs = options.bond_stiffness / 2 * np.square(r[:, bonded] - options.bond_length)
-    apart = r[:, ~bonded]
-    repulsion = options.repulsion * np.exp(-apart / options.screening_length) / apart
-    pull = -options.field * (charges(options) * position[..., 2]).sum(-1)
-    return (
-        options.mass / 2 * np.square(velocity).sum((1, 2))
-        + springs.sum(-1)
-        + repulsion.sum(-1)
-        + pull
-    )
+    distance = np.linalg.norm(position[:, second] - position[:, first], axis=-1)
+    is_bonded = second == first + 1
+    stretch = distance[:, is_bonded] - options.bond_length
+    springs = options.bond_stiffness / 2 * np.square(stretch)
+    apart = distance[:, ~is_bonded]
+    reduced = -apart / options.screening_length
+    screening = np.exp(reduced)
+    repulsion = options.repulsion * screening / apart
+    dipole = (charges(options) * position[..., 2]).sum(-1)
+    in_field = -options.field * dipole
+    kinetic = options.mass / 2 * np.square(velocity).sum((1, 2))
+    return kinetic + springs.sum(-1) + repulsion.sum(-1) + in_field
 
 
 def _context(options: Options):
     import openmm
 
     integrator = baoab(options.temperature, options.time_step, options.seed)
-    context = openmm.Context(
-        _system(options), integrator, openmm.Platform.getPlatformByName("Reference")
-    )
-    # with noise in a plane only z stays 0, as forces along the lines between beads of equal z have
-    # no z component
+    platform = openmm.Platform.getPlatformByName("Reference")
+    context = openmm.Context(_system(options), integrator, platform)
+    # In a plane only x and y have noise. Forces along the lines between beads with z = 0 have no z
+    # component, so z stays 0.
     noisy = openmm.Vec3(1, 1, options.dimensions == 3)
     integrator.setPerDofVariableByName("noise", [noisy] * options.beads)
     return context
@@ -195,7 +206,7 @@ def _system(options: Options):
     for _ in range(options.beads):
         system.addParticle(options.mass)
     springs = openmm.HarmonicBondForce()
-    # Bonds of any pair, in place of a non-bonded force: every pair interacts, so a neighbour list
+    # A bond force for all pairs: every pair interacts, so the neighbour list of a non-bonded force
     # would gain nothing.
     repulsion = openmm.CustomBondForce("repulsion * exp(-r / screening_length) / r")
     repulsion.addGlobalParameter("repulsion", options.repulsion)

@@ -1,21 +1,19 @@
-"""N bodies that attract or repel each other, simulated anew from random states: the benchmark of
-equivariant networks.
+"""N bodies that attract or repel each other, in independent simulations from random states.
 
-Charges, the protocol of Satorras et al., ICML 2021, section 5.1 (after Kipf et al., ICML 2018):
-bodies of mass 1 and charge +1 or -1 at positions from a normal distribution, with a speed of
-`speed` in a random direction, under forces
+Charged bodies are the benchmark of equivariant networks by Satorras et al., ICML 2021, section 5.1
+(after Kipf et al., ICML 2018): bodies with mass 1 and charge +1 or -1 start at positions from a
+normal distribution, with the speed `speed` in a random direction. The forces are
 
-    F_i = sum_j q_i q_j (x_i - x_j) / r_ij^3, each component of it cut off at `force_limit`
+    F_i = sum_j q_i q_j (x_i - x_j) / r_ij^3, with each component clipped to `force_limit`
 
-in reduced units. Each step moves the bodies by their velocities, then changes these by the forces
-where they arrive; the velocity of a frame is that which led to it. There is no box. The first frame
-of the published data is that after 100 steps, so that frames 30 and 40 are 3100 and 4100 steps from
-the start. Under gravity
+in reduced units. Each step moves the bodies by their velocities, then changes the velocities by the
+forces at the new positions. The velocity of a frame is the velocity that led to it. There is no
+box. The first frame of the published data is the state after 100 steps, so frames 30 and 40 are
+3100 and 4100 steps from the start. Under gravity, the forces are
 
     F_i = sum_j (x_j - x_i) / (r_ij^2 + softening^2)^(3/2)
 
-An episode is one simulation; all are independent. Engine: NumPy in float64, as that of the
-published data.
+An episode is one simulation. Engine: NumPy in float64, like the engine of the published data.
 """
 
 from dataclasses import dataclass
@@ -24,27 +22,31 @@ from typing import Annotated, Literal
 import numpy as np
 
 from equitraj.base.allowed import Checked, Range
+from equitraj.data.sources.systems._recording import check_finite, episode_length, frame_times
 from equitraj.data.trajectory import Trajectory
 
 ENGINE = "NumPy"
 POINTS = "points"  # the option that gives the number of points
-TOGETHER = 16384  # pairs of bodies that are moved in one operation, so that they stay in the caches
+TOGETHER = 16384  # pairs of bodies that are moved in one operation, so that they fit in the caches
 
 
 @dataclass(frozen=True)
 class Options(Checked):
-    """Attributes:
-    seed: of charges and first states.
-    points: number of bodies.
-    interaction: "charge", or "gravity" between equal masses.
-    position_deviation: standard deviation of first positions of 5 bodies; it grows with the cube
-    root of their number. speed: of each body at first.
-    force_limit: of each component of the force on a body; 0 for none.
-    softening: of gravity, a length.
-    time_step: of the integrator.
-    stride: integrator steps from frame to frame.
-    equilibration_steps: integrator steps before the first frame.
-    episodes: simulations, each for as many frames.
+    """Options of the simulation.
+
+    Attributes:
+        seed: of charges and initial states.
+        points: number of bodies.
+        interaction: "charge", or "gravity" between equal masses.
+        position_deviation: standard deviation of initial positions for 5 bodies; it grows with the
+            cube root of the number of bodies.
+        speed: initial speed of each body.
+        force_limit: upper bound of each component of the force on a body; 0 for none.
+        softening: of gravity, a length.
+        time_step: of the integrator.
+        stride: integrator steps between frames.
+        equilibration_steps: integrator steps before the first frame.
+        episodes: number of simulations; each has the same number of frames.
     """
 
     seed: Annotated[int, Range(0, 2147483647)] = 1
@@ -61,34 +63,30 @@ class Options(Checked):
 
 
 def simulate(options: Options, frames: int) -> Trajectory:
-    """Positions and velocities (frames, points, 3) every `stride` steps, and charges; units are
-    reduced.
+    """Positions and velocities (frames, points, 3) every `stride` steps, and charges.
+
+    Units are reduced.
 
     Raises:
-        ValueError: frames that cannot be divided among the episodes, or bodies that flew apart (a
-        time step too long).
+        ValueError: the frames cannot be divided among the episodes, or the bodies flew apart (the
+            time step is too long).
     """
-    length = frames // options.episodes
-    if length * options.episodes != frames:
-        raise ValueError(
-            f"n_body: frames: {frames}; expected a multiple of the {options.episodes} episodes"
-        )
-    *state, charge = _drawn(options)
-    found = _recorded(options, *state, charge, length)
-    position, velocity = (values.reshape(-1, options.points, 3) for values in found)
-    if not np.isfinite(position).all():
-        raise ValueError(
-            f"n_body: positions are no longer finite; time_step {options.time_step} is too long"
-        )
+    episodes = options.episodes
+    length = episode_length("n_body", frames, episodes)
+    position, velocity, charge = _drawn(options)
+    position, velocity = _recorded(options, position, velocity, charge, length)
+    check_finite("n_body", position, str(options.time_step))
+    features = {}
+    if options.interaction == "charge":
+        features["charge"] = np.repeat(charge, length, axis=0)[..., None]
+    shape = (-1, options.points, 3)
     return Trajectory(
-        position=position,
-        velocity=velocity,
-        episode=np.repeat(np.arange(options.episodes), length),
-        time=np.tile(np.arange(length), options.episodes) * options.stride * options.time_step,
+        position=position.reshape(shape),
+        velocity=velocity.reshape(shape),
+        episode=np.repeat(np.arange(episodes), length),
+        time=frame_times(length, episodes, options.stride, options.time_step),
         mass=np.ones(options.points),
-        features={"charge": np.repeat(charge, length, axis=0)[..., None]}
-        if options.interaction == "charge"
-        else {},
+        features=features,
     )
 
 
@@ -100,74 +98,85 @@ def again(
     seed: int,
     features: dict,
 ) -> np.ndarray:
-    """Positions (S, points, 3) `frames` frames after S states, which velocities and charges decide.
+    """Positions (S, points, 3) `frames` frames after S states with known velocities and charges.
 
     Raises:
-        ValueError: unknown velocities: how they are distributed where the positions are known is
-        not.
+        ValueError: velocities are unknown; their distribution at given positions is unknown, too.
     """
     if velocity is None:
         raise ValueError(
             "n_body: velocities are needed to simulate again; expected a task that shows them"
         )
     charge = _charges(options, position, features)
-    return _advanced(options, position, velocity, charge, frames * options.stride)[0]
+    steps = frames * options.stride
+    later, _ = _advanced(options, position, velocity, charge, steps)
+    return later
 
 
 def energy(
     options: Options, position: np.ndarray, velocity: np.ndarray, features: dict
 ) -> np.ndarray:
-    """Kinetic and potential energy (S,) of states (S, points, 3)."""
-    charge, (first, second) = (
-        _charges(options, position, features),
-        np.triu_indices(options.points, 1),
-    )
-    squared = np.square(position[:, second] - position[:, first]).sum(-1)
-    potential = _strength(options, charge[:, first] * charge[:, second]) / np.sqrt(
-        squared + _softening(options)
-    )
-    return np.square(velocity).sum((1, 2)) / 2 + potential.sum(-1)
+    """Kinetic plus potential energy (S,) of states (S, points, 3)."""
+    charge = _charges(options, position, features)
+    first, second = np.triu_indices(options.points, 1)
+    apart = position[:, second] - position[:, first]
+    squared = np.square(apart).sum(-1)
+    strength = _strength(options, charge, first, second)
+    potential = strength / np.sqrt(squared + _softening(options))
+    kinetic = np.square(velocity).sum((1, 2)) / 2
+    return kinetic + potential.sum(-1)
 
 
 def _charges(options: Options, position: np.ndarray, features: dict) -> np.ndarray:
-    """(S, points), ones under gravity."""
-    return (
-        features["charge"][..., 0]
-        if options.interaction == "charge"
-        else np.ones(position.shape[:2])
-    )
+    """Charges (S, points); ones under gravity."""
+    if options.interaction == "charge":
+        charge = features["charge"]
+        return charge[..., 0]
+    return np.ones(position.shape[:2])
 
 
-def _strength(options: Options, product: np.ndarray) -> np.ndarray:
-    """Products of charges repel where they are positive, those of masses attract."""
+def _strength(
+    options: Options, charge: np.ndarray, first: np.ndarray, second: np.ndarray
+) -> np.ndarray:
+    """The strength (S, P) of the repulsion: products of charges, or minus products of masses."""
+    product = charge[:, first] * charge[:, second]
     return product if options.interaction == "charge" else -product
 
 
 def _softening(options: Options) -> float:
-    return options.softening**2 if options.interaction == "gravity" else 0.0
+    """The squared softening length; charges have none."""
+    if options.interaction == "charge":
+        return 0.0
+    return options.softening**2
 
 
 def _drawn(options: Options) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """First positions and velocities (episodes, points, 3), and charges (episodes, points)."""
-    rng, shape = np.random.default_rng(options.seed), (options.episodes, options.points, 3)
+    """Initial positions and velocities (episodes, points, 3), and charges (episodes, points)."""
+    rng = np.random.default_rng(options.seed)
+    shape = (options.episodes, options.points)
     deviation = options.position_deviation * (options.points / 5) ** (1 / 3)
-    position, direction = deviation * rng.normal(size=shape), rng.normal(size=shape)
-    velocity = options.speed * direction / np.linalg.norm(direction, axis=-1, keepdims=True)
-    charge = rng.choice([-1.0, 1.0], size=shape[:2])
-    return position, velocity, charge if options.interaction == "charge" else np.ones(shape[:2])
+    position = deviation * rng.normal(size=(*shape, 3))
+    direction = rng.normal(size=(*shape, 3))
+    length = np.linalg.norm(direction, axis=-1, keepdims=True)
+    velocity = options.speed * direction / length
+    charge = np.ones(shape)
+    if options.interaction == "charge":
+        charge = rng.choice([-1.0, 1.0], size=shape)
+    return position, velocity, charge
 
 
 def _recorded(
     options: Options, position: np.ndarray, velocity: np.ndarray, charge: np.ndarray, length: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Positions and velocities (episodes, length, points, 3) of simulations that start from these
-    states."""
-    states = []
+    """Positions and velocities (episodes, length, points, 3) of simulations from these states."""
+    positions = []
+    velocities = []
     for frame in range(length):
         steps = options.stride if frame else options.equilibration_steps
         position, velocity = _advanced(options, position, velocity, charge, steps)
-        states.append((position, velocity))
-    return tuple(np.stack(values, axis=1) for values in zip(*states, strict=True))
+        positions.append(position)
+        velocities.append(velocity)
+    return np.stack(positions, axis=1), np.stack(velocities, axis=1)
 
 
 def _advanced(
@@ -175,29 +184,41 @@ def _advanced(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Positions and velocities (S, points, 3) `steps` steps later, some simulations at a time."""
     size = max(1, TOGETHER // options.points**2)
-    parts = [slice(i, i + size) for i in range(0, len(position), size)]
-    moved = [_moved(options, position[part], velocity[part], charge[part], steps) for part in parts]
-    return tuple(np.concatenate(values) for values in zip(*moved, strict=True))
+    positions = []
+    velocities = []
+    for start in range(0, len(position), size):
+        part = slice(start, start + size)
+        x, v = _moved(options, position[part], velocity[part], charge[part], steps)
+        positions.append(x)
+        velocities.append(v)
+    return np.concatenate(positions), np.concatenate(velocities)
 
 
 def _moved(
     options: Options, position: np.ndarray, velocity: np.ndarray, charge: np.ndarray, steps: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """`_advanced`, of few simulations: a row for each body and axis, one column for each
-    simulation."""
+    """The same as `_advanced`, for few simulations.
+
+    Arrays have one row for each body and axis, and one column for each simulation.
+    """
     first, second = np.triu_indices(options.points, 1)
-    joined = np.zeros(
-        (options.points, len(first))
-    )  # pairs to bodies: what pushes one pulls the other
-    joined[first, np.arange(len(first))], joined[second, np.arange(len(first))] = 1, -1
-    strength = _strength(options, charge[:, first] * charge[:, second]).T
-    softening, limit = _softening(options), options.force_limit or np.inf
-    x, v = (np.array(values.transpose(1, 2, 0), order="C") for values in (position, velocity))
+    n_pairs = len(first)
+    # the force of a pair on its bodies: it pushes the first and pulls the second
+    sign = np.zeros((options.points, n_pairs))
+    sign[first, np.arange(n_pairs)] = 1
+    sign[second, np.arange(n_pairs)] = -1
+    strength = _strength(options, charge, first, second).T
+    softening = _softening(options)
+    limit = options.force_limit or np.inf
+    x = np.array(position.transpose(1, 2, 0), order="C")
+    v = np.array(velocity.transpose(1, 2, 0), order="C")
     for _ in range(steps):
         apart = x[first] - x[second]
         squared = np.einsum("pas,pas->ps", apart, apart) + softening
-        apart *= (strength / (squared * np.sqrt(squared)))[:, None]
-        force = (joined @ apart.reshape(len(first), -1)).reshape(x.shape)
-        v += options.time_step * np.clip(force, -limit, limit, out=force)
+        scale = strength / (squared * np.sqrt(squared))
+        apart *= scale[:, None]
+        force = (sign @ apart.reshape(n_pairs, -1)).reshape(x.shape)
+        np.clip(force, -limit, limit, out=force)
+        v += options.time_step * force
         x += options.time_step * v
     return x.transpose(2, 0, 1), v.transpose(2, 0, 1)
