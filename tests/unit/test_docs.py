@@ -11,7 +11,7 @@ from equitraj.study import schema
 from study import REPOSITORY, merged
 
 
-@pytest.mark.parametrize("page", ["configuration", "api"])
+@pytest.mark.parametrize("page", ["configuration", "api", "glossary"])
 def test_a_page_printed_from_the_code_is_up_to_date(page):
     printed = called("document.py", page).stdout
     assert printed == (REPOSITORY / f"docs/{page}.md").read_text(), (

@@ -1,4 +1,4 @@
-"""Print a page of docs/ from the code: `configuration` (without an argument) or `api`.
+"""Print a page of docs/ from the code: `configuration` (the default), `api` or `glossary`.
 
 python workflow/scripts/document.py configuration > docs/configuration.md
 """
@@ -158,14 +158,36 @@ def configuration() -> None:
     print("\n".join(alignment_row(name) for name in names(ALIGNMENTS)))
 
 
+GLOSSARY_HEAD = """# Glossary
+
+One word for one thing, in code, documentation and report. The report explains its column heads with
+the second table. `python workflow/scripts/document.py glossary` prints this page.
+"""
+
+
+def glossary() -> None:
+    """Print docs/glossary.md."""
+    from equitraj.report.glossary import GLOSSARY, TERMS
+
+    print(GLOSSARY_HEAD)
+    for title, meanings in (("word", TERMS), ("column", GLOSSARY)):
+        print(f"| {title} | meaning |\n|---|---|")
+        for word, text in meanings.items():
+            print(f"| {word} | {text} |")
+        if meanings is TERMS:
+            print()
+
+
+PAGES = {"configuration": configuration, "api": api, "glossary": glossary}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument(
-        "page", nargs="?", choices=["configuration", "api"], default="configuration"
-    )
-    {"configuration": configuration, "api": api}[parser.parse_args().page]()
+    parser.add_argument("page", nargs="?", choices=list(PAGES), default="configuration")
+    page = parser.parse_args().page
+    PAGES[page]()
 
 
 if __name__ == "__main__":

@@ -1,4 +1,7 @@
-"""Explanations of the column heads, which the page shows to a reader who points at them."""
+"""The project's terms, and explanations of the column heads of tables.
+
+The report shows an explanation to a reader who points at a column head; docs/glossary.md lists all.
+"""
 
 MSE = "mean square error on the test split"
 TYPICAL_MSE = f"{MSE}, geometric mean over seeds"
@@ -9,10 +12,31 @@ CHANGE = (
 TIMES_SMALLER = "error without the route over error with it, for the same seeds, with its interval"
 DATA_FACTOR = "ratio of the training samples that the same error takes without and with the route"
 OF_CHANGES = "of the relative change over samples and transformations"
+TERMS = {
+    "frame": "one time step of a trajectory: the positions of all points at one time",
+    "reference frame": "the origin and the axes in which positions are given",
+    "alignment": "a rule that chooses a reference frame for each sample",
+    "trajectory": "positions of the same points over time, (T, N, 3), with what the points carry",
+    "episode": "a part of a trajectory without gaps, such as one simulation",
+    "sample": "K past frames, which a method sees, and the future frame that it predicts",
+    "history": "K, the number of past frames in a sample",
+    "lag": "the number of frames between the newest past frame and the predicted one",
+    "split": "the division of samples into training, validation and test",
+    "batch": "the samples of one step of the optimiser",
+    "method": "model, alignment, augmentation and hyperparameters under one name",
+    "run": "one training of a method on a task, with one training size and one seed",
+    "record": "the checksum and the command that are stored with every file",
+    "route": "the treatment of symmetry in which a method differs from the compared one",
+    "claim": "a symmetry that a method states to have; the audit tests it",
+    "verdict": "what the audit measured: exact, approximate or broken",
+    "noise floor": "the change of a prediction that rounding alone causes",
+    "irreducible error": "the smallest error that any method can reach on a task",
+    "skill": "1 - MSE / MSE of a baseline: 1 is perfect, 0 equals the baseline",
+}
 GLOSSARY = {
     "task": "the data, the number of past frames in the input, and how far ahead to predict",
-    "method": "model, alignment, augmentation and hyperparameters under one name",
-    "route": "the treatment of symmetry in which a method differs from the compared one",
+    "method": TERMS["method"],
+    "route": TERMS["route"],
     "without it": "the same model without this route, the reference of the factors",
     "error": TYPICAL_MSE,
     "rotated": ROTATED,
