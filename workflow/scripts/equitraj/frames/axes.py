@@ -41,9 +41,9 @@ def resolution(points: np.ndarray) -> np.ndarray:
 
     It is `UNDETERMINED` times their extent, or `ROUNDING` times the largest coordinate.
     """
+    largest = np.abs(points).max((1, 2))
     squared = _squared_distance(points)
     extent = np.sqrt(squared.mean(-1))
-    largest = np.abs(points).max((1, 2))
     return np.maximum(UNDETERMINED * extent, ROUNDING * largest)
 
 
@@ -77,9 +77,8 @@ def gram_schmidt(first: np.ndarray, second: np.ndarray, shortest: np.ndarray) ->
 
 def finite(matrix: np.ndarray) -> np.ndarray:
     """Matrices (..., M, N), zero where one is not finite: LAPACK would refuse the whole batch."""
-    is_finite = np.isfinite(matrix)
-    all_finite = is_finite.all((-2, -1), keepdims=True)
-    return np.where(all_finite, matrix, 0.0)
+    are_finite = np.isfinite(matrix).all((-2, -1), keepdims=True)
+    return np.where(are_finite, matrix, 0.0)
 
 
 def principal_axes(points: np.ndarray) -> np.ndarray:

@@ -81,12 +81,19 @@ def jump_rate(aligner: Aligner, history: np.ndarray | Histories, episode: np.nda
     rng = np.random.default_rng(0)
     jumped = []
     for part in np.array_split(step, n_parts):
-        before = aligner.frames(history[part], rng)
-        after = aligner.frames(history[part + 1], rng)
-        jumped.append(jumps(before, after))
+        jumped.append(_jumps_after(aligner, history, part, rng))
     if not step.size:
         return 0.0
     return float(np.concatenate(jumped).mean())
+
+
+def _jumps_after(
+    aligner: Aligner, history: np.ndarray | Histories, frame: np.ndarray, rng: np.random.Generator
+) -> np.ndarray:
+    """Whether (B,) the reference frame jumps after each frame; its arrays are freed at its end."""
+    before = aligner.frames(history[frame], rng)
+    after = aligner.frames(history[frame + 1], rng)
+    return jumps(before, after)
 
 
 def eigengaps(history: np.ndarray | Histories) -> np.ndarray:

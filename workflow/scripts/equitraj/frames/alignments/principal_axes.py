@@ -27,11 +27,10 @@ class Alignment(Base):
     def of_points(self, newest: np.ndarray, reference: np.ndarray | None = None) -> Frames:
         """Principal axes of the newest points at their mean."""
         offset, origin = centred(newest)
-        moments = finite(offset.mT @ offset)
-        _, vectors = eigh(moments)
+        _, vectors = eigh(finite(offset.mT @ offset))
+        determined = principal_axes(newest).any(-1, keepdims=True)
         first = vectors[..., 2]
         second = vectors[..., 1]
         third = np.cross(first, second)
-        determined = principal_axes(newest).any(-1, keepdims=True)
         rotation = determined * np.stack([first, second, third], 1)
         return Frames.single(rotation, origin)
