@@ -13,17 +13,12 @@ from equitraj.report import collected as tables
 from equitraj.report import tables as report
 from equitraj.routes.tables import Errors
 
+ROW = {"task": "t", "method": "m", "train_size": "all"}
+ROW |= {"model": "x", "alignment": "none", "augmentation": "none"}
+
 
 def test_failed_seeds_are_counted_and_left_out_of_the_mean():
-    row = {
-        "task": "t",
-        "method": "m",
-        "train_size": "all",
-        "model": "x",
-        "alignment": "none",
-        "augmentation": "none",
-    }
-    row |= {"history": 1, "n_parameters": 3, "mse_persistence": 1.0, "mse_velocity": np.nan}
+    row = ROW | {"history": 1, "n_parameters": 3, "mse_persistence": 1.0, "mse_velocity": np.nan}
     numbers = dict.fromkeys(
         (
             "skill",
@@ -59,15 +54,7 @@ def test_failed_seeds_are_counted_and_left_out_of_the_mean():
 
 def test_intervals_of_errors_are_positive_and_those_of_skills_follow_from_them():
     rng = np.random.default_rng(0)
-    row = {
-        "task": "t",
-        "method": "m",
-        "train_size": "all",
-        "model": "x",
-        "alignment": "none",
-        "augmentation": "none",
-    }
-    row |= {
+    row = ROW | {
         "history": 1,
         "n_parameters": 3,
         "mse_persistence": 2.0,

@@ -304,17 +304,14 @@ def test_networks_learn_in_sets_of_frames_and_in_learned_ones(files, tmp_path, m
     assert history(tmp_path)["validation_mse"].min() < history(tmp_path)["validation_mse"][0]
 
 
+LEARNED = {"frames": "learned_frame", "options": {}}
+
+
 @pytest.mark.parametrize("model", LOOPS)
 def test_a_learned_frame_makes_its_network_equivariant_and_is_itself_trained(
     files, tmp_path, model
 ):
-    align(
-        files / "lifted.h5",
-        TASK,
-        "learned_frame",
-        {"frames": "learned_frame", "options": {}},
-        tmp_path / "a.h5",
-    )
+    align(files / "lifted.h5", TASK, "learned_frame", LEARNED, tmp_path / "a.h5")
     method = Method(
         "m", model, "learned_frame", "none", NETWORKS[model], {"epochs": 3, "batch_size": 16}
     )
@@ -376,13 +373,7 @@ def test_dense_batches_need_no_torch_geometric(files, tmp_path):
         REPOSITORY / "workflow/scripts/train.py",
         Method("m", "e3nn_network", "learned_frame"),
     )
-    align(
-        files / "lifted.h5",
-        TASK,
-        "learned_frame",
-        {"frames": "learned_frame", "options": {}},
-        tmp_path / "a.h5",
-    )
+    align(files / "lifted.h5", TASK, "learned_frame", LEARNED, tmp_path / "a.h5")
     method = asdict(method) | {"options": NETWORKS["e3nn_network"], "training": {"epochs": 1}}
     code = "import runpy, sys; runpy.run_path(sys.argv.pop(1), None, '__main__'); print('torch_geometric' in sys.modules)"
     call = [

@@ -3,14 +3,14 @@
 In the workflow, the runs of a method on a task: audit.csv, probes.csv and controls.csv in each run
 folder.
 
-  audit.py --trajectory results/data/chain_in_space/lifted.h5 --runs
-  results/runs/space_k2/egnn/nall/seed*
+  audit.py --trajectory results/data/chain_in_space/lifted.h5 \
+    --runs results/runs/space_k2/egnn/nall/seed*
 
-Alone, any function that maps positions (B, K, N, 3), newest frame last, to predicted positions (B,
-N, 3):
+Alone, any function that maps positions (B, K, N, 3), newest frame last, to predicted positions
+(B, N, 3):
 
-  audit.py --predictor mypackage.model:predict --data trajectory.npz --history 3 --claims rotation
-  translation
+  audit.py --predictor mypackage.model:predict --data trajectory.npz --history 3 \
+    --claims rotation translation
 """
 
 import argparse
@@ -23,6 +23,7 @@ from types import ModuleType
 from equitraj.base import command, devices
 from equitraj.base.claims import GENERATORS, IMPLIED_BY
 from equitraj.base.registry import nearest
+from equitraj.training.arguments import add_step
 
 
 def arguments() -> argparse.Namespace:
@@ -38,18 +39,7 @@ def arguments() -> argparse.Namespace:
     runs.add_argument("--trajectory", type=Path, help="the lifted trajectory")
     runs.add_argument("--runs", type=Path, nargs="+", help="run folders of a method on a task")
     runs.add_argument("--processes", type=int, default=1, help="processes that share the work")
-    runs.add_argument(
-        "--code",
-        default="",
-        help="digest of the code that audits; what it made of these runs is kept",
-    )
-    runs.add_argument(
-        "--forced",
-        nargs="*",
-        default=[],
-        help="runs that are audited all the same: by rule or file",
-    )
-    runs.add_argument("--record", type=Path, help="audited.sha256, the digests of what was written")
+    add_step(runs, "audited")
     alone = parser.add_argument_group("alone")
     alone.add_argument(
         "--predictor",
@@ -114,7 +104,7 @@ def audit_runs(args: argparse.Namespace) -> None:
     made_from = {
         run: marks.mark_of(*options, run in first, *steps.trained_digests(run)) for run in args.runs
     }
-    wanted = steps.missing("audited", made_from, args.forced) if args.code else args.runs
+    wanted = steps.to_make("audited", args, made_from)
     steps.begin("audited", wanted)
     with opened(args.trajectory) as trajectory:
         audit_run.run(args.runs, trajectory, args.samples, args.elements, args.processes, wanted)

@@ -15,7 +15,7 @@ from equitraj.data.tasks import SampleParts
 from equitraj.data.trajectory import CHUNK_FRAMES, Trajectory, opened
 from equitraj.prediction import evaluation, physics, predictor
 from equitraj.prediction.kept import Kept
-from equitraj.training import steps
+from equitraj.training import arguments, steps
 from equitraj.training.record import read_record
 
 COPIED = (
@@ -82,27 +82,14 @@ def main() -> None:
     parser.add_argument("--runs", type=Path, nargs="+", required=True, help="run folders")
     parser.add_argument("--rollout-steps", type=int, default=100)
     parser.add_argument("--rollout-starts", type=int, default=32)
-    parser.add_argument(
-        "--code",
-        default="",
-        help="digest of the code; runs that the same code evaluated are kept",
-    )
-    parser.add_argument(
-        "--forced",
-        nargs="*",
-        default=[],
-        help="runs to evaluate again in any case, by rule or file",
-    )
-    parser.add_argument(
-        "--record", type=Path, help="evaluated.sha256, the checksums of the files written"
-    )
+    arguments.add_step(parser, "evaluated")
     args = parser.parse_args()
     devices.hide()  # all frameworks predict on the CPU, so that all methods get the same test
     options = args.code, args.rollout_steps, args.rollout_starts, marks.digest(args.trajectory)
     made_from = {}
     for folder in args.runs:
         made_from[folder] = marks.mark_of(*options, *steps.trained_digests(folder))
-    wanted = steps.missing("evaluated", made_from, args.forced) if args.code else args.runs
+    wanted = steps.to_make("evaluated", args, made_from)
     with opened(args.trajectory) as trajectory:
         for folder in wanted:
             steps.begin("evaluated", [folder])

@@ -72,9 +72,7 @@ def method_colours(paths: dict[str, Path]) -> dict[str, str]:
     """The colour of each method that a figure can show, where its tables tell them."""
     if not {"summary", "audit"} <= set(paths):
         return {}
-    styles = style.method_styles(
-        style.read_table(paths["summary"]), style.read_claims(paths["audit"])
-    )
+    _, styles = style.read_methods(paths)
     return {method: look.colour for method, look in styles.items()}
 
 

@@ -4,56 +4,31 @@ With --code, runs that the same code made from the same options and data are kep
 """
 
 import argparse
-import json
 from pathlib import Path
 
 from equitraj.base import command, devices, marks
 from equitraj.base.registry import model_spec
 from equitraj.data.trajectory import opened, opened_observables
-from equitraj.training import steps
+from equitraj.training import arguments, steps
 from equitraj.training.method import Method
 from equitraj.training.run import Training
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument(
-        "--task", type=json.loads, required=True, help="the task as JSON, with its name"
-    )
-    parser.add_argument(
-        "--method", type=json.loads, required=True, help="the method as JSON, with its name"
-    )
+    arguments.add_training(parser)
     parser.add_argument(
         "--sizes", nargs="+", default=["all"], help="numbers of training samples, or all"
     )
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
-    parser.add_argument("--trajectory", type=Path, required=True, help="lifted trajectory")
-    parser.add_argument(
-        "--aligned", type=Path, required=True, help="aligned trajectory: frames of each frame"
-    )
-    parser.add_argument(
-        "--device",
-        choices=devices.CHOICES,
-        default="auto",
-        help="for models that profit from a GPU",
-    )
     parser.add_argument(
         "--folder", type=Path, required=True, help="where nSIZE/seed0/, nSIZE/seed1/ ... go"
     )
-    parser.add_argument("--code", default="", help="digest of the code that trains")
-    parser.add_argument(
-        "--forced",
-        nargs="*",
-        default=[],
-        help="runs that are trained all the same: by rule or file",
-    )
-    parser.add_argument(
-        "--record", type=Path, help="trained.sha256, the digests of what was written"
-    )
+    arguments.add_step(parser, "trained")
     args = parser.parse_args()
     method = Method(**args.method)
     made_from = {folder: mark_of(args, size) for size, folder in folders(args)}
-    wanted = steps.missing("trained", made_from, args.forced) if args.code else list(made_from)
+    wanted = steps.to_make("trained", args, made_from)
     if wanted:
         train(args, method, made_from, wanted)
     if args.record:

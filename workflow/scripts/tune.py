@@ -2,7 +2,6 @@
 a study can use."""
 
 import argparse
-import hashlib
 import json
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -12,8 +11,9 @@ import yaml
 
 from equitraj.base import command, devices
 from equitraj.base.code import command_digest
-from equitraj.base.files import atomic, write_table
+from equitraj.base.files import atomic, file_sha256, write_table
 from equitraj.base.registry import model_spec
+from equitraj.training import arguments
 from equitraj.tuning import search as searches
 from equitraj.tuning.space import with_values
 
@@ -30,20 +30,7 @@ def main() -> None:
         required=True,
         help="trials, seed, train_size and space as JSON",
     )
-    parser.add_argument(
-        "--task", type=json.loads, required=True, help="the task as JSON, with its name"
-    )
-    parser.add_argument(
-        "--method", type=json.loads, required=True, help="the method as JSON, with its name"
-    )
-    parser.add_argument("--trajectory", type=Path, required=True, help="lifted trajectory")
-    parser.add_argument("--aligned", type=Path, required=True, help="aligned trajectory")
-    parser.add_argument(
-        "--device",
-        choices=devices.CHOICES,
-        default="auto",
-        help="for models that profit from a GPU",
-    )
+    arguments.add_training(parser)
     parser.add_argument(
         "--journal", type=Path, required=True, help="where trials are kept while the search goes on"
     )
@@ -56,7 +43,7 @@ def main() -> None:
     }
     # trials on other data, or by other code, are those of another search
     definition["code"] = command_digest("tune.py", args.method["model"], args.method["frames"])
-    definition["data"] = [digest(path) for path in (args.trajectory, args.aligned)]
+    definition["data"] = [file_sha256(path) for path in (args.trajectory, args.aligned)]
     study = searches.opened(args.journal, definition)
     with devices.borrowed(args.device if model_spec(args.method["model"]).gpu else "cpu") as place:
         size, seed = str(given["train_size"]), given["seed"]
@@ -67,12 +54,6 @@ def main() -> None:
     rows = [row_of(args.name, number, trial) for number, trial in enumerate(found)]
     write_table(args.trials, [*COLUMNS, *sorted(given["space"])], rows)
     write_best(args.best, args, found)
-
-
-def digest(path: Path) -> str:
-    """The sha256 of a file."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def row_of(name: str, number: int, trial) -> dict:

@@ -1,5 +1,6 @@
 """Runs that a step of the workflow has still to make, known by its mark in each run folder."""
 
+from argparse import Namespace
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -19,6 +20,13 @@ def mark_path(folder: Path, step: str) -> Path:
     """Return the path of a step's mark."""
     name = f".{step}.mark"
     return folder / name
+
+
+def to_make(step: str, args: Namespace, wanted: dict[Path, str]) -> list[Path]:
+    """Return the run folders that a call with the arguments `args` has to make; see `missing`."""
+    if not args.code:
+        return list(wanted)
+    return missing(step, wanted, args.forced)
 
 
 def missing(step: str, wanted: dict[Path, str], forced: Iterable[str] = ()) -> list[Path]:

@@ -23,10 +23,8 @@ from equitraj.report.figures.style import (
     floor_line,
     kind_legend,
     largest_size,
-    method_styles,
     panels,
-    read_claims,
-    read_table,
+    read_methods,
     reference_entries,
     reference_lines,
     sig,
@@ -42,10 +40,8 @@ INPUTS = ("summary", "audit", "floor")
 
 def draw(inputs: dict[str, Path]) -> Drawing:
     """Draw a panel per task with a row per method, sorted by error."""
-    summary = read_table(inputs["summary"])
-    audit = read_claims(inputs["audit"])
+    summary, styles = read_methods(inputs)
     floors = levels(inputs["floor"])
-    styles = method_styles(summary, audit)
     table = largest_size(summary)
     tasks = list(table["task"].unique())
     most = table.groupby("task").size().max()

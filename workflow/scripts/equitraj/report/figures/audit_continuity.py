@@ -17,12 +17,10 @@ from equitraj.report.figures.style import (
     fit_log_axis,
     kind_legend,
     listing,
-    method_styles,
     nothing,
     panel_height,
     panels,
-    read_claims,
-    read_table,
+    read_methods,
     sig,
     task_rows,
 )
@@ -37,9 +35,7 @@ def draw(inputs: dict[str, Path]) -> Drawing:
     rows = probe_rows(inputs, "continuity")
     if rows.empty:
         return nothing("continuity was not measured")
-    summary = read_table(inputs["summary"])
-    audit = read_claims(inputs["audit"])
-    styles = method_styles(summary, audit)
+    _, styles = read_methods(inputs)
     gains = rows.groupby(["task", "method", "x"])["value"].mean()
     growth = gains.groupby(["task", "method"]).max()
     tasks = list(rows["task"].unique())

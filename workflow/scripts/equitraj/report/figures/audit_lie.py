@@ -32,11 +32,8 @@ from equitraj.report.figures.style import (
     listing,
     log_axis,
     log_limits,
-    method_kinds,
-    method_styles,
     nothing,
-    read_claims,
-    read_table,
+    read_methods,
     sig,
     task_rows,
 )
@@ -52,16 +49,13 @@ def draw(inputs: dict[str, Path]) -> Drawing:
     if rows.empty:
         return nothing("no Lie derivative was measured")
     layers = probe_rows(inputs, "lie_layer")
-    summary = read_table(inputs["summary"])
-    audit = read_claims(inputs["audit"])
-    kinds = method_kinds(summary, audit)
-    styles = method_styles(summary, audit)
+    _, styles = read_methods(inputs)
     tasks = list(rows["task"].unique())
     most = rows.groupby("task")["method"].nunique().max()
     columns = 1 if layers.empty else 2
     figure, grid = row_panels(tasks, most, columns, sharey=False)
     for axes, task in zip(grid, tasks, strict=True):
-        marker_rows(axes[0], task_rows(rows, task), FACES, kinds, styles)
+        marker_rows(axes[0], task_rows(rows, task), FACES, styles)
         axes[0].set_xlabel("Lie derivative (relative)")
         if columns == 2:
             _layers(axes[1], task_rows(layers, task), styles)

@@ -19,12 +19,9 @@ from equitraj.report.figures.shared import (
 from equitraj.report.figures.style import (
     Drawing,
     kind_legend,
-    method_kinds,
-    method_styles,
     nothing,
     panels,
-    read_claims,
-    read_table,
+    read_methods,
     sig,
     task_rows,
 )
@@ -40,16 +37,13 @@ def draw(inputs: dict[str, Path]) -> Drawing:
     rows = probe_rows(inputs, "worst_rotation")
     if rows.empty:
         return nothing("no worst rotation was searched for")
-    summary = read_table(inputs["summary"])
-    audit = read_claims(inputs["audit"])
-    kinds = method_kinds(summary, audit)
-    styles = method_styles(summary, audit)
+    _, styles = read_methods(inputs)
     tasks = list(rows["task"].unique())
     most = rows.groupby("task")["method"].nunique().max()
     figure, axes = panels(len(tasks), height=rows_height(most))
     for axis, task in zip(axes, tasks, strict=True):
         axis.set_title(task)
-        marker_rows(axis, task_rows(rows, task), FACES, kinds, styles, joined=True)
+        marker_rows(axis, task_rows(rows, task), FACES, styles, joined=True)
         axis.set_xlabel("relative error")
     entries = [*face_entries(FACES), floor_entry()]
     kind_legend(figure, styles, rows["method"].unique(), entries)

@@ -18,11 +18,10 @@ from equitraj.report.figures.style import (
     kind_legend,
     label_right,
     largest_size,
-    method_styles,
     nothing,
     panel_height,
     panels,
-    read_claims,
+    read_methods,
     read_table,
     sig,
     task_rows,
@@ -43,9 +42,7 @@ def draw(inputs: dict[str, Path]) -> Drawing:
     table = curves(metrics, history)
     if table.empty:
         return nothing("no network was trained")
-    summary = read_table(inputs["summary"])
-    audit = read_claims(inputs["audit"])
-    styles = method_styles(summary, audit)
+    _, styles = read_methods(inputs)
     tasks = list(table["task"].unique())[:PANELS]
     height = panel_height(table["method"].nunique())
     figure, axes = panels(2 * len(tasks), height=height)

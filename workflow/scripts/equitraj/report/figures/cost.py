@@ -17,12 +17,10 @@ from equitraj.report.figures.style import (
     kind_legend,
     label_right,
     largest_size,
-    method_styles,
     nothing,
     panel_height,
     panels,
-    read_claims,
-    read_table,
+    read_methods,
     reference_entries,
     reference_lines,
     sig,
@@ -35,9 +33,7 @@ INPUTS = ("summary", "audit")
 
 def draw(inputs: dict[str, Path]) -> Drawing:
     """Draw a panel per task with a point per method that has parameters."""
-    summary = read_table(inputs["summary"])
-    audit = read_claims(inputs["audit"])
-    styles = method_styles(summary, audit)
+    summary, styles = read_methods(inputs)
     table = largest_size(summary).dropna(subset=["mse_mean"])
     fitted = [method for method, look in styles.items() if look.kind != "baseline"]
     trained = table["train_seconds_mean"] > 0

@@ -25,10 +25,9 @@ from equitraj.report.figures.style import (
     floor_line,
     kind_legend,
     label_right,
-    method_styles,
     panel_height,
     panels,
-    read_claims,
+    read_methods,
     read_table,
     reference_entries,
     reference_lines,
@@ -46,8 +45,7 @@ ALONE = 6.0  # inches; a single panel is shown next to a table, so its text has 
 
 def draw(inputs: dict[str, Path]) -> Drawing:
     """Draw a panel per task with several training sizes."""
-    summary = read_table(inputs["summary"])
-    audit = read_claims(inputs["audit"])
+    summary, styles = read_methods(inputs)
     metrics = read_table(inputs["metrics"])
     factors = read_table(inputs["data_factors"])
     floors = levels(inputs["floor"])
@@ -57,7 +55,6 @@ def draw(inputs: dict[str, Path]) -> Drawing:
     if not tasks:
         message = "the study has one training size"
         return empty(message), "The study has one training size, so nothing is drawn."
-    styles = method_styles(summary, audit)
     finished = with_samples(metrics[metrics["status"] == "ok"], samples)
     drawn = table[table["task"].isin(tasks)]
     figure, axes = panels(len(tasks), height=panel_height(drawn["method"].nunique()) + 0.3)

@@ -20,11 +20,9 @@ from equitraj.report.figures.style import (
     kind_legend,
     label_right,
     largest_size,
-    method_styles,
     panel_height,
     panels,
-    read_claims,
-    read_table,
+    read_methods,
     reference_entries,
     sig,
 )
@@ -35,9 +33,7 @@ INPUTS = ("summary", "audit")
 
 def draw(inputs: dict[str, Path]) -> Drawing:
     """Draw a panel per set of targets with a line per method."""
-    summary = read_table(inputs["summary"])
-    audit = read_claims(inputs["audit"])
-    styles = method_styles(summary, audit)
+    summary, styles = read_methods(inputs)
     table = largest_size(summary).dropna(subset=["mse_mean"])
     groups = same_targets(table)
     if not groups:

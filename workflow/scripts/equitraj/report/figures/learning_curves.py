@@ -20,11 +20,10 @@ from equitraj.report.figures.style import (
     label_right,
     largest_size,
     listing,
-    method_styles,
     nothing,
     panel_height,
     panels,
-    read_claims,
+    read_methods,
     read_table,
     reference_entries,
     sig,
@@ -37,12 +36,10 @@ INPUTS = ("summary", "audit", "history")
 
 def draw(inputs: dict[str, Path]) -> Drawing:
     """Draw a panel per task with a line per method."""
-    summary = read_table(inputs["summary"])
-    audit = read_claims(inputs["audit"])
+    summary, styles = read_methods(inputs)
     table = read_table(inputs["history"])
     if table.empty:
         return nothing("no method was trained by gradient descent", "epochs")
-    styles = method_styles(summary, audit)
     table = largest_size(table)
     tasks = list(table["task"].unique())
     height = panel_height(table["method"].nunique())

@@ -20,11 +20,10 @@ from equitraj.report.figures.style import (
     WIDTH,
     Drawing,
     Styles,
+    kinds_of,
     largest_size,
-    method_styles,
     nothing,
-    read_claims,
-    read_table,
+    read_methods,
     sig,
     task_rows,
 )
@@ -40,9 +39,7 @@ def draw(inputs: dict[str, Path]) -> Drawing:
     They are the best equivariant method, the best other one, and constant velocity or the next
     best.
     """
-    summary = read_table(inputs["summary"])
-    audit = read_claims(inputs["audit"])
-    styles = method_styles(summary, audit)
+    summary, styles = read_methods(inputs)
     table = largest_size(summary)
     tasks = set(summary["task"])
     examples, totals = _read(inputs["examples"])
@@ -98,7 +95,7 @@ def choose(rows: pd.DataFrame, styles: Styles) -> list[str]:
     rows = rows.dropna(subset=["mse_mean"])
     moving = rows[rows["mse_mean"] != rows["mse_persistence"]]
     ordered = moving.sort_values("mse_mean")
-    kinds = ordered["method"].map({method: look.kind for method, look in styles.items()})
+    kinds = ordered["method"].map(kinds_of(styles))
     best = ordered.groupby(kinds, sort=False).head(1)
     others = ordered.drop(index=best.index).head(COLUMNS - len(best))
     chosen = pd.concat([best, others]).sort_values("mse_mean")

@@ -22,11 +22,10 @@ from equitraj.report.figures.style import (
     listing,
     log_axis,
     log_limits,
-    method_styles,
     nothing,
     panel_height,
     panels,
-    read_claims,
+    read_methods,
     read_table,
     reference_entries,
     sig,
@@ -41,14 +40,12 @@ Explosions = dict[str, dict[int, int]]  # the step at which a rollout explodes, 
 
 def draw(inputs: dict[str, Path]) -> Drawing:
     """Draw a panel per task with a line per method and thin lines for its seeds."""
-    summary = read_table(inputs["summary"])
-    audit = read_claims(inputs["audit"])
+    _, styles = read_methods(inputs)
     table = largest_size(read_table(inputs["rollout"]))
     last_steps = table.groupby("task")["step"].transform("max")
     table = table[last_steps > 1]  # other figures show single steps
     if table.empty:
         return nothing("no rollouts of several steps were made")
-    styles = method_styles(summary, audit)
     table = table.assign(still=table["mse"] / (1 - table["skill"]))
     tasks = list(table["task"].unique())
     height = panel_height(table["method"].nunique())

@@ -20,14 +20,13 @@ from equitraj.report.figures.style import (
     WIDTH,
     Drawing,
     Styles,
+    kinds_of,
     largest_size,
     listing,
     log_axis,
     log_limits,
-    method_kinds,
-    method_styles,
     nothing,
-    read_claims,
+    read_methods,
     read_table,
     sig,
     task_rows,
@@ -50,15 +49,13 @@ OFF = 0.1  # of the true bond length
 
 def draw(inputs: dict[str, Path]) -> Drawing:
     """Draw a row per quantity and a column per task."""
-    summary = read_table(inputs["summary"])
-    audit = read_claims(inputs["audit"])
+    _, styles = read_methods(inputs)
     table = largest_size(read_table(inputs["physics"]))
     curves = table[table["quantity"].isin(list(QUANTITIES))]
     curves = curves[curves.groupby("task")["step"].transform("max") > 1]
     if curves.empty:
         return nothing("no physics was measured in rollouts")
     units = quantity_units(read_table(inputs["sources"]))
-    styles = method_styles(summary, audit)
     tasks = list(curves["task"].unique())[-TASKS:]  # the tasks with the longest histories
     shown = curves[curves["task"].isin(tasks)]
     measured = set(curves["quantity"])
@@ -78,8 +75,7 @@ def draw(inputs: dict[str, Path]) -> Drawing:
     for axis in grid[-1]:
         axis.set_xlabel("step")
     _legend(figure, methods, styles, columns)
-    kinds = method_kinds(summary, audit)
-    return figure, finding(table, kinds, units["energy_drift"])
+    return figure, finding(table, kinds_of(styles), units["energy_drift"])
 
 
 def _legend_size(methods: list[str]) -> tuple[int, float]:

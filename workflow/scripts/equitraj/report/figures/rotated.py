@@ -18,12 +18,10 @@ from equitraj.report.figures.style import (
     largest_size,
     log_axis,
     log_limits,
-    method_styles,
     nothing,
     panel_height,
     panels,
-    read_claims,
-    read_table,
+    read_methods,
     sig,
     task_rows,
 )
@@ -36,9 +34,7 @@ N_BEST = 3  # methods on the diagonal that have a label, the most accurate ones
 
 def draw(inputs: dict[str, Path]) -> Drawing:
     """Draw a panel per task with a point per method."""
-    summary = read_table(inputs["summary"])
-    audit = read_claims(inputs["audit"])
-    styles = method_styles(summary, audit)
+    summary, styles = read_methods(inputs)
     table = largest_size(summary)
     table = table.dropna(subset=["mse_mean", "mse_rotated_mean"])
     if table.empty:

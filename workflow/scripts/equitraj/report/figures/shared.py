@@ -26,15 +26,15 @@ from equitraj.report.figures.style import (
     MethodStyle,
     Styles,
     kind_legend,
+    kinds_of,
     label_right,
     largest_size,
     log_axis,
     log_limits,
-    method_styles,
     nothing,
     panel_height,
     panels,
-    read_claims,
+    read_methods,
     read_table,
     sig,
     task_rows,
@@ -141,9 +141,7 @@ def curves(
         rows = rows[rows["x"] > 0]  # a rotation by 0 changes nothing
     if rows.empty:
         return nothing(f"the audit has no measurement of {xlabel}")
-    summary = read_table(inputs["summary"])
-    audit = read_claims(inputs["audit"])
-    styles = method_styles(summary, audit)
+    _, styles = read_methods(inputs)
     tasks = list(rows["task"].unique())
     labels = max(_label_count(part) for _, part in rows.groupby("task"))
     figure, axes = panels(len(tasks), height=panel_height(labels) + 0.3)
@@ -292,7 +290,6 @@ def marker_rows(
     axis: Axes,
     rows: pd.DataFrame,
     faces: dict[str, FillStyle],
-    kinds: dict[str, str],
     styles: Styles,
     joined: bool = False,
 ) -> None:
@@ -304,6 +301,7 @@ def marker_rows(
         joined: whether a line joins the markers of a method.
     """
     items = list(faces)
+    kinds = kinds_of(styles)
     values = rows.pivot_table(index="method", columns="item", values="value")
     values = values.reindex(columns=items)
     first = values[items[0]]

@@ -213,6 +213,18 @@ def method_styles(summary: pd.DataFrame, audit: pd.DataFrame) -> Styles:
     return styles
 
 
+def read_methods(inputs: dict[str, Path]) -> tuple[pd.DataFrame, Styles]:
+    """The summary, and the styles of its methods, from the inputs `summary` and `audit`."""
+    summary = read_table(inputs["summary"])
+    audit = read_claims(inputs["audit"])
+    return summary, method_styles(summary, audit)
+
+
+def kinds_of(styles: Styles) -> dict[str, str]:
+    """The kind of each method."""
+    return {method: look.kind for method, look in styles.items()}
+
+
 def _style(kind: str, number: int) -> MethodStyle:
     """The style of a method from its kind and its number within the kind."""
     _, colours = KINDS[kind]
