@@ -78,7 +78,7 @@ def test_the_same_study_twice_has_no_difference(pair):
     assert comparison.verdicts(a, b).empty and comparison.settings(a.config, b.config).empty
     assert comparison.only_in(a, b) == comparison.only_in(b, a) == {}
     assert compared.sentences(table)[:2] == [
-        f"On {what} no difference is settled." for what in ("data as given", "rotated data")
+        f"On {what} no difference is significant." for what in ("data as given", "rotated data")
     ]
 
 

@@ -78,7 +78,7 @@ def factor_row(method: str, factor: float, low: float, high: float, bound: str =
             "symmetry costs: 0.500 times the training data do without it (95 % interval 0.400 to "
             "0.600)",
         ),
-        ((1.2, 0.9, 1.6), "no difference in training data is settled: a factor of 1.20"),
+        ((1.2, 0.9, 1.6), "no difference in training data is significant: a factor of 1.20"),
         (
             (16.0, np.nan, np.nan, "more than"),
             "symmetry is worth more than 16.0 times the training data",
@@ -96,7 +96,7 @@ def test_what_symmetry_buys_follows_the_numbers(factor, said):
     assert "2 comparisons were made" in sentences[-1]
 
 
-def test_gains_losses_and_what_is_not_settled_are_told_apart():
+def test_gains_losses_and_what_is_not_significant_are_told_apart():
     rows = [
         route_row("a", 2.0, 1.5, 2.5),
         route_row("b", 0.5, 0.4, 0.6),
@@ -106,7 +106,7 @@ def test_gains_losses_and_what_is_not_settled_are_told_apart():
     assert "becomes smaller by 2.00 times (built in, `a`)" in given
     assert (
         "becomes larger by 2.00 times (built in, `b`)" in given
-        and "no difference is settled for `c`" in given
+        and "no difference is significant for `c`" in given
     )
 
 

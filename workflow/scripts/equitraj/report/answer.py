@@ -120,7 +120,7 @@ def data_text(row: pd.Series) -> str:
     includes_one = row["low"] <= 1 <= row["high"]
     if includes_one and not _is_bound(row):
         factor = sig(row["factor"])
-        return f"no difference in training data is settled: a factor of {factor}{interval}"
+        return f"no difference in training data is significant: a factor of {factor}{interval}"
     times = times_text(row)
     if row["factor"] >= 1:
         return f"symmetry is worth {times} the training data{interval}"
@@ -137,7 +137,7 @@ def error_text(row: pd.Series, suffix: str = "") -> str:
     ratio = row[f"ratio{suffix}"]
     low, high = ends(row, f"ratio{suffix}")
     if low <= 1 <= high:
-        return f"no difference in error is settled (factor {sig(ratio)}, {span(low, high)})"
+        return f"no difference in error is significant (factor {sig(ratio)}, {span(low, high)})"
     direction = "smaller" if ratio >= 1 else "larger"
     if ratio < 1:
         ratio = 1 / ratio

@@ -16,6 +16,7 @@ from equitraj.report.findings import findings
 from equitraj.report.inline import variables
 from equitraj.report.methods import method_pages
 from equitraj.report.provenance import provenance
+from equitraj.report.routed import SIGNIFICANCE
 from equitraj.report.rows import ends, largest
 from equitraj.report.tables import (
     Cell,
@@ -31,7 +32,6 @@ from equitraj.report.tables import (
 )
 from equitraj.report.words import listing, names, sig, span, squared
 
-SETTLED = 0.05  # of Holm's corrected p
 NAMES = ("A", "B")
 OF_RUNS = ("trained on", "data")  # the lines of the provenance that concern the runs
 FIRST = ("data_efficiency", "accuracy", "audit_matrix")  # open figures; the others are folded
@@ -189,8 +189,8 @@ def sentences(table: pd.DataFrame) -> list[str]:
     lines += _differences(rows, "mse_rotated", "rotated data")
     known = int(rows[["mse_p", "mse_rotated_p"]].notna().sum().sum())
     lines.append(
-        f"{known} comparisons have an interval and are corrected by Holm's method (settled: "
-        f"p < {SETTLED}); those at smaller training sizes are not counted."
+        f"{known} comparisons have an interval and are corrected by Holm's method (significant: "
+        f"p < {SIGNIFICANCE}); those at smaller training sizes are not counted."
     )
     other_test = rows.loc[~rows["same_test"].astype(bool), "task"].unique()
     if len(other_test):
@@ -204,11 +204,14 @@ def sentences(table: pd.DataFrame) -> list[str]:
 
 def _differences(rows: pd.DataFrame, column: str, data: str) -> Iterator[str]:
     """One sentence for errors that are smaller in B and one for larger ones."""
-    settled = rows[rows[f"{column}_p_holm"] < SETTLED]
-    if settled.empty:
-        yield f"On {data} no difference is settled."
-    is_larger = settled[f"{column}_ratio"] > 1
-    for direction, some in (("smaller", settled[~is_larger]), ("larger", settled[is_larger])):
+    significant = rows[rows[f"{column}_p_holm"] < SIGNIFICANCE]
+    if significant.empty:
+        yield f"On {data} no difference is significant."
+    is_larger = significant[f"{column}_ratio"] > 1
+    for direction, some in (
+        ("smaller", significant[~is_larger]),
+        ("larger", significant[is_larger]),
+    ):
         factors = [_times(row, column) for row in some.to_dict("records")]
         if factors:
             yield f"On {data} the error in B is {direction}: {listing(factors)}."
@@ -232,7 +235,7 @@ def ratio_table(table: pd.DataFrame) -> Table | None:
     if table.empty:
         return None
     least = table[["mse_p_holm", "mse_rotated_p_holm"]].min(axis=1)
-    is_open = ~(least < SETTLED)
+    is_open = ~(least < SIGNIFICANCE)
     distance = table["mse_ratio"].map(_distance)
     marked = table.assign(open=is_open, distance=-distance)
     ordered = marked.sort_values(["open", "distance"], kind="stable")

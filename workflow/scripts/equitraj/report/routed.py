@@ -15,7 +15,7 @@ from equitraj.report.rows import largest, select
 from equitraj.report.words import listing, names, sig
 
 GROWS = 1.05  # an error grows if it is more than so many times as large in new orientations
-SETTLED = 0.05  # of Holm's corrected p
+SIGNIFICANCE = 0.05  # upper bound on p, corrected by Holm's method
 
 
 def buys(routes: pd.DataFrame, factors: pd.DataFrame) -> list[str]:
@@ -32,8 +32,8 @@ def buys(routes: pd.DataFrame, factors: pd.DataFrame) -> list[str]:
     comparisons = n_comparisons(routes)
     if comparisons:
         sentences.append(
-            f"{comparisons} comparisons were made, and a difference counts as settled by Holm's "
-            f"corrected p < {SETTLED}."
+            f"{comparisons} comparisons were made, and a difference counts as significant by "
+            f"Holm's corrected p < {SIGNIFICANCE}."
         )
     return sentences
 
@@ -48,18 +48,18 @@ def _gains(rows: pd.DataFrame, suffix: str) -> str:
             "the error is smaller than without the route by (too few seeds for an interval) "
             f"{factors}"
         )
-    is_settled = p < SETTLED
+    is_significant = p < SIGNIFICANCE
     marked = rows.assign(times=ratio.where(ratio > 1, 1 / ratio))
-    smaller = marked[is_settled & (ratio > 1)]
-    larger = marked[is_settled & (ratio < 1)]
+    smaller = marked[is_significant & (ratio > 1)]
+    larger = marked[is_significant & (ratio < 1)]
     parts = []
     if len(smaller):
         parts.append(f"the error becomes smaller by {_times(smaller)}")
     if len(larger):
         parts.append(f"the error becomes larger by {_times(larger)}")
-    if not is_settled.all():
-        undecided = names(list(rows[~is_settled]["method"]))
-        parts.append(f"no difference is settled for {undecided}")
+    if not is_significant.all():
+        undecided = names(list(rows[~is_significant]["method"]))
+        parts.append(f"no difference is significant for {undecided}")
     return "; ".join(parts)
 
 

@@ -127,5 +127,6 @@ def finding(table: pd.DataFrame) -> str:
     return (
         f"{len(invariant)} of {len(worst)} alignments remove rotations to a relative change below "
         f"1e-6{bracketed(invariant)}, {throughout.sum()} of these on degenerate points too; "
-        f"{jumps}; {gain.idxmax()} amplifies small perturbations most, by {sig(gain.max())}."
+        f"{jumps}; the largest gain of a small perturbation is {sig(gain.max())}, of the "
+        f"alignment {gain.idxmax()!r}."
     )

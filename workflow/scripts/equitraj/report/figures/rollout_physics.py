@@ -180,7 +180,7 @@ def finding(table: pd.DataFrame, kinds: dict[str, str], energy_unit: str = "") -
         words = _comparisons(fitted, energy_unit)
         if words:
             count = fitted["method"].nunique()
-            parts.append(f"{task}, {count} fitted methods: {', '.join(words)}")
+            parts.append(f"{task}: of {count} fitted methods {', '.join(words)}")
     if not parts:
         return "No fitted method was rolled out: 0 rows."
     return "; ".join(parts) + "."
@@ -205,11 +205,11 @@ def _within(rows: pd.DataFrame) -> str:
     steps = numbers.groupby("method")["steps"].median()
     if np.isfinite(steps.max()):
         last = f"{steps.idxmax()}, after {steps.max():g} steps"
-        return f"the last to be off by a bond length is {last}"
+        return f"the last to be a bond length from the truth is {last}"
     never = steps.index[np.isinf(steps)]
     n_steps = rows["step"].max()
     return (
-        f"within a bond length of the truth for {n_steps} steps stay {len(never)} "
+        f"{len(never)} stay within a bond length of the truth for {n_steps} steps "
         f"({listing(never)})"
     )
 
@@ -219,7 +219,7 @@ def _bonds(rows: pd.DataFrame) -> str:
     last = rows["step"].idxmax()
     truth = rows.loc[last, "truth"]
     off = ~(distance <= OFF * truth)
-    return f"bond lengths are off by more than {100 * OFF:.0f} % then with {off.sum()}"
+    return f"at the end {off.sum()} have bond lengths that are wrong by over {100 * OFF:.0f} %"
 
 
 def _energy(rows: pd.DataFrame, unit: str) -> str:
@@ -231,6 +231,6 @@ def _energy(rows: pd.DataFrame, unit: str) -> str:
     best = (drift - truth).abs().idxmin()
     size = f"{sig(drift[best])} {unit}".rstrip()
     return (
-        f"the drift of energy is most accurate with {best}, "
-        f"{size} after {step} steps (truth: {sig(truth)})"
+        f"{best} has the most accurate drift of energy, {size} after {step} steps "
+        f"(truth: {sig(truth)})"
     )

@@ -82,6 +82,6 @@ def finding(table: pd.DataFrame) -> str:
     worst = table.loc[ratio.idxmax()]
     return (
         f"{len(stay)} of {len(change)} methods keep their error within 1 % when the test data are "
-        f"rotated{bracketed(stay)}; the largest loss is {worst['method']} on {worst['task']}, "
-        f"whose error grows by a factor of {sig(ratio.max())} to {sig(worst['mse_rotated_mean'])}."
+        f"rotated{bracketed(stay)}; the largest ratio of the two errors is {sig(ratio.max())}, "
+        f"of {worst['method']} on {worst['task']}."
     )
