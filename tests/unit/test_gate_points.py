@@ -103,6 +103,11 @@ def test_weights_of_e3nn_give_its_outputs(name, dtype, tolerance):
     )
 
 
+def test_weights_of_another_network_do_not_go_to_e3nn():
+    with pytest.raises(ValueError, match=r"embed.weight: no weight of gate_points; expected"):
+        gate_points.exported({"embed.weight": np.zeros(3)})
+
+
 @pytest.mark.parametrize("name", IRREPS)
 def test_weights_go_back_to_e3nn(name):
     from equitraj.training.jax import named_arrays

@@ -8,6 +8,7 @@ distances; predictions evaluate it directly. Pairs are dense, or a list of neigh
 batch as the last axis, so that every operation is a long contiguous loop.
 """
 
+import re
 from dataclasses import dataclass
 from typing import Annotated, ClassVar, cast
 
@@ -37,6 +38,7 @@ from equitraj.models._stacked import numbered
 FRAMEWORK = "jax"
 GPU = True  # its training profits from one
 ALL_PAIRS = "max_radius"
+NAME = re.compile(r"weights\['(.+)'\]")  # of an array of the network
 BLOCK = 32  # points up to which all pairs are a block, whatever the cutoff
 
 
@@ -280,13 +282,22 @@ def adopted(arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
 
 
 def exported(arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Weights of this network by the names of e3nn's `Network`, for its `load_state_dict(...,
-    strict=False)`."""
-    foreign = {}
+    """Weights of this network under the names of e3nn's `Network`.
+
+    They are for its `load_state_dict(..., strict=False)`, which ignores unknown names.
+
+    Raises:
+        ValueError: an array belongs to another network.
+    """
+    renamed = {}
     for name, value in arrays.items():
-        quoted = name.removeprefix("weights['")
-        foreign[quoted.removesuffix("']")] = value
-    return foreign
+        match = NAME.fullmatch(name)
+        if match is None:
+            raise ValueError(
+                f"{name}: no weight of gate_points; expected a name like weights['...']"
+            )
+        renamed[match[1]] = value
+    return renamed
 
 
 def layers(
